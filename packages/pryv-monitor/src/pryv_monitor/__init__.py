@@ -1,0 +1,3 @@
+"""Change monitor add-on of the Pryv.io SDK."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,3 @@
+"""Python SDK for Pryv.io."""
+
+__version__ = "0.1.0"

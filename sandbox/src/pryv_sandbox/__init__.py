@@ -1,0 +1,1 @@
+"""A Pryv.io platform in one process, for development and tests."""
