@@ -1,0 +1,193 @@
+"""Accounts: registration, login and logout."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pryv_sandbox import passwords
+from pryv_sandbox.api import Context, Methods, Result
+from pryv_sandbox.errors import already_exists, invalid_access_token, invalid_credentials, invalid_operation
+from pryv_sandbox.errors import invalid_parameters
+from pryv_sandbox.ids import new_id, new_token
+from pryv_sandbox.validation import Validator
+
+if TYPE_CHECKING:
+    from pryv_sandbox.platform import Platform
+
+methods = Methods()
+
+_STRING = {"type": ["string"]}
+_REGISTRATION = Validator(
+    {
+        "type": ["object"],
+        "required": ["username", "password", "email"],
+        "properties": {
+            "username": {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"},
+            "password": {"type": ["string"], "minLength": 6, "maxLength": 100},
+            "email": {"type": ["string"], "maxLength": 300},
+            "appId": {"type": ["string"], "minLength": 6, "maxLength": 99},
+            "invitationToken": _STRING,
+            "referer": {"type": ["string", "null"], "minLength": 1, "maxLength": 99},
+            "language": {"type": ["string"], "minLength": 1, "maxLength": 5},
+        },
+    }
+)
+_REQUIRED = {
+    "username": ("username-required", "Username is required"),
+    "password": ("password-required", "Password is required"),
+    "email": ("email-required", "Email is required"),
+}
+_INVALID = {
+    "username": (
+        "username-invalid",
+        "Username should have between 5 and 60 characters and contain lowercase letters or numbers or dashes",
+    ),
+    "password": ("password-invalid", "Password should have between 5 and 23 characters"),
+    "email": ("email-invalid", "Invalid email"),
+    "appId": ("appid-invalid", "Invalid app Id"),
+    "invitationToken": ("invitationToken-invalid", "Invalid invitation token"),
+    "referer": ("referer-invalid", "Invalid referer"),
+    "language": ("language-invalid", "Invalid language"),
+}
+
+
+@dataclass(frozen=True)
+class User:
+    """An account's owner."""
+
+    key: int
+    username: str
+    email: str
+    language: str
+    attached_files: int
+
+
+_USER = "SELECT key, username, email, language, attached_files FROM users WHERE "
+
+
+def find(platform: Platform, username: str) -> User | None:
+    """The user with this name."""
+    row = platform.db.execute(_USER + "username = ?", (username,)).fetchone()
+    return User(*row) if row else None
+
+
+def find_by_email(platform: Platform, email: str) -> User | None:
+    """The user with this e-mail address."""
+    row = platform.db.execute(_USER + "email = ?", (email,)).fetchone()
+    return User(*row) if row else None
+
+
+def _registration_problem(problem: dict[str, Any]) -> dict[str, Any]:
+    missing = problem["code"] == "OBJECT_MISSING_REQUIRED_PROPERTY"
+    param = problem["params"][0] if missing else problem["path"].removeprefix("#/")
+    code, message = (_REQUIRED if missing else _INVALID)[param]
+    return {"code": code, "message": message, "path": problem["path"], "param": param}
+
+
+async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, str]:
+    """Open an account, with a first session.
+
+    Returns:
+        The user and the session's token.
+
+    Raises:
+        ApiError: if the parameters are not valid, or the username or e-mail address is taken.
+    """
+    problems = _REGISTRATION.problems(params)
+    if problems:
+        raise invalid_parameters([_registration_problem(problem) for problem in problems])
+    username, email = params["username"], params["email"]
+    taken = {}
+    if find(platform, username):
+        taken["username"] = username
+    if find_by_email(platform, email):
+        taken["email"] = email
+    if taken:
+        raise already_exists("user", taken)
+    key = platform.db.execute(
+        "INSERT INTO users (username, email, language, password) VALUES (?, ?, ?, ?)",
+        (username, email, params.get("language", "en"), passwords.hash_password(params["password"])),
+    ).lastrowid
+    assert key is not None  # noqa: S101
+    user = User(key, username, email, params.get("language", "en"), 0)
+    return user, open_session(platform, user, params.get("appId", "unknown-app"))
+
+
+def open_session(platform: Platform, user: User, app_id: str) -> str:
+    """The token of this app's session, which goes on if it is still open, and of its personal access."""
+    now = platform.clock.now()
+    row = platform.db.execute(
+        "SELECT token FROM sessions WHERE user = ? AND app_id = ? AND expires > ?", (user.key, app_id, now)
+    ).fetchone()
+    token: str = row[0] if row else new_token()
+    platform.db.execute(
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
+        (token, user.key, app_id, now + platform.settings.session_lifetime),
+    )
+    _save_personal_access(platform, user, app_id, token, now)
+    platform.forget(user)
+    return token
+
+
+def _save_personal_access(platform: Platform, user: User, app_id: str, token: str, now: float) -> None:
+    row = platform.db.execute(
+        "SELECT doc FROM accesses WHERE user = ? AND type = 'personal' AND name = ? AND deleted IS NULL",
+        (user.key, app_id),
+    ).fetchone()
+    doc = json.loads(row[0]) if row else {
+        "id": new_id(), "type": "personal", "name": app_id, "created": now, "createdBy": "system",
+    }
+    doc.update(token=token, modified=now, modifiedBy="system")
+    platform.db.execute(
+        "INSERT INTO accesses (user, id, token, type, name, doc) VALUES (?, ?, ?, 'personal', ?, ?)"
+        " ON CONFLICT DO UPDATE SET token = excluded.token, doc = excluded.doc",
+        (user.key, doc["id"], token, app_id, json.dumps(doc)),
+    )
+
+
+def check_session(platform: Platform, token: str) -> None:
+    """Keep the session of a personal token alive.
+
+    Raises:
+        ApiError: if it has ended.
+    """
+    now = platform.clock.now()
+    alive = platform.db.execute(
+        "UPDATE sessions SET expires = ? WHERE token = ? AND expires > ?",
+        (now + platform.settings.session_lifetime, token, now),
+    ).rowcount
+    if not alive:
+        raise invalid_access_token("Access session has expired.", 403)
+
+
+def _password_matches(platform: Platform, user: User, password: str) -> bool:
+    (hashed,) = platform.db.execute("SELECT password FROM users WHERE key = ?", (user.key,)).fetchone()
+    return passwords.matches(password, hashed)
+
+
+_LOGIN = {
+    "type": ["object"],
+    "required": ["username", "password", "appId"],
+    "additionalProperties": False,
+    "properties": {"username": _STRING, "password": _STRING, "appId": _STRING, "origin": _STRING},
+}
+
+
+@methods.declare("auth.login", _LOGIN, public=True)
+async def _login(context: Context, params: dict[str, Any]) -> Result:
+    platform, user = context.platform, context.user
+    if params["username"].lower() != user.username:
+        raise invalid_operation("The username in the path does not match that of the credentials.")
+    if not _password_matches(platform, user, params["password"]):
+        raise invalid_credentials()
+    token = open_session(platform, user, params["appId"])
+    return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}
+
+
+@methods.declare("auth.logout", {"type": ["object"]})
+async def _logout(context: Context, params: dict[str, Any]) -> Result:
+    context.platform.db.execute("DELETE FROM sessions WHERE token = ?", (context.access.token,))
+    return {}

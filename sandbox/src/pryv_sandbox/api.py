@@ -1,0 +1,116 @@
+"""The API's methods: what a call is, how methods are declared, found and run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pryv_sandbox.access import Access
+from pryv_sandbox.errors import invalid_access_token, too_many_results
+from pryv_sandbox.validation import Schema, Validator
+
+if TYPE_CHECKING:
+    from pryv_sandbox.accounts import User
+    from pryv_sandbox.platform import Platform
+
+Result = dict[str, Any]
+Handler = Callable[["Context", Any], Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A long list in a result: its items as JSON text, page by page."""
+
+    pages: AsyncIterator[list[str]]
+
+
+@dataclass
+class Context:
+    """Who calls, and from where."""
+
+    platform: Platform
+    user: User
+    base_url: str
+    origin: str | None = None
+    caller_id: str | None = None
+    authenticated: Access | None = None
+    batched: bool = False
+    files: list[Any] = field(default_factory=list)
+
+    @property
+    def access(self) -> Access:
+        """The access the call is made with."""
+        if self.authenticated is None:
+            raise invalid_access_token(
+                'The access token is missing: expected an "Authorization" header or an "auth" query string parameter.'
+            )
+        return self.authenticated
+
+    @property
+    def author(self) -> str:
+        """Whom to note as the author of a change."""
+        return f"{self.access.id} {self.caller_id}" if self.caller_id else self.access.id
+
+    async def stamp(self) -> float:
+        """The time of a write, taken some time before the write can be read, as on any platform with several writers.
+
+        A handler takes it first and then reads, checks and writes in one go, without giving way to another.
+        """
+        now = self.platform.clock.now()
+        window = self.platform.settings.visibility_window
+        if window:
+            await asyncio.sleep(random.uniform(0, window))  # noqa: S311
+        else:
+            for _ in range(random.randrange(3)):  # noqa: S311
+                await asyncio.sleep(0)
+        return now
+
+    def api_endpoint(self, token: str) -> str:
+        """The API endpoint that carries this token."""
+        scheme, rest = self.base_url.split("//", 1)
+        return f"{scheme}//{token}@{rest}{self.user.username}/"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API: what it does, and what its parameters must be."""
+
+    handler: Handler
+    params: Validator
+    public: bool
+
+
+class Methods(dict[str, Method]):
+    """Methods by id, filled by decorating their handlers."""
+
+    def declare(self, method_id: str, params: Schema, *, public: bool = False) -> Callable[[Handler], Handler]:
+        """Declare the decorated function as a method; a public one needs no token."""
+
+        def register(handler: Handler) -> Handler:
+            self[method_id] = Method(handler, Validator(params), public)
+            return handler
+
+        return register
+
+
+async def gather(result: Result, limit: int) -> Result:
+    """The result with its long lists read whole.
+
+    Raises:
+        ApiError: ``too-many-results``, if one has more than ``limit`` items.
+    """
+    return {key: await _items(value, limit) if isinstance(value, Pages) else value for key, value in result.items()}
+
+
+async def _items(pages: Pages, limit: int) -> list[Any]:
+    texts: list[str] = []
+    async for page in pages.pages:
+        texts += page
+        if len(texts) > limit:
+            raise too_many_results(limit)
+    items: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return items

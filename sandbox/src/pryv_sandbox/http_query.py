@@ -1,0 +1,43 @@
+"""Parameters from a query string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+Kind = Literal["number", "boolean", "array"]
+
+
+def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The parameters in a query string: a repeated key, or one written ``key[]``, is a list."""
+    params: dict[str, Any] = {}
+    for name, value in pairs:
+        key = name.removesuffix("[]")
+        if key in params:
+            earlier = params[key] if isinstance(params[key], list) else [params[key]]
+            params[key] = [*earlier, value]
+        else:
+            params[key] = value if key == name else [value]
+    return params
+
+
+def coerce(params: dict[str, Any], kinds: dict[str, Kind]) -> dict[str, Any]:
+    """The parameters, with strings turned into what they should be where that is possible."""
+    return {
+        key: _coerced(value, kinds[key]) if key in kinds and isinstance(value, str) else value
+        for key, value in params.items()
+    }
+
+
+def _coerced(value: str, kind: Kind) -> Any:
+    match kind:
+        case "array":
+            return [value]
+        case "boolean":
+            return {"true": True, "false": False}.get(value.lower(), value)
+        case "number":
+            try:
+                number = float(value)
+            except ValueError:
+                return value
+            return int(number) if number.is_integer() else number

@@ -1,0 +1,100 @@
+"""A Pryv.io platform: its data, its clock, its methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pryv_sandbox import accesses, accounts, events, service, streams
+from pryv_sandbox.access import Access
+from pryv_sandbox.accounts import User
+from pryv_sandbox.api import Context, Methods, Result, gather
+from pryv_sandbox.changes import Change, Listener
+from pryv_sandbox.clock import Clock
+from pryv_sandbox.errors import ApiError, invalid_method
+from pryv_sandbox.settings import Settings
+from pryv_sandbox.storage import connect
+from pryv_sandbox.stream_tree import StreamTree, read_tree
+
+METHODS = Methods()
+for _module in (accounts, accesses, events, service, streams):
+    METHODS.update(_module.methods)
+
+
+@METHODS.declare("callBatch", {"type": "array", "items": {
+    "type": "object",
+    "required": ["method", "params"],
+    "properties": {"method": {"type": "string"}, "params": {"type": ["object", "array"]}},
+}})
+async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
+    return {"results": [await _outcome(context, call["method"], call["params"]) for call in calls]}
+
+
+async def _outcome(context: Context, method_id: str, params: Any) -> Result:
+    try:
+        result = await context.platform.call(context, method_id, params)
+        return await gather(result, context.platform.settings.results_limit)
+    except ApiError as error:
+        return {"error": error.public()}
+
+
+class Platform:
+    """Everything behind the HTTP and socket interfaces.
+
+    Attributes:
+        listeners: called with each change, on the event loop's thread.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.clock = Clock()
+        self.db = connect(self.settings.data)
+        self.listeners: list[Listener] = []
+        self._trees: dict[int, StreamTree] = {}
+        self._accesses: dict[int, dict[str, Access]] = {}
+
+    async def call(self, context: Context, method_id: str, params: Any) -> Result:
+        """Run a method.
+
+        Raises:
+            ApiError: as the method answers.
+        """
+        method = METHODS.get(method_id)
+        if method is None:
+            raise invalid_method(method_id)
+        if not method.public:
+            _ = context.access
+        method.params.check(params)
+        result = await method.handler(context, params)
+        return result
+
+    def publish(self, change: Change) -> None:
+        """Tell the listeners of a change."""
+        for listener in self.listeners:
+            listener(change)
+
+    def tree(self, user: User) -> StreamTree:
+        """The streams of an account."""
+        if user.key not in self._trees:
+            self._trees[user.key] = read_tree(self.db, user.key)
+        return self._trees[user.key]
+
+    def access(self, user: User, token: str) -> Access:
+        """The access with this token.
+
+        Raises:
+            ApiError: if there is none, or it is no longer valid.
+        """
+        known = self._accesses.setdefault(user.key, {})
+        if token not in known:
+            known[token] = accesses.find_by_token(self, user, token)
+        accesses.check_valid(self, known[token])
+        return known[token]
+
+    def forget(self, user: User) -> None:
+        """Read the streams and accesses of an account anew when they are next needed."""
+        self._trees.pop(user.key, None)
+        self._accesses.pop(user.key, None)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.db.close()

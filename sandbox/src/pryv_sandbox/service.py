@@ -1,0 +1,35 @@
+"""What the platform says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pryv_sandbox.api import Context, Methods, Result
+from pryv_sandbox.settings import API_VERSION, Settings
+
+methods = Methods()
+
+SERIAL = "2026112101"
+
+
+def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
+    """Where the platform's parts are, seen from ``base_url``."""
+    return {
+        "access": f"{base_url}reg/access/",
+        "name": settings.name,
+        "serial": SERIAL,
+        "eventTypes": f"{base_url}event-types/flat.json",
+        "home": base_url,
+        "support": base_url,
+        "terms": base_url,
+        "assets": {"definitions": f"{base_url}assets/index.json"},
+        "api": f"{base_url}{{username}}/",
+        "register": f"{base_url}reg/",
+        "features": {"contentQueries": True},
+        "version": API_VERSION,
+    }
+
+
+@methods.declare("service.info", {"type": "object"}, public=True)
+async def _info(context: Context, params: Any) -> Result:
+    return service_info(context.base_url, context.platform.settings)

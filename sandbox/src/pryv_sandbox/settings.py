@@ -1,0 +1,34 @@
+"""What can be set on a platform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+API_VERSION = "2.0.0-pre.4"
+MAX_BODY_SIZE = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a sandbox platform behaves.
+
+    Attributes:
+        data: the file that keeps the data; in memory if ``None``.
+        name: the platform's name in its service information.
+        visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write
+            and the moment the write can be read; ``None`` leaves only what the event loop's scheduling brings.
+        trusted_apps: ``APP_ID@ORIGIN`` patterns that may log in with a password; ``*`` stands for anything.
+        trusted_hosts: hosts whose pages may log in, besides the platform's own.
+        session_lifetime: seconds an unused personal session lasts.
+        results_limit: most events a batch or a socket call may return.
+        page_size: events per chunk of a streamed answer.
+    """
+
+    data: str | None = None
+    name: str = "Pryv sandbox"
+    visibility_window: float | None = None
+    trusted_apps: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = field(default=("localhost", "127.0.0.1", "[::1]"))
+    session_lifetime: float = 14 * 24 * 3600
+    results_limit: int = 100_000
+    page_size: int = 1000

@@ -1,0 +1,60 @@
+"""The tree of an account's streams."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pryv_sandbox.system_streams import SYSTEM_STREAMS, is_account_stream
+
+Stream = dict[str, Any]
+
+
+def _sibling_order(stream: Stream) -> tuple[bool, str]:
+    """By name, the account's own fields last and in their given order."""
+    is_account_field = is_account_stream(stream["id"])
+    return is_account_field, "" if is_account_field else stream["name"]
+
+
+class StreamTree:
+    """The streams of one account by id and by parent, the account's own system streams included."""
+
+    def __init__(self, streams: Iterable[Stream]) -> None:
+        self._by_id: dict[str, Stream] = dict(SYSTEM_STREAMS)
+        self._by_id.update((stream["id"], stream) for stream in streams)
+        self._children: dict[str | None, list[Stream]] = {}
+        for stream in sorted(self._by_id.values(), key=_sibling_order):
+            self._children.setdefault(stream["parentId"], []).append(stream)
+
+    def get(self, stream_id: str) -> Stream | None:
+        """The stream with this id."""
+        return self._by_id.get(stream_id)
+
+    def children(self, parent_id: str | None) -> list[Stream]:
+        """The streams right below this one (``None``: the roots), by name."""
+        return self._children.get(parent_id, [])
+
+    def lineage(self, stream_id: str) -> Iterator[str]:
+        """The stream's id, then its parent's, up to the root."""
+        current: str | None = stream_id
+        while current is not None:
+            yield current
+            stream = self._by_id.get(current)
+            current = stream["parentId"] if stream else None
+
+    def expand(self, stream_id: str, *, trashed: bool = True, excluded: frozenset[str] = frozenset()) -> Iterator[str]:
+        """The stream's id and those of all below it, leaving out excluded (and perhaps trashed) branches."""
+        stream = self._by_id.get(stream_id)
+        if stream is None or stream_id in excluded or (stream.get("trashed") and not trashed):
+            return
+        yield stream_id
+        for child in self.children(stream_id):
+            yield from self.expand(child["id"], trashed=trashed, excluded=excluded)
+
+
+def read_tree(db: sqlite3.Connection, user: int) -> StreamTree:
+    """The tree of an account, from the database."""
+    rows = db.execute("SELECT doc FROM streams WHERE user = ? AND deleted IS NULL", (user,))
+    return StreamTree(json.loads(doc) for (doc,) in rows)

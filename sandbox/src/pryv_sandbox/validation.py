@@ -1,0 +1,90 @@
+"""Checking parameters against JSON schemas, with errors in the form the API gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft4Validator, ValidationError
+
+from pryv_sandbox.errors import invalid_parameters
+
+Schema = dict[str, Any]
+
+_CODES = {
+    "additionalProperties": "OBJECT_ADDITIONAL_PROPERTIES",
+    "anyOf": "ANY_OF_MISSING",
+    "enum": "ENUM_MISMATCH",
+    "format": "FORMAT",
+    "maxItems": "ARRAY_LENGTH_LONG",
+    "maxLength": "MAX_LENGTH",
+    "maximum": "MAXIMUM",
+    "minItems": "ARRAY_LENGTH_SHORT",
+    "minLength": "MIN_LENGTH",
+    "minimum": "MINIMUM",
+    "not": "NOT_PASSED",
+    "oneOf": "ONE_OF_MISSING",
+    "pattern": "PATTERN",
+    "required": "OBJECT_MISSING_REQUIRED_PROPERTY",
+    "type": "INVALID_TYPE",
+    "uniqueItems": "ARRAY_UNIQUE",
+}
+
+
+def _described(error: ValidationError) -> list[dict[str, Any]]:
+    keyword, limit, value = str(error.validator), error.validator_value, error.instance
+    path = "#" + "".join(f"/{step}" for step in error.absolute_path)
+    if keyword == "required":
+        names = [error.message.split("'")[1]]
+        texts, path = [f"must have required property '{names[0]}'"], path + "/"
+    elif keyword == "additionalProperties":
+        names = [name for name in value if name not in error.schema.get("properties", {})]
+        texts = ["must NOT have additional properties"] * len(names)
+    else:
+        names, texts = [limit], [_text(keyword, limit)]
+    return [
+        {"code": _CODES.get(keyword, keyword.upper()), "params": [name], "message": text, "path": path}
+        for name, text in zip(names, texts)
+    ]
+
+
+def _text(keyword: str, limit: Any) -> str:
+    match keyword:
+        case "type":
+            return f"must be {','.join(limit) if isinstance(limit, list) else limit}"
+        case "pattern" | "format":
+            return f'must match {keyword} "{limit}"'
+        case "enum":
+            return "must be equal to one of the allowed values"
+        case "minLength" | "maxLength":
+            return f"must NOT have {'fewer' if keyword == 'minLength' else 'more'} than {limit} characters"
+        case "minItems" | "maxItems":
+            return f"must NOT have {'fewer' if keyword == 'minItems' else 'more'} than {limit} items"
+        case "minimum" | "maximum":
+            return f"must be {'>=' if keyword == 'minimum' else '<='} {limit}"
+        case "oneOf":
+            return "must match exactly one schema in oneOf"
+        case "anyOf":
+            return "must match a schema in anyOf"
+        case _:
+            return f"must pass {keyword}"
+
+
+class Validator:
+    """A schema ready to check values with."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._validator = Draft4Validator(schema)
+
+    def problems(self, value: Any) -> list[dict[str, Any]]:
+        """What is wrong with the value; nothing if it is as it should be."""
+        return [problem for error in self._validator.iter_errors(value) for problem in _described(error)]
+
+    def check(self, value: Any, message: str = "The parameters' format is invalid.") -> None:
+        """Refuse a value that breaks the schema.
+
+        Raises:
+            ApiError: ``invalid-parameters-format``, with the list of problems.
+        """
+        problems = self.problems(value)
+        if problems:
+            raise invalid_parameters(problems, message)
