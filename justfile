@@ -1,6 +1,80 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
+venv := justfile_directory() / ".venv"
+export PATH := venv / "bin:" + venv / "tools/bin:" + env("PATH")
+
+# List the recipes
+_help:
+    @just --list --unsorted
+
 # Make the environment, or bring it up to date
 setup:
     ./dev setup
+
+# Install the workspace into the environment anew
+install:
+    rm -f .venv/made-from
+    ./dev setup
+
+# Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, sandbox, workspace) or of `all`
+test package *params:
+    pytest {{ if package == "all" { "--numprocesses=2 --dist=loadfile" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
+
+# Run tests, stopping in the debugger at a failure
+test-debug package *params:
+    just test "$1" --numprocesses=0 --timeout=0 --capture=no --pdb "${@:2}"
+
+# Run tests and show which lines they leave out
+test-cover package *params:
+    just test "$1" --cov --cov-report=term --cov-report=html "${@:2}"
+
+# Run the tests that take minutes
+test-long package="all" *params:
+    just test "{{ package }}" -m long --timeout=1800 "${@:2}"
+
+# Check code style
+lint *params:
+    ruff check "$@"
+    ruff format --check
+
+# Format the code, and mend what can be mended
+format:
+    ruff check --fix --exit-zero
+    ruff format
+
+# Check types
+typecheck *params:
+    mypy "$@"
+
+# See a real recording go into an account and come back
+demo *params:
+    python examples/demo "$@"
+
+# Start a Pryv.io platform on this machine
+sandbox *params:
+    python -m pryv_sandbox "$@"
+
+# Resolve the dependencies anew into constraints.txt
+constraints:
+    uv pip compile --quiet --no-header --no-annotate --upgrade --universal --python-version 3.10 \
+        --group dev --group bootstrap --all-extras packages/*/pyproject.toml sandbox/pyproject.toml \
+        | sed '/^-e /d' > constraints.txt
+
+# Set every version and sibling pin, open the changelog's section, commit and tag
+version version:
+    git diff --quiet HEAD || { echo "Commit your changes first." >&2; exit 1; }
+    python tools/version.py "$1"
+    git commit --quiet --all --message "Version $1"
+    git tag "v$1"
+
+# Build the sdists and wheels of all packages into dist/
+build:
+    rm -rf dist
+    for package in packages/*/; do python -m build --no-isolation --outdir dist "$package"; done
+    twine check --strict dist/*
+
+# Remove what was built, measured and cached (`.venv` stays)
+clean:
+    rm -rf dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache examples/demo/*.png
+    find packages sandbox tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +

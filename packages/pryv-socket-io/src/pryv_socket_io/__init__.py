@@ -1,3 +1,5 @@
 """Socket.IO add-on of the Pryv.io SDK."""
 
-__version__ = "0.1.0"
+from pryv import __version__
+
+__all__ = ["__version__"]
