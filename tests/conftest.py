@@ -1,0 +1,58 @@
+"""The platform and the accounts that the tests of all packages work on."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from pryv import Connection, Service
+from pryv_sandbox import Sandbox
+
+PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
+APP_ID = "pryv-sdk-tests"
+
+Account = tuple[str, str, Connection]
+"""Username, password, and a connection with a personal token."""
+
+
+@pytest.fixture(scope="session")
+def platform_url(request: pytest.FixtureRequest) -> str:
+    """The service info URL of the platform under test: the one the environment names, or the session's sandbox."""
+    named = os.environ.get(PLATFORM_VARIABLE)
+    if named:
+        return named
+    sandbox: Sandbox = request.getfixturevalue("pryv_sandbox")
+    return sandbox.service_info_url
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    """The session's sandbox, for tests that need its faults or its clock."""
+    if os.environ.get(PLATFORM_VARIABLE):
+        pytest.skip(f"needs the sandbox; {PLATFORM_VARIABLE} names another platform")
+    sandbox: Sandbox = request.getfixturevalue("pryv_sandbox")
+    return sandbox
+
+
+@pytest.fixture
+def new_account(platform_url: str) -> Iterator[Callable[[], Account]]:
+    """Registers accounts, each a fresh one."""
+    with ExitStack() as connections:
+        yield lambda: register(platform_url, connections)
+
+
+@pytest.fixture(scope="module")
+def module_account(platform_url: str) -> Iterator[Account]:
+    """One account for a whole module."""
+    with ExitStack() as connections:
+        yield register(platform_url, connections)
+
+
+def register(platform_url: str, connections: ExitStack) -> Account:
+    """Registers an account and logs in; `connections` closes the connection."""
+    username, password = f"test{secrets.token_hex(6)}", secrets.token_hex(8)
+    with Service(platform_url) as service:
+        service.create_user(username=username, password=password, email=f"{username}@example.org", app_id=APP_ID)
+        connection = connections.enter_context(service.login(username, password, APP_ID))
+    return username, password, connection
