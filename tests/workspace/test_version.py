@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
 from version import CHANGELOG_SECTION, named_versions, versioned_files
 
 ROOT = Path(__file__).resolve().parents[2]

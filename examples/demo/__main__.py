@@ -1,0 +1,81 @@
+"""Writes a real pulse recording into a new Pryv.io account, reads it back, and checks every sample."""
+
+import argparse
+import secrets
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from plot import save_plot
+from pryv import Connection, PryvError, Service
+from pryv_sandbox import Sandbox
+from recording import create_streams, difference, read, read_recording, write
+
+HERE = Path(__file__).resolve().parent
+APP_ID = "pulse-demo"
+
+
+class DemoError(Exception):
+    """The demo did not reach its end; the message says why."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--platform", metavar="URL", help="service info URL of a platform (default: a sandbox, here)")
+    parser.add_argument("--plot", metavar="FILE", type=Path, default=HERE / "pulse.png", help="default: %(default)s")
+    options = parser.parse_args()
+    try:
+        with ExitStack() as stack:
+            platform = options.platform or stack.enter_context(Sandbox()).service_info_url
+            run(platform, options.plot)
+    except (PryvError, OSError, DemoError) as error:
+        sys.exit(f"The demo failed: {error}")
+
+
+def run(service_info_url: str, plot: Path) -> None:
+    """Runs the demo on a platform.
+
+    Raises:
+        DemoError: a sample was not taken or did not come back as it was written.
+    """
+    recording = HERE.parent / "data" / "pulse.csv"
+    written = read_recording(recording, start=time.time() - 3600)
+    print(f"Platform     {service_info_url}")
+    with register(service_info_url) as connection, progress_bars() as bars:
+        print(f"Account      {connection.username()}")
+        create_streams(connection)
+
+        bar = bars.add_task("Writing", total=len(written))
+        refusals = write(connection, written, lambda done: bars.update(bar, completed=done))
+        if refusals:
+            raise DemoError(f"{len(refusals):,} samples were not taken; the first one: {refusals[0]}")
+        came_back = list(bars.track(read(connection), total=len(written), description="Reading"))
+
+    found = difference(written, came_back)
+    if found:
+        raise DemoError(found)
+    save_plot(came_back, plot)
+    print(f"Recording    {len(written):,} samples, {written[-1]['time'] - written[0]['time']:.0f} s, {recording.name}")
+    print("Check        every sample came back as it was written")
+    print(f"Plot         {plot}")
+
+
+def register(service_info_url: str) -> Connection:
+    """Registers an account and logs in."""
+    username, password = f"demo{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+    with Service(service_info_url) as service:
+        service.create_user(username=username, password=password, email=f"{username}@example.org", app_id=APP_ID)
+        return service.login(username, password, APP_ID)
+
+
+def progress_bars() -> Progress:
+    columns = [TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    return Progress(*columns, console=Console(stderr=True))
+
+
+if __name__ == "__main__":
+    main()
