@@ -1,0 +1,287 @@
+"""Faults a platform can be asked to show: a fault is armed for the next few requests it matches."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http import StreamWriter
+
+from pryv_sandbox.clock import Clock
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+ERROR_IDS = {401: "invalid-access-token", 403: "forbidden", 404: "unknown-resource", 429: "too-many-requests"}
+
+
+class Faults:
+    """The faults of one platform; a new platform has none.
+
+    Every method that arms a fault takes ``times``, the number of requests it befalls, and two filters: ``method``, an
+    HTTP verb, and ``path``, a regular expression searched in the request's path. A request meets one fault at most: of
+    those that match, the one armed first.
+    """
+
+    def __init__(self, clock: Clock, refuse: Callable[[], AbstractContextManager[None]]) -> None:
+        self._clock = clock
+        self._refuse = refuse
+        self._armed: list[_Armed] = []
+        self._lock = Lock()
+
+    @property
+    def skew(self) -> float:
+        """Seconds the platform's clock is ahead of the machine's."""
+        return self._clock.skew
+
+    @skew.setter
+    def skew(self, seconds: float) -> None:
+        self._clock.skew = seconds
+
+    def refuse(self) -> AbstractContextManager[None]:
+        """Inside this context connections are refused; those open when it begins are reset."""
+        return self._refuse()
+
+    def clear(self) -> None:
+        """Disarm every fault and set the clock right."""
+        with self._lock:
+            self._armed.clear()
+        self.skew = 0.0
+
+    def status(
+        self,
+        code: int,
+        *,
+        times: int = 1,
+        method: str | None = None,
+        path: str | None = None,
+        retry_after: float | str | None = None,
+        body: bytes | dict[str, Any] | None = None,
+    ) -> None:
+        """Answer with a status instead of carrying the request out; ``body`` is an API error where it is ``None``."""
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        if body is None:
+            body = _error(ERROR_IDS.get(code, "unexpected-error"), f"Asked to answer with status {code}.")
+
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if isinstance(body, bytes):
+                return web.Response(body=body, status=code, headers=headers)
+            return web.json_response(body, status=code, headers=headers)
+
+        self._arm(answer, times, method, path)
+
+    def wrong_core(self, core_url: str, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
+        """Answer that the account lives on another core."""
+        body = _error("wrong-core", "The account is hosted on another core.", {"coreUrl": core_url})
+        self.status(421, times=times, method=method, path=path, body=body)
+
+    def relocated(self, url: str, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
+        """Answer that the account has moved to the platform at ``url``, naming the request's place there."""
+
+        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+            place = url.rstrip("/") + request.path_qs
+            body = _error("user-account-relocated", "The account has moved.", {"url": place})
+            return web.json_response(body, status=301, headers={"Location": place})
+
+        self._arm(answer, times, method, path)
+
+    def cut(
+        self,
+        *,
+        after_bytes: int | None = None,
+        executed: bool = True,
+        times: int = 1,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Reset the connection before any byte of the answer, or after ``after_bytes`` of its body.
+
+        With ``executed=False`` the connection is reset before the request is carried out.
+        """
+        if after_bytes is not None and not executed:
+            raise ValueError("a request that is not carried out has no body to cut")
+
+        async def cut(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if executed:
+                _write_with(_CutWriter(request, after_bytes), request)
+                try:
+                    return await handler(request)
+                except ConnectionResetError:
+                    return web.Response()
+            reset(request.transport)
+            return web.Response()
+
+        self._arm(cut, times, method, path)
+
+    def delay(self, seconds: float, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
+        """Carry the request out, then wait before the first byte of the answer."""
+
+        async def delay(request: web.Request, handler: Handler) -> web.StreamResponse:
+            _write_with(_LateWriter(request, seconds), request)
+            return await handler(request)
+
+        self._arm(delay, times, method, path)
+
+    def stall(self, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
+        """Take the request and never answer, nor carry it out."""
+
+        async def stall(request: web.Request, handler: Handler) -> web.StreamResponse:
+            never: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
+            return await never
+
+        self._arm(stall, times, method, path)
+
+    def drip(
+        self,
+        *,
+        chunk: int = 1,
+        interval: float = 0.05,
+        times: int = 1,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        """Send the body in chunks of so many bytes, ``interval`` seconds apart."""
+
+        async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
+            _write_with(_DripWriter(request, chunk, interval), request)
+            return await handler(request)
+
+        self._arm(drip, times, method, path)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let the request meet the fault armed for it, if any."""
+        fault = self._next_for(request)
+        return await (fault(request, handler) if fault else handler(request))
+
+    def _arm(self, fault: Fault, times: int, method: str | None, path: str | None) -> None:
+        with self._lock:
+            self._armed.append(_Armed(fault, times, method, re.compile(path or "")))
+
+    def _next_for(self, request: web.Request) -> Fault | None:
+        with self._lock:
+            for armed in self._armed:
+                if armed.matches(request):
+                    armed.times -= 1
+                    if not armed.times:
+                        self._armed.remove(armed)
+                    return armed.fault
+        return None
+
+
+@dataclass
+class _Armed:
+    fault: Fault
+    times: int
+    method: str | None
+    path: re.Pattern[str]
+
+    def matches(self, request: web.Request) -> bool:
+        return self.method in (None, request.method) and self.path.search(request.path) is not None
+
+
+def _error(error_id: str, message: str, data: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"error": {"id": error_id, "message": message, **({"data": data} if data else {})}}
+
+
+def reset(transport: asyncio.Transport | None) -> None:
+    """Close a connection so that its peer sees a reset instead of an orderly end."""
+    if transport is not None and not transport.is_closing():
+        no_lingering = struct.pack("ii", 1, 0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_lingering)
+        transport.abort()
+
+
+def _write_with(writer: StreamWriter, request: web.Request) -> None:
+    """Make every answer to the request, streamed or whole, go through a writer; aiohttp has no public way to."""
+    request._payload_writer = writer
+
+
+class _FaultyWriter(StreamWriter):
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(request.protocol, asyncio.get_running_loop())
+
+
+class _CutWriter(_FaultyWriter):
+    """Resets the connection once so many bytes of the body are out; with ``None``, before the headers."""
+
+    def __init__(self, request: web.Request, after_bytes: int | None) -> None:
+        super().__init__(request)
+        self._with_headers = after_bytes is not None
+        self._left = after_bytes or 0
+
+    async def write_headers(self, status_line: str, headers: Any) -> None:
+        if not self._with_headers:
+            self._cut()
+        await super().write_headers(status_line, headers)
+
+    async def write(self, chunk: Any, **options: Any) -> None:
+        part = chunk[: self._left]
+        self._left -= len(part)
+        await super().write(part, **options)
+        if not self._left:
+            self.send_headers()
+            await _handed_over(self.transport)
+            self._cut()
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        if chunk:
+            await self.write(chunk)
+        await super().write_eof()
+
+    def _cut(self) -> None:
+        reset(self.transport)
+        raise ConnectionResetError("The connection was cut on request.")
+
+
+class _LateWriter(_FaultyWriter):
+    def __init__(self, request: web.Request, seconds: float) -> None:
+        super().__init__(request)
+        self._seconds = seconds
+
+    async def write_headers(self, status_line: str, headers: Any) -> None:
+        await asyncio.sleep(self._seconds)
+        await super().write_headers(status_line, headers)
+
+
+class _DripWriter(_FaultyWriter):
+    def __init__(self, request: web.Request, size: int, interval: float) -> None:
+        super().__init__(request)
+        self._size = size
+        self._interval = interval
+
+    async def write(self, chunk: Any, **options: Any) -> None:
+        for start in range(0, len(chunk), self._size):
+            await super().write(chunk[start : start + self._size], **options)
+            await asyncio.sleep(self._interval)
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        if chunk:
+            await self.write(chunk)
+        await super().write_eof()
+
+
+async def _handed_over(transport: asyncio.Transport | None) -> None:
+    """Wait until the peer has every byte written so far: a reset discards what is still on its way."""
+    while transport is not None and not transport.is_closing() and _unsent(transport):
+        await asyncio.sleep(0.001)
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    waiting = transport.get_write_buffer_size()
+    if sys.platform == "linux" and not waiting:
+        from fcntl import ioctl
+        from termios import TIOCOUTQ
+
+        answer = ioctl(transport.get_extra_info("socket"), TIOCOUTQ, bytes(4))
+        waiting = int.from_bytes(answer, sys.byteorder)
+    return waiting

@@ -1,0 +1,98 @@
+"""A web application served from a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from pryv_sandbox.faults import reset
+
+T = TypeVar("T")
+
+
+class ServerThread:
+    """Serves an application on a port, from an event loop on a thread of its own.
+
+    Attributes:
+        port: the port listened on; once found, it is kept.
+    """
+
+    def __init__(self, make_app: Callable[[], web.Application], host: str, port: int) -> None:
+        self.port = port
+        self._make_app = make_app
+        self._host = host
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+        self._runner: web.AppRunner
+
+    def start(self) -> None:
+        """Serve; when this returns, connections are taken."""
+        if self._thread:
+            raise RuntimeError("The server runs already.")
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(ready)), name=f"serving port {self.port}", daemon=True
+        )
+        self._thread.start()
+        try:
+            ready.result()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Reset what is open and end the thread."""
+        if self._thread:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+            self._thread = None
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the server's loop, from another thread."""
+        if not self._thread:
+            coroutine.close()
+            raise RuntimeError("The server does not run.")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    @contextmanager
+    def refuse(self) -> Iterator[None]:
+        """Reset what is open, and take no connection inside this context."""
+        self.call(self._close())
+        try:
+            yield
+        finally:
+            self.call(self._open())
+
+    async def _serve(self, ready: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=0.1)
+        try:
+            await self._runner.setup()
+            await self._open()
+            ready.set_result(None)
+            await self._stopping.wait()
+            await self._close()
+        except OSError as error:
+            ready.set_exception(error)
+        finally:
+            await self._runner.cleanup()
+
+    async def _open(self) -> None:
+        await web.TCPSite(self._runner, self._host, self.port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        for site in list(self._runner.sites):
+            await site.stop()
+        assert self._runner.server  # noqa: S101
+        for connection in self._runner.server.connections:
+            reset(connection.transport)
