@@ -1,0 +1,63 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.image import imread
+
+from pryv import Connection
+from pryv_sandbox import Sandbox
+from recording import create_streams, difference, read, read_recording, write
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+RECORDING = EXAMPLES / "data" / "pulse.csv"
+
+
+def run_demo(plot: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, str(EXAMPLES / "demo"), "--plot", str(plot), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_sample_comes_back(tmp_path: Path) -> None:
+    plot = tmp_path / "pulse.png"
+    done = run_demo(plot)
+    assert done.returncode == 0, done.stderr
+    assert "15,000 samples" in done.stdout
+    assert str(plot) in done.stdout
+    height, width, _ = imread(plot).shape
+    assert width > height > 500
+
+
+def test_fails_when_samples_are_missing(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.faults.status(200, method="GET", path="/events", body={"events": [], "meta": {}})
+    done = run_demo(tmp_path / "pulse.png", "--platform", sandbox.service_info_url)
+    assert done.returncode == 1
+    assert "The demo failed: 15,000 samples were written, 0 came back" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fails_without_a_traceback_where_no_platform_is(sandbox: Sandbox, tmp_path: Path) -> None:
+    with sandbox.faults.refuse():
+        done = run_demo(tmp_path / "pulse.png", "--platform", sandbox.service_info_url)
+    assert done.returncode == 1
+    assert "The demo failed: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_changed_sample_is_found(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
+    _, _, connection = new_account()
+    written = read_recording(RECORDING, start=0)[:1500]
+    create_streams(connection)
+    assert write(connection, written, lambda done: None) == []
+    came_back = list(read(connection))
+    assert difference(written, came_back) is None
+
+    connection.put(f"events/{came_back[1233]['id']}", {"content": 12})
+    found = difference(written, list(read(connection)))
+    assert found == f"sample 1,234 was written with content {written[1233]['content']}, and came back with 12"
+
+
+def test_a_sample_that_is_not_taken_is_reported(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
+    _, _, connection = new_account()
+    [refusal] = write(connection, read_recording(RECORDING, start=0)[:1], lambda done: None)
+    assert "pulse" in refusal
