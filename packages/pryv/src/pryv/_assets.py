@@ -1,0 +1,76 @@
+"""A platform's visual assets and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urljoin
+
+from pryv._transport import json
+
+
+class ServiceAssets:
+    """What a platform's assets definition holds; relative URLs in it count from its `baseUrl`, or from itself.
+
+    Made by `Service.assets`.
+    """
+
+    def __init__(self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str], bytes]) -> None:
+        self._definitions = definitions
+        self._base_url = str(definitions.get("baseUrl") or url)
+        self._fetch = fetch
+
+    def __repr__(self) -> str:
+        return f"<ServiceAssets {self._base_url}>"
+
+    def get(self, key_path: str | None = None) -> Any:
+        """Return what is found under keys separated by `:`, such as `lib-js:buttonSignIn`; `None` if nothing is.
+
+        Without `key_path`, the whole definition.
+        """
+        found: Any = dict(self._definitions)
+        for key in key_path.split(":") if key_path else ():
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
+    def get_url(self, key_path: str) -> str:
+        """Return the absolute URL found under `key_path`.
+
+        Raises:
+            ValueError: there is no URL under it.
+        """
+        url = self.get(key_path)
+        if not isinstance(url, str):
+            raise ValueError(f"the assets have no URL under {key_path!r}")
+        return self.relative_url(url)
+
+    def relative_url(self, url: str) -> str:
+        """Return the absolute form of a URL in the definition."""
+        return urljoin(self._base_url, url)
+
+    def login_button_html(self) -> str:
+        """Fetch and return the HTML of the sign-in button.
+
+        Raises:
+            ValueError: the assets define none.
+            PryvError: it cannot be fetched.
+        """
+        return self._fetch(self.get_url("lib-js:buttonSignIn:html")).decode("utf-8", "replace")
+
+    def login_button_css_url(self) -> str:
+        """Return the URL of the sign-in button's style sheet.
+
+        Raises:
+            ValueError: the assets define none.
+        """
+        return self.get_url("lib-js:buttonSignIn:css")
+
+    def login_button_messages(self) -> dict[str, Any]:
+        """Fetch and return the texts of the sign-in button, by their name and language.
+
+        Raises:
+            ValueError: the assets define none.
+            PryvError: they cannot be fetched.
+        """
+        messages: dict[str, Any] = json.decode(self._fetch(self.get_url("lib-js:buttonSignIn:messages")), "GET asset")
+        return messages

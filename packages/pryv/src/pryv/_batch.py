@@ -1,0 +1,125 @@
+"""Batches: calls in chunks, results in order, over whatever carries a chunk to the platform."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any
+
+import attrs
+
+from pryv.errors import PryvProtocolError
+
+Result = dict[str, Any]
+Progress = Callable[[int | None, list[Result]], object]
+SendChunk = Callable[[list[dict[str, Any]]], Sequence[Result]]
+"""Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order."""
+
+
+@attrs.frozen
+class Call:
+    """One call of a batch.
+
+    Attributes:
+        method: The API method's id, such as `events.create`.
+        params: Its parameters; `None` stands for none.
+        handle_result: Called with the result and this call as soon as the result is there.
+    """
+
+    method: str
+    params: Any = None
+    handle_result: Callable[[Result, Call], object] | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a member by its key on the wire (`method`, `params`)."""
+        return self.to_wire()[key]
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the call as the API takes it."""
+        return {"method": self.method, "params": {} if self.params is None else self.params}
+
+
+CallLike = Call | Mapping[str, Any]
+
+
+def as_call(item: CallLike) -> Call:
+    """Return a batch's item as a `Call`.
+
+    Raises:
+        TypeError: it is neither a `Call` nor a dict like one.
+        ValueError: it has no method.
+    """
+    if isinstance(item, Mapping):
+        handler = item.get("handle_result", item.get("handleResult"))
+        item = Call(item.get("method", ""), item.get("params"), handler)
+    elif not isinstance(item, Call):
+        raise TypeError(f"a call is a pryv.Call or a dict, not {type(item).__name__}")
+    if not isinstance(item.method, str):
+        raise TypeError("a call's method is a string")
+    if not item.method:
+        raise ValueError("a call has no method")
+    if not (item.params is None or isinstance(item.params, (Mapping, list, tuple))):
+        raise TypeError(f"{item.method}: params is a dict, not {type(item.params).__name__}")
+    if not (item.handle_result is None or callable(item.handle_result)):
+        raise TypeError(f"{item.method}: handle_result is not callable")
+    return item
+
+
+def as_calls(calls: Iterable[CallLike]) -> Iterable[Call]:
+    """Return `calls` as `Call`s: checked at once where they are at hand, one by one where they come lazily.
+
+    Raises:
+        TypeError: `calls` is not an iterable of calls, or a call is malformed.
+        ValueError: a call has no method.
+    """
+    if isinstance(calls, (str, bytes, Mapping, Call)) or not isinstance(calls, Iterable):
+        raise TypeError(f"calls is an iterable of calls, not {type(calls).__name__}")
+    if isinstance(calls, Sequence):
+        return [as_call(item) for item in calls]
+    return map(as_call, calls)
+
+
+def iter_batch(send: SendChunk, calls: Iterable[Call], chunk_size: int) -> Iterator[list[tuple[Call, Result]]]:
+    """Send calls chunk by chunk and yield each chunk's calls beside their results.
+
+    Raises:
+        PryvProtocolError: a chunk's results are not one a call.
+    """
+    remaining = iter(calls)
+    while chunk := list(itertools.islice(remaining, chunk_size)):
+        results = send([call.to_wire() for call in chunk])
+        if not isinstance(results, Sequence) or len(results) != len(chunk):
+            count = len(results) if isinstance(results, Sequence) else "no"
+            raise PryvProtocolError(f"callBatch: {count} results came for {len(chunk)} calls")
+        if not all(isinstance(result, dict) for result in results):
+            raise PryvProtocolError("callBatch: a result is not an object")
+        yield list(zip(chunk, results, strict=True))
+
+
+def run_batch(
+    send: SendChunk, calls: Iterable[CallLike], chunk_size: int, progress: Progress | None = None
+) -> list[Result]:
+    """Send all calls and return their results in order; see `Connection.api`."""
+    results: list[Result] = []
+    total = len(calls) if isinstance(calls, Sized) else None
+    try:
+        for chunk in iter_batch(send, as_calls(calls), chunk_size):
+            results.extend(result for _, result in chunk)
+            handle_results(chunk)
+            if progress is not None:
+                progress(None if total is None else math.floor(100 * len(results) / total + 0.5), results)
+    except BaseException as error:
+        with contextlib.suppress(AttributeError):
+            error.results = results  # type: ignore[attr-defined]
+        raise
+    return results
+
+
+def handle_results(chunk: list[tuple[Call, Result]]) -> list[tuple[Call, Result]]:
+    """Call the handlers of a chunk's calls, and return the chunk."""
+    for call, result in chunk:
+        if call.handle_result is not None:
+            call.handle_result(result, call)
+    return chunk

@@ -1,0 +1,161 @@
+"""Reading events as they arrive, at constant memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import attrs
+import ijson
+
+from pryv._transport.account import DEFAULT, Account, DefaultTimeout
+from pryv._transport.answers import error_of
+from pryv._transport.http import Timeout, body_chunks
+from pryv._transport.urls import query_pairs
+from pryv.errors import PryvConnectionError, PryvStreamError
+from pryv.types import Event, Meta
+
+_LABEL = "GET events"
+_SECTIONS = _EVENTS, _DELETIONS, _META = "events.item", "eventDeletions.item", "meta"
+_ALWAYS = 1e15
+"""Seconds from 1970 to a time beyond every event's."""
+
+
+@attrs.frozen
+class StreamedEvents:
+    """What a streamed read leaves: counts and the answer's `meta`.
+
+    Attributes:
+        events_count: Events read.
+        event_deletions_count: Deletions read, `None` if they were not asked for.
+        meta: The answer's `meta`.
+    """
+
+    events_count: int
+    event_deletions_count: int | None
+    meta: Meta
+
+
+def open_ended(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return `events.get` parameters with each missing time bound open, unless there is a `limit`."""
+    params = dict(params or {})
+    if params.get("limit") is None:
+        for bound, value in (("fromTime", -_ALWAYS), ("toTime", _ALWAYS)):
+            if params.get(bound) is None:
+                params[bound] = value
+    return params
+
+
+class EventStream(Iterator[Event]):
+    """The events of one read, then its deletions if asked for, yielded as they arrive.
+
+    The request is made when the first one is asked for. `close()`, or leaving a `with` block, ends the read early.
+
+    Attributes:
+        events_count: Events yielded so far.
+        event_deletions_count: Deletions yielded so far, `None` if they were not asked for.
+        meta: The answer's `meta`, `None` until the last event was yielded.
+    """
+
+    def __init__(
+        self, account: Account, params: Mapping[str, Any] | None, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> None:
+        self._account = account
+        self._timeout = timeout
+        self._query = query_pairs(open_ended(params))
+        self.events_count = 0
+        self.event_deletions_count = 0 if (params or {}).get("includeDeletions") else None
+        self.meta: Meta | None = None
+        self._items = self._read()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self._items
+
+    def __next__(self) -> Event:
+        return next(self._items)
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the read and free its connection."""
+        self._items.close()
+
+    def summary(self) -> StreamedEvents:
+        """Return the counts and the `meta` of a read that has come to its end.
+
+        Raises:
+            ValueError: it has not.
+        """
+        if self.meta is None:
+            raise ValueError("the events have not been read to their end")
+        return StreamedEvents(self.events_count, self.event_deletions_count, self.meta)
+
+    def _read(self) -> Generator[Event, None, None]:
+        answer = self._account.send("GET", "events", query=self._query, safe=True, stream=True, timeout=self._timeout)
+        if answer.status != 200:
+            raise error_of(answer, _LABEL, self._account.token)
+        broken: str | None = None
+        with contextlib.closing(body_chunks(answer.response, _LABEL)) as chunks:
+            try:
+                yield from self._parsed(_Reader(chunks))
+            except PryvConnectionError as error:
+                broken = str(error)
+            except ijson.JSONError:
+                broken = f"{_LABEL}: the answer was cut short or is malformed"
+        if broken is None and self.meta is None:
+            broken = f"{_LABEL}: the answer has no meta"
+        if broken is not None:
+            raise PryvStreamError(broken, events_seen=self.events_count + (self.event_deletions_count or 0))
+
+    def _parsed(self, reader: _Reader) -> Generator[Event, None, None]:
+        sections = _Sections()
+        for item in ijson.items(reader, sections, use_float=True):
+            section = sections.matched.popleft()
+            if section == _EVENTS:
+                self.events_count += 1
+                yield item
+            elif section == _META:
+                self.meta = item
+            elif self.event_deletions_count is not None:
+                self.event_deletions_count += 1
+                yield item
+
+
+class _Sections(str):
+    """A prefix for `ijson.items` that matches several places, so that one pass finds them all.
+
+    It is compared once for each value outside the ones found: `matched` tells, in order, where each was.
+    """
+
+    __slots__ = ("matched",)
+
+    def __init__(self) -> None:
+        self.matched: deque[str] = deque()
+
+    def __eq__(self, place: object) -> bool:
+        if place in _SECTIONS:
+            self.matched.append(str(place))
+            return True
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Reader:
+    """What `ijson` reads a body from, chunk by chunk as it arrives."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next chunk, of whatever size; nothing at the end."""
+        return next(self._chunks, b"") if size else b""

@@ -1,0 +1,176 @@
+"""Calls to one account: where it is, the token that opens it, and the time it has."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from pryv.errors import ERRORS, PryvProtocolError
+
+from . import json
+from .answers import result_of
+from .http import Answer, Body, Http, Request, Timeout, checked_timeout
+from .redact import redact
+from .urls import moved
+
+_JSON = {"Content-Type": "application/json"}
+
+
+class DefaultTimeout:
+    """Stands for the connection's own timeout, where `None` means none at all."""
+
+    def __repr__(self) -> str:
+        return "the connection's"
+
+
+DEFAULT = DefaultTimeout()
+
+
+class DeltaTime:
+    """The running mean of server time minus local time, in seconds."""
+
+    def __init__(self) -> None:
+        self.mean = 0.0
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def add(self, difference: float) -> None:
+        """Take one more observation into the mean."""
+        with self._lock:
+            self._count += 1
+            self.mean += (difference - self.mean) / self._count
+
+
+class Account:
+    """Sends an account's calls, and follows the account when the platform says where else it is."""
+
+    def __init__(self, http: Http, endpoint: str, token: str | None, timeout: Timeout) -> None:
+        self.http = http
+        self.endpoint = endpoint
+        self.token = token
+        self.timeout = checked_timeout(timeout)
+        self.delta_time = DeltaTime()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        label: str | None = None,
+        query: list[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Body = None,
+        safe: bool = False,
+        stream: bool = False,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> Answer:
+        """Send one call and return its answer, whatever its status.
+
+        A `wrong-core` (421) or `user-account-relocated` (301) is followed once, and remembered.
+
+        Raises:
+            PryvConnectionError: there is no whole answer.
+        """
+        for last in (False, True):
+            endpoint = self.endpoint
+            answer = self.http.send(
+                Request(
+                    method,
+                    endpoint + path,
+                    label or f"{method} {redact(path, self.token)}",
+                    token=self.token,
+                    query=query or [],
+                    headers=headers or {},
+                    body=body,
+                    safe=safe,
+                    stream=stream,
+                    timeout=self.timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
+                )
+            )
+            place = _new_endpoint(answer, endpoint)
+            if last or place is None:
+                break
+            self.endpoint = place
+        return answer
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        label: str | None = None,
+        query: list[tuple[str, str]] | None = None,
+        data: Any = None,
+        safe: bool = False,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> tuple[dict[str, Any], Answer]:
+        """Send one call with JSON data and return its result, beside the answer it came in.
+
+        Raises:
+            ApiError: the platform answered with an error.
+            PryvConnectionError: there is no whole answer.
+            PryvProtocolError: the answer is not the API's.
+        """
+        label = label or f"{method} {redact(path, self.token)}"
+        has_body = data is not None
+        answer = self.send(
+            method,
+            path,
+            label=label,
+            query=query,
+            headers=_JSON if has_body else None,
+            body=json.encode(data) if has_body else None,
+            safe=safe,
+            timeout=timeout,
+        )
+        return self.result(answer, label), answer
+
+    def result(self, answer: Answer, label: str, *, tells_time: bool = True) -> dict[str, Any]:
+        """Return the result an answer holds, having taken the platform's time from it.
+
+        Raises:
+            ApiError: the answer is an error of the API.
+            PryvProtocolError: the answer is not the API's.
+        """
+        result = result_of(answer, label, self.token)
+        server_time = server_time_of(result, label)
+        if tells_time:
+            self.delta_time.add(server_time - answer.received)
+        return result
+
+
+def server_time_of(result: Mapping[str, Any], label: str) -> float:
+    """Return the server time, in seconds, that every result of an account carries.
+
+    Raises:
+        PryvProtocolError: it carries none.
+    """
+    meta = result.get("meta")
+    server_time = meta.get("serverTime") if isinstance(meta, Mapping) else None
+    if not isinstance(server_time, (int, float)) or isinstance(server_time, bool):
+        raise PryvProtocolError(f"{label}: the answer has no meta.serverTime")
+    return server_time
+
+
+def _new_endpoint(answer: Answer, endpoint: str) -> str | None:
+    """Return the account's new endpoint if the answer says that it has moved."""
+    if answer.status not in (301, 421):
+        return None
+    try:
+        body = json.decode(answer.body, "")
+    except PryvProtocolError:
+        return None
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return None
+    if error.get("id") not in (ERRORS.WRONG_CORE, ERRORS.USER_ACCOUNT_RELOCATED):
+        return None
+    places = (*_strings(error.get("data")), error.get("coreUrl"), answer.headers.get("Location"))
+    return next((new for place in places if isinstance(place, str) and (new := moved(endpoint, place))), None)
+
+
+def _strings(data: Any) -> list[Any]:
+    if isinstance(data, Mapping):
+        return list(data.values())
+    return [data]

@@ -1,0 +1,77 @@
+"""From an HTTP answer to the API's result or error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
+
+from . import json
+from .http import Answer, Http, Request
+from .redact import redact, redact_data
+from .urls import host_of, resolved
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+
+
+def result_of(answer: Answer, label: str, *secrets: str | None) -> dict[str, Any]:
+    """Return the object a successful answer holds.
+
+    Raises:
+        ApiError: the answer is an error of the API.
+        PryvProtocolError: the answer is not the API's.
+    """
+    if answer.status >= 400:
+        raise error_of(answer, label, *secrets)
+    if answer.status >= 300:
+        place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
+        raise PryvProtocolError(f"{label}: HTTP {answer.status} redirects to {place}; this is not followed")
+    body = json.decode(answer.body, label)
+    if not isinstance(body, dict):
+        raise PryvProtocolError(f"{label}: an object was expected, not {type(body).__name__}")
+    if isinstance(body.get("error"), dict):
+        raise _api_error(body["error"], answer, label, secrets)
+    return body
+
+
+def error_of(answer: Answer, label: str, *secrets: str | None) -> ApiError | PryvProtocolError:
+    """Return the error an unsuccessful answer tells of."""
+    try:
+        body = json.decode(answer.body, label)
+    except PryvProtocolError:
+        body = None
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping):
+        return _api_error(dict(error), answer, label, secrets)
+    if answer.status == 429 or answer.status >= 500:
+        return _api_error({"message": "no answer of the API"}, answer, label, secrets)
+    return PryvProtocolError(f"{label}: HTTP {answer.status}, and not with an answer of the API")
+
+
+def _api_error(body: dict[str, Any], answer: Answer, label: str, secrets: tuple[str | None, ...]) -> ApiError:
+    error = api_error(redact_data(body, *secrets), status=answer.status, method=redact(label, *secrets))
+    if isinstance(error, (RateLimitedError, ServerError)):
+        error.retry_after = answer.retry_after
+    return error
+
+
+def follow(http: Http, request: Request) -> Answer:
+    """Send a request that carries no token and cannot write, and follow where it is redirected to.
+
+    Raises:
+        PryvConnectionError: there is no whole answer.
+        PryvProtocolError: it is redirected too often, or from https to http.
+    """
+    for _ in range(_MAX_REDIRECTS):
+        answer = http.send(request)
+        if answer.status not in _REDIRECTS or "Location" not in answer.headers:
+            return answer
+        place = resolved(request.url, answer.headers["Location"])
+        if request.url.startswith("https:") and not place.startswith("https:"):
+            break
+        request = attrs.evolve(request, url=place, query=[])
+    raise PryvProtocolError(f"{request.label}: redirected in vain from {host_of(request.url)}")

@@ -1,0 +1,242 @@
+"""Sends HTTP requests: bounded in time, tried again where that is safe, every failure a `PryvError`."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping
+from typing import Any
+
+import attrs
+import requests
+import urllib3
+
+from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
+
+from .retry import NO_RETRY, RetryPolicy, parse_retry_after
+from .sessions import Sessions, TokenAuth
+from .urls import host_of
+
+Timeout = float | tuple[float | None, float | None] | None
+"""Seconds for connecting and for reading (one for both, or a pair); `None` turns one or both off."""
+
+Body = bytes | Callable[[], Any] | None
+"""A request's body: bytes, or what makes it anew for each try (a readable or an iterable of bytes)."""
+
+DEFAULT_TIMEOUT: Timeout = (5, 60)
+
+_CHUNK = 1 << 16
+_RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
+_log = logging.getLogger("pryv")
+
+
+def checked_timeout(timeout: Timeout) -> Timeout:
+    """Return `timeout`.
+
+    Raises:
+        TypeError: it is not a number, a pair of numbers or `None`.
+        ValueError: a number in it is not above 0.
+    """
+    parts = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    if len(parts) != 2 or not all(part is None or _is_number(part) for part in parts):
+        raise TypeError("a timeout is a number of seconds, a pair (connect, read) or None")
+    if any(part is not None and not part > 0 for part in parts):
+        raise ValueError("a timeout is above 0 seconds; None turns it off")
+    return timeout
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@attrs.frozen
+class Request:
+    """One HTTP request.
+
+    Attributes:
+        label: What it is called in messages and logs; holds no secret.
+        safe: Whether sending it twice does no more than sending it once.
+        stream: Whether a successful answer's body is left to the caller to read.
+    """
+
+    method: str
+    url: str
+    label: str
+    token: str | None = attrs.field(default=None, repr=False)
+    query: list[tuple[str, str]] = attrs.field(factory=list, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    body: Body = attrs.field(default=None, repr=False)
+    safe: bool = False
+    stream: bool = False
+    timeout: Timeout = DEFAULT_TIMEOUT
+
+
+@attrs.frozen
+class Answer:
+    """The answer to a request; `body` is empty where it is left to be read from `response`.
+
+    Attributes:
+        received: Local time at which its head arrived, in seconds.
+        resent: Whether the request had been sent before, so that the platform may have carried it out already.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(repr=False)
+    received: float
+    response: requests.Response = attrs.field(repr=False)
+    resent: bool = False
+    sent = True
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the platform asks to wait."""
+        return parse_retry_after(self.headers.get("Retry-After"))
+
+
+class Http:
+    """Sends requests with one retry policy over one set of sessions."""
+
+    def __init__(self, retry: RetryPolicy | None = None, session: requests.Session | None = None) -> None:
+        self.retry = retry or NO_RETRY
+        self.sessions = Sessions(session)
+
+    def close(self) -> None:
+        """Close the connections kept open."""
+        self.sessions.close()
+
+    def send(self, request: Request) -> Answer:
+        """Send a request and return its answer, whatever its status.
+
+        Raises:
+            PryvConnectionError: there is no whole answer.
+        """
+        start = time.monotonic()
+        sent = False
+        for attempt in itertools.count(1):
+            outcome = self._try(request, start, resent=sent)
+            wait = self.retry.wait(attempt, outcome.retry_after if isinstance(outcome, Answer) else None)
+            late = time.monotonic() - start + wait > self.retry.deadline
+            if late or attempt >= self.retry.attempts or not _worth_another_try(request, outcome):
+                break
+            sent = sent or outcome.sent
+            _log.info("%s: try %d failed, the next in %.1f s", request.label, attempt, wait)
+            time.sleep(wait)
+        if isinstance(outcome, PryvConnectionError):
+            raise outcome
+        return outcome
+
+    def _try(self, request: Request, start: float, *, resent: bool) -> Answer | PryvConnectionError:
+        """Send once. A failure is returned, not raised: what it comes from holds the request, and so the token."""
+        begin = time.monotonic()
+        try:
+            response = self._open(request)
+        except _FAILURES as failure:
+            return translated(failure, request.label, request.url)
+        _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
+        received = time.time()
+        body = b""
+        if not (request.stream and 200 <= response.status_code < 300):
+            read_timeout = request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
+            limit = None if read_timeout is None else start + max(self.retry.deadline, read_timeout)
+            try:
+                body = _whole_body(response, request.label, limit)
+            except PryvConnectionError as error:
+                return error
+        return Answer(response.status_code, response.headers, body, received, response, resent)
+
+    def _open(self, request: Request) -> requests.Response:
+        session = self.sessions.get()
+        return session.request(
+            request.method,
+            request.url,
+            params=request.query,
+            headers=dict(request.headers),
+            data=request.body() if callable(request.body) else request.body,
+            auth=TokenAuth(request.token),
+            timeout=request.timeout,
+            allow_redirects=False,
+            stream=True,
+            proxies=dict(session.proxies),
+            verify=None if session.verify is True else session.verify,
+        )
+
+
+def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:
+    if isinstance(outcome, Answer):
+        return request.safe and outcome.status in _RETRIED_STATUSES
+    return outcome.retryable and (request.safe or not outcome.sent)
+
+
+def _whole_body(response: requests.Response, label: str, limit: float | None) -> bytes:
+    parts = []
+    with contextlib.closing(body_chunks(response, label)) as chunks:
+        for chunk in chunks:
+            parts.append(chunk)
+            if limit is not None and time.monotonic() > limit:
+                raise PryvTimeoutError(f"{label}: the answer was not whole in time")
+    return b"".join(parts)
+
+
+def body_chunks(response: requests.Response, label: str) -> Generator[bytes, None, None]:
+    """Yield an answer's body as it arrives; its connection is kept for further use only if it was read to the end.
+
+    Raises:
+        PryvConnectionError: the connection broke, or was silent for too long, before the end.
+    """
+    whole = False
+    error = None
+    try:
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            yield chunk
+        whole = True
+    except _FAILURES as failure:
+        error = translated(failure, label, response.url)
+    finally:
+        if whole:
+            response.raw.release_conn()
+        else:
+            response.close()
+    if error is not None:
+        raise error
+
+
+def translated(failure: Exception, label: str, url: str) -> PryvConnectionError:
+    """Return what a failure of `requests` or `urllib3` means, in words that hold no secret."""
+    host = host_of(url)
+    root = _root_of(failure)
+    reason = getattr(root, "verify_message", None) or getattr(root, "strerror", None) or type(root).__name__
+    sent = not _never_sent(failure)
+    if isinstance(failure, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
+        return PryvTlsError(f"{label}: the TLS connection to {host} failed: {reason}", sent=sent)
+    if isinstance(failure, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+        return PryvTimeoutError(
+            f"{label}: {'no answer from' if sent else 'no connection to'} {host} in time", sent=sent
+        )
+    what = "the connection to {} broke" if sent else "no connection to {}"
+    return PryvConnectionError(f"{label}: {what.format(host)}: {reason}", sent=sent)
+
+
+def _never_sent(failure: Exception) -> bool:
+    if isinstance(failure, requests.ConnectTimeout):
+        return True
+    reason = getattr(failure.args[0] if failure.args else None, "reason", None)
+    reason = getattr(reason, "original_error", reason)
+    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
+
+
+def _root_of(failure: BaseException) -> BaseException:
+    """Return the innermost exception a failure comes from."""
+    seen = {id(failure)}
+    while (inner := failure.__cause__ or failure.__context__ or _wrapped(failure)) and id(inner) not in seen:
+        seen.add(id(inner))
+        failure = inner
+    return failure
+
+
+def _wrapped(failure: BaseException) -> BaseException | None:
+    candidates = (*failure.args, getattr(failure, "reason", None))
+    return next((item for item in reversed(candidates) if isinstance(item, BaseException)), None)

@@ -1,0 +1,77 @@
+"""The `requests` sessions behind a connection or a service."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.auth import AuthBase
+
+from pryv._version import __version__
+
+USER_AGENT = f"pryv-python/{__version__}"
+
+
+class TokenAuth(AuthBase):
+    """Sends the token (if any) with one request; being an auth object, it keeps `.netrc` out."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the token to a request about to be sent."""
+        if self._token is not None:
+            request.headers["Authorization"] = self._token
+        return request
+
+    def __repr__(self) -> str:
+        return "TokenAuth(***)"
+
+
+class Sessions:
+    """One session a thread, made anew after a fork; or the one session given, used as it is."""
+
+    def __init__(self, given: requests.Session | None = None) -> None:
+        self.given = given
+        self._lock = threading.Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._local = threading.local()
+        self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+    def get(self) -> requests.Session:
+        """Return the session for this thread."""
+        if self.given is not None:
+            return self.given
+        if self._pid != os.getpid():
+            self._lock = threading.Lock()
+            self._forget()
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = _new_session()
+            with self._lock:
+                self._made.add(session)
+        return session
+
+    def close(self) -> None:
+        """Close the connections of every thread; a session given is left alone. Further use opens new ones."""
+        with self._lock:
+            for session in self._made:
+                session.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sessions, (self.given,)
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    session.headers["User-Agent"] = USER_AGENT
+    session.headers["Accept"] = "application/json"
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session

@@ -1,0 +1,97 @@
+"""Paths and query strings, encoded so that no id can leave its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+from . import json
+
+_DOTS = frozenset((".", ".."))
+
+
+def path_segment(item_id: str) -> str:
+    """Return an id percent-encoded as one path segment.
+
+    Raises:
+        TypeError: the id is not a string.
+        ValueError: the id is empty, `.` or `..`, which no encoding keeps in place.
+    """
+    if not isinstance(item_id, str):
+        raise TypeError(f"an id is a string, not {type(item_id).__name__}")
+    if not item_id or item_id in _DOTS:
+        raise ValueError(f"not an id: {item_id!r}")
+    return quote(item_id, safe="")
+
+
+def relative_path(path: str) -> str:
+    """Return a path below the endpoint, ready to be appended to it.
+
+    Raises:
+        TypeError: the path is not a string.
+        ValueError: the path has a query or a fragment, control characters, or would leave the endpoint.
+    """
+    if not isinstance(path, str):
+        raise TypeError(f"a path is a string, not {type(path).__name__}")
+    if any(mark in path for mark in "?#\\") or any(ord(char) < 0x20 or ord(char) == 0x7F for char in path):
+        raise ValueError(f"not a path: {path!r}; query parameters have an argument of their own")
+    relative = path.lstrip("/")
+    if any(unquote(segment) in _DOTS for segment in relative.split("/")):
+        raise ValueError(f"a path cannot have '.' or '..' segments: {path!r}")
+    return quote(relative, safe="/%:@!$&'()*+,;=~")
+
+
+def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return query parameters as the API reads them: lists of scalars as repeated keys, structures as JSON.
+
+    Raises:
+        TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
+        ValueError: a number is not finite.
+    """
+    if params is None:
+        return []
+    if not isinstance(params, Mapping):
+        raise TypeError(f"parameters are a dict, not {type(params).__name__}")
+    return [(key, text) for key, value in params.items() for text in _texts(key, value)]
+
+
+def _texts(key: str, value: Any) -> Iterable[str]:
+    if not isinstance(key, str):
+        raise TypeError(f"a parameter's name is a string, not {type(key).__name__}")
+    if value is None:
+        return []
+    if isinstance(value, (list, tuple)):
+        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
+            return [json.encode(value).decode()]
+        return [_scalar(key, item) for item in value if item is not None]
+    return [_scalar(key, value)]
+
+
+def _scalar(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"parameter {key!r} is not a finite number")
+    return json.encode(value).decode()
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host and port, without credentials: what may be named in a message."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def resolved(url: str, place: str) -> str:
+    """Return where `place`, found in the answer of `url`, leads to."""
+    return urljoin(url, place)
+
+
+def moved(endpoint: str, place: str) -> str | None:
+    """Return `endpoint` on the host that `place` names; `None` where that is no host, or one less secure."""
+    old, new = urlsplit(endpoint), urlsplit(place)
+    if new.scheme not in ("http", "https") or not new.netloc or "@" in new.netloc:
+        return None
+    if (old.scheme, new.scheme) == ("https", "http"):
+        return None
+    return urlunsplit((new.scheme, new.netloc, old.path, "", ""))

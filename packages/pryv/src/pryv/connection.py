@@ -1,0 +1,346 @@
+"""The connection to an account."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from pryv import _resend
+from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, handle_results, iter_batch, run_batch
+from pryv._events import EventStream, StreamedEvents
+from pryv._transport.account import DEFAULT, Account, DefaultTimeout
+from pryv._transport.http import DEFAULT_TIMEOUT, Http, Timeout
+from pryv._transport.redact import redact_data
+from pryv._transport.retry import RetryPolicy
+from pryv._transport.urls import query_pairs, relative_path
+from pryv.errors import MissingAddonError, PryvProtocolError, api_error
+from pryv.types import AccessInfo, Event, EventsParams
+from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
+
+if TYPE_CHECKING:
+    from pryv.service import Service
+
+
+class Connection:
+    """An authenticated link to one account.
+
+    It may be used from several threads, survives a fork, can be pickled, and is a context manager. A pickle holds
+    the token; nothing else shows it.
+
+    Args:
+        api_endpoint: The account's API endpoint, `https://TOKEN@host/…`.
+        service: The platform, where it is at hand; otherwise it is found from the endpoint when asked for.
+        timeout: Seconds to wait for a connection and for each read, one number or a pair; `None` is no limit.
+        retry: How calls that are safe to repeat are repeated; `None` turns it off.
+        session: A session to send every request with, used as given and from all threads: its proxies, certificates
+            and adapters count. It is neither changed nor closed.
+        chunk_size: The number of calls sent at once by `api`.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: `api_endpoint` is malformed, or a number out of range.
+    """
+
+    def __init__(
+        self,
+        api_endpoint: str,
+        service: Service | None = None,
+        *,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
+        session: requests.Session | None = None,
+        chunk_size: int = 1000,
+    ) -> None:
+        token, endpoint = extract_token_and_api_endpoint(api_endpoint)
+        if service is not None and not hasattr(service, "api_endpoint_for"):
+            raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
+        if operator.index(chunk_size) < 1:
+            raise ValueError("chunk_size is at least 1")
+        self._account = Account(Http(retry, session), endpoint, token, timeout)
+        self._service = service
+        self._chunk_size = operator.index(chunk_size)
+        self._access_info: AccessInfo | None = None
+        self._socket: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.endpoint}>"
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the network connections kept open, those of other threads too; a later call opens new ones."""
+        self._account.http.close()
+
+    @property
+    def token(self) -> str | None:
+        """The access token; a secret."""
+        return self._account.token
+
+    @property
+    def endpoint(self) -> str:
+        """The URL calls go to; it ends with `/` and holds no token. It changes if the platform moves the account."""
+        return self._account.endpoint
+
+    @property
+    def api_endpoint(self) -> str:
+        """The endpoint with the token in it, as `Connection` takes it; a secret."""
+        return build_api_endpoint(self.endpoint, self.token)
+
+    @property
+    def delta_time(self) -> float:
+        """The running mean of server time minus local time, in seconds; 0 before the first call.
+
+        `events.get` is left out, as its answers are timed at their end.
+        """
+        return self._account.delta_time.mean
+
+    @property
+    def service(self) -> Service:
+        """The platform the account is on."""
+        if self._service is None:
+            from pryv.service import Service
+
+            http = self._account.http
+            self._service = Service(
+                self.endpoint + "service/info",
+                timeout=self._account.timeout,
+                retry=http.retry,
+                session=http.sessions.given,
+            )
+        return self._service
+
+    def username(self) -> str:
+        """Return the name of the account's user.
+
+        Raises:
+            PryvError: `access_info` failed.
+        """
+        user = self.access_info().get("user")
+        if user is None or "username" not in user:
+            raise PryvProtocolError("GET access-info: the answer names no user")
+        return user["username"]
+
+    def access_info(self, force_refresh: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessInfo:
+        """Return this connection's access: its name, type, permissions, user.
+
+        It is fetched once; `force_refresh` fetches it anew, and keeps what was known if that fails.
+
+        See the API's *Get current access info*.
+
+        Raises:
+            InvalidAccessTokenError: the access does not exist any more.
+            PryvError: there is no proper answer.
+        """
+        if self._access_info is None or force_refresh:
+            self._access_info = self.get("access-info", timeout=timeout)  # type: ignore[assignment]
+        return self._access_info  # type: ignore[return-value]
+
+    def api(
+        self,
+        calls: Iterable[CallLike],
+        progress: Progress | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> list[Result]:
+        """Send calls as batches and return one result a call, in order.
+
+        An API error stays in its place as `{"error": {…}}`. A batch in which every call is safe to repeat (reads, and
+        `events.create` with an `id`) is repeated as the retry policy says; no other is ever sent twice.
+
+        See the API's *Call batch*.
+
+        Args:
+            calls: `Call`s, or dicts with `method`, `params` and `handle_result`; may come lazily.
+            progress: Called after each chunk with the percentage done (`None` where the number of calls is unknown)
+                and the results so far.
+            timeout: In place of the connection's.
+
+        Raises:
+            TypeError: something in `calls` is not a call.
+            ValueError: a call has no method, or its parameters have no JSON form.
+            ApiError: the platform refused a batch as a whole.
+            PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
+                `results` holds what was received before.
+        """
+        return run_batch(self._chunk_sender(timeout), calls, self._chunk_size, progress)
+
+    def iter_api(
+        self, calls: Iterable[CallLike], *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> Iterator[tuple[Call, Result]]:
+        """Do as `api`, lazily: yield each call beside its result, with no more than one chunk in memory.
+
+        Raises:
+            TypeError: something in `calls` is not a call.
+            ValueError: a call has no method, or its parameters have no JSON form.
+            PryvError: a chunk got no proper answer.
+        """
+        chunks = iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size)
+        return (pair for chunk in chunks for pair in handle_results(chunk))
+
+    def api_one(
+        self,
+        method: str,
+        params: Any = None,
+        expected_key: str | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> Any:
+        """Send one call and return its result, or what the result holds under `expected_key`.
+
+        Args:
+            method: The API method's id, such as `events.get`.
+            params: Its parameters.
+            expected_key: The key to return, such as `events`.
+            timeout: In place of the connection's.
+
+        Raises:
+            ApiError: the result is an error.
+            PryvProtocolError: the result does not have `expected_key`.
+            PryvError: there is no proper answer.
+        """
+        (result,) = self.api([Call(method, params)], timeout=timeout)
+        if isinstance(result.get("error"), dict):
+            raise api_error(redact_data(result["error"], self.token), method=method)
+        if expected_key is None:
+            return result
+        if result.get(expected_key) is None:
+            raise PryvProtocolError(f"{method}: the result has no {expected_key!r}")
+        return result[expected_key]
+
+    def _chunk_sender(self, timeout: Timeout | DefaultTimeout) -> SendChunk:
+        return lambda chunk: _resend.post_batch(self._account, chunk, timeout).get("results", ())
+
+    def get(
+        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> dict[str, Any]:
+        """GET a path below the endpoint and return the decoded body.
+
+        Args:
+            path: Such as `events`. An id in it must be one percent-encoded segment.
+            params: Query parameters; lists of scalars become repeated keys, objects and lists of objects JSON.
+            timeout: In place of the connection's.
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: the path would leave the endpoint, or a number is not finite.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        body, _ = self._account.call("GET", relative_path(path), query=query_pairs(params), safe=True, timeout=timeout)
+        return body
+
+    def post(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+        """POST data as JSON to a path below the endpoint and return the decoded body.
+
+        Raises:
+            TypeError: `data` has no JSON form.
+            ValueError: the path would leave the endpoint, or `data` has no JSON form.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        path = relative_path(path)
+        if path == "" and isinstance(data, list):
+            return _resend.post_batch(self._account, data, timeout)
+        if path == "events" and _resend.creates_with_id("events.create", data):
+            return _resend.post_event(self._account, data, timeout)
+        body, _ = self._account.call("POST", path, data={} if data is None else data, timeout=timeout)
+        return body
+
+    def put(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+        """PUT data as JSON to a path below the endpoint and return the decoded body.
+
+        Raises:
+            TypeError: `data` has no JSON form.
+            ValueError: the path would leave the endpoint, or `data` has no JSON form.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        body, _ = self._account.call("PUT", relative_path(path), data={} if data is None else data, timeout=timeout)
+        return body
+
+    def delete(
+        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> dict[str, Any]:
+        """DELETE a path below the endpoint and return the decoded body.
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: the path would leave the endpoint, or a number is not finite.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        body, _ = self._account.call("DELETE", relative_path(path), query=query_pairs(params), timeout=timeout)
+        return body
+
+    def iter_events(
+        self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> EventStream:
+        """Return an iterator over events, and then deletions if asked for, that yields them as they arrive.
+
+        Memory does not grow with their number. Without a `limit`, a missing `fromTime` or `toTime` is open: there is
+        no default page, no window of 24 hours and no cut at the present.
+
+        See the API's *Get events*.
+
+        Args:
+            params: As `events.get` takes them.
+            timeout: In place of the connection's. The read timeout bounds each silence, not the whole read.
+
+        Returns:
+            The iterator, to be used in a `with` block or a loop. After its last item it has `events_count`,
+            `event_deletions_count` (`None` if not asked for) and `meta`. It raises `ApiError` before the first event,
+            and `PryvStreamError` where the answer is cut short or malformed.
+
+        Raises:
+            TypeError: a parameter has no JSON form.
+            ValueError: a number is not finite.
+        """
+        return EventStream(self._account, params, timeout)
+
+    def get_events_streamed(
+        self,
+        params: EventsParams | Mapping[str, Any] | None,
+        for_each_event: Callable[[Event], object],
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> StreamedEvents:
+        """Call `for_each_event` with each event, and each deletion if asked for, as they arrive: see `iter_events`.
+
+        Raises:
+            TypeError: `for_each_event` is not callable, or a parameter has no JSON form.
+            ValueError: a number is not finite.
+            ApiError: the platform answered with an error.
+            PryvStreamError: the answer was cut short or is malformed.
+            PryvConnectionError: there is no answer.
+        """
+        if not callable(for_each_event):
+            raise TypeError("for_each_event is not callable")
+        with self.iter_events(params, timeout=timeout) as events:
+            for event in events:
+                for_each_event(event)
+        return events.summary()
+
+    @property
+    def socket(self) -> Any:
+        """The Socket.IO add-on for this connection, made when first asked for.
+
+        Raises:
+            MissingAddonError: `pryv-socket-io` is not installed.
+        """
+        if self._socket is None:
+            addons = importlib.metadata.entry_points(group="pryv.addons", name="socket")
+            if not addons:
+                raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
+            self._socket = next(iter(addons)).load()(self)
+        return self._socket

@@ -1,0 +1,306 @@
+"""The API's error ids and the exceptions raised by this package.
+
+Every exception derives from `PryvError`, can be pickled, and tells with `retryable` whether the same call
+may succeed later without being changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+
+class ERRORS:
+    """Ids of the API's errors, to compare with `ApiError.id`."""
+
+    API_UNAVAILABLE: Final = "api-unavailable"
+    CORRUPTED_DATA: Final = "corrupted-data"
+    FORBIDDEN: Final = "forbidden"
+    INVALID_ACCESS_TOKEN: Final = "invalid-access-token"
+    INVALID_CREDENTIALS: Final = "invalid-credentials"
+    UNSUPPORTED_OPERATION: Final = "unsupported-operation"
+    INVALID_EVENT_TYPE: Final = "invalid-event-type"
+    INVALID_ITEM_ID: Final = "invalid-item-id"
+    INVALID_METHOD: Final = "invalid-method"
+    INVALID_OPERATION: Final = "invalid-operation"
+    INVALID_PARAMETERS: Final = "invalid-parameters"
+    INVALID_PARAMETERS_FORMAT: Final = "invalid-parameters-format"
+    INVALID_REQUEST_STRUCTURE: Final = "invalid-request-structure"
+    ITEM_ALREADY_EXISTS: Final = "item-already-exists"
+    STALE_RESOURCE: Final = "stale-resource"
+    MISSING_HEADER: Final = "missing-header"
+    UNEXPECTED_ERROR: Final = "unexpected-error"
+    UNKNOWN_REFERENCED_RESOURCE: Final = "unknown-referenced-resource"
+    UNKNOWN_RESOURCE: Final = "unknown-resource"
+    UNSUPPORTED_CONTENT_TYPE: Final = "unsupported-content-type"
+    TOO_MANY_RESULTS: Final = "too-many-results"
+    GONE: Final = "removed-method"
+    UNAVAILABLE_METHOD: Final = "unavailable-method"
+    WRONG_CORE: Final = "wrong-core"
+    USER_ACCOUNT_RELOCATED: Final = "user-account-relocated"
+
+    INVALID_INVITATION_TOKEN: Final = "invitationToken-invalid"
+    INVALID_USERNAME: Final = "username-invalid"
+    USERNAME_REQUIRED: Final = "username-required"
+    INVALID_EMAIL: Final = "email-invalid"
+    INVALID_LANGUAGE: Final = "language-invalid"
+    INVALID_APP_ID: Final = "appid-invalid"
+    INVALID_PASSWORD: Final = "password-invalid"
+    INVALID_REFERER: Final = "referer-invalid"
+    EMAIL_REQUIRED: Final = "email-required"
+    PASSWORD_REQUIRED: Final = "password-required"
+    MISSING_REQUIRED_FIELD: Final = "missing-required-field"
+    NEW_PASSWORD_FIELD_IS_REQUIRED: Final = "newPassword-required"
+
+    DENIED_STREAM_ACCESS: Final = "denied-stream-access"
+    TOO_HIGH_ACCESS_FOR_SYSTEM_STREAMS: Final = "too-high-access-for-account-stream"
+    FORBIDDEN_MULTIPLE_ACCOUNT_STREAMS: Final = "forbidden-multiple-account-streams-events"
+    FORBIDDEN_ACCOUNT_EVENT_MODIFICATION: Final = "forbidden-none-editable-account-streams"
+    FORBIDDEN_TO_CHANGE_ACCOUNT_STREAM_ID: Final = "forbidden-change-account-streams-id"
+    FORBIDDEN_TO_EDIT_NONEDITABLE_ACCOUNT_FIELDS: Final = "forbidden-to-edit-noneditable-account-fields"
+
+    UNKNOWN_USER: Final = "unknown-user"
+    UNKNOWN_EMAIL: Final = "unknown-email"
+    UNKNOWN_ACCESS_KEY: Final = "unknown-access-key"
+
+
+def _restore(cls: type[PryvError], args: tuple[Any, ...], state: dict[str, Any]) -> PryvError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class PryvError(Exception):
+    """Base of every exception this package raises on its own account.
+
+    Attributes:
+        retryable: Whether the same call may succeed later, unchanged.
+    """
+
+    retryable: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+class ApiError(PryvError):
+    """The platform answered with an error.
+
+    Attributes:
+        id: The API's error id (see `ERRORS`), `None` where the answer carried none.
+        message: The platform's message.
+        data: The platform's further details, `None` where it gave none.
+        status: HTTP status, `None` for an error inside a batch.
+        method: The API method (`events.create`) or HTTP call (`GET events`) that failed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        id: str | None = None,
+        data: Any = None,
+        status: int | None = None,
+        method: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.id = id
+        self.message = message
+        self.data = data
+        self.status = status
+        self.method = method
+
+    def __str__(self) -> str:
+        facts = [self.id] if self.id else []
+        if self.status is not None:
+            facts.append(f"HTTP {self.status}")
+        where = f"{self.method}: " if self.method else ""
+        return f"{where}{self.message}{' [' + ', '.join(facts) + ']' if facts else ''}"
+
+
+class InvalidAccessTokenError(ApiError):
+    """The token is missing, unknown, expired or revoked."""
+
+
+class InvalidCredentialsError(ApiError):
+    """The username and password, or the app id, were not accepted."""
+
+
+class ForbiddenError(ApiError):
+    """The access lacks the permission for this call."""
+
+
+class UnknownResourceError(ApiError):
+    """The thing named (event, stream, access, user, e-mail, key…) does not exist."""
+
+
+class ItemAlreadyExistsError(ApiError):
+    """An item with the same unique fields exists already; `data` names them."""
+
+
+class InvalidParametersError(ApiError):
+    """The platform did not accept the parameters; `data` tells which and why."""
+
+
+class TooManyResultsError(ApiError):
+    """The result is too large for a batch or a socket; read it with `Connection.iter_events`."""
+
+
+class StaleAccessIdError(ApiError):
+    """The access was updated since: its id carries an older version than the current one.
+
+    Attributes:
+        provided: The id that was sent.
+        current_serial: The serial of the current version, `None` where the platform did not tell.
+    """
+
+    @property
+    def provided(self) -> str | None:
+        """The id that was sent."""
+        provided: str | None = self._detail("provided")
+        return provided
+
+    @property
+    def current_serial(self) -> int | None:
+        """The serial of the access's current version."""
+        serial: int | None = self._detail("currentSerial")
+        return serial
+
+    def _detail(self, key: str) -> Any:
+        return self.data.get(key) if isinstance(self.data, dict) else None
+
+
+class MfaRequiredError(ApiError):
+    """The login needs a second factor: go on with `Service.mfa_verify`.
+
+    Attributes:
+        mfa_token: What `Service.mfa_challenge` and `Service.mfa_verify` take. A secret: not part of the message.
+    """
+
+    def __init__(self, message: str, *, mfa_token: str, status: int | None = None, method: str | None = None) -> None:
+        super().__init__(message, id="mfa-required", status=status, method=method)
+        self.mfa_token = mfa_token
+
+
+class RateLimitedError(ApiError):
+    """Too many requests (429).
+
+    Attributes:
+        retry_after: Seconds to wait, where the platform said so.
+    """
+
+    retryable = True
+    retry_after: float | None = None
+
+
+class ServerError(ApiError):
+    """The platform failed (5xx).
+
+    Attributes:
+        retry_after: Seconds to wait, where the platform said so.
+    """
+
+    retryable = True
+    retry_after: float | None = None
+
+
+class PryvConnectionError(PryvError):
+    """No answer: the connection could not be made, or broke before the answer was whole.
+
+    Attributes:
+        sent: Whether the platform may have received the request, and carried it out.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class PryvTimeoutError(PryvConnectionError, TimeoutError):
+    """The platform did not answer in time."""
+
+
+class PryvTlsError(PryvConnectionError):
+    """The platform's certificate, or the TLS connection, was not accepted."""
+
+    retryable = False
+
+
+class PryvStreamError(PryvError):
+    """A streamed answer was cut short or is malformed.
+
+    Attributes:
+        events_seen: How many events (deletions included) had been yielded before.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, events_seen: int = 0) -> None:
+        super().__init__(message)
+        self.events_seen = events_seen
+
+
+class PryvProtocolError(PryvError):
+    """The answer is not one of the Pryv.io API: another server, or a proxy, may be answering."""
+
+
+class IntegrityError(PryvError):
+    """A downloaded attachment does not have the size or checksum the platform announced."""
+
+    retryable = True
+
+
+class AccessRefusedError(PryvError):
+    """The user refused the access request."""
+
+
+class AccessTimeoutError(PryvError):
+    """The access request was not answered in time, or the platform has forgotten it."""
+
+
+class MissingAddonError(PryvError):
+    """The add-on this needs is not installed; the message names the `pip install` line."""
+
+
+_CLASS_BY_ID: Final[dict[str, type[ApiError]]] = {
+    ERRORS.INVALID_ACCESS_TOKEN: InvalidAccessTokenError,
+    ERRORS.INVALID_CREDENTIALS: InvalidCredentialsError,
+    ERRORS.FORBIDDEN: ForbiddenError,
+    ERRORS.DENIED_STREAM_ACCESS: ForbiddenError,
+    ERRORS.UNKNOWN_RESOURCE: UnknownResourceError,
+    ERRORS.UNKNOWN_REFERENCED_RESOURCE: UnknownResourceError,
+    ERRORS.UNKNOWN_USER: UnknownResourceError,
+    ERRORS.UNKNOWN_EMAIL: UnknownResourceError,
+    ERRORS.UNKNOWN_ACCESS_KEY: UnknownResourceError,
+    ERRORS.ITEM_ALREADY_EXISTS: ItemAlreadyExistsError,
+    ERRORS.STALE_RESOURCE: StaleAccessIdError,
+    ERRORS.TOO_MANY_RESULTS: TooManyResultsError,
+    ERRORS.INVALID_PARAMETERS: InvalidParametersError,
+    ERRORS.INVALID_PARAMETERS_FORMAT: InvalidParametersError,
+    ERRORS.INVALID_REQUEST_STRUCTURE: InvalidParametersError,
+    ERRORS.INVALID_EVENT_TYPE: InvalidParametersError,
+    ERRORS.INVALID_ITEM_ID: InvalidParametersError,
+}
+
+_CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
+    400: InvalidParametersError,
+    401: InvalidAccessTokenError,
+    403: ForbiddenError,
+    404: UnknownResourceError,
+    429: RateLimitedError,
+}
+
+
+def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
+    """Return the exception for an error object of the API (`{"id", "message", "data"}`).
+
+    The id decides on the class, then the status; what neither knows is a plain `ApiError`.
+    """
+    error = body if isinstance(body, dict) else {}
+    error_id = error.get("id") if isinstance(error.get("id"), str) else None
+    cls = _CLASS_BY_ID.get(error_id or "")
+    if cls is None and status is not None:
+        cls = ServerError if status >= 500 else _CLASS_BY_STATUS.get(status)
+    message = str(error.get("message") or "the platform answered with an error")
+    return (cls or ApiError)(message, id=error_id, data=error.get("data"), status=status, method=method)

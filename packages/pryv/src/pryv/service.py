@@ -1,0 +1,593 @@
+"""The platform: what it is, its accounts, and how one gets access to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import requests
+
+from pryv._assets import ServiceAssets
+from pryv._service_info import ServiceInfo
+from pryv._transport import json
+from pryv._transport.account import DEFAULT, DefaultTimeout
+from pryv._transport.answers import follow, result_of
+from pryv._transport.http import DEFAULT_TIMEOUT, Answer, Http, Request, Timeout, checked_timeout
+from pryv._transport.retry import RetryPolicy
+from pryv._transport.urls import path_segment
+from pryv.connection import Connection
+from pryv.errors import (
+    AccessRefusedError,
+    MfaRequiredError,
+    PryvError,
+    PryvProtocolError,
+    UnknownResourceError,
+)
+from pryv.types import AuthRequest, Hosting, UserCreated
+from pryv.utils import build_api_endpoint
+
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+")
+_FIRST_CAMEL_CASE_REGISTER = (1, 6)
+
+
+@attrs.frozen
+class AccessRequest:
+    """An access request that waits for the user's answer.
+
+    Attributes:
+        key: Names the request; a secret, as it leads to the token.
+        auth_url: The page on which the user answers.
+        poll: The URL that tells the answer.
+        poll_rate: Seconds to let pass between two polls.
+        status: `NEED_SIGNIN` for a fresh request.
+    """
+
+    key: str = attrs.field(repr=False)
+    auth_url: str = attrs.field(repr=False)
+    poll: str = attrs.field(repr=False)
+    poll_rate: float
+    status: str
+
+
+class Service:
+    """A Pryv.io platform.
+
+    It may be used from several threads, survives a fork, can be pickled, and is a context manager.
+
+    Args:
+        service_info_url: Where the platform describes itself, such as `https://reg.pryv.me/service/info`.
+        customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
+        timeout: Seconds to wait for a connection and for each read, one number or a pair; `None` is no limit.
+        retry: How calls that are safe to repeat are repeated; `None` turns it off.
+        session: A session to send every request with, used as given; neither changed nor closed.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: `service_info_url` is not a URL, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        service_info_url: str | None = None,
+        customizations: Mapping[str, Any] | None = None,
+        *,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
+        session: requests.Session | None = None,
+    ) -> None:
+        self._url = None if service_info_url is None else _http_url(service_info_url, "service_info_url")
+        self._customizations = dict(customizations or {})
+        self._http = Http(retry, session)
+        self._timeout = checked_timeout(timeout)
+        self._info: ServiceInfo | None = None
+        self._assets: ServiceAssets | None = None
+
+    def __repr__(self) -> str:
+        return f"<Service {self._url or self._customizations.get('name')}>"
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the network connections kept open, those of other threads too; a later call opens new ones."""
+        self._http.close()
+
+    def info(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceInfo:
+        """Return the platform's service info, with the customizations; fetched once, and anew with `force_fetch`.
+
+        See the API's *Service info*.
+
+        Raises:
+            PryvProtocolError: what came is not a service info.
+            PryvError: it cannot be fetched.
+        """
+        if self._info is None or force_fetch:
+            wire = self._get(self._url, "GET service/info", timeout) if self._url else {}
+            self.set_service_info({**wire, **self._customizations})
+        assert self._info is not None  # noqa: S101  (set just before)
+        return self._info
+
+    def info_sync(self) -> ServiceInfo | None:
+        """Return the service info if it is known already, without a request."""
+        return self._info
+
+    def set_service_info(self, service_info: Mapping[str, Any]) -> None:
+        """Take a service info from elsewhere, in place of fetching it.
+
+        Raises:
+            PryvProtocolError: it lacks its name or one of the URLs every platform has.
+        """
+        self._info = ServiceInfo.from_wire({key: value for key, value in service_info.items() if key != "meta"})
+
+    def supports_hf(self) -> bool:
+        """Tell whether the platform keeps high-frequency series.
+
+        Raises:
+            PryvError: the service info cannot be had.
+        """
+        return self.info().features.get("noHF") is not True
+
+    def supports_content_queries(self) -> bool:
+        """Tell whether `events.get` takes conditions on `content` and `clientData`.
+
+        Raises:
+            PryvError: the service info cannot be had.
+        """
+        return self.info().features.get("contentQueries") is True
+
+    def is_dns_less(self) -> bool:
+        """Tell whether usernames are part of the path of API endpoints, not of their host name.
+
+        Raises:
+            PryvError: the service info cannot be had.
+        """
+        return "{username}" not in urlsplit(self.info().api).netloc
+
+    def assets(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceAssets | None:
+        """Return the platform's assets, or `None` if it has none; fetched once, and anew with `force_fetch`.
+
+        Raises:
+            PryvError: they, or the service info, cannot be fetched.
+        """
+        if self._assets is None or force_fetch:
+            url = self.info(force_fetch, timeout=timeout).assets.get("definitions")
+            if url is None:
+                return None
+            self._assets = ServiceAssets(self._get(url, "GET assets", timeout), url, self._fetch)
+        return self._assets
+
+    def api_endpoint_for(
+        self, username: str, token: str | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> str:
+        """Return the API endpoint of a user's account, with the token in it if one is given.
+
+        Raises:
+            ValueError: the username cannot be one, or the token cannot be part of an endpoint.
+            PryvError: the service info cannot be had.
+        """
+        return self.build_api_endpoint(self.info(timeout=timeout), username, token)
+
+    @staticmethod
+    def build_api_endpoint(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
+        """Return the API endpoint of a user's account by a service info; see `api_endpoint_for`.
+
+        Raises:
+            TypeError: the username is not a string.
+            ValueError: the username cannot be one, or the token cannot be part of an endpoint.
+        """
+        if not isinstance(username, str):
+            raise TypeError(f"a username is a string, not {type(username).__name__}")
+        if not _USERNAME.fullmatch(username):
+            raise ValueError(f"not a username: {username!r}")
+        return build_api_endpoint(service_info["api"].replace("{username}", username), token)
+
+    def login(
+        self,
+        username: str,
+        password: str,
+        app_id: str,
+        origin: str | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> Connection:
+        """Log a user in and return the connection, with a personal token that expires. For trusted apps only.
+
+        See the API's *Login user*.
+
+        Args:
+            username: The user's name.
+            password: The user's password.
+            app_id: The app's id, 6 characters at least.
+            origin: The `Origin` the platform trusts; by default that of its register.
+            timeout: In place of the service's.
+
+        Raises:
+            ValueError: an argument is empty.
+            InvalidCredentialsError: username and password do not match, or the app or origin is not trusted.
+            MfaRequiredError: a second factor is needed; go on with `mfa_verify`.
+            PryvError: there is no proper answer.
+        """
+        _require(username=username, password=password, app_id=app_id)
+        data = {"username": username, "password": password, "appId": app_id}
+        answer = self._send_trusted(username, "auth/login", data, origin, timeout)
+        body = json.decode(answer.body, "auth.login") if answer.status == 302 else None
+        if body is None:
+            body = result_of(answer, "auth.login", password)
+        if isinstance(body, Mapping) and isinstance(body.get("mfaToken"), str):
+            raise MfaRequiredError(
+                "a second factor is needed", mfa_token=body["mfaToken"], status=answer.status, method="auth.login"
+            )
+        return self._logged_in(username, body, "auth.login")
+
+    def mfa_challenge(self, username: str, mfa_token: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> None:
+        """Ask the platform to send the second factor's code again.
+
+        See the API's *Trigger MFA challenge*.
+
+        Raises:
+            ValueError: an argument is empty.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        _require(username=username, mfa_token=mfa_token)
+        self._post_mfa(username, "challenge", mfa_token, {}, timeout)
+
+    def mfa_verify(
+        self, username: str, mfa_token: str, code: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> Connection:
+        """Finish a login with the second factor's code, and return the connection.
+
+        See the API's *Verify MFA challenge*.
+
+        Raises:
+            ValueError: an argument is empty.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        _require(username=username, mfa_token=mfa_token, code=code)
+        body = self._post_mfa(username, "verify", mfa_token, {"code": code}, timeout)
+        return self._logged_in(username, body, "mfa.verify")
+
+    def user_exists(self, username: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
+        """Tell whether a username is taken.
+
+        Raises:
+            ValueError: the username is empty.
+            PryvError: there is no proper answer.
+        """
+        _require(username=username)
+        url = f"{self.info(timeout=timeout).register}{path_segment(username)}/server"
+        try:
+            self._post(url, {}, "POST reg/…/server", timeout)
+        except UnknownResourceError:
+            return False
+        return True
+
+    def user_id_for_email(self, email: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str | None:
+        """Return the username that an e-mail address belongs to, `None` if it belongs to none.
+
+        Raises:
+            ValueError: the address is empty.
+            PryvError: there is no proper answer.
+        """
+        _require(email=email)
+        path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
+        answer = follow(self._http, self._request("GET", self.info(timeout=timeout).register + path, label, timeout))
+        home = json.decode(answer.body, label).get("server") if answer.status == 307 else None
+        if home is not None:
+            home_url = f"{_http_url(home, 'server').rstrip('/')}/reg/{path}"
+            answer = follow(self._http, self._request("GET", home_url, label, timeout))
+        try:
+            body = result_of(answer, label)
+        except UnknownResourceError:
+            return None
+        return body.get("uid") or body.get("username")
+
+    def available_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+        """Return the places accounts can be hosted at, as the tree of regions, zones and hostings.
+
+        Raises:
+            PryvError: there is no proper answer.
+        """
+        return self._get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)
+
+    def flat_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> list[Hosting]:
+        """Return the places accounts can be hosted at, as a list.
+
+        Raises:
+            PryvError: there is no proper answer.
+        """
+        return [
+            Hosting(
+                key=key,
+                name=hosting.get("name"),
+                description=hosting.get("description"),
+                region=region_key,
+                zone=zone_key,
+                availableCore=hosting.get("availableCore"),
+                available=hosting.get("available") is True,
+            )
+            for region_key, region in self.available_hostings(timeout=timeout).get("regions", {}).items()
+            for zone_key, zone in region.get("zones", {}).items()
+            for key, hosting in zone.get("hostings", {}).items()
+        ]
+
+    def create_user(
+        self,
+        *,
+        username: str,
+        password: str,
+        email: str,
+        app_id: str,
+        hosting: str = "auto",
+        language: str = "en",
+        invitation_token: str = "enjoy",
+        referer: str | None = None,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> UserCreated:
+        """Register an account.
+
+        See the API's *Create user*; platforms older than 1.6 are spoken to in their own form.
+
+        Args:
+            username: 5 to 60 characters of a-z 0-9 -.
+            password: The user's password.
+            email: The user's e-mail address, no other account's.
+            app_id: The app's id, 6 characters at least.
+            hosting: Where the account is to be; `auto` takes the first that is available.
+            language: The user's language, a two-letter code.
+            invitation_token: What a platform that is not open to everyone asks for.
+            referer: What led the user here.
+            timeout: In place of the service's.
+
+        Returns:
+            The `username` and `apiEndpoint` of the account; the latter without a token where the platform gave none.
+
+        Raises:
+            ValueError: an argument is empty.
+            ItemAlreadyExistsError: the username or the e-mail address is taken.
+            InvalidParametersError: the platform does not accept one of them.
+            PryvError: there is no proper answer.
+        """
+        _require(username=username, password=password, email=email, app_id=app_id, hosting=hosting)
+        if hosting == "auto":
+            hosting = self._first_hosting(timeout)
+        info = self.info(timeout=timeout)
+        data = {"username": username, "password": password, "email": email, "hosting": hosting}
+        if _has_camel_case_register(info.version):
+            path = "users"
+            data |= {"appId": app_id, "language": language, "invitationToken": invitation_token}
+        else:
+            path = "user"
+            data |= {"appid": app_id, "languageCode": language, "invitationtoken": invitation_token}
+        if referer is not None:
+            data["referer"] = referer
+        body = self._post(info.register + path, data, f"POST reg/{path}", timeout, secret=password)
+        endpoint = body.get("apiEndpoint") or self.build_api_endpoint(info, username)
+        return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
+
+    def request_password_reset(
+        self, username: str, app_id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> None:
+        """Have the platform send the user an e-mail with a reset token. For trusted apps only.
+
+        Raises:
+            ValueError: an argument is empty.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        _require(username=username, app_id=app_id)
+        data = {"appId": app_id, "username": username}
+        answer = self._send_trusted(username, "account/request-password-reset", data, None, timeout)
+        result_of(answer, "account.requestPasswordReset")
+
+    def reset_password(
+        self,
+        username: str,
+        new_password: str,
+        reset_token: str,
+        app_id: str,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> None:
+        """Set a new password with the token from the reset e-mail. For trusted apps only.
+
+        Raises:
+            ValueError: an argument is empty.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        _require(username=username, new_password=new_password, reset_token=reset_token, app_id=app_id)
+        data = {"username": username, "newPassword": new_password, "resetToken": reset_token, "appId": app_id}
+        answer = self._send_trusted(username, "account/reset-password", data, None, timeout)
+        result_of(answer, "account.resetPassword", new_password, reset_token)
+
+    def start_access_request(
+        self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> AccessRequest:
+        """Ask for access to an account, whose user is to answer on the page `auth_url`.
+
+        See the API's *Auth request*.
+
+        Args:
+            auth_request: `requestingAppId`, `requestedPermissions` and further members as the API takes them.
+            timeout: In place of the service's.
+
+        Raises:
+            TypeError: `auth_request` is not a dict.
+            ValueError: it names no app or no permissions.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        if not isinstance(auth_request, Mapping):
+            raise TypeError(f"an auth request is a dict, not {type(auth_request).__name__}")
+        if not auth_request.get("requestingAppId") or not isinstance(auth_request.get("requestedPermissions"), list):
+            raise ValueError("an auth request has a requestingAppId and a list of requestedPermissions")
+        label = "POST access request"
+        body = self._post(self.info(timeout=timeout).access, auth_request, label, timeout)
+        url = body.get("authUrl") or body.get("url")
+        if not all(isinstance(value, str) for value in (body.get("key"), body.get("poll"), url)):
+            raise PryvProtocolError(f"{label}: the answer lacks key, poll or authUrl")
+        rate = body.get("poll_rate_ms", 1000) / 1000
+        return AccessRequest(body["key"], str(url), body["poll"], rate, body.get("status", "NEED_SIGNIN"))
+
+    def poll_access_request(self, key_or_url: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+        """Ask once how an access request stands.
+
+        Args:
+            key_or_url: The request's `key`, or better its `poll` URL.
+            timeout: In place of the service's.
+
+        Returns:
+            The answer; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`) or `REFUSED`.
+
+        Raises:
+            ValueError: the argument is empty.
+            UnknownResourceError: the platform does not know the request, or has forgotten it.
+            PryvError: there is no proper answer.
+        """
+        _require(key_or_url=key_or_url)
+        is_url = key_or_url.startswith(("http://", "https://"))
+        url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
+        label = "GET access request"
+        answer = self._http.send(self._request("GET", url, label, timeout))
+        if answer.status == 403:
+            body = json.decode(answer.body, label)
+            if isinstance(body, dict) and body.get("status") == "REFUSED":
+                return body
+        return result_of(answer, label, key_or_url)
+
+    def connect_from_key(self, key: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Connection:
+        """Return the connection that an accepted access request leads to.
+
+        Raises:
+            ValueError: the key is empty.
+            AccessRefusedError: the user refused.
+            UnknownResourceError: the platform does not know the request, or has forgotten it.
+            PryvError: the request is not accepted (yet), or there is no proper answer.
+        """
+        _require(key=key)
+        body = self.poll_access_request(key, timeout=timeout)
+        status = body.get("status")
+        if status == "REFUSED":
+            raise AccessRefusedError("the user refused the access request")
+        if status != "ACCEPTED":
+            raise PryvError(f"the access request is not accepted; its status is {status}")
+        if not isinstance(body.get("apiEndpoint"), str):
+            raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
+        return self._connection(body["apiEndpoint"])
+
+    def _connection(self, api_endpoint: str) -> Connection:
+        http = self._http
+        return Connection(api_endpoint, self, timeout=self._timeout, retry=http.retry, session=http.sessions.given)
+
+    def _logged_in(self, username: str, body: Any, label: str) -> Connection:
+        token = body.get("token") if isinstance(body, Mapping) else None
+        if not isinstance(token, str):
+            raise PryvProtocolError(f"{label}: the answer has no token")
+        return self._connection(self.api_endpoint_for(username, token))
+
+    def _first_hosting(self, timeout: Timeout | DefaultTimeout) -> str:
+        for hosting in self.flat_hostings(timeout=timeout):
+            if hosting["available"]:
+                return hosting["key"]
+        raise PryvError("no hosting is available for a new account")
+
+    def _send_trusted(
+        self,
+        username: str,
+        path: str,
+        data: dict[str, Any],
+        origin: str | None,
+        timeout: Timeout | DefaultTimeout,
+    ) -> Answer:
+        """Send what only trusted apps may, which the platform knows by their `Origin`."""
+        url = self.api_endpoint_for(username, timeout=timeout) + path
+        headers = {"Origin": origin or _origin_of(self.info().register)}
+        return self._http.send(self._request("POST", url, f"POST {path}", timeout, data=data, headers=headers))
+
+    def _post_mfa(
+        self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: Timeout | DefaultTimeout
+    ) -> dict[str, Any]:
+        url = f"{self.api_endpoint_for(username, timeout=timeout)}mfa/{step}"
+        request = self._request("POST", url, f"POST mfa/{step}", timeout, data=data, token=mfa_token)
+        return result_of(self._http.send(request), f"mfa.{step}", mfa_token)
+
+    def _get(self, url: str, label: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+        return result_of(follow(self._http, self._request("GET", url, label, timeout)), label)
+
+    def _post(
+        self,
+        url: str,
+        data: Mapping[str, Any],
+        label: str,
+        timeout: Timeout | DefaultTimeout,
+        secret: str | None = None,
+    ) -> dict[str, Any]:
+        return result_of(self._http.send(self._request("POST", url, label, timeout, data=data)), label, secret)
+
+    def _fetch(self, url: str) -> bytes:
+        label = "GET asset"
+        answer = follow(self._http, self._request("GET", url, label, DEFAULT))
+        if answer.status != 200:
+            raise PryvProtocolError(f"{label}: HTTP {answer.status}")
+        return answer.body
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        label: str,
+        timeout: Timeout | DefaultTimeout,
+        *,
+        data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Request:
+        content = {} if data is None else {"Content-Type": "application/json"}
+        return Request(
+            method,
+            url,
+            label,
+            token=token,
+            headers={**content, **(headers or {})},
+            body=None if data is None else json.encode(data),
+            safe=method == "GET",
+            timeout=self._timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
+        )
+
+
+def connect_from_key(key: str, service_info_url: str, customizations: Mapping[str, Any] | None = None) -> Connection:
+    """Return the connection that an accepted access request leads to; see `Service.connect_from_key`."""
+    return Service(service_info_url, customizations).connect_from_key(key)
+
+
+def _require(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is a string, not {type(value).__name__}")
+        if not value:
+            raise ValueError(f"{name} is empty")
+
+
+def _http_url(url: Any, name: str) -> str:
+    if not isinstance(url, str):
+        raise TypeError(f"{name} is a string, not {type(url).__name__}")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[^\x21-\x7e]", url):
+        raise ValueError(f"{name} is not a URL: expected http(s)://host/path")
+    return url
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_camel_case_register(version: str | None) -> bool:
+    match = re.match(r"(\d+)\.(\d+)", version or "")
+    return match is None or (int(match[1]), int(match[2])) >= _FIRST_CAMEL_CASE_REGISTER

@@ -1,0 +1,160 @@
+"""API endpoints, access references, ids and the URLs of the authentication flow."""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+_ENDPOINT = re.compile(
+    r"(?P<scheme>https?)://(?:(?P<token>[^@/?#]+)@)?(?P<rest>(?:\[[0-9a-f:.]+\]|[^@/?#:\[\]]+)(?::\d{1,5})?(?:/[^@?#]*)?)",
+    re.IGNORECASE,
+)
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+_PARAMS = re.compile(r"(?P<opener>[?#])(?P<params>[^?#]*)")
+_ONE_SHOT_PARAM = re.compile(r"(?:prYv[^=]+|pryvKey|pryvPoll)=")
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+_random = random.SystemRandom()
+
+
+class TokenAndEndpoint(NamedTuple):
+    """The parts of an API endpoint: `token` (`None` if it carries none) and `endpoint`, which ends with `/`."""
+
+    token: str | None
+    endpoint: str
+
+    def __repr__(self) -> str:
+        return f"TokenAndEndpoint(token={'***' if self.token else None}, endpoint={self.endpoint!r})"
+
+
+class DecomposedEndpoint(NamedTuple):
+    """What an API endpoint says by the platform's template; `username` is `None` where it does not match it."""
+
+    token: str | None
+    username: str | None
+    host: str
+
+    def __repr__(self) -> str:
+        return (
+            f"DecomposedEndpoint(token={'***' if self.token else None}, username={self.username!r}, host={self.host!r})"
+        )
+
+
+class AccessRef(NamedTuple):
+    """An access id: its `base`, and the `serial` of its version (`None` for one never updated)."""
+
+    base: str
+    serial: int | None
+
+
+def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
+    """Split an API endpoint (`https://TOKEN@host/path/`) into token and endpoint.
+
+    Raises:
+        TypeError: `url` is not a string.
+        ValueError: `url` is not an API endpoint. The message does not repeat it, as it may hold a token.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"an API endpoint is a string, not {type(url).__name__}")
+    match = None if _UNPRINTABLE.search(url) else _ENDPOINT.fullmatch(url)
+    if match is None:
+        raise ValueError("not an API endpoint; expected https://TOKEN@host/ or https://TOKEN@host/username/")
+    rest = match["rest"]
+    return TokenAndEndpoint(match["token"], f"{match['scheme']}://{rest}{'' if rest.endswith('/') else '/'}")
+
+
+def build_api_endpoint(endpoint: str, token: str | None = None) -> str:
+    """Return the API endpoint that carries `token`, the inverse of `extract_token_and_api_endpoint`.
+
+    Raises:
+        ValueError: `endpoint` is not a URL of this form, carries a token already, or `token` cannot stand in a URL.
+    """
+    present, endpoint = extract_token_and_api_endpoint(endpoint)
+    if present is not None:
+        raise ValueError("the endpoint carries a token already")
+    if token is None:
+        return endpoint
+    scheme, _, rest = endpoint.partition("://")
+    if extract_token_and_api_endpoint(f"{scheme}://{token}@{rest}").token != token:
+        raise ValueError("the token cannot be part of an API endpoint")
+    return f"{scheme}://{token}@{rest}"
+
+
+def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoint:
+    """Read token, username and platform host from an API endpoint.
+
+    Args:
+        url: The API endpoint.
+        service_info_api: The `api` template of the service info, `https://{username}.domain/` or
+            `https://host/{username}/`. The host returned is the platform's: without the username's subdomain.
+    """
+    token, endpoint = extract_token_and_api_endpoint(url)
+    prefix, placeholder, suffix = service_info_api.partition("{username}")
+    fits = placeholder and endpoint.startswith(prefix) and endpoint.endswith(suffix)
+    username = endpoint[len(prefix) : len(endpoint) - len(suffix)] if fits else ""
+    if not username or "/" in username:
+        return DecomposedEndpoint(token, None, urlsplit(endpoint).netloc)
+    host = suffix.strip("./") if prefix.endswith("://") else urlsplit(prefix).netloc
+    return DecomposedEndpoint(token, username, host)
+
+
+def parse_access_ref(ref: str) -> AccessRef:
+    """Split an access id (`base` or `base:serial`), as in `id`, `createdBy` and `modifiedBy`.
+
+    Raises:
+        TypeError: `ref` is not a string.
+        ValueError: `ref` is malformed.
+    """
+    if not isinstance(ref, str):
+        raise TypeError(f"an access reference is a string, not {type(ref).__name__}")
+    base, colon, serial = ref.partition(":")
+    if not base or (colon and not re.fullmatch(r"[1-9][0-9]*", serial, re.ASCII)):
+        raise ValueError(f"not an access reference: {ref!r}; expected BASE or BASE:SERIAL")
+    return AccessRef(base, int(serial) if colon else None)
+
+
+def serialize_access_ref(base: str, serial: int | None = None) -> str:
+    """Return the access id for `base` and `serial`, the inverse of `parse_access_ref`.
+
+    Raises:
+        TypeError: `base` is not a string, or `serial` not an integer.
+        ValueError: `base` is empty or holds a colon, or `serial` is below 1.
+    """
+    if not isinstance(base, str) or not (serial is None or (isinstance(serial, int) and not isinstance(serial, bool))):
+        raise TypeError("base is a string, serial an integer or None")
+    ref = base if serial is None else f"{base}:{serial}"
+    if parse_access_ref(ref) != (base, serial):
+        raise ValueError(f"not an access reference: {ref!r}; expected BASE or BASE:SERIAL")
+    return ref
+
+
+def service_info_from_url(url: str) -> str | None:
+    """Return the service info URL an app was given in its own URL (`pryvServiceInfoUrl`), if there is one."""
+    return query_params_from_url(url).get("pryvServiceInfoUrl")
+
+
+def clean_url_from_pryv_params(url: str) -> str:
+    """Remove what the authentication flow added to a return URL (`pryvKey`, `pryvPoll`, `prYv…`); the rest stays."""
+    return _PARAMS.sub(_without_one_shot_params, url)
+
+
+def _without_one_shot_params(match: re.Match[str]) -> str:
+    params = match["params"].split("&")
+    kept = [param for param in params if not _ONE_SHOT_PARAM.match(param)]
+    if len(kept) == len(params):
+        return match[0]
+    return match["opener"] + "&".join(kept) if any(kept) else ""
+
+
+def query_params_from_url(url: str) -> dict[str, str]:
+    """Return the parameters in a URL's query and fragment, decoded; the last one of a name counts."""
+    parts = urlsplit(url)
+    pairs = [pair for part in (parts.query, parts.fragment) for pair in parse_qsl(part.lstrip("?#&"), True)]
+    return dict(pairs)
+
+
+def new_event_id() -> str:
+    """Return a fresh event id (`c` and 24 of a-z 0-9), which makes an `events.create` safe to send again."""
+    return "c" + "".join(_random.choices(_ID_ALPHABET, k=24))
