@@ -66,7 +66,7 @@ version version:
     git diff --quiet HEAD || { echo "Commit your changes first." >&2; exit 1; }
     python tools/version.py "$1"
     git commit --quiet --all --message "Version $1"
-    git tag "v$1"
+    git tag --annotate "v$1" --message "Version $1"
 
 # Build the sdists and wheels of all packages into dist/
 build:
