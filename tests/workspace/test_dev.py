@@ -1,0 +1,69 @@
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    target = tmp_path / "a fresh clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, target], check=True)
+    return target
+
+
+def hide(directory: Path, *modules: str) -> dict[str, str]:
+    """Makes a Python started with this environment one that came without these modules."""
+    hidden = "".join(f"sys.modules[{module!r}] = None\n" for module in modules)
+    (directory / "sitecustomize.py").write_text(f"import sys\n{hidden}")
+    return {"PYTHONPATH": str(directory)}
+
+
+def dev(clone: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Runs the clone's ./dev with the Python below this environment's, and nothing of this environment."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "VIRTUAL_ENV")}
+    python = Path(sys.base_prefix) / "bin" / "python3"
+    command = [python, clone / "dev", *arguments]
+    return subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("missing", [(), ("ensurepip",)])
+def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, ...]) -> None:
+    first = dev(clone, "setup", **hide(tmp_path, *missing))
+    assert first.returncode == 0, first.stderr
+    imports = "import pryv, pryv_socket_io, pryv_monitor, pryv_sandbox"
+    subprocess.run([clone / ".venv" / "bin" / "python", "-c", imports], check=True)
+
+    second = dev(clone)
+    assert "test package" in second.stdout
+    assert second.stderr == ""
+
+
+def test_says_what_to_install_where_pip_is_missing(clone: Path, tmp_path: Path) -> None:
+    done = dev(clone, "setup", **hide(tmp_path, "ensurepip", "pip"))
+    assert done.returncode == 1
+    assert "python3-venv" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_hands_pip_settings_on_to_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        "[global]\nindex-url = https://one.example/simple\nfind-links = /a /b\nextra-index-url = https://two.example\n"
+    )
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://three.example/simple")
+    monkeypatch.setenv("UV_FIND_LINKS", "/c")
+
+    environment = runpy.run_path(str(ROOT / "dev"))["uv_environment"]([sys.executable, "-m", "pip"])
+
+    assert environment["UV_DEFAULT_INDEX"] == "https://three.example/simple"
+    assert environment["UV_INDEX"] == "https://two.example"
+    assert environment["UV_FIND_LINKS"] == "/c"
