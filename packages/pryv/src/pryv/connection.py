@@ -78,6 +78,9 @@ class Connection:
     ) -> None:
         self.close()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_socket": None}
+
     def close(self) -> None:
         """Close the network connections kept open, those of other threads too; a later call opens new ones."""
         self._account.http.close()

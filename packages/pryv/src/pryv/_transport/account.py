@@ -30,10 +30,13 @@ DEFAULT = DefaultTimeout()
 class DeltaTime:
     """The running mean of server time minus local time, in seconds."""
 
-    def __init__(self) -> None:
-        self.mean = 0.0
-        self._count = 0
+    def __init__(self, mean: float = 0.0, count: int = 0) -> None:
+        self.mean = mean
+        self._count = count
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DeltaTime, (self.mean, self._count)
 
     def add(self, difference: float) -> None:
         """Take one more observation into the mean."""
