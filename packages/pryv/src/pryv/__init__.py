@@ -1,6 +1,6 @@
 """Python SDK for Pryv.io."""
 
-from pryv import types, utils
+from pryv import addons, types, utils
 from pryv._assets import ServiceAssets
 from pryv._batch import Call
 from pryv._events import EventStream, StreamedEvents
@@ -69,6 +69,7 @@ __all__ = [
     "TooManyResultsError",
     "UnknownResourceError",
     "__version__",
+    "addons",
     "connect_from_key",
     "types",
     "utils",

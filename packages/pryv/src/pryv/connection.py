@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -11,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from pryv import _resend
+from pryv._accesses import revoke
 from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, handle_results, iter_batch, run_batch
+from pryv._content import latest_by_content
 from pryv._events import EventStream, StreamedEvents
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.http import DEFAULT_TIMEOUT, Http, Timeout
 from pryv._transport.redact import redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.urls import query_pairs, relative_path
-from pryv.errors import MissingAddonError, PryvProtocolError, api_error
-from pryv.types import AccessInfo, Event, EventsParams
-from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
+from pryv.errors import MissingAddonError, PryvError, PryvProtocolError, api_error
+from pryv.types import Access, AccessInfo, AccessWithHistory, Event, EventsParams
+from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint, parse_access_ref
 
 if TYPE_CHECKING:
     from pryv.service import Service
@@ -334,6 +335,91 @@ class Connection:
                 for_each_event(event)
         return events.summary()
 
+    def get_latest_by_content(
+        self,
+        path: str,
+        values: Iterable[Any],
+        base_query: EventsParams | Mapping[str, Any] | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> dict[Any, Event]:
+        """Return the latest event for each of the values that events have at a place in their content.
+
+        For platforms with content queries: see `Service.supports_content_queries`. The events are read from the
+        latest on, until every value was found.
+
+        Args:
+            path: A dot-path into `content`, such as `drug.codes.atc`; `$` stands for the whole.
+            values: The values (strings, numbers, booleans) to look for.
+            base_query: Further parameters of `events.get`, but `limit` and `skip`.
+            timeout: In place of the connection's.
+
+        Returns:
+            The event by its value; a value that no event has is left out.
+
+        Raises:
+            ValueError: the path is empty, or `base_query` has `limit` or `skip`.
+            PryvError: the events cannot be read.
+        """
+        return latest_by_content(lambda query: self.iter_events(query, timeout=timeout), path, values, base_query)
+
+    def update_access(
+        self, id: str, changes: Mapping[str, Any], *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> Access:
+        """Change an access and return it; its id has a new serial afterwards.
+
+        See the API's *Update access*.
+
+        Args:
+            id: The access's current id, as the platform gave it.
+            changes: The members to change, such as `name`, `permissions`, `expireAfter`, `clientData`.
+            timeout: In place of the connection's.
+
+        Raises:
+            ValueError: `id` is not an access id.
+            StaleAccessIdError: the access was updated since: `current_serial` tells its version.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        parse_access_ref(id)
+        access: Access = self.api_one("accesses.update", {"id": id, "update": dict(changes)}, "access", timeout=timeout)
+        return access
+
+    def get_access_with_history(self, id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessWithHistory:
+        """Return an access (or one version of it) with its `history`, the oldest version first.
+
+        See the API's *Get access*.
+
+        Raises:
+            ValueError: `id` is not an access id.
+            UnknownResourceError: there is no such access.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        parse_access_ref(id)
+        result: AccessWithHistory = self.api_one("accesses.getOne", {"id": id, "includeHistory": True}, timeout=timeout)
+        return result
+
+    def revoke(self, throw_on_fail: bool = True, using: Connection | None = None) -> dict[str, Any] | None:
+        """Delete this connection's access, which ends the connection.
+
+        See the API's *Delete access*.
+
+        Args:
+            throw_on_fail: Whether a failure raises; otherwise it returns `None`.
+            using: The connection to do it with, where this one may not.
+
+        Returns:
+            The answer, with `accessDeletion`; `None` if the access was revoked already.
+
+        Raises:
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        try:
+            return revoke(self, using or self)
+        except PryvError:
+            if throw_on_fail:
+                raise
+            return None
+
     @property
     def socket(self) -> Any:
         """The Socket.IO add-on for this connection, made when first asked for.
@@ -342,7 +428,9 @@ class Connection:
             MissingAddonError: `pryv-socket-io` is not installed.
         """
         if self._socket is None:
-            addons = importlib.metadata.entry_points(group="pryv.addons", name="socket")
+            from importlib.metadata import entry_points
+
+            addons = entry_points(group="pryv.addons", name="socket")
             if not addons:
                 raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
             self._socket = next(iter(addons)).load()(self)

@@ -1,0 +1,43 @@
+"""Revoking the access of a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pryv.errors import InvalidAccessTokenError, StaleAccessIdError, UnknownResourceError
+from pryv.utils import parse_access_ref, serialize_access_ref
+
+if TYPE_CHECKING:
+    from pryv.connection import Connection
+
+
+def revoke(connection: Connection, using: Connection) -> dict[str, Any] | None:
+    """Delete the access of `connection` with a call of `using`; return `None` if it is deleted already."""
+    try:
+        access_id = connection.access_info()["id"]
+    except InvalidAccessTokenError:
+        return None
+    try:
+        return _delete(using, access_id)
+    except UnknownResourceError:
+        return None
+    except InvalidAccessTokenError:
+        if using is not connection:
+            raise
+        return None
+
+
+def _delete(using: Connection, access_id: str) -> dict[str, Any]:
+    """Delete an access, of which the id known may be that of an older version."""
+    try:
+        return _deleted(using, access_id)
+    except StaleAccessIdError as error:
+        if error.current_serial is None:
+            raise
+        serial = error.current_serial
+    return _deleted(using, serialize_access_ref(parse_access_ref(access_id).base, serial))
+
+
+def _deleted(using: Connection, access_id: str) -> dict[str, Any]:
+    result: dict[str, Any] = using.api_one("accesses.delete", {"id": access_id})
+    return result

@@ -1,0 +1,64 @@
+"""What an add-on may build on; nothing else of this package is meant for one.
+
+- `run_batch`: sends calls in chunks over any transport, with the semantics of `Connection.api`.
+- `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
+- `RetryPolicy`: its `wait` gives back-off with full jitter.
+- `redact`: masks secrets in text before anyone reads it.
+
+An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
+calls it with the connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import requests
+
+from pryv._batch import CallLike, Progress, Result, SendChunk, run_batch
+from pryv._transport.redact import redact
+from pryv._transport.retry import RetryPolicy
+from pryv._transport.sessions import USER_AGENT
+from pryv.connection import Connection
+
+__all__ = [
+    "CallLike",
+    "HttpSettings",
+    "Progress",
+    "Result",
+    "RetryPolicy",
+    "SendChunk",
+    "http_settings",
+    "redact",
+    "run_batch",
+]
+
+
+@attrs.frozen
+class HttpSettings:
+    """How a connection reaches its platform, the environment's settings included.
+
+    Attributes:
+        proxies: Proxy URLs by scheme; may hold credentials.
+        verify: Whether certificates are checked, or the path of the CA bundle to check them with.
+        cert: The path of a client certificate, or of a certificate and its key.
+        user_agent: What requests call themselves.
+    """
+
+    proxies: Mapping[str, str] = attrs.field(repr=False)
+    verify: bool | str
+    cert: str | tuple[str, str] | None
+    user_agent: str
+
+
+def http_settings(connection: Connection) -> HttpSettings:
+    """Return how a connection reaches its platform: by its own session, where it was given one, or the environment."""
+    session = connection._account.http.sessions.given or requests.Session()
+    merged = session.merge_environment_settings(
+        connection.endpoint, dict(session.proxies), None, None if session.verify is True else session.verify, None
+    )
+    user_agent = session.headers.get("User-Agent") if connection._account.http.sessions.given else USER_AGENT
+    return HttpSettings(
+        proxies=dict(merged["proxies"]), verify=merged["verify"], cert=merged["cert"], user_agent=str(user_agent)
+    )
