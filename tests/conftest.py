@@ -1,23 +1,18 @@
 """The platform and the accounts that the tests of all packages work on."""
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from pryv import Connection
-    from pryv_sandbox import Sandbox
+from pryv import Connection, Service
+from pryv_sandbox import Sandbox
 
 PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
 APP_ID = "pryv-sdk-tests"
 
-Account = tuple[str, str, "Connection"]
+Account = tuple[str, str, Connection]
 """Username, password, and a connection with a personal token."""
 
 
@@ -56,8 +51,6 @@ def module_account(platform_url: str) -> Iterator[Account]:
 
 def register(platform_url: str, connections: ExitStack) -> Account:
     """Registers an account and logs in; `connections` closes the connection."""
-    from pryv import Service
-
     username, password = f"test{secrets.token_hex(6)}", secrets.token_hex(8)
     with Service(platform_url) as service:
         service.create_user(username=username, password=password, email=f"{username}@example.org", app_id=APP_ID)

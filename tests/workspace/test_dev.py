@@ -27,7 +27,7 @@ def dev(clone: Path, *arguments: str, **variables: str) -> "subprocess.Completed
     """Runs the clone's ./dev with the Python below this environment's, and nothing of this environment."""
     environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "VIRTUAL_ENV")}
     python = Path(sys.base_prefix) / "bin" / "python3"
-    command = [python, clone / "dev", *arguments]
+    command = [str(python), str(clone / "dev"), *arguments]
     return subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=False)
 
 
