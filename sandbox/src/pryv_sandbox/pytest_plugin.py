@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pryv_sandbox import Sandbox
+if TYPE_CHECKING:
+    from pryv_sandbox import Sandbox
+
+_SANDBOX: pytest.StashKey[Sandbox] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def pryv_sandbox() -> Iterator[Sandbox]:
+def pryv_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A running platform, shared by the tests of the session."""
+    from pryv_sandbox import Sandbox
+
     with Sandbox() as sandbox:
+        request.config.stash[_SANDBOX] = sandbox
         yield sandbox
 
 
-@pytest.fixture(autouse=True)
-def _end_faults(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A fault ends with the test that asked for it."""
-    yield
-    if "pryv_sandbox" in request.fixturenames:
-        request.getfixturevalue("pryv_sandbox").faults.clear()
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """End a test's faults with the test."""
+    sandbox = item.config.stash.get(_SANDBOX, None)
+    if sandbox:
+        sandbox.faults.clear()

@@ -40,7 +40,7 @@ class Sandbox:
         data: the file that keeps the data; if ``None``, it is in memory and lives as long as this object.
         visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write and
             the moment it can be read.
-        ping_interval: seconds between the pings of a socket.
+        ping_interval: seconds between the pings of a socket; clients are told the whole ones.
         ping_timeout: seconds after which a socket whose ping is not answered is closed.
 
     Attributes:

@@ -1,0 +1,120 @@
+"""The sandbox as an object and as a command."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from pryv_sandbox import Sandbox
+
+
+def service_info_status(sandbox: Sandbox) -> int:
+    return requests.get(sandbox.service_info_url, timeout=5).status_code
+
+
+def test_answers_within_a_second_and_leaves_no_thread() -> None:
+    threads = set(threading.enumerate())
+    began = time.monotonic()
+    with Sandbox() as sandbox:
+        assert service_info_status(sandbox) == 200
+        assert time.monotonic() - began < 1
+    assert set(threading.enumerate()) == threads
+    with pytest.raises(requests.ConnectionError):
+        service_info_status(sandbox)
+
+
+def test_keeps_its_port_and_its_data_when_started_again() -> None:
+    sandbox = Sandbox()
+    with sandbox:
+        url, account = sandbox.url, sandbox.create_account()
+    with sandbox:
+        assert sandbox.url == url
+        answer = requests.get(
+            f"{url}{account.username}/access-info", headers={"Authorization": account.token}, timeout=5
+        )
+    assert answer.status_code == 200
+
+
+def test_keeps_its_data_in_a_file(tmp_path: Path) -> None:
+    file = str(tmp_path / "platform.db")
+    with Sandbox(data=file) as sandbox:
+        account = sandbox.create_account()
+    with Sandbox(data=file) as sandbox:
+        answer = requests.get(
+            f"{sandbox.url}{account.username}/access-info", headers={"Authorization": account.token}, timeout=5
+        )
+    assert answer.status_code == 200
+
+
+def test_an_account_takes_the_names_asked_for_and_hides_its_secrets(pryv_sandbox: Sandbox) -> None:
+    account = pryv_sandbox.create_account("some-name", "some-password")
+    assert account.api_endpoint == f"{pryv_sandbox.url.replace('//', f'//{account.token}@')}some-name/"
+    login = requests.post(
+        f"{pryv_sandbox.url}some-name/auth/login",
+        json={"username": "some-name", "password": "some-password", "appId": "server-tests"},
+        timeout=5,
+    )
+    assert login.status_code == 200
+    assert account.token not in repr(account)
+    assert account.password not in repr(account)
+
+
+def test_says_that_the_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        sandbox = Sandbox(port=taken.getsockname()[1])
+        with pytest.raises(OSError, match="address already in use"):
+            sandbox.start()
+    with sandbox:
+        assert service_info_status(sandbox) == 200
+
+
+def test_is_not_started_twice(pryv_sandbox: Sandbox) -> None:
+    with pytest.raises(RuntimeError, match="runs already"):
+        pryv_sandbox.start()
+
+
+def test_stops_while_a_request_is_held() -> None:
+    with Sandbox() as sandbox:
+        sandbox.faults.stall()
+        with socket.create_connection(("127.0.0.1", int(sandbox.url.rsplit(":", 1)[1].strip("/"))), 5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+            service_info_status(sandbox)
+            began = time.monotonic()
+            sandbox.stop()
+            assert time.monotonic() - began < 1
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_where_clients_begin_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "pryv_sandbox", "--data", str(tmp_path / "data.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            service_info_url = process.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+/reg/service/info", service_info_url)
+            assert requests.get(service_info_url, timeout=5).json()["access"].endswith("/reg/access/")
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_the_command_says_what_is_wrong() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = [sys.executable, "-m", "pryv_sandbox", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert "Traceback" not in done.stderr

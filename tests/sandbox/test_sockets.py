@@ -1,0 +1,440 @@
+"""The Socket.IO interface, frame by frame."""
+
+from __future__ import annotations
+
+import collections
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import websocket
+
+from pryv_sandbox import Account, Sandbox
+
+RECORDINGS = Path(__file__).parents[3] / "shared" / "wire"
+
+_ACK = re.compile(r"43/[^,]+,(\d+)(.*)", re.DOTALL)
+_EVENT = re.compile(r"42/[^,]+,(\[.*)", re.DOTALL)
+_BARRIER = 9999
+
+
+class RawSocket:
+    """A WebSocket to the platform's Socket.IO endpoint, frame by frame."""
+
+    def __init__(self, sandbox: Sandbox, namespace: str, token: str | None) -> None:
+        query = "EIO=4&transport=websocket" + (f"&auth={token}" if token is not None else "")
+        self._socket = websocket.create_connection(
+            f"{sandbox.url.replace('http', 'ws', 1)}socket.io/?{query}", timeout=5
+        )
+        self.namespace = namespace
+        self.opening = self.receive()
+
+    def __enter__(self) -> RawSocket:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._socket.close()
+
+    def send(self, frame: str) -> None:
+        self._socket.send(frame)
+
+    def receive(self) -> str:
+        frame = self._socket.recv()
+        assert isinstance(frame, str)
+        return frame
+
+    def connect(self) -> str:
+        """The answer to entering the namespace."""
+        self.send(f"40/{self.namespace},")
+        return self.receive()
+
+    def call(self, *message: Any, number: int = 1) -> tuple[list[Any], list[list[Any]]]:
+        """Send a message; its acknowledgement, and the notifications that came before it."""
+        self.send(f"42/{self.namespace},{number}{json.dumps(message)}")
+        notifications = []
+        while True:
+            frame = self.receive()
+            if ack := _ACK.fullmatch(frame):
+                assert int(ack[1]) == number
+                return json.loads(ack[2]), notifications
+            event = _EVENT.fullmatch(frame)
+            assert event, frame
+            notifications.append(json.loads(event[1]))
+
+    def pending(self) -> list[list[Any]]:
+        """The notifications of all that has happened so far: a call's answer comes after them."""
+        return self.call("getSubscriptions", {}, number=_BARRIER)[1]
+
+
+def connected(sandbox: Sandbox, account: Account, token: str | None = None) -> RawSocket:
+    """A socket of the account, in its namespace."""
+    raw = RawSocket(sandbox, account.username, token or account.token)
+    answer = raw.connect()
+    assert answer.startswith(f"40/{account.username},"), answer
+    return raw
+
+
+def post(sandbox: Sandbox, account: Account, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Create an item over HTTP."""
+    return request(sandbox, account, "POST", path, body)
+
+
+def request(sandbox: Sandbox, account: Account, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    """Call the API over HTTP."""
+    answer = requests.request(
+        method,
+        f"{sandbox.url}{account.username}/{path}",
+        json=body,
+        headers={"Authorization": account.token},
+        timeout=5,
+    )
+    assert answer.ok, answer.text
+    result: dict[str, Any] = answer.json()
+    return result
+
+
+def note(stream_id: str) -> dict[str, Any]:
+    return {"streamIds": [stream_id], "type": "note/txt", "content": "a note"}
+
+
+@pytest.fixture
+def account(pryv_sandbox: Sandbox) -> Account:
+    """An account with the streams `diary`, `diary-child` and `other`."""
+    account = pryv_sandbox.create_account()
+    for stream in (
+        {"id": "diary", "name": "Diary"},
+        {"id": "diary-child", "name": "Child", "parentId": "diary"},
+        {"id": "other", "name": "Other"},
+    ):
+        post(pryv_sandbox, account, "streams", stream)
+    return account
+
+
+@pytest.fixture
+def raw(pryv_sandbox: Sandbox, account: Account) -> Iterator[RawSocket]:
+    """A socket of the account's owner."""
+    with connected(pryv_sandbox, account) as raw:
+        yield raw
+
+
+# ---- the recorded frames
+
+
+def recorded() -> list[dict[str, Any]]:
+    if not (RECORDINGS / "socket-io.json").exists():
+        pytest.skip("the recorded exchanges are not beside the repository")
+    exchanges: list[dict[str, Any]] = json.loads((RECORDINGS / "socket-io.json").read_text())
+    return exchanges
+
+
+class Replay:
+    """Plays recorded frames; what changes from run to run is matched by position."""
+
+    def __init__(self, sandbox: Sandbox, account: Account) -> None:
+        self.names: dict[str, str] = {}
+        self._do: dict[str, Callable[[], object]] = {
+            "HTTP POST events (diary)": lambda: post(sandbox, account, "events", note("diary")),
+            "HTTP POST events (other)": lambda: post(sandbox, account, "events", note("other")),
+            "HTTP POST streams": lambda: post(sandbox, account, "streams", {"id": "third", "name": "Third"}),
+            "HTTP POST accesses": self._create_access,
+            "HTTP PUT accesses/{id}": lambda: request(
+                sandbox, account, "PUT", f"accesses/{self._access_id}", {"name": "Renamed"}
+            ),
+        }
+        self._create = lambda: post(
+            sandbox, account, "accesses", {"name": "Shared", "permissions": [{"streamId": "diary", "level": "read"}]}
+        )
+
+    def _create_access(self) -> None:
+        self._access_id = self._create()["access"]["id"]
+
+    def play(self, raw: RawSocket, frames: list[dict[str, str]]) -> None:
+        received = [raw.opening]
+        for frame in frames:
+            if "sent" in frame:
+                raw.send(self.translated(frame["sent"]))
+            elif "received" in frame:
+                self.compare(frame["received"], received.pop() if received else raw.receive())
+            elif "none" in frame:
+                assert raw.pending() == []
+            else:
+                self._do[frame["note"]]()
+
+    def translated(self, text: str) -> str:
+        for recorded_name, name in self.names.items():
+            text = text.replace(recorded_name, name)
+        return text
+
+    def compare(self, want: str, got: str) -> None:
+        want = self.translated(want)
+        head, wanted = re.fullmatch(r"([^\[{]*)(.*)", want, re.DOTALL).groups()  # type: ignore[union-attr]
+        assert got.startswith(head), f"{want} expected, {got} came"
+        self.same(json.loads(wanted), json.loads(got[len(head) :]), want)
+
+    def same(self, want: Any, got: Any, place: str) -> None:
+        if isinstance(want, dict):
+            assert isinstance(got, dict), place
+            assert set(want) == set(got), f"{place}: {got}"
+            for key in want:
+                self.same(want[key], got[key], f"{place} .{key}")
+        elif isinstance(want, list):
+            assert isinstance(got, list), place
+            assert len(want) == len(got), f"{place}: {got}"
+            for item, other in zip(want, got, strict=True):
+                self.same(item, other, place)
+        elif isinstance(want, str) and re.fullmatch(r"[a-z0-9]{24}(:\d+)?|[\w-]{20}|EVENT:0:sha256-.{44}", want):
+            pattern = re.sub(r"[a-z0-9]{24}", "[a-z0-9]{24}", want) if len(want) in (24, 26) else ".{20,}"
+            assert re.fullmatch(pattern, got), f"{place}: {got}"
+        elif isinstance(want, float) and want > 1.7e9:
+            assert isinstance(got, float), place
+        elif not place.endswith(".meta .serial"):
+            assert (type(want), want) == (type(got), got), f"{place}: {got}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "connect, call, notifications, scoped subscriptions",
+        "connect with a bad token",
+        "connect without token",
+        "connect to an unknown user",
+    ],
+)
+def test_frames_as_recorded(pryv_sandbox: Sandbox, account: Account, name: str) -> None:
+    (frames,) = (exchange["frames"] for exchange in recorded() if exchange["name"] == name)
+    recorded_name = frames[1]["sent"].removeprefix("40/").removesuffix(",")
+    replay = Replay(pryv_sandbox, account)
+    if "unknown user" not in name:
+        replay.names[recorded_name] = account.username
+    token = {"connect with a bad token": "bad", "connect without token": None}.get(name, account.token)
+    with RawSocket(pryv_sandbox, replay.names.get(recorded_name, recorded_name), token) as raw:
+        replay.play(raw, frames)
+
+
+def test_polling_is_turned_away_as_recorded(pryv_sandbox: Sandbox) -> None:
+    (exchange,) = (exchange for exchange in recorded() if exchange["name"] == "polling transport")
+    answer = requests.get(f"{pryv_sandbox.url}socket.io/?EIO=4&transport=polling", timeout=5)
+    assert (answer.status_code, answer.text) == (exchange["http"], exchange["body"])
+
+
+# ---- entering a namespace
+
+
+@pytest.mark.parametrize("token", ["", "nonsense"])
+def test_a_wrong_token_is_refused(pryv_sandbox: Sandbox, account: Account, token: str) -> None:
+    with RawSocket(pryv_sandbox, account.username, token) as raw:
+        assert raw.connect().startswith(f'44/{account.username},{{"message":')
+    assert pryv_sandbox.sockets.count == 0
+
+
+def test_a_namespace_that_can_be_no_username_is_refused(pryv_sandbox: Sandbox) -> None:
+    with RawSocket(pryv_sandbox, "x", "token") as raw:
+        assert raw.connect() == '44/x,{"message":"Invalid resource \\"/x\\"."}'
+
+
+def test_the_pings_are_as_set() -> None:
+    with Sandbox(ping_interval=3, ping_timeout=1.5) as sandbox, RawSocket(sandbox, "anyone", None) as raw:
+        opening = json.loads(raw.opening[1:])
+        assert (opening["pingInterval"], opening["pingTimeout"]) == (3000, 1500)
+
+
+def test_a_socket_that_answers_no_ping_is_closed() -> None:
+    with Sandbox(ping_interval=0.05, ping_timeout=0.1) as sandbox:
+        with connected(sandbox, sandbox.create_account()) as raw:
+            assert raw.receive() == "2"
+            raw.send("3")
+            assert raw.receive() == "2"
+            with pytest.raises(websocket.WebSocketConnectionClosedException):
+                collections.deque(iter(raw.receive, None), maxlen=0)
+
+
+# ---- calls
+
+
+def test_a_call_is_answered_with_its_result(raw: RawSocket) -> None:
+    (error, result), notifications = raw.call("events.create", note("diary"))
+    assert error is None
+    assert result["event"]["content"] == "a note"
+    assert result["meta"]["serverTime"]
+    assert notifications == [["eventsChanged"]]
+
+
+def test_a_call_in_error_is_answered_with_the_error_alone(raw: RawSocket) -> None:
+    (error,), _ = raw.call("streams.create", {"id": "diary", "name": "Again"})
+    assert error["error"]["id"] == "item-already-exists"
+    assert error["meta"]["apiVersion"]
+
+
+def test_each_change_in_a_batch_is_told_before_the_answer(raw: RawSocket) -> None:
+    calls = [{"method": "events.create", "params": note("diary")}] * 20
+    (error, result), notifications = raw.call("callBatch", calls)
+    assert error is None
+    assert len(result["results"]) == 20
+    assert notifications == [["eventsChanged"]] * 20
+
+
+def test_a_call_without_exactly_one_argument_is_never_answered(raw: RawSocket) -> None:
+    raw.send(f'42/{raw.namespace},1["getSubscriptions"]')
+    raw.send(f'42/{raw.namespace},2["events.create",{json.dumps(note("diary"))},{{}}]')
+    assert raw.pending() == []
+
+
+# ---- coarse notifications
+
+
+def test_others_accounts_are_not_told(pryv_sandbox: Sandbox, raw: RawSocket) -> None:
+    other = pryv_sandbox.create_account()
+    post(pryv_sandbox, other, "streams", {"id": "diary", "name": "Diary"})
+    post(pryv_sandbox, other, "events", note("diary"))
+    assert raw.pending() == []
+
+
+def test_every_socket_of_the_account_is_told(pryv_sandbox: Sandbox, account: Account) -> None:
+    with connected(pryv_sandbox, account) as one, connected(pryv_sandbox, account) as two:
+        assert pryv_sandbox.sockets.count == 2
+        post(pryv_sandbox, account, "events", note("diary"))
+        assert one.pending() == two.pending() == [["eventsChanged"]]
+
+
+# ---- scopes
+
+
+def subscribe(raw: RawSocket, kind: str, **query: Any) -> None:
+    (error, _), _ = raw.call("subscribe", {"key": "k", "kind": kind, "query": query})
+    assert error is None
+
+
+MATCHED = [["notificationsChanged", {"keys": ["k"]}]]
+
+
+@pytest.mark.parametrize(
+    ("query", "matching"),
+    [
+        ({}, True),
+        ({"streams": ["diary"]}, True),
+        ({"streams": ["other"]}, False),
+        ({"streams": {"any": ["diary"], "not": ["diary-child"]}}, False),
+        ({"types": ["note/txt"]}, True),
+        ({"types": ["mass/kg"]}, False),
+        ({"content": [{"path": "$", "eq": "a note"}]}, True),
+        ({"content": [{"path": "$", "prefix": "another"}]}, False),
+    ],
+)
+def test_scope_of_events(
+    pryv_sandbox: Sandbox, account: Account, raw: RawSocket, query: dict[str, Any], matching: bool
+) -> None:
+    subscribe(raw, "events", **query)
+    event_id = post(pryv_sandbox, account, "events", note("diary-child"))["event"]["id"]
+    assert raw.pending() == (MATCHED if matching else [])
+    for _ in range(2):
+        request(pryv_sandbox, account, "DELETE", f"events/{event_id}")
+        assert raw.pending() == (MATCHED if matching else [])
+
+
+def test_scope_of_streams(pryv_sandbox: Sandbox, account: Account, raw: RawSocket) -> None:
+    subscribe(raw, "streams", streams=["diary"])
+    post(pryv_sandbox, account, "streams", {"id": "new-child", "name": "New", "parentId": "diary"})
+    request(pryv_sandbox, account, "PUT", "streams/diary-child", {"name": "Renamed"})
+    assert raw.pending() == MATCHED * 2
+    post(pryv_sandbox, account, "streams", {"id": "elsewhere", "name": "Elsewhere"})
+    assert raw.pending() == []
+
+
+def test_scope_of_accesses(pryv_sandbox: Sandbox, account: Account, raw: RawSocket) -> None:
+    subscribe(raw, "accesses", types=["shared"], streams=["diary"])
+    for stream_id in ("other", "diary"):
+        permissions = [{"streamId": stream_id, "level": "read"}]
+        post(pryv_sandbox, account, "accesses", {"name": stream_id, "permissions": permissions})
+    assert raw.pending() == MATCHED
+
+
+def test_scopes_are_kept_by_key(raw: RawSocket) -> None:
+    for key in ("a", "b", "c"):
+        raw.call("subscribe", {"key": key, "query": {"streams": ["diary"]}})
+    assert raw.call("unsubscribe", {"keys": ["a", "b", "unknown"]})[0] == [None, {"ok": True, "keys": ["c"]}]
+    scopes = {"c": {"kind": "events", "query": {"streams": ["diary"]}}}
+    assert raw.call("getSubscriptions", None)[0] == [None, {"scopes": scopes}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "error_id"),
+    [
+        ({}, "invalid-request-structure"),
+        ({"key": "k", "query": {"streams": ["unknown"]}}, "unknown-referenced-resource"),
+        ({"key": "k", "kind": "accesses"}, "invalid-request-structure"),
+    ],
+)
+def test_a_scope_that_cannot_be(raw: RawSocket, asked: dict[str, Any], error_id: str) -> None:
+    (error,), _ = raw.call("subscribe", asked)
+    assert error["error"]["id"] == error_id
+
+
+# ---- accesses that change
+
+
+@pytest.fixture
+def shared(pryv_sandbox: Sandbox, account: Account) -> dict[str, Any]:
+    """A shared access that reads `diary`."""
+    permissions = [{"streamId": "diary", "level": "read"}]
+    created = post(pryv_sandbox, account, "accesses", {"name": "Shared", "permissions": permissions})
+    access: dict[str, Any] = created["access"]
+    return access
+
+
+def test_a_shared_access_subscribes_to_what_it_reads(
+    pryv_sandbox: Sandbox, account: Account, shared: dict[str, Any]
+) -> None:
+    with connected(pryv_sandbox, account, shared["token"]) as raw:
+        (error,), _ = raw.call("subscribe", {"key": "k", "query": {"streams": ["other"]}})
+        assert error["error"]["id"] == "forbidden"
+        (error,), _ = raw.call("subscribe", {"key": "k", "kind": "accesses", "query": {"types": ["shared"]}})
+        assert error["error"]["id"] == "forbidden"
+        subscribe(raw, "events")
+        post(pryv_sandbox, account, "events", note("other"))
+        assert raw.pending() == []
+        post(pryv_sandbox, account, "events", note("diary"))
+        assert raw.pending() == MATCHED
+
+
+def test_a_revoked_access_loses_its_socket(pryv_sandbox: Sandbox, account: Account, shared: dict[str, Any]) -> None:
+    with connected(pryv_sandbox, account, shared["token"]) as raw:
+        request(pryv_sandbox, account, "DELETE", f"accesses/{shared['id']}")
+        assert raw.receive() == f'42/{raw.namespace},["accessesChanged"]'
+        assert raw.receive() == f"41/{raw.namespace},"
+    assert pryv_sandbox.sockets.count == 0
+
+
+def test_a_narrowed_access_loses_the_scopes_it_no_longer_reaches(
+    pryv_sandbox: Sandbox, account: Account, shared: dict[str, Any]
+) -> None:
+    with connected(pryv_sandbox, account, shared["token"]) as raw:
+        subscribe(raw, "events", streams=["diary"])
+        permissions = [{"streamId": "other", "level": "read"}]
+        updated = request(pryv_sandbox, account, "PUT", f"accesses/{shared['id']}", {"permissions": permissions})
+        told = {"type": "access-updated", "accessId": updated["access"]["id"], "serial": 1}
+        assert raw.pending() == [["accessUpdated", told]]
+        assert raw.call("getSubscriptions", None)[0] == [None, {"scopes": {}}]
+
+
+# ---- the end
+
+
+def test_disconnect_all_resets_every_socket(pryv_sandbox: Sandbox, account: Account) -> None:
+    with connected(pryv_sandbox, account) as one, connected(pryv_sandbox, account) as two:
+        pryv_sandbox.sockets.disconnect_all()
+        for raw in (one, two):
+            with pytest.raises(ConnectionResetError):
+                raw.receive()
+    with connected(pryv_sandbox, account) as again:
+        assert again.pending() == []
+
+
+def test_a_closed_socket_is_forgotten(pryv_sandbox: Sandbox, account: Account) -> None:
+    with connected(pryv_sandbox, account) as one, connected(pryv_sandbox, account) as two:
+        two.send(f"41/{account.username},")
+        one.pending()
+        assert pryv_sandbox.sockets.count == 1
