@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-import requests
 
 from pryv._batch import CallLike, Progress, Result, SendChunk, run_batch
 from pryv._transport.redact import redact
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.sessions import USER_AGENT
+from pryv._transport.sessions import new_session
 from pryv.connection import Connection
 
 __all__ = [
@@ -54,11 +53,12 @@ class HttpSettings:
 
 def http_settings(connection: Connection) -> HttpSettings:
     """Return how a connection reaches its platform: by its own session, where it was given one, or the environment."""
-    session = connection._account.http.sessions.given or requests.Session()
-    merged = session.merge_environment_settings(
-        connection.endpoint, dict(session.proxies), None, None if session.verify is True else session.verify, None
-    )
-    user_agent = session.headers.get("User-Agent") if connection._account.http.sessions.given else USER_AGENT
+    session = connection._account.http.sessions.given or new_session()
+    verify = None if session.verify is True else session.verify
+    merged = session.merge_environment_settings(connection.endpoint, dict(session.proxies), None, verify, None)
     return HttpSettings(
-        proxies=dict(merged["proxies"]), verify=merged["verify"], cert=merged["cert"], user_agent=str(user_agent)
+        proxies=dict(merged["proxies"]),
+        verify=True if merged["verify"] is None else merged["verify"],
+        cert=merged["cert"],
+        user_agent=str(session.headers.get("User-Agent", "")),
     )

@@ -13,8 +13,6 @@ from requests.auth import AuthBase
 
 from pryv._version import __version__
 
-USER_AGENT = f"pryv-python/{__version__}"
-
 
 class TokenAuth(AuthBase):
     """Sends the token (if any) with one request; being an auth object, it keeps `.netrc` out."""
@@ -54,7 +52,7 @@ class Sessions:
             self._forget()
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _new_session()
+            session = self._local.session = new_session()
             with self._lock:
                 self._made.add(session)
         return session
@@ -69,9 +67,10 @@ class Sessions:
         return Sessions, (self.given,)
 
 
-def _new_session() -> requests.Session:
+def new_session() -> requests.Session:
+    """Return a session that calls itself by this package's name and keeps no cookies."""
     session = requests.Session()
-    session.headers["User-Agent"] = USER_AGENT
+    session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
