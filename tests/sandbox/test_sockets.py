@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class RawSocket:
     def call(self, *message: Any, number: int = 1) -> tuple[list[Any], list[list[Any]]]:
         """Send a message; its acknowledgement, and the notifications that came before it."""
         self.send(f"42/{self.namespace},{number}{json.dumps(message)}")
-        notifications = []
+        notifications: list[list[Any]] = []
         while True:
             frame = self.receive()
             if ack := _ACK.fullmatch(frame):
@@ -136,21 +136,30 @@ class Replay:
 
     def __init__(self, sandbox: Sandbox, account: Account) -> None:
         self.names: dict[str, str] = {}
-        self._do: dict[str, Callable[[], object]] = {
-            "HTTP POST events (diary)": lambda: post(sandbox, account, "events", note("diary")),
-            "HTTP POST events (other)": lambda: post(sandbox, account, "events", note("other")),
-            "HTTP POST streams": lambda: post(sandbox, account, "streams", {"id": "third", "name": "Third"}),
-            "HTTP POST accesses": self._create_access,
-            "HTTP PUT accesses/{id}": lambda: request(
-                sandbox, account, "PUT", f"accesses/{self._access_id}", {"name": "Renamed"}
-            ),
-        }
-        self._create = lambda: post(
-            sandbox, account, "accesses", {"name": "Shared", "permissions": [{"streamId": "diary", "level": "read"}]}
-        )
+        self._sandbox = sandbox
+        self._account = account
+        self._access_id = ""
 
-    def _create_access(self) -> None:
-        self._access_id = self._create()["access"]["id"]
+    def do(self, recorded_note: str) -> None:
+        """What happened between two frames."""
+        match recorded_note:
+            case "HTTP POST events (diary)":
+                self._post("events", note("diary"))
+            case "HTTP POST events (other)":
+                self._post("events", note("other"))
+            case "HTTP POST streams":
+                self._post("streams", {"id": "third", "name": "Third"})
+            case "HTTP POST accesses":
+                permissions = [{"streamId": "diary", "level": "read"}]
+                created = self._post("accesses", {"name": "Shared", "permissions": permissions})
+                self._access_id = created["access"]["id"]
+            case "HTTP PUT accesses/{id}":
+                request(self._sandbox, self._account, "PUT", f"accesses/{self._access_id}", {"name": "Renamed"})
+            case _:
+                pytest.fail(f"no such note: {recorded_note}")
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return post(self._sandbox, self._account, path, body)
 
     def play(self, raw: RawSocket, frames: list[dict[str, str]]) -> None:
         received = [raw.opening]
@@ -162,7 +171,7 @@ class Replay:
             elif "none" in frame:
                 assert raw.pending() == []
             else:
-                self._do[frame["note"]]()
+                self.do(frame["note"])
 
     def translated(self, text: str) -> str:
         for recorded_name, name in self.names.items():
@@ -243,13 +252,12 @@ def test_the_pings_are_as_set() -> None:
 
 
 def test_a_socket_that_answers_no_ping_is_closed() -> None:
-    with Sandbox(ping_interval=0.05, ping_timeout=0.1) as sandbox:
-        with connected(sandbox, sandbox.create_account()) as raw:
-            assert raw.receive() == "2"
-            raw.send("3")
-            assert raw.receive() == "2"
-            with pytest.raises(websocket.WebSocketConnectionClosedException):
-                collections.deque(iter(raw.receive, None), maxlen=0)
+    with Sandbox(ping_interval=0.05, ping_timeout=0.1) as sandbox, RawSocket(sandbox, "anyone", None) as raw:
+        assert raw.receive() == "2"
+        raw.send("3")
+        assert raw.receive() == "2"
+        with pytest.raises(websocket.WebSocketConnectionClosedException):
+            collections.deque(iter(raw.receive, None), maxlen=0)
 
 
 # ---- calls

@@ -117,6 +117,7 @@ class Faults:
                     return await handler(request)
                 except ConnectionResetError:
                     return web.Response()
+            await request.read()
             reset(request.transport)
             return web.Response()
 
