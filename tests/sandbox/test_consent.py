@@ -1,0 +1,338 @@
+"""The consent page, as a person meets it in a browser."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from pryv_sandbox import Account, Sandbox
+
+pytest.importorskip("selenium", reason="needs selenium")
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+DIARY = {"streamId": "diary", "defaultName": "Journal", "level": "contribute"}
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    browser, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not browser or not chromedriver:
+        pytest.skip("needs chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """The consent page in a browser."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self._driver = driver
+
+    def open(self, url: str) -> None:
+        self._driver.get(url)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the text can be seen."""
+        WebDriverWait(self._driver, 10).until(lambda _: text in self.text, f"never saw {text!r}")
+
+    @property
+    def text(self) -> str:
+        return str(self._driver.execute_script("return document.body.innerText"))
+
+    @property
+    def url(self) -> str:
+        return str(self._driver.current_url)
+
+    def fill(self, form: str, **values: str) -> None:
+        """Fill a form in and send it."""
+        for name, value in values.items():
+            field = self._driver.find_element(By.CSS_SELECTOR, f"#{form} [name={name}]")
+            field.clear()
+            field.send_keys(value)
+        self._driver.find_element(By.CSS_SELECTOR, f"#{form} button.main").click()
+
+    def sign_in(self, account: Account) -> None:
+        self.fill("sign-in", username=account.username, password=account.password)
+
+    def click(self, text: str) -> None:
+        """Press the visible button with this text."""
+        buttons = self._driver.find_elements(By.TAG_NAME, "button")
+        next(button for button in buttons if button.is_displayed() and button.text == text).click()
+
+    def press(self, *keys: str) -> None:
+        """Type into whatever has the focus."""
+        for key in keys:
+            self._driver.switch_to.active_element.send_keys(key)
+
+    @property
+    def focused(self) -> str:
+        return str(self._driver.switch_to.active_element.text)
+
+
+@pytest.fixture
+def page(driver: webdriver.Chrome) -> Page:
+    return Page(driver)
+
+
+@pytest.fixture
+def account(pryv_sandbox: Sandbox) -> Account:
+    return pryv_sandbox.create_account()
+
+
+class Asked:
+    """An auth request as its app sees it."""
+
+    def __init__(self, sandbox: Sandbox, **values: Any) -> None:
+        request = {"requestingAppId": "consent-tests", "requestedPermissions": [DIARY], **values}
+        answer = requests.post(f"{sandbox.url}reg/access", json=request, timeout=5)
+        assert answer.status_code == 201, answer.text
+        self.auth_url: str = answer.json()["authUrl"]
+        self.key: str = answer.json()["key"]
+        self._poll: str = answer.json()["poll"]
+
+    def poll(self) -> tuple[int, dict[str, Any]]:
+        answer = requests.get(self._poll, timeout=5)
+        return answer.status_code, answer.json()
+
+    def access(self) -> dict[str, Any]:
+        """The access that was given."""
+        status, answer = self.poll()
+        assert (status, answer["status"]) == (200, "ACCEPTED")
+        place = answer["apiEndpoint"].replace(f"{answer['token']}@", "")
+        info = requests.get(f"{place}access-info", headers={"Authorization": answer["token"]}, timeout=5).json()
+        assert info["user"]["username"] == answer["username"]
+        return dict(info)
+
+
+def streams_of(sandbox: Sandbox, account: Account) -> dict[str, str]:
+    url = f"{sandbox.url}{account.username}/streams"
+    streams = requests.get(url, headers={"Authorization": account.token}, timeout=5).json()["streams"]
+    return {stream["id"]: stream["name"] for stream in streams}
+
+
+def granted(access: dict[str, Any]) -> list[tuple[str, str]]:
+    """The permissions of an access, without those every access has."""
+    permissions = access["permissions"]
+    return [(item["streamId"], item["level"]) for item in permissions if not item["streamId"].startswith(":")]
+
+
+def test_accept(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    description = {"type": "note/txt", "content": "We read your journal.\nNothing else."}
+    asked = Asked(pryv_sandbox, clientData={"app-web-auth:description": description}, expireAfter=3 * 24 * 3600)
+    page.open(asked.auth_url)
+    assert "consent-tests asks for access to your data" in page.text
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    for text in (account.username, "Journal", "See, add, change and delete entries", "after 3 days", "Nothing else."):
+        assert text in page.text
+    page.click("Accept")
+    page.wait_for("You can close this window.")
+    access = asked.access()
+    assert access["type"] == "app"
+    assert access["name"] == "consent-tests"
+    assert access["clientData"] == {"app-web-auth:description": description}
+    assert access["expires"] == pytest.approx(access["created"] + 3 * 24 * 3600, abs=1)
+    assert granted(access) == [("diary", "contribute")]
+    assert streams_of(pryv_sandbox, account)["diary"] == "Journal"
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_refuse(page: Page, pryv_sandbox: Sandbox, account: Account, signed_in: bool) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    if signed_in:
+        page.sign_in(account)
+        page.wait_for("What it asks for")
+    page.click("Refuse")
+    page.wait_for("Access refused")
+    status, answer = asked.poll()
+    assert (status, answer["status"], answer["reasonId"]) == (403, "REFUSED", "REFUSED_BY_USER")
+
+
+def test_register(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    page.click("Create one")
+    name = f"fresh{secrets.token_hex(4)}"
+    page.fill("register", username=account.username, email=f"{name}@example.org", password="a-password")
+    page.wait_for("This username is taken.")
+    page.fill("register", username="x", email=f"{name}@example.org", password="a-password")
+    page.wait_for("Username should have between 5 and 60 characters")
+    page.fill("register", username=name, email=f"{name}@example.org", password="a-password")
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for("Access given")
+    assert asked.access()["user"]["username"] == name
+
+
+def test_wrong_credentials(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    page.open(Asked(pryv_sandbox).auth_url)
+    for username in (account.username, "nobody-at-all"):
+        page.fill("sign-in", username=username, password="wrong")
+        page.wait_for("Wrong username or password.")
+    page.fill("sign-in", username="nobody@example.org", password="wrong")
+    page.wait_for("No account has this e-mail address.")
+    page.fill("sign-in", username=f"{account.username}@example.org", password=account.password)
+    page.wait_for("What it asks for")
+
+
+def test_an_access_that_fits_is_given_again(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    first, second = Asked(pryv_sandbox), Asked(pryv_sandbox)
+    page.open(first.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for("Access given")
+    page.open(second.auth_url)
+    page.sign_in(account)
+    page.wait_for("Access given")
+    assert second.access()["token"] == first.access()["token"]
+
+
+def test_an_access_that_does_not_fit_is_replaced(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    health = {"streamId": "health", "defaultName": "Health", "level": "read"}
+    first = Asked(pryv_sandbox, expireAfter=3600)
+    second = Asked(pryv_sandbox, requestedPermissions=[DIARY, health])
+    page.open(first.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for("Access given")
+    page.open(second.auth_url)
+    page.sign_in(account)
+    page.wait_for("replaces what you allowed")
+    page.click("Accept")
+    page.wait_for("Access given")
+    access = second.access()
+    assert granted(access) == [("diary", "contribute"), ("health", "read")]
+    assert "expires" not in access
+    assert access["token"] == first.access()["token"]
+
+
+def returned_to(page: Page, sandbox: Sandbox) -> dict[str, list[str]]:
+    """The parameters of the page the browser is sent to."""
+    page.wait_for("cheersFrom")
+    assert page.url.startswith(sandbox.url)
+    parts = urlsplit(page.url)
+    return parse_qs(parts.query or parts.fragment)
+
+
+@pytest.mark.parametrize("return_path", ["", "?mine=1", "#"])
+def test_the_browser_goes_back_to_the_app(
+    page: Page, pryv_sandbox: Sandbox, account: Account, return_path: str
+) -> None:
+    asked = Asked(pryv_sandbox, returnURL=pryv_sandbox.url + return_path)
+    page.open(asked.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    parameters = returned_to(page, pryv_sandbox)
+    assert parameters.pop("mine", ["1"]) == ["1"]
+    poll = [f"{pryv_sandbox.url}reg/access/{asked.key}"]
+    assert parameters == {"prYvkey": [asked.key], "prYvstatus": ["ACCEPTED"], "prYvpoll": poll}
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("Accept", "code"), ("Refuse", "error")])
+def test_the_browser_goes_back_with_the_state_of_an_oauth_app(
+    page: Page, pryv_sandbox: Sandbox, account: Account, answer: str, outcome: str
+) -> None:
+    asked = Asked(pryv_sandbox, returnURL=pryv_sandbox.url, oauthState="st&te")
+    page.open(asked.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click(answer)
+    values = {"code": asked.key, "error": "access_denied"}
+    assert returned_to(page, pryv_sandbox) == {"state": ["st&te"], outcome: [values[outcome]]}
+
+
+def test_the_browser_runs_no_script_to_go_back(page: Page, pryv_sandbox: Sandbox) -> None:
+    page.open(Asked(pryv_sandbox, returnURL="javascript:document.title='ran'//").auth_url)
+    page.click("Refuse")
+    page.wait_for("You can close this window.")
+
+
+def test_what_an_app_says_is_shown_as_text(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    markup = "</script><img src=x onerror=alert(1)>"
+    description = {"app-web-auth:description": {"type": "note/txt", "content": markup}}
+    permission = {"streamId": "diary", "defaultName": markup, "level": "read"}
+    asked = Asked(pryv_sandbox, requestingAppId=markup, clientData=description, requestedPermissions=[permission])
+    page.open(asked.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    assert page.text.count(markup) == 3
+
+
+def test_by_keyboard_alone(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    page.press(account.username, Keys.TAB, account.password, Keys.ENTER)
+    page.wait_for("What it asks for")
+    assert page.focused == "What it asks for"
+    page.press(Keys.TAB, Keys.ENTER)
+    page.wait_for("Access given")
+    assert asked.poll()[0] == 200
+
+
+def test_a_request_that_is_no_longer_open(page: Page, pryv_sandbox: Sandbox) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    pryv_sandbox.faults.skew = 3601
+    page.click("Refuse")
+    page.wait_for("This request is no longer open")
+    page.open(asked.auth_url)
+    page.wait_for("This request is no longer open")
+
+
+def test_a_request_that_was_answered(page: Page, pryv_sandbox: Sandbox) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    page.click("Refuse")
+    page.wait_for("Access refused")
+    page.open(asked.auth_url)
+    page.wait_for("This request has been answered")
+
+
+def test_a_platform_that_cannot_be_reached(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    page.open(Asked(pryv_sandbox).auth_url)
+    with pryv_sandbox.faults.refuse():
+        page.sign_in(account)
+        page.wait_for("The platform cannot be reached.")
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+
+
+def test_fits_a_phone(page: Page, driver: webdriver.Chrome, pryv_sandbox: Sandbox) -> None:
+    size = driver.get_window_size()
+    driver.set_window_size(500, 800)
+    try:
+        page.open(Asked(pryv_sandbox, requestingAppId="a" * 200).auth_url)
+        overflow = driver.execute_script("return document.documentElement.scrollWidth - window.innerWidth")
+    finally:
+        driver.set_window_size(**size)
+    assert overflow <= 0
