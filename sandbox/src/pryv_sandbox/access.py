@@ -26,7 +26,9 @@ class Access:
         self.permissions = [] if self.is_personal else self._effective_permissions(doc["permissions"])
         self.features = {entry["feature"]: entry["setting"] for entry in self.permissions if "feature" in entry}
         self._tree = tree
-        self._granted = {entry["streamId"]: entry["level"] for entry in self.permissions if "streamId" in entry}
+        self._granted: dict[str, str] = {
+            entry["streamId"]: entry["level"] for entry in self.permissions if "streamId" in entry
+        }
         self._levels: dict[str, str | None] = {}
 
     def _effective_permissions(self, granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -89,8 +91,13 @@ class Access:
         """The streams expressly hidden."""
         return frozenset(stream_id for stream_id, level in self._granted.items() if level == "none")
 
+    def readable(self) -> list[str]:
+        """The streams granted to be read, in the order of the permissions."""
+        return [stream_id for stream_id in self._granted if self.can_read(stream_id)]
+
     def unreadable(self) -> frozenset[str]:
         """The streams whose events are expressly kept from being read."""
-        return frozenset(
-            stream_id for stream_id, level in self._granted.items() if level in ("none", "create-only")
-        )
+        if self.is_personal:
+            return frozenset()
+        withheld = (stream_id for stream_id, level in self._granted.items() if level in ("none", "create-only"))
+        return frozenset((*withheld, system_streams.EMAILS))

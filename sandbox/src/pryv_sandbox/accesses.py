@@ -5,15 +5,61 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from pryv_sandbox import streams, system_streams
 from pryv_sandbox.access import Access
 from pryv_sandbox.api import Context, Methods, Result
-from pryv_sandbox.errors import forbidden, invalid_access_token
+from pryv_sandbox.changes import Action, Change
+from pryv_sandbox.errors import (
+    ApiError,
+    already_exists,
+    forbidden,
+    invalid_access_token,
+    invalid_operation,
+    invalid_parameters,
+    invalid_request_structure,
+    unknown_resource,
+)
+from pryv_sandbox.ids import new_id, new_token
+from pryv_sandbox.integrity import item_integrity
 
 if TYPE_CHECKING:
     from pryv_sandbox.accounts import User
     from pryv_sandbox.platform import Platform
 
 methods = Methods()
+
+Doc = dict[str, Any]
+
+_STRING = {"type": ["string"]}
+_NUMBER = {"type": ["number"]}
+_OBJECT = {"type": ["object"]}
+_PERMISSIONS = {
+    "type": ["array"],
+    "items": {
+        "oneOf": [
+            {
+                "type": ["object"],
+                "required": ["streamId", "level"],
+                "additionalProperties": False,
+                "properties": {
+                    "streamId": {"type": ["string", "null"]},
+                    "level": {"type": ["string"], "enum": ["none", "read", "create-only", "contribute", "manage"]},
+                    "defaultName": {"type": ["string"], "pattern": r"\w+"},
+                    "name": _STRING,
+                },
+            },
+            {
+                "type": ["object"],
+                "required": ["feature", "setting"],
+                "additionalProperties": False,
+                "properties": {"feature": _STRING, "setting": {"type": ["string"], "enum": ["forbidden", "allowed"]}},
+            },
+        ]
+    },
+}
+
+
+# ---- which access calls
 
 
 def find_by_token(platform: Platform, user: User, token: str) -> Access:
@@ -23,11 +69,18 @@ def find_by_token(platform: Platform, user: User, token: str) -> Access:
         ApiError: if there is none.
     """
     row = platform.db.execute(
-        "SELECT doc FROM accesses WHERE user = ? AND token = ? AND deleted IS NULL", (user.key, token)
+        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND token = ? AND deleted IS NULL",
+        (user.key, token),
     ).fetchone()
     if row is None:
         raise invalid_access_token("Cannot find access from token.", 403)
-    return Access(json.loads(row[0]), platform.tree(user))
+    return Access(_doc(*row), platform.tree(user))
+
+
+def find_by_id(platform: Platform, user: User, access_id: str) -> Access | None:
+    """The access with this id."""
+    doc = _find(platform, user, access_id)
+    return None if doc is None else Access(doc, platform.tree(user))
 
 
 def check_valid(platform: Platform, access: Access) -> None:
@@ -36,15 +89,500 @@ def check_valid(platform: Platform, access: Access) -> None:
     Raises:
         ApiError: if it has.
     """
-    expires = access.doc.get("expires")
-    if expires is not None and platform.clock.now() > expires:
+    if _is_expired(access.doc, platform.clock.now()):
         raise forbidden("Access has expired.")
 
 
-@methods.declare("getAccessInfo", {"type": ["object"]})
+def note_use(platform: Platform, user: User, access: Access, calls: dict[str, int]) -> None:
+    """Keep count of the methods called with an access."""
+    for method_id, count in calls.items():
+        path = f'$."{method_id.replace(".", ":")}"'
+        platform.db.execute(
+            "UPDATE accesses SET last_used = ?, calls = json_set(calls, ?, ifnull(json_extract(calls, ?), 0) + ?)"
+            " WHERE user = ? AND id = ?",
+            (platform.clock.now(), path, path, count, user.key, access.id),
+        )
+
+
+def _is_expired(doc: Doc, now: float) -> bool:
+    return doc.get("expires") is not None and now > doc["expires"]
+
+
+_INFO = (
+    *("id", "token", "type", "name", "deviceName", "lastUsed", "expires", "clientData"),
+    *("created", "createdBy", "modified", "modifiedBy", "calls"),
+)
+
+
+@methods.declare("getAccessInfo", _OBJECT)
 async def _info(context: Context, params: dict[str, Any]) -> Result:
     access = context.access
-    info = {key: value for key, value in access.doc.items() if key != "integrity"}
+    info = {key: access.doc[key] for key in _INFO if access.doc.get(key) is not None}
     if not access.is_personal:
         info["permissions"] = access.permissions
     return {**info, "user": {"username": context.user.username}}
+
+
+# ---- stored accesses
+
+_COLUMNS = "doc, last_used, calls"
+
+
+def _doc(doc: str, last_used: float | None, calls: str) -> Doc:
+    access: Doc = json.loads(doc)
+    return access if last_used is None else {**access, "lastUsed": last_used, "calls": json.loads(calls)}
+
+
+def _find(platform: Platform, user: User, access_id: str) -> Doc | None:
+    row = platform.db.execute(
+        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND id = ? AND deleted IS NULL",
+        (user.key, access_id),
+    ).fetchone()
+    return _doc(*row) if row else None
+
+
+def _select(context: Context, where: str, *values: Any) -> list[Doc]:
+    rows = context.platform.db.execute(
+        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND {where} ORDER BY name, id",
+        (context.user.key, *values),
+    )
+    return [_doc(*row) for row in rows]
+
+
+def _created_by(context: Context, access_id: str) -> list[Doc]:
+    return [doc for doc in _select(context, "deleted IS NULL") if doc["createdBy"].split(" ")[0] == access_id]
+
+
+def _public(context: Context, doc: Doc) -> Doc:
+    """The access as it is sent: with its versioned id and API endpoint."""
+    return {**_versioned(doc), "apiEndpoint": context.api_endpoint(doc["token"])}
+
+
+def _versioned(doc: Doc) -> Doc:
+    public = {key: value for key, value in doc.items() if key not in ("calls", "serial")}
+    return {**public, "id": _reference(doc["id"], doc.get("serial"))}
+
+
+def _reference(access_id: str, serial: int | None) -> str:
+    return access_id if serial is None else f"{access_id}:{serial}"
+
+
+def _parse_reference(reference: str) -> tuple[str, int | None]:
+    access_id, colon, serial = reference.partition(":")
+    if colon and not (serial.isdecimal() and int(serial) > 0):
+        raise unknown_resource("access", reference)
+    return access_id, int(serial) if colon else None
+
+
+def _save(context: Context, doc: Doc) -> Doc:
+    stored = {key: value for key, value in doc.items() if key not in ("calls", "lastUsed", "integrity")}
+    stored["integrity"] = item_integrity("ACCESS", stored)
+    values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
+    context.platform.db.execute(
+        "INSERT INTO accesses (user, id, token, type, name, device_name, doc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET name = excluded.name, device_name = excluded.device_name, doc = excluded.doc",
+        (context.user.key, stored["id"], stored["token"], *values),
+    )
+    context.platform.forget(context.user)
+    return stored
+
+
+def _publish(context: Context, action: Action, doc: Doc) -> None:
+    context.platform.publish(Change(context.user.username, "accesses", action, _versioned(doc)))
+
+
+# ---- reading
+
+
+def _check_not_shared(context: Context) -> None:
+    if context.access.type == "shared":
+        raise forbidden()
+
+
+_GET = {
+    "type": ["object"],
+    "properties": {"includeDeletions": {"type": ["boolean"]}, "includeExpired": {"type": ["boolean"]}},
+}
+
+
+@methods.declare("accesses.get", _GET)
+async def _get(context: Context, params: dict[str, Any]) -> Result:
+    _check_not_shared(context)
+    now = context.platform.clock.now()
+    result: Result = {
+        "accesses": [
+            _public(context, doc)
+            for doc in _visible(context, "deleted IS NULL")
+            if params.get("includeExpired") or not _is_expired(doc, now)
+        ]
+    }
+    if "includeDeletions" in params:
+        result["accessDeletions"] = [_versioned(doc) for doc in _visible(context, "deleted IS NOT NULL")]
+    return result
+
+
+def _visible(context: Context, where: str) -> list[Doc]:
+    """All accesses to their owner, to an app those it made."""
+    found = _select(context, where)
+    return found if context.access.is_personal else [doc for doc in found if doc["createdBy"] == context.access.id]
+
+
+_GET_ONE = {
+    "type": ["object"],
+    "required": ["id"],
+    "properties": {"id": _STRING, "includeHistory": {"type": ["boolean"]}},
+}
+
+
+@methods.declare("accesses.getOne", _GET_ONE)
+async def _get_one(context: Context, params: dict[str, Any]) -> Result:
+    _check_not_shared(context)
+    access_id, serial = _parse_reference(params["id"])
+    head = _find(context.platform, context.user, access_id)
+    access = context.access
+    if head is None or not (access.is_personal or access.id in (head["id"], head["createdBy"].split(" ")[0])):
+        raise unknown_resource("access", params["id"])
+    rows = context.platform.db.execute(
+        "SELECT doc FROM access_versions WHERE user = ? AND id = ? ORDER BY serial", (context.user.key, access_id)
+    )
+    history = [json.loads(doc) for (doc,) in rows]
+    result: Result
+    if serial in (None, head.get("serial")):
+        result = {"access": _public(context, head)}
+    else:
+        versions = [doc for doc in history if doc.get("serial") == serial]
+        if not versions:
+            raise unknown_resource("access", params["id"])
+        result = {"access": _public(context, versions[0]), "current": _reference(access_id, head["serial"])}
+    if params.get("includeHistory"):
+        result["history"] = [_public(context, doc) for doc in history]
+    return result
+
+
+# ---- making
+
+_BASE: dict[str, Any] = {
+    "token": {"type": ["string"], "minLength": 1},
+    "apiEndpoint": {"type": ["string"], "minLength": 1},
+    "name": {"type": ["string"], "minLength": 1},
+    "permissions": _PERMISSIONS,
+    "lastUsed": _NUMBER,
+    "integrity": {"type": ["string", "null"]},
+    "created": {"type": "number"},
+    "createdBy": {"type": "string"},
+    "modified": {"type": "number"},
+    "modifiedBy": {"type": "string"},
+    "expireAfter": _NUMBER,
+}
+
+
+def _access_schema(required: list[str], **properties: Any) -> dict[str, Any]:
+    def of_type(access_type: str, device_name: Any) -> dict[str, Any]:
+        own = {"type": {"type": ["string"], "enum": [access_type]}, "deviceName": device_name}
+        schema = {"type": ["object"], "additionalProperties": False, "properties": {**_BASE, **own, **properties}}
+        return {**schema, "required": required} if required else schema
+
+    return {"anyOf": [of_type("personal", _STRING), of_type("app", _STRING), of_type("shared", {"type": ["null"]})]}
+
+
+@methods.declare("accesses.create", _access_schema(["name", "permissions"], clientData=_OBJECT))
+async def _create(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    _check_not_shared(context)
+    access_type = params.get("type", "shared")
+    if access_type == "personal":
+        raise forbidden("Personal accesses are created automatically on login.")
+    if not _may_grant(context.access, access_type, params["permissions"]):
+        raise forbidden("Your access token has insufficient permissions to create this new access.")
+    expires = _expiry(params, now)
+    _check_expiry(context.access.doc, expires)
+    _check_account_streams(params["permissions"])
+    if context.access.is_personal:
+        for permission in params["permissions"]:
+            _ensure_stream(context, permission, now)
+    doc: Doc = {
+        "id": new_id(),
+        "token": params.get("token") or new_token(),
+        "name": params["name"],
+        "type": access_type,
+        "permissions": _bare(params["permissions"]),
+        "created": now,
+        "createdBy": context.author,
+        "modified": now,
+        "modifiedBy": context.author,
+    }
+    if access_type == "shared":
+        doc["deviceName"] = None
+    doc.update({key: params[key] for key in ("deviceName", "clientData") if key in params})
+    if expires is not None:
+        doc["expires"] = expires
+    _check_unique(context, doc)
+    doc = _save(context, doc)
+    _publish(context, "create", doc)
+    return {"access": _public(context, doc)}
+
+
+def _may_grant(access: Access, access_type: str, permissions: list[dict[str, Any]]) -> bool:
+    """Whether the access may make one of this type with these permissions: an app, shared ones within its own."""
+    if access.is_personal:
+        return True
+    granted = [entry for entry in permissions if entry.get("streamId") is not None]
+    features = [entry for entry in permissions if "feature" in entry]
+    return (
+        access.type == "app"
+        and access_type == "shared"
+        and bool(granted)
+        and all(access.can_grant(entry["streamId"], entry["level"]) for entry in granted)
+        and all(access.features.get(entry["feature"]) in (None, entry["setting"]) for entry in features)
+    )
+
+
+def _expiry(params: dict[str, Any], now: float) -> float | None:
+    after = params.get("expireAfter")
+    if after is None:
+        return None
+    if after < 0:
+        raise invalid_parameters(None, "expireAfter cannot be negative.")
+    return now + float(after)
+
+
+def _check_expiry(parent: Doc, expires: float | None) -> None:
+    limit = parent.get("expires")
+    if limit is not None and expires is not None and expires > limit:
+        data = {"parentExpires": limit, "requestedExpires": expires}
+        raise invalid_operation("New access cannot expire later than the managing access.", data)
+
+
+def _check_account_streams(permissions: list[dict[str, Any]]) -> None:
+    for entry in permissions:
+        stream_id = entry.get("streamId") or ""
+        if system_streams.is_account_stream(stream_id):
+            if stream_id not in system_streams.SYSTEM_STREAMS:
+                raise forbidden("Forbidden")
+            if entry["level"] == "manage":
+                message = "Only read, create-only and contribute accesses are allowed for system streams"
+                raise invalid_operation(message, {"param": stream_id})
+
+
+def _ensure_stream(context: Context, permission: dict[str, Any], now: float) -> None:
+    """Make the stream a permission is for, or take it out of the trash, if a name for it is given."""
+    stream_id, name = permission.get("streamId"), permission.get("defaultName")
+    if stream_id in (None, "*") or name is None:
+        return
+    stream = context.platform.tree(context.user).get(stream_id)
+    if stream is None:
+        if not streams.is_plain_id(stream_id):
+            message = f"Error while creating stream for access: forbidden character(s) in stream id '{stream_id}'."
+            raise invalid_request_structure(message, permission)
+        streams.add(context, {"id": stream_id, "name": name, "parentId": None}, now)
+    elif stream.get("trashed"):
+        streams.save(context, {**stream, "trashed": False})
+
+
+def _bare(permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: entry[key] for key in sorted(entry) if key not in ("defaultName", "name")} for entry in permissions]
+
+
+def _check_unique(context: Context, doc: Doc) -> None:
+    db, user = context.platform.db, context.user.key
+    others = "SELECT 1 FROM accesses WHERE user = ? AND deleted IS NULL AND id <> ? AND "
+    if db.execute(others + "token = ?", (user, doc["id"], doc["token"])).fetchone():
+        raise already_exists("access", {"token": "(hidden)"})
+    keys = {"type": doc["type"], "name": doc["name"], "deviceName": doc.get("deviceName")}
+    same = "type = ? AND name = ? AND device_name IS ?"
+    if db.execute(others + same, (user, doc["id"], *keys.values())).fetchone():
+        raise already_exists("access", keys)
+
+
+# ---- changing and deleting
+
+_UPDATE = {
+    "type": ["object"],
+    "required": ["id", "update"],
+    "properties": {
+        "id": _STRING,
+        "update": _access_schema([], id=_STRING, clientData={"type": ["object", "null"]}, expires={"type": ["null"]}),
+    },
+}
+_ALTERABLE = ("name", "deviceName", "permissions", "expires", "clientData")
+
+
+@methods.declare("accesses.update", _UPDATE)
+async def _update(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    _check_not_shared(context)
+    target = _find_current(context, params["id"])
+    if not _may_update(context.access, target):
+        raise forbidden("Your access token has insufficient permissions to update this access.")
+    update = {key: value for key, value in params["update"].items() if key in _ALTERABLE}
+    if "expireAfter" in params["update"]:
+        update["expires"] = _expiry(params["update"], now)
+    if "permissions" in update:
+        update["permissions"] = _bare(update["permissions"])
+    serial = target.get("serial") or 0
+    changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": context.author}
+    changed = {key: value for key, value in changed.items() if value is not None or key == "deviceName"}
+    if "permissions" in update or "expires" in update:
+        _check_descent(context, changed)
+    _check_unique(context, changed)
+    context.platform.db.execute(
+        "INSERT INTO access_versions SELECT user, id, ?, doc FROM accesses WHERE user = ? AND id = ?",
+        (serial, context.user.key, target["id"]),
+    )
+    changed = _save(context, changed)
+    _publish(context, "update", changed)
+    return {"access": _public(context, {**changed, **_last_used(target)})}
+
+
+def _last_used(doc: Doc) -> Doc:
+    return {"lastUsed": doc["lastUsed"]} if "lastUsed" in doc else {}
+
+
+def _find_current(context: Context, reference: str) -> Doc:
+    """The access a reference names.
+
+    Raises:
+        ApiError: if there is none, or it has changed since.
+    """
+    access_id, serial = _parse_reference(reference)
+    doc = _find(context.platform, context.user, access_id)
+    if doc is None:
+        raise unknown_resource("access", reference)
+    if doc.get("serial") != serial:
+        message = "Stale access reference — refetch and retry with the current head id."
+        raise ApiError(409, "stale-resource", message, {"provided": reference, "currentSerial": doc.get("serial")})
+    return doc
+
+
+def _may_update(access: Access, target: Doc) -> bool:
+    """Whether the access may change another: the owner any app's or shared one, an app the shared ones it made."""
+    if target["type"] == "personal" or target["id"] == access.id:
+        return False
+    return access.is_personal or (target["type"] == "shared" and target["createdBy"].split(" ")[0] == access.id)
+
+
+def _check_descent(context: Context, changed: Doc) -> None:
+    """Refuse what would let an access exceed the one that made it, now or later."""
+    tree = context.platform.tree(context.user)
+    if changed["type"] == "shared":
+        maker = _find(context.platform, context.user, changed["createdBy"].split(" ")[0])
+        if maker is None:
+            return
+        if not _may_grant(Access(maker, tree), "shared", changed["permissions"]):
+            raise invalid_operation("new permissions exceed managing access scope", {"managingAccessId": maker["id"]})
+        _check_expiry(maker, changed.get("expires"))
+        return
+    access = Access(changed, tree)
+    offending = [
+        child["id"]
+        for child in _created_by(context, changed["id"])
+        if not _may_grant(access, "shared", child["permissions"])
+        or changed.get("expires", float("inf")) < child.get("expires", 0)
+    ]
+    if offending:
+        message = "cannot narrow access: would orphan managed shared accesses"
+        raise invalid_operation(message, {"offendingChildren": offending})
+
+
+@methods.declare("accesses.delete", {"type": ["object"], "required": ["id"], "properties": {"id": _STRING}})
+async def _delete(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    target = _find_current(context, params["id"])
+    if not _may_delete(context.access, target):
+        raise forbidden("Your access token has insufficient permissions to delete this access.")
+    made = [] if target["type"] == "personal" else _created_by(context, target["id"])
+    related = [doc for doc in made if doc["id"] != target["id"] and not _is_expired(doc, now)]
+    for doc in (target, *related):
+        deleted = {key: value for key, value in doc.items() if key != "calls"} | {"deleted": now}
+        context.platform.db.execute(
+            "UPDATE accesses SET deleted = ?, doc = ? WHERE user = ? AND id = ?",
+            (now, json.dumps(deleted), context.user.key, doc["id"]),
+        )
+    context.platform.forget(context.user)
+    _publish(context, "delete", target)
+    result: Result = {"accessDeletion": {"id": target["id"]}}
+    if made:
+        result["relatedDeletions"] = [{"id": doc["id"]} for doc in related]
+    return result
+
+
+def _may_delete(access: Access, target: Doc) -> bool:
+    if access.is_personal:
+        return True
+    if target["id"] == access.id:
+        return access.features.get("selfRevoke") != "forbidden"
+    return access.type == "app" and bool(target["createdBy"] == access.id)
+
+
+# ---- what an app asks for
+
+_CHECK_APP = {
+    "type": ["object"],
+    "required": ["requestingAppId", "requestedPermissions"],
+    "additionalProperties": False,
+    "properties": {
+        "requestingAppId": _STRING,
+        "deviceName": _STRING,
+        "requestedPermissions": _PERMISSIONS,
+        "clientData": _OBJECT,
+    },
+}
+
+
+@methods.declare("accesses.checkApp", _CHECK_APP)
+async def _check_app(context: Context, params: dict[str, Any]) -> Result:
+    if not context.access.is_personal:
+        raise forbidden()
+    found = _select(
+        context,
+        "deleted IS NULL AND type = 'app' AND name = ? AND device_name IS ?",
+        params["requestingAppId"],
+        params.get("deviceName"),
+    )
+    if found and _grants(found[0], params, context.platform.clock.now()):
+        return {"matchingAccess": _versioned(found[0])}
+    result: Result = {"mismatchingAccess": _versioned(found[0])} if found else {}
+    checked = [_checked(context, dict(permission)) for permission in params["requestedPermissions"]]
+    result["checkedPermissions"] = [permission for permission, _ in checked]
+    if any(renamed for _, renamed in checked):
+        result["error"] = {
+            "id": "item-already-exists",
+            "message": "One or more requested streams have the names of existing streams with other ids;"
+            ' their "defaultName" has been changed.',
+        }
+    return result
+
+
+def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
+    """Whether the access is still good and is exactly what is asked for."""
+
+    def levels(permissions: list[dict[str, Any]]) -> list[tuple[str, str]]:
+        return sorted((str(entry.get("streamId")), str(entry.get("level"))) for entry in permissions)
+
+    return (
+        not _is_expired(doc, now)
+        and levels(doc["permissions"]) == levels(asked["requestedPermissions"])
+        and doc.get("clientData") == asked.get("clientData")
+    )
+
+
+def _checked(context: Context, permission: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The permission with the name of its stream, or one that is free, and whether that had to be found."""
+    stream_id = permission.get("streamId")
+    if stream_id == "*":
+        permission.pop("defaultName", None)
+        return permission, False
+    if "defaultName" not in permission:
+        problem = f'The permission for stream "{stream_id}" (and maybe others) is missing the required "defaultName".'
+        raise invalid_parameters(problem)
+    tree = context.platform.tree(context.user)
+    stream = tree.get(str(stream_id))
+    wanted = permission.pop("defaultName")
+    if stream is not None:
+        return {**permission, "name": stream["name"]}, False
+    taken = {root["name"] for root in tree.children(None)}
+    number, name = 0, wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted} ({number})"
+    return {**permission, "defaultName": name}, number > 0

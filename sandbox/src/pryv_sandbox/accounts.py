@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase as fnmatch
 from typing import TYPE_CHECKING, Any
 
-from pryv_sandbox import passwords
+from pryv_sandbox import passwords, second_factor
 from pryv_sandbox.api import Context, Methods, Result
-from pryv_sandbox.errors import already_exists, invalid_access_token, invalid_credentials, invalid_operation
-from pryv_sandbox.errors import invalid_parameters
+from pryv_sandbox.errors import (
+    already_exists,
+    invalid_access_token,
+    invalid_credentials,
+    invalid_operation,
+    invalid_parameters,
+)
 from pryv_sandbox.ids import new_id, new_token
 from pryv_sandbox.validation import Validator
 
@@ -23,7 +28,7 @@ _STRING = {"type": ["string"]}
 _REGISTRATION = Validator(
     {
         "type": ["object"],
-        "required": ["username", "password", "email"],
+        "required": ["password", "email"],
         "properties": {
             "username": {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"},
             "password": {"type": ["string"], "minLength": 6, "maxLength": 100},
@@ -35,6 +40,7 @@ _REGISTRATION = Validator(
         },
     }
 )
+_NAMED = Validator({"required": ["username"]})
 _REQUIRED = {
     "username": ("username-required", "Username is required"),
     "password": ("password-required", "Password is required"),
@@ -63,9 +69,10 @@ class User:
     email: str
     language: str
     attached_files: int
+    has_second_factor: bool
 
 
-_USER = "SELECT key, username, email, language, attached_files FROM users WHERE "
+_USER = "SELECT key, username, email, language, attached_files, mfa FROM users WHERE "
 
 
 def find(platform: Platform, username: str) -> User | None:
@@ -96,7 +103,8 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
     Raises:
         ApiError: if the parameters are not valid, or the username or e-mail address is taken.
     """
-    problems = _REGISTRATION.problems(params)
+    # A missing username is only noticed once the rest is in order.
+    problems = _REGISTRATION.problems(params) or _NAMED.problems(params)
     if problems:
         raise invalid_parameters([_registration_problem(problem) for problem in problems])
     username, email = params["username"], params["email"]
@@ -107,12 +115,12 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
         taken["email"] = email
     if taken:
         raise already_exists("user", taken)
-    key = platform.db.execute(
+    platform.db.execute(
         "INSERT INTO users (username, email, language, password) VALUES (?, ?, ?, ?)",
         (username, email, params.get("language", "en"), passwords.hash_password(params["password"])),
-    ).lastrowid
-    assert key is not None  # noqa: S101
-    user = User(key, username, email, params.get("language", "en"), 0)
+    )
+    user = find(platform, username)
+    assert user  # noqa: S101
     return user, open_session(platform, user, params.get("appId", "unknown-app"))
 
 
@@ -137,9 +145,17 @@ def _save_personal_access(platform: Platform, user: User, app_id: str, token: st
         "SELECT doc FROM accesses WHERE user = ? AND type = 'personal' AND name = ? AND deleted IS NULL",
         (user.key, app_id),
     ).fetchone()
-    doc = json.loads(row[0]) if row else {
-        "id": new_id(), "type": "personal", "name": app_id, "created": now, "createdBy": "system",
-    }
+    doc = (
+        json.loads(row[0])
+        if row
+        else {
+            "id": new_id(),
+            "type": "personal",
+            "name": app_id,
+            "created": now,
+            "createdBy": "system",
+        }
+    )
     doc.update(token=token, modified=now, modifiedBy="system")
     platform.db.execute(
         "INSERT INTO accesses (user, id, token, type, name, doc) VALUES (?, ?, ?, 'personal', ?, ?)"
@@ -163,14 +179,26 @@ def check_session(platform: Platform, token: str) -> None:
         raise invalid_access_token("Access session has expired.", 403)
 
 
-def _password_matches(platform: Platform, user: User, password: str) -> bool:
+def password_matches(platform: Platform, user: User, password: str) -> bool:
+    """Whether the password is this user's."""
     (hashed,) = platform.db.execute("SELECT password FROM users WHERE key = ?", (user.key,)).fetchone()
     return passwords.matches(password, hashed)
 
 
+def check_trusted(context: Context, origin: str) -> None:
+    """Refuse a password from a page that is not trusted.
+
+    Raises:
+        ApiError: ``invalid-credentials``.
+    """
+    trusted = (context.base_url.rstrip("/"), *context.platform.settings.trusted_origins)
+    if origin and not any(fnmatch(origin, pattern) for pattern in trusted):
+        raise invalid_credentials('The app id ("appId") is either missing or not trusted.')
+
+
 _LOGIN = {
     "type": ["object"],
-    "required": ["username", "password", "appId"],
+    "required": ["username", "password", "appId", "origin"],
     "additionalProperties": False,
     "properties": {"username": _STRING, "password": _STRING, "appId": _STRING, "origin": _STRING},
 }
@@ -179,11 +207,14 @@ _LOGIN = {
 @methods.declare("auth.login", _LOGIN, public=True)
 async def _login(context: Context, params: dict[str, Any]) -> Result:
     platform, user = context.platform, context.user
+    check_trusted(context, params["origin"])
     if params["username"].lower() != user.username:
         raise invalid_operation("The username in the path does not match that of the credentials.")
-    if not _password_matches(platform, user, params["password"]):
+    if not password_matches(platform, user, params["password"]):
         raise invalid_credentials()
     token = open_session(platform, user, params["appId"])
+    if user.has_second_factor:
+        return {"mfaToken": second_factor.hold(platform, user, token)}
     return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}
 
 

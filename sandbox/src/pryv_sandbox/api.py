@@ -30,7 +30,16 @@ class Pages:
 
 @dataclass
 class Context:
-    """Who calls, and from where."""
+    """Who calls, from where, and with what.
+
+    Attributes:
+        base_url: the platform's URL as the caller knows it.
+        origin: the web page's origin that calls.
+        caller_id: what the caller added to the token, to be noted with the author of changes.
+        authenticated: the access, if there is one.
+        from_query_string: whether the parameters come from a URL, and structures in them are JSON text.
+        files: files sent with the call, kept already.
+    """
 
     platform: Platform
     user: User
@@ -38,8 +47,8 @@ class Context:
     origin: str | None = None
     caller_id: str | None = None
     authenticated: Access | None = None
-    batched: bool = False
-    files: list[Any] = field(default_factory=list)
+    from_query_string: bool = False
+    files: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def access(self) -> Access:
@@ -63,9 +72,9 @@ class Context:
         now = self.platform.clock.now()
         window = self.platform.settings.visibility_window
         if window:
-            await asyncio.sleep(random.uniform(0, window))  # noqa: S311
+            await asyncio.sleep(random.uniform(0, window))
         else:
-            for _ in range(random.randrange(3)):  # noqa: S311
+            for _ in range(random.randrange(3)):
                 await asyncio.sleep(0)
         return now
 

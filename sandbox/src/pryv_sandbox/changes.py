@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+Action = Literal["create", "update", "trash", "delete"]
+
 
 @dataclass(frozen=True)
 class Change:
@@ -14,13 +16,13 @@ class Change:
     Attributes:
         username: whose account.
         kind: what changed.
-        action: ``create``, ``update``, ``trash`` or ``delete``.
-        item: the event, stream or access as it is now; of a deleted one, what is left.
+        action: what was done to it.
+        item: the event, stream or access as it is now, or was before it was deleted.
     """
 
     username: str
     kind: Literal["events", "streams", "accesses"]
-    action: Literal["create", "update", "trash", "delete"]
+    action: Action
     item: dict[str, Any]
 
 

@@ -36,9 +36,9 @@ def invalid_access_token(message: str, status: int = 401) -> ApiError:
     return ApiError(status, "invalid-access-token", message)
 
 
-def invalid_credentials() -> ApiError:
-    """Wrong username or password."""
-    return ApiError(401, "invalid-credentials", "The given username/password pair is invalid.")
+def invalid_credentials(message: str = "The given username/password pair is invalid.") -> ApiError:
+    """Wrong username or password, or not from there."""
+    return ApiError(401, "invalid-credentials", message)
 
 
 def invalid_method(method_id: str) -> ApiError:

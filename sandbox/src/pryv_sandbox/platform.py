@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from pryv_sandbox import accesses, accounts, events, service, streams
+from pryv_sandbox import accesses, account, accounts, events, second_factor, service, streams
 from pryv_sandbox.access import Access
 from pryv_sandbox.accounts import User
 from pryv_sandbox.api import Context, Methods, Result, gather
+from pryv_sandbox.attachments import Files
 from pryv_sandbox.changes import Change, Listener
 from pryv_sandbox.clock import Clock
 from pryv_sandbox.errors import ApiError, invalid_method
@@ -16,22 +20,31 @@ from pryv_sandbox.storage import connect
 from pryv_sandbox.stream_tree import StreamTree, read_tree
 
 METHODS = Methods()
-for _module in (accounts, accesses, events, service, streams):
-    METHODS.update(_module.methods)
+for _resource in (account, accounts, accesses, events, second_factor, service, streams):
+    METHODS.update(_resource.methods)
 
 
-@METHODS.declare("callBatch", {"type": "array", "items": {
-    "type": "object",
-    "required": ["method", "params"],
-    "properties": {"method": {"type": "string"}, "params": {"type": ["object", "array"]}},
-}})
+@METHODS.declare(
+    "callBatch",
+    {
+        "type": ["array"],
+        "items": {
+            "type": ["object"],
+            "required": ["method", "params"],
+            "properties": {"method": {"type": ["string"]}, "params": {"type": ["object", "array"]}},
+        },
+    },
+)
 async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
-    return {"results": [await _outcome(context, call["method"], call["params"]) for call in calls]}
+    results = [await _outcome(context, call["method"], call["params"]) for call in calls]
+    used = Counter(call["method"] for call in calls)
+    accesses.note_use(context.platform, context.user, context.access, used)
+    return {"results": results}
 
 
 async def _outcome(context: Context, method_id: str, params: Any) -> Result:
     try:
-        result = await context.platform.call(context, method_id, params)
+        result = await context.platform.run(context, method_id, params)
         return await gather(result, context.platform.settings.results_limit)
     except ApiError as error:
         return {"error": error.public()}
@@ -48,11 +61,22 @@ class Platform:
         self.settings = settings or Settings()
         self.clock = Clock()
         self.db = connect(self.settings.data)
+        self.files = Files(self.settings.data)
         self.listeners: list[Listener] = []
         self._trees: dict[int, StreamTree] = {}
         self._accesses: dict[int, dict[str, Access]] = {}
 
     async def call(self, context: Context, method_id: str, params: Any) -> Result:
+        """Run a method for a caller, and note that the access was used.
+
+        Raises:
+            ApiError: as the method answers.
+        """
+        if context.authenticated and method_id in METHODS and method_id != "callBatch":
+            accesses.note_use(self, context.user, context.authenticated, {method_id: 1})
+        return await self.run(context, method_id, params)
+
+    async def run(self, context: Context, method_id: str, params: Any) -> Result:
         """Run a method.
 
         Raises:
@@ -64,8 +88,18 @@ class Platform:
         if not method.public:
             _ = context.access
         method.params.check(params)
-        result = await method.handler(context, params)
-        return result
+        return await method.handler(context, params)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Several writes that become visible together, or not at all; nothing is awaited inside."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
 
     def publish(self, change: Change) -> None:
         """Tell the listeners of a change."""
@@ -96,5 +130,6 @@ class Platform:
         self._accesses.pop(user.key, None)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the database and the files."""
         self.db.close()
+        self.files.close()

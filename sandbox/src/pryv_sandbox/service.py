@@ -10,6 +10,7 @@ from pryv_sandbox.settings import API_VERSION, Settings
 methods = Methods()
 
 SERIAL = "2026112101"
+EVENT_TYPES_PATH = "event-types/flat.json"
 
 
 def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
         "access": f"{base_url}reg/access/",
         "name": settings.name,
         "serial": SERIAL,
-        "eventTypes": f"{base_url}event-types/flat.json",
+        "eventTypes": base_url + EVENT_TYPES_PATH,
         "home": base_url,
         "support": base_url,
         "terms": base_url,

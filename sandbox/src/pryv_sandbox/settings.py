@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 API_VERSION = "2.0.0-pre.4"
 MAX_BODY_SIZE = 10 * 1024 * 1024
@@ -17,18 +17,21 @@ class Settings:
         name: the platform's name in its service information.
         visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write
             and the moment the write can be read; ``None`` leaves only what the event loop's scheduling brings.
-        trusted_apps: ``APP_ID@ORIGIN`` patterns that may log in with a password; ``*`` stands for anything.
-        trusted_hosts: hosts whose pages may log in, besides the platform's own.
+        trusted_origins: patterns of the web pages that may send a password, besides the platform's own; ``*`` stands
+            for anything. A request from no page may as well.
+        keep_history: whether the former versions of a changed event are kept.
+        reset_lifetime: seconds in which a forgotten password can be replaced, once that was asked for.
         session_lifetime: seconds an unused personal session lasts.
         results_limit: most events a batch or a socket call may return.
         page_size: events per chunk of a streamed answer.
     """
 
     data: str | None = None
-    name: str = "Pryv sandbox"
+    name: str = "Local Pryv (reference)"
     visibility_window: float | None = None
-    trusted_apps: tuple[str, ...] = ()
-    trusted_hosts: tuple[str, ...] = field(default=("localhost", "127.0.0.1", "[::1]"))
+    trusted_origins: tuple[str, ...] = ("http://localhost*", "http://127.0.0.1*", "http://[[]::1]*")
+    keep_history: bool = True
+    reset_lifetime: float = 3600
     session_lifetime: float = 14 * 24 * 3600
     results_limit: int = 100_000
     page_size: int = 1000

@@ -47,6 +47,12 @@ CREATE TABLE IF NOT EXISTS password_resets (
     user INTEGER NOT NULL REFERENCES users,
     expires REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS held_sessions (
+    mfa_token TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    token TEXT NOT NULL,
+    expires REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS profiles (
     user INTEGER NOT NULL REFERENCES users,
     id TEXT NOT NULL,
@@ -90,13 +96,6 @@ CREATE TABLE IF NOT EXISTS event_versions (
     doc TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS versions_by_event ON event_versions (event);
-CREATE TABLE IF NOT EXISTS attachments (
-    key INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    event INTEGER NOT NULL REFERENCES events,
-    data BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS attachments_by_event ON attachments (event);
 CREATE TABLE IF NOT EXISTS points (
     event INTEGER NOT NULL REFERENCES events,
     delta_time REAL NOT NULL,

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pryv_sandbox.system_streams import SYSTEM_STREAMS, is_account_stream
+from pryv_sandbox.system_streams import AUDIT, SYSTEM_STREAMS, is_account_stream
 
 Stream = dict[str, Any]
 
@@ -19,7 +19,11 @@ def _sibling_order(stream: Stream) -> tuple[bool, str]:
 
 
 class StreamTree:
-    """The streams of one account by id and by parent, the account's own system streams included."""
+    """The streams of one account by id and by parent, the system streams included.
+
+    Attributes:
+        has_trashed: whether any of them is in the trash.
+    """
 
     def __init__(self, streams: Iterable[Stream]) -> None:
         self._by_id: dict[str, Stream] = dict(SYSTEM_STREAMS)
@@ -28,8 +32,12 @@ class StreamTree:
         for stream in sorted(self._by_id.values(), key=_sibling_order):
             self._children.setdefault(stream["parentId"], []).append(stream)
 
+        self.has_trashed = any(stream.get("trashed") for stream in self._by_id.values())
+
     def get(self, stream_id: str) -> Stream | None:
         """The stream with this id."""
+        if stream_id.startswith(AUDIT) and stream_id != AUDIT:
+            return {"id": stream_id, "name": stream_id.removeprefix(AUDIT), "parentId": None, "trashed": False}
         return self._by_id.get(stream_id)
 
     def children(self, parent_id: str | None) -> list[Stream]:

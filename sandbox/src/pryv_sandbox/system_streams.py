@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+Store = Literal["local", "account", "audit"]
 
 ACCOUNT = ":_system:account"
 EMAIL = ":system:email"
@@ -12,6 +14,8 @@ ATTACHED_FILES = ":_system:attachedFiles"
 AUDIT = ":_audit:"
 EMAILS = ":_emails:"
 
+_STORAGE_USED = ":_system:storageUsed"
+_RESERVED = {"kind": "reserved", "autoProvisioned": True}
 _ORIGIN = {"created": 10000000.00000001, "modified": 10000000.00000001, "createdBy": "system", "modifiedBy": "system"}
 
 
@@ -19,26 +23,26 @@ def _system_stream(stream_id: str, name: str, parent_id: str | None) -> dict[str
     return {**_ORIGIN, "id": stream_id, "name": name, "parentId": parent_id}
 
 
-SYSTEM_STREAMS: dict[str, dict[str, Any]] = {
-    stream["id"]: stream
-    for stream in (
-        _system_stream(ACCOUNT, "Account", None),
-        _system_stream(LANGUAGE, "Language", ACCOUNT),
-        _system_stream(":_system:storageUsed", "Storage used", ACCOUNT),
-        _system_stream(DB_DOCUMENTS, "Db Documents", ":_system:storageUsed"),
-        _system_stream(ATTACHED_FILES, "Attached files", ":_system:storageUsed"),
-        _system_stream(EMAIL, "Email", ACCOUNT),
-        {**_system_stream(AUDIT, "Audit", None), "created": 10000001.00000001, "childrenHidden": True},
-        {
-            "id": EMAILS,
-            "name": "Emails",
-            "parentId": None,
-            "clientData": {"emails": {"kind": "reserved", "autoProvisioned": True}},
-        },
-    )
-}
+_ALL = (
+    _system_stream(ACCOUNT, "Account", None),
+    _system_stream(LANGUAGE, "Language", ACCOUNT),
+    _system_stream(_STORAGE_USED, "Storage used", ACCOUNT),
+    _system_stream(DB_DOCUMENTS, "Db Documents", _STORAGE_USED),
+    _system_stream(ATTACHED_FILES, "Attached files", _STORAGE_USED),
+    _system_stream(EMAIL, "Email", ACCOUNT),
+    {**_system_stream(AUDIT, "Audit", None), "created": 10000001.00000001, "childrenHidden": True},
+    {"id": EMAILS, "name": "Emails", "parentId": None, "clientData": {"emails": _RESERVED}},
+)
+SYSTEM_STREAMS: dict[str, dict[str, Any]] = {str(stream["id"]): stream for stream in _ALL}
 
 
 def is_account_stream(stream_id: str) -> bool:
     """Whether the stream holds a field of the account itself."""
     return stream_id.startswith((":_system:", ":system:"))
+
+
+def store_of(stream_id: str) -> Store:
+    """Where a stream's events are kept."""
+    if is_account_stream(stream_id):
+        return "account"
+    return "audit" if stream_id.startswith(AUDIT) else "local"

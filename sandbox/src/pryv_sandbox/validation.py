@@ -31,19 +31,22 @@ _CODES = {
 
 
 def _described(error: ValidationError) -> list[dict[str, Any]]:
-    keyword, limit, value = str(error.validator), error.validator_value, error.instance
+    keyword = str(error.validator)
+    value: Any = error.instance
+    limit: Any = error.validator_value
     path = "#" + "".join(f"/{step}" for step in error.absolute_path)
     if keyword == "required":
-        names = [error.message.split("'")[1]]
+        names: list[Any] = [error.message.split("'")[1]]
         texts, path = [f"must have required property '{names[0]}'"], path + "/"
     elif keyword == "additionalProperties":
-        names = [name for name in value if name not in error.schema.get("properties", {})]
+        schema: Any = error.schema
+        names = [name for name in value if name not in schema.get("properties", {})]
         texts = ["must NOT have additional properties"] * len(names)
     else:
         names, texts = [limit], [_text(keyword, limit)]
     return [
         {"code": _CODES.get(keyword, keyword.upper()), "params": [name], "message": text, "path": path}
-        for name, text in zip(names, texts)
+        for name, text in zip(names, texts, strict=True)
     ]
 
 

@@ -1,0 +1,178 @@
+"""``events.get``: from its parameters to pages of events."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pryv_sandbox.content_query import Condition, parse_conditions
+from pryv_sandbox.streams_query import StreamsQuery
+
+Row = tuple[float, str]
+"""An event's time, and the event as JSON text."""
+
+_NOW_TOLERANCE = 5
+_DAY = 24 * 3600
+_DEFAULT_LIMIT = 20
+
+
+@dataclass(frozen=True)
+class EventsQuery:
+    """What ``events.get`` asks for, defaults filled in."""
+
+    streams: list[StreamsQuery]
+    types: list[str]
+    conditions: list[Condition]
+    from_time: float | None
+    to_time: float | None
+    modified_since: float | None
+    state: str
+    running: bool
+    ascending: bool
+    skip: int
+    limit: int | None
+    now: float
+
+    @classmethod
+    def of(cls, params: dict[str, Any], streams: list[StreamsQuery], now: float) -> EventsQuery:
+        """The query in the parameters of a call made ``now``."""
+        from_time, to_time, limit = params.get("fromTime"), params.get("toTime"), params.get("limit")
+        if from_time is None and to_time is None and limit is None:
+            limit = _DEFAULT_LIMIT
+        elif from_time is None and to_time is not None:
+            from_time = to_time - _DAY
+        elif from_time is not None and to_time is None:
+            to_time = now
+        return cls(
+            streams=streams,
+            types=params.get("types") or [],
+            conditions=[
+                *parse_conditions(params.get("content") or [], "content"),
+                *parse_conditions(params.get("clientData") or [], "clientData"),
+            ],
+            from_time=from_time,
+            to_time=to_time,
+            modified_since=params.get("modifiedSince"),
+            state=params.get("state", "default"),
+            running=params.get("running", False),
+            ascending=params.get("sortAscending", False),
+            skip=int(params.get("skip") or 0),
+            limit=None if limit is None else int(limit),
+            now=now,
+        )
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """The condition on the rows of ``events``, but for whose they are."""
+        local = [query.sql() for query in self.streams if query.store == "local"]
+        clauses = ["deleted IS NULL", f"({' OR '.join(sql for sql, _ in local)})" if local else "FALSE"]
+        values = [value for _, values in local for value in values]
+        if self.state != "all":
+            clauses.append("trashed" if self.state == "trashed" else "NOT trashed")
+        if self.types:
+            clauses.append(f"({' OR '.join('type GLOB ?' for _ in self.types)})")
+            values += self.types
+        for condition in self.conditions:
+            sql, operands = condition.sql()
+            clauses.append(sql)
+            values += operands
+        if self.modified_since is not None:
+            clauses.append("modified > ?")
+            values.append(self.modified_since)
+        if self.to_time is not None:
+            clauses.append("time <= ?")
+            values.append(self.to_time)
+        if self.running:
+            clauses.append("end_time IS NULL")
+        elif self.from_time is not None:
+            clauses.append("(end_time >= ? OR end_time IS NULL)" if self._includes_now() else "end_time >= ?")
+            values.append(self.from_time)
+        return " AND ".join(clauses), values
+
+    def _includes_now(self) -> bool:
+        now = self.now - _NOW_TOLERANCE
+        return self.from_time is not None and self.from_time <= now and (self.to_time is None or self.to_time >= now)
+
+    def matches_field(self, event: dict[str, Any]) -> bool:
+        """Whether the query means this event of the account itself."""
+        return (
+            any(query.store == "account" and query.matches(event["streamIds"]) for query in self.streams)
+            and self.state != "trashed"
+            and not self.running
+            and (not self.types or event["type"] in self.types)
+            and (self.from_time is None or event["time"] >= self.from_time)
+            and (self.to_time is None or event["time"] < self.to_time)
+            and (self.modified_since is None or event["modified"] >= self.modified_since)
+            and all(condition.matches(event) for condition in self.conditions)
+        )
+
+
+async def read_events(
+    db: sqlite3.Connection, user: int, query: EventsQuery, page_size: int, render: Callable[[str], str]
+) -> AsyncIterator[list[Row]]:
+    """The events the query means, page by page; ``render`` makes the text of those with attachments."""
+    where, values = query.sql()
+    size = page_size if query.limit is None else min(page_size, query.skip + query.limit)
+    pages = _scan(db, f"user = ? AND {where}", [user, *values], "time", ascending=query.ascending, page_size=size)
+    async for page in pages:
+        yield [(time, render(doc) if attached else doc) for time, _, doc, attached in page]
+
+
+async def read_deletions(
+    db: sqlite3.Connection, user: int, query: EventsQuery, page_size: int
+) -> AsyncIterator[list[Row]]:
+    """What was deleted from the account since the query's ``modifiedSince``, page by page."""
+    values = [user, query.modified_since]
+    where = "user = ? AND deleted > ?"
+    async for page in _scan(db, where, values, "deleted", ascending=query.ascending, page_size=page_size):
+        yield [(time, doc) for time, _, doc, _ in page]
+
+
+async def _scan(
+    db: sqlite3.Connection, where: str, values: list[Any], order_by: str, *, ascending: bool, page_size: int
+) -> AsyncIterator[list[tuple[float, int, str, int]]]:
+    """The rows of ``events``, each page a query of its own that goes on after the last row of the one before."""
+    direction, beyond = ("ASC", ">") if ascending else ("DESC", "<")
+    start = f"SELECT {order_by}, key, doc, attached FROM events WHERE {where}"
+    end = f" ORDER BY {order_by} {direction}, key {direction} LIMIT {page_size}"
+    after, place = "", ()
+    while True:
+        rows = db.execute(start + after + end, (*values, *place)).fetchall()
+        if rows:
+            yield rows
+        if len(rows) < page_size:
+            return
+        after, place = f" AND ({order_by}, key) {beyond} (?, ?)", rows[-1][:2]
+        await asyncio.sleep(0)
+
+
+async def merge(fields: list[Row], pages: AsyncIterator[list[Row]], *, ascending: bool) -> AsyncIterator[list[Row]]:
+    """The pages with the account's own events, all of one time, put in their place."""
+    async for page in pages:
+        if fields:
+            time = fields[0][0]
+            place = next((i for i, row in enumerate(page) if (row[0] >= time if ascending else row[0] <= time)), None)
+            if place is not None:
+                page[place:place] = fields
+                fields = []
+        yield page
+    if fields:
+        yield fields
+
+
+async def window(pages: AsyncIterator[list[Row]], skip: int, limit: int | None) -> AsyncIterator[list[str]]:
+    """The texts of the rows after the first ``skip``, at most ``limit`` of them."""
+    left = limit
+    if left is not None and left <= 0:
+        return
+    async for page in pages:
+        texts = [text for _, text in page[skip:][:left]]
+        skip = max(0, skip - len(page))
+        if texts:
+            yield texts
+        if left is not None:
+            left -= len(texts)
+            if left == 0:
+                return

@@ -1,0 +1,19 @@
+"""Digests of items and files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any, Literal
+
+
+def sri(digest: bytes) -> str:
+    """A SHA-256 digest, written as in Subresource Integrity."""
+    return "sha256-" + base64.b64encode(digest).decode()
+
+
+def item_integrity(kind: Literal["EVENT", "ACCESS"], item: dict[str, Any]) -> str:
+    """The digest of an event or access, over its JSON with sorted keys."""
+    stable = json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
+    return f"{kind}:0:{sri(hashlib.sha256(stable).digest())}"
