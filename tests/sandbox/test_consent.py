@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from pryv_sandbox import Account, Sandbox
+from pryv_sandbox.second_factor import CODE
 
 pytest.importorskip("selenium", reason="needs selenium")
 
@@ -200,6 +201,20 @@ def test_wrong_credentials(page: Page, pryv_sandbox: Sandbox, account: Account) 
     page.wait_for("No account has this e-mail address.")
     page.fill("sign-in", username=f"{account.username}@example.org", password=account.password)
     page.wait_for("What it asks for")
+
+
+def test_second_factor(page: Page, pryv_sandbox: Sandbox) -> None:
+    asked = Asked(pryv_sandbox)
+    page.open(asked.auth_url)
+    page.sign_in(pryv_sandbox.create_account(mfa=True))
+    page.wait_for("The code you were sent")
+    page.fill("code", code="0")
+    page.wait_for("The given code is wrong.")
+    page.fill("code", code=CODE)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for("Access given")
+    assert asked.access()["name"] == "consent-tests"
 
 
 def test_an_access_that_fits_is_given_again(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:

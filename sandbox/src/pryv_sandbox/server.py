@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from pryv_sandbox import accounts
+from pryv_sandbox import accounts, second_factor
 from pryv_sandbox.app import create_app
 from pryv_sandbox.auth_requests import AuthRequests
 from pryv_sandbox.consent import ConsentPage
@@ -90,8 +90,14 @@ class Sandbox:
         """Where clients begin."""
         return f"{self.url}reg/service/info"
 
-    def create_account(self, username: str | None = None, password: str | None = None) -> Account:
-        """Open an account, by default with a random name and password."""
+    def create_account(self, username: str | None = None, password: str | None = None, *, mfa: bool = False) -> Account:
+        """Open an account, by default with a random name and password.
+
+        Args:
+            username: its name.
+            password: its password.
+            mfa: whether a login needs a second factor; its code is ``second_factor.CODE``.
+        """
         username = username or f"user{secrets.token_hex(4)}"
         password = password or secrets.token_hex(8)
         registration = {
@@ -100,9 +106,15 @@ class Sandbox:
             "email": f"{username}@example.org",
             "appId": "pryv-sandbox",
         }
-        _, token = self._server.call(accounts.register(self._platform, registration))
+        token = self._server.call(self._register(registration, mfa))
         api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
         return Account(username, password, token, api_endpoint)
+
+    async def _register(self, registration: dict[str, str], mfa: bool) -> str:
+        user, token = await accounts.register(self._platform, registration)
+        if mfa:
+            second_factor.require(self._platform, user)
+        return token
 
     def _make_app(self) -> web.Application:
         app = create_app(self._platform, self.faults.middleware)
