@@ -55,11 +55,11 @@ demo *params:
 sandbox *params:
     python -m pryv_sandbox "$@"
 
-# Resolve the dependencies anew into constraints.txt
-constraints:
-    uv pip compile --quiet --no-header --no-annotate --upgrade --universal --python-version 3.10 \
-        --group dev --group bootstrap --all-extras packages/*/pyproject.toml sandbox/pyproject.toml \
-        | sed '/^-e /d' > constraints.txt
+# Resolve the dependencies into constraints.txt; with --upgrade, to the newest versions
+constraints *params:
+    uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --all-extras \
+        --group dev --group bootstrap packages/*/pyproject.toml sandbox/pyproject.toml \
+        --no-emit-package pryv --no-emit-package pryv-socket-io --output-file constraints.txt "$@"
 
 # Set every version and sibling pin, open the changelog's section, commit and tag
 version version:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+
 from pryv import Connection, Service
 from pryv_sandbox import Sandbox
 
