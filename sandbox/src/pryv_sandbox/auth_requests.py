@@ -36,9 +36,9 @@ class AuthRequests:
     def routes(self) -> list[web.RouteDef]:
         """The HTTP interface."""
         return [
-            web.post("/reg/access", _answering_errors(self._create)),
-            web.get("/reg/access/{key}", _answering_errors(self._poll)),
-            web.post("/reg/access/{key}", _answering_errors(self._answer)),
+            web.post("/reg/access{_:/?}", _answering_errors(self._create)),
+            web.get("/reg/access/{key}{_:/?}", _answering_errors(self._poll)),
+            web.post("/reg/access/{key}{_:/?}", _answering_errors(self._answer)),
         ]
 
     def find(self, key: str) -> dict[str, Any] | None:
