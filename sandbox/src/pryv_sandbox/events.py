@@ -29,6 +29,8 @@ methods = Methods()
 
 Event = dict[str, Any]
 
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _TYPE_PATTERN = "^(series:)?[a-z0-9-]+/[a-z0-9-]+$"
 _STRING = {"type": ["string"]}
 _NUMBER = {"type": ["number"]}
@@ -243,10 +245,6 @@ def _sealed(event: Event) -> Event:
         del kept["attachments"]
     kept["integrity"] = item_integrity("EVENT", kept)
     return kept
-
-
-def _dumps(event: Event) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
 
 
 def _columns(event: Event) -> tuple[Any, ...]:

@@ -17,6 +17,8 @@ Row = tuple[float, str]
 _NOW_TOLERANCE = 5
 _DAY = 24 * 3600
 _DEFAULT_LIMIT = 20
+_LAST_KEY = 2**63 - 1
+_FEW = 1000
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class EventsQuery:
         )
 
     def sql(self) -> tuple[str, list[Any]]:
-        """The condition on the rows of ``events``, but for whose they are."""
+        """The condition on rows of ``events``, but for whose they are; backwards, they are to start at ``to_time``."""
         local = [query.sql() for query in self.streams if query.store == "local"]
         clauses = ["deleted IS NULL", f"({' OR '.join(sql for sql, _ in local)})" if local else "FALSE"]
         values = [value for _, values in local for value in values]
@@ -81,7 +83,7 @@ class EventsQuery:
         if self.modified_since is not None:
             clauses.append("modified > ?")
             values.append(self.modified_since)
-        if self.to_time is not None:
+        if self.to_time is not None and self.ascending:
             clauses.append("time <= ?")
             values.append(self.to_time)
         if self.running:
@@ -114,9 +116,13 @@ async def read_events(
 ) -> AsyncIterator[list[Row]]:
     """The events the query means, page by page; ``render`` makes the text of those with attachments."""
     where, values = query.sql()
+    index = "events_by_time"
+    if query.modified_since is not None and _few_modified(db, user, query.modified_since):
+        index = "events_by_modified"
+    start = None if query.ascending or query.to_time is None else (query.to_time, _LAST_KEY)
+    scan = _Scan(f"{index} WHERE user = ? AND {where}", [user, *values], "time", query.ascending)
     size = page_size if query.limit is None else min(page_size, query.skip + query.limit)
-    pages = _scan(db, f"user = ? AND {where}", [user, *values], "time", ascending=query.ascending, page_size=size)
-    async for page in pages:
+    async for page in scan.pages(db, size, start):
         yield [(time, render(doc) if attached else doc) for time, _, doc, attached in page]
 
 
@@ -125,27 +131,44 @@ async def read_deletions(
 ) -> AsyncIterator[list[Row]]:
     """What was deleted from the account since the query's ``modifiedSince``, page by page."""
     values = [user, query.modified_since]
-    where = "user = ? AND deleted > ?"
-    async for page in _scan(db, where, values, "deleted", ascending=query.ascending, page_size=page_size):
+    scan = _Scan("events_by_deleted WHERE user = ? AND deleted > ?", values, "deleted", query.ascending)
+    async for page in scan.pages(db, page_size, None):
         yield [(time, doc) for time, _, doc, _ in page]
 
 
-async def _scan(
-    db: sqlite3.Connection, where: str, values: list[Any], order_by: str, *, ascending: bool, page_size: int
-) -> AsyncIterator[list[tuple[float, int, str, int]]]:
-    """The rows of ``events``, each page a query of its own that goes on after the last row of the one before."""
-    direction, beyond = ("ASC", ">") if ascending else ("DESC", "<")
-    start = f"SELECT {order_by}, key, doc, attached FROM events WHERE {where}"
-    end = f" ORDER BY {order_by} {direction}, key {direction} LIMIT {page_size}"
-    after, place = "", ()
-    while True:
-        rows = db.execute(start + after + end, (*values, *place)).fetchall()
-        if rows:
-            yield rows
-        if len(rows) < page_size:
-            return
-        after, place = f" AND ({order_by}, key) {beyond} (?, ?)", rows[-1][:2]
-        await asyncio.sleep(0)
+def _few_modified(db: sqlite3.Connection, user: int, since: float) -> bool:
+    """Whether so few events have changed since that it pays to find these first and sort them by time."""
+    changed = "SELECT 1 FROM events INDEXED BY events_by_modified WHERE user = ? AND modified > ? LIMIT ?"
+    (count,) = db.execute(f"SELECT count(*) FROM ({changed})", (user, since, _FEW)).fetchone()
+    return bool(count < _FEW)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A reading of ``events`` along an index, each page by a query of its own that goes on where the last one ended."""
+
+    source: str
+    values: list[Any]
+    order_by: str
+    ascending: bool
+
+    async def pages(
+        self, db: sqlite3.Connection, size: int, start: tuple[float, int] | None
+    ) -> AsyncIterator[list[tuple[float, int, str, int]]]:
+        """The rows after ``start`` (a time and a key), or all."""
+        direction, beyond = ("ASC", ">") if self.ascending else ("DESC", "<")
+        base = f"SELECT {self.order_by}, key, doc, attached FROM events INDEXED BY {self.source}"
+        end = f" ORDER BY {self.order_by} {direction}, key {direction} LIMIT {size}"
+        place = start
+        while True:
+            after = f" AND ({self.order_by}, key) {beyond} (?, ?)" if place else ""
+            rows = db.execute(base + after + end, (*self.values, *(place or ()))).fetchall()
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            place = rows[-1][:2]
+            await asyncio.sleep(0)
 
 
 async def merge(fields: list[Row], pages: AsyncIterator[list[Row]], *, ascending: bool) -> AsyncIterator[list[Row]]:

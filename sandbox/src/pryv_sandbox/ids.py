@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import string
 
-_LETTERS = string.ascii_lowercase
 _ALPHANUMERIC = string.ascii_lowercase + string.digits
 
 
 def new_id() -> str:
     """A random item id: a letter, then 23 letters or digits."""
-    number = secrets.randbits(128)
-    number, first = divmod(number, 26)
-    characters = [_LETTERS[first]]
-    for _ in range(23):
-        number, index = divmod(number, 36)
-        characters.append(_ALPHANUMERIC[index])
-    return "".join(characters)
+    return random.choice(string.ascii_lowercase) + "".join(random.choices(_ALPHANUMERIC, k=23))
 
 
 def new_token() -> str:

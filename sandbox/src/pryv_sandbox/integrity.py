@@ -7,6 +7,8 @@ import hashlib
 import json
 from typing import Any, Literal
 
+_stable = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 
 def sri(digest: bytes) -> str:
     """A SHA-256 digest, written as in Subresource Integrity."""
@@ -15,5 +17,4 @@ def sri(digest: bytes) -> str:
 
 def item_integrity(kind: Literal["EVENT", "ACCESS"], item: dict[str, Any]) -> str:
     """The digest of an event or access, over its JSON with sorted keys."""
-    stable = json.dumps(item, sort_keys=True, separators=(",", ":")).encode()
-    return f"{kind}:0:{sri(hashlib.sha256(stable).digest())}"
+    return f"{kind}:0:{sri(hashlib.sha256(_stable.encode(item).encode()).digest())}"
