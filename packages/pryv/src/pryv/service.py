@@ -578,8 +578,9 @@ def _http_url(url: Any, name: str) -> str:
     if not isinstance(url, str):
         raise TypeError(f"{name} is a string, not {type(url).__name__}")
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[^\x21-\x7e]", url):
-        raise ValueError(f"{name} is not a URL: expected http(s)://host/path")
+    is_named = parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    if parts.scheme not in ("http", "https") or not is_named or re.search(r"[^\x21-\x7e]", url):
+        raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials")
     return url
 
 

@@ -8,10 +8,12 @@ import string
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+_HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)"
+_PATH = r"(?:/(?!(?:\.|%2e){1,2}(?:/|$))[^@/?#\\]*)*"
 _ENDPOINT = re.compile(
-    r"(?P<scheme>https?)://(?:(?P<token>[^@/?#]+)@)?(?P<rest>(?:\[[0-9a-f:.]+\]|[^@/?#:\[\]]+)(?::\d{1,5})?(?:/[^@?#]*)?)",
-    re.IGNORECASE,
+    rf"(?P<scheme>https?)://(?:(?P<token>[^@/?#]+)@)?(?P<rest>{_HOST}(?::(?P<port>\d{{1,5}}))?{_PATH})", re.IGNORECASE
 )
+_MAX_PORT = 65535
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _PARAMS = re.compile(r"(?P<opener>[?#])(?P<params>[^?#]*)")
 _ONE_SHOT_PARAM = re.compile(r"(?:prYv[^=]+|pryvKey|pryvPoll)=")
@@ -59,7 +61,7 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     if not isinstance(url, str):
         raise TypeError(f"an API endpoint is a string, not {type(url).__name__}")
     match = None if _UNPRINTABLE.search(url) else _ENDPOINT.fullmatch(url)
-    if match is None:
+    if match is None or int(match["port"] or 0) > _MAX_PORT:
         raise ValueError("not an API endpoint; expected https://TOKEN@host/ or https://TOKEN@host/username/")
     rest = match["rest"]
     return TokenAndEndpoint(match["token"], f"{match['scheme']}://{rest}{'' if rest.endswith('/') else '/'}")
