@@ -1,0 +1,163 @@
+"""The flow of an authentication, from stored credentials or an access request to signing out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol
+
+from pryv.auth._settings import AuthSettings
+from pryv.auth._states import AuthState, AuthStates, tell
+from pryv.auth._stores import AuthorizationData
+from pryv.auth._waiting import WAIT, follow_request
+from pryv.service import Service
+
+_log = logging.getLogger("pryv.auth")
+
+
+class LoginUI(Protocol):
+    """What stands between the flow and a person: it shows states, and keeps what was given."""
+
+    def on_state_change(self, state: AuthState, /) -> object:
+        """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`."""
+
+    def get_authorization_data(self) -> AuthorizationData | None:
+        """Return the credentials kept, `None` if there are none."""
+
+    def save_authorization_data(self, data: AuthorizationData, /) -> object:
+        """Keep credentials."""
+
+    def delete_authorization_data(self) -> object:
+        """Forget the credentials kept."""
+
+
+class AuthController:
+    """Leads through an authentication; every step blocks until it is done.
+
+    Args:
+        settings: What to ask for, and whom to tell.
+        service: The platform.
+        ui: What the person deals with, and what keeps the credentials.
+
+    Raises:
+        TypeError: an argument is of another type.
+    """
+
+    def __init__(self, settings: AuthSettings, service: Service, ui: LoginUI | None = None) -> None:
+        if not isinstance(settings, AuthSettings):
+            raise TypeError(f"settings are a pryv.auth.AuthSettings, not {type(settings).__name__}")
+        if not isinstance(service, Service):
+            raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
+        self.settings = settings
+        self.service = service
+        self.ui = ui
+        self._state = AuthState(AuthStates.LOADING)
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def state(self) -> AuthState:
+        """How the authentication stands."""
+        return self._state
+
+    def init(self) -> Service:
+        """Begin: `AUTHORIZED` with the credentials that the UI kept, `INITIALIZED` without any. Returns the service.
+
+        Raises:
+            PryvError: the service info cannot be had, or the UI's credentials not be read.
+        """
+        self._change(AuthState(AuthStates.LOADING))
+        try:
+            info = self.service.info()
+            kept = self.ui.get_authorization_data() if self.ui is not None else None
+        except Exception as error:
+            self._change(AuthState.failed(error))
+            raise
+        if kept:
+            self._change(
+                AuthState(
+                    AuthStates.AUTHORIZED,
+                    username=kept.get("username"),
+                    api_endpoint=kept["apiEndpoint"],
+                    service_info=info,
+                )
+            )
+        else:
+            self._change(AuthState(AuthStates.INITIALIZED, service_info=info))
+        return self.service
+
+    def start_auth_request(self, timeout: float | None = WAIT) -> None:
+        """Ask for access and wait for the answer: `AUTHORIZED`, or `REFUSED` and then `INITIALIZED`.
+
+        A request of this controller that still waits is given up.
+
+        Args:
+            timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+
+        Raises:
+            AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+            PryvError: the request failed, or there is no proper answer. As with any exception, the state is `ERROR`.
+        """
+        with self._lock:
+            self._stopped.set()
+            stopped = self._stopped = threading.Event()
+
+        def told(state: AuthState) -> None:
+            self._change(state, stopped)
+
+        try:
+            request = self.service.start_access_request(self.settings.auth_request)
+        except Exception as error:
+            told(AuthState.failed(error))
+            raise
+        state = follow_request(self.service, request, timeout, stopped, told)
+        if state.status == AuthStates.REFUSED:
+            told(AuthState(AuthStates.INITIALIZED, service_info=self.service.info()))
+
+    def stop_auth_request(self, message: str) -> None:
+        """Give up the request that waits, from whatever thread: the state is `ERROR` with this message."""
+        with self._lock:
+            self._stopped.set()
+        self._change(AuthState(AuthStates.ERROR, message=message))
+
+    def handle_click(self) -> None:
+        """Do what a click on a login button means: sign in, show the page again while it waits, or sign out.
+
+        Raises:
+            PryvError: as `start_auth_request` and `init` do.
+        """
+        if self._state.status == AuthStates.AUTHORIZED:
+            self._sign_out()
+        elif self._state.status == AuthStates.NEED_SIGNIN:
+            self._change(self._state)
+        elif self._state.status != AuthStates.LOADING:
+            self.start_auth_request()
+
+    def _sign_out(self) -> None:
+        if self.ui is not None:
+            self.ui.delete_authorization_data()
+        self._change(AuthState(AuthStates.SIGNOUT))
+        if self.ui is not None:
+            self.init()
+
+    def _change(self, state: AuthState, stopped: threading.Event | None = None) -> None:
+        with self._lock:
+            if stopped is not None and stopped.is_set():
+                return
+            self._state = state
+        if self.ui is not None:
+            if state.status == AuthStates.AUTHORIZED and state.key is not None:
+                self._save(self.ui, state)
+            tell(self.ui.on_state_change, state)
+        if self.settings.on_state_change is not None:
+            tell(self.settings.on_state_change, state.without_credentials())
+
+    @staticmethod
+    def _save(ui: LoginUI, state: AuthState) -> None:
+        data = AuthorizationData(apiEndpoint=state["apiEndpoint"])
+        if state.username is not None:
+            data["username"] = state.username
+        try:
+            ui.save_authorization_data(data)
+        except Exception:  # noqa: BLE001  (a UI of any make)
+            _log.exception("the credentials could not be kept")

@@ -1,0 +1,44 @@
+"""The whole of an authentication in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pryv.auth._controller import AuthController, LoginUI
+from pryv.auth._settings import AuthSettings
+from pryv.auth._states import AuthStates
+from pryv.auth._terminal import TerminalLogin
+from pryv.service import Service
+
+
+def setup_auth(
+    settings: AuthSettings,
+    service_info_url: str,
+    customizations: Mapping[str, Any] | None = None,
+    ui: LoginUI | Callable[[AuthSettings, Service], LoginUI] | None = TerminalLogin,
+) -> Service:
+    """Sign in with the credentials kept, or else by an access request, and return the service.
+
+    It blocks until the user has answered. How it went is told to the UI and to `settings.on_state_change`: from an
+    `AUTHORIZED` state, make the connection with `service.connect_from_key(state.key)` where it has a `key`, otherwise
+    with `Connection(state.api_endpoint, service)`.
+
+    Args:
+        settings: What to ask for, and whom to tell.
+        service_info_url: The platform.
+        customizations: Members of the service info to put in place of the platform's.
+        ui: A `LoginUI`, or what makes one from the settings and the service.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: `service_info_url` is not a URL.
+        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+        PryvError: it failed, or there is no proper answer. A refusal is an answer: it is told, not raised.
+    """
+    service = Service(service_info_url, customizations)
+    controller = AuthController(settings, service, ui(settings, service) if callable(ui) else ui)
+    controller.init()
+    if controller.state.status != AuthStates.AUTHORIZED:
+        controller.start_auth_request()
+    return service

@@ -1,0 +1,120 @@
+"""Signing in from a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+import threading
+import webbrowser
+from typing import TextIO
+
+from pryv.auth._settings import AuthSettings
+from pryv.auth._states import AuthState, AuthStates
+from pryv.auth._stores import AuthorizationData, CredentialStore, default_store
+from pryv.service import Service
+
+_TEXT_BROWSERS = frozenset(("www-browser", "links", "elinks", "lynx", "w3m"))
+_ERASE_LINE = "\r\x1b[K"
+
+
+class TerminalLogin:
+    """Prints the page to sign in on, opens it in a browser, and shows that it waits; keeps the credentials.
+
+    Args:
+        settings: What is asked for; the credentials are kept for its app.
+        service: The platform; the credentials are kept for it.
+        store: Where the credentials are kept; by default the system's keyring, or files readable by their owner alone.
+        open_browser: Whether to open the page. A browser that would take the terminal is left alone.
+        file: What to print on; by default standard error. Only a terminal shows the spinner.
+    """
+
+    def __init__(
+        self,
+        settings: AuthSettings,
+        service: Service,
+        *,
+        store: CredentialStore | None = None,
+        open_browser: bool = True,
+        file: TextIO | None = None,
+    ) -> None:
+        self._app_id = settings.auth_request["requestingAppId"]
+        self._service = service
+        self._store = default_store() if store is None else store
+        self._open_browser = open_browser
+        self._file = sys.stderr if file is None else file
+        self._spinner = _Spinner(self._file)
+
+    def on_state_change(self, state: AuthState) -> None:
+        """Print what a person needs to know of a state."""
+        self._spinner.stop()
+        if state.status == AuthStates.NEED_SIGNIN:
+            self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {state.auth_url}\n")
+            if self._open_browser and state.auth_url:
+                threading.Thread(target=_open, args=(state.auth_url,), daemon=True).start()
+            self._spinner.start()
+        elif state.status == AuthStates.AUTHORIZED:
+            self._print(f"Signed in as {state.username}." if state.username else "Access was given.")
+        elif state.status == AuthStates.REFUSED:
+            self._print("Access was refused.")
+        elif state.status == AuthStates.SIGNOUT:
+            self._print("Signed out.")
+        elif state.status == AuthStates.ERROR:
+            self._print(f"Signing in failed: {state.message}")
+
+    def get_authorization_data(self) -> AuthorizationData | None:
+        """Return the credentials kept for this app and platform."""
+        return self._store.get(self._name())
+
+    def save_authorization_data(self, data: AuthorizationData) -> None:
+        """Keep credentials for this app and platform."""
+        self._store.save(self._name(), data)
+
+    def delete_authorization_data(self) -> None:
+        """Forget the credentials kept for this app and platform."""
+        self._store.delete(self._name())
+
+    def _name(self) -> str:
+        return f"{self._app_id} {self._service.info().register}"
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._file, flush=True)
+
+
+class _Spinner:
+    """Something that turns, on a terminal; nothing elsewhere."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to turn."""
+        if self._file.isatty():
+            self._stopped.clear()
+            self._thread = threading.Thread(target=self._turn, daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the line empty."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _turn(self) -> None:
+        for frame in itertools.cycle("|/-\\"):
+            self._file.write(f"\r{frame} Waiting for the answer")
+            self._file.flush()
+            if self._stopped.wait(0.1):
+                break
+        self._file.write(_ERASE_LINE)
+        self._file.flush()
+
+
+def _open(url: str) -> None:
+    with contextlib.suppress(webbrowser.Error):
+        browser = webbrowser.get()
+        if getattr(browser, "name", "") not in _TEXT_BROWSERS:
+            browser.open(url)

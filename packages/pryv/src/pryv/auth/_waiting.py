@@ -1,0 +1,135 @@
+"""Waiting for the user's answer to an access request."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pryv.auth._states import AuthState, AuthStates, Listener, tell
+from pryv.connection import Connection
+from pryv.errors import ERRORS, AccessRefusedError, AccessTimeoutError, ApiError, PryvError, PryvProtocolError
+from pryv.service import AccessRequest, Service
+
+WAIT = 600
+"""Seconds a user has to answer, by default."""
+
+_POLL_TIMEOUT = 10
+_SHORTEST_PAUSE = 0.05
+_log = logging.getLogger("pryv.auth")
+
+
+def wait_for_access(
+    service: Service, request: AccessRequest, timeout: float | None = WAIT, on_state: Listener | None = None
+) -> Connection:
+    """Wait until the user has answered an access request, and return the connection it leads to.
+
+    The platform is asked at the rate it wants; while it cannot be reached, it is asked again.
+
+    See the API's *Auth request*.
+
+    Args:
+        service: The platform.
+        request: What `Service.start_access_request` returned.
+        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+        on_state: Called with each `AuthState` (`NEED_SIGNIN` first); an exception in it is logged.
+
+    Raises:
+        TypeError: `request` is not an access request.
+        ValueError: `timeout` is not above 0.
+        AccessRefusedError: the user refused.
+        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+        PryvError: the request failed, or there is no proper answer.
+    """
+    if not isinstance(request, AccessRequest):
+        raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
+
+    def told(state: AuthState) -> None:
+        if on_state is not None:
+            tell(on_state, state.without_credentials())
+
+    state = follow_request(service, request, timeout, threading.Event(), told)
+    if state.status == AuthStates.REFUSED:
+        raise AccessRefusedError("the user refused the access request")
+    if state.api_endpoint is None:
+        raise PryvError(f"the access request failed: {state.message}")
+    return service._connection(state.api_endpoint)
+
+
+def follow_request(
+    service: Service,
+    request: AccessRequest,
+    timeout: float | None,
+    stopped: threading.Event,
+    told: Listener,
+) -> AuthState:
+    """Tell that a request waits for its answer, then the answer, which is returned too.
+
+    Once `stopped` is set it ends at once, with a request that still waits.
+    """
+    state = AuthState(AuthStates.NEED_SIGNIN, key=request.key, auth_url=request.auth_url)
+    told(state)
+    try:
+        body = _poll_until_answered(service, request, timeout, stopped)
+        if body is not None:
+            state = _state_of(body, request, service)
+    except BaseException as error:
+        told(AuthState.failed(error))
+        raise
+    if body is not None:
+        told(state)
+    return state
+
+
+def _poll_until_answered(
+    service: Service, request: AccessRequest, timeout: float | None, stopped: threading.Event
+) -> Mapping[str, Any] | None:
+    if timeout is not None and not timeout > 0:
+        raise ValueError("timeout is above 0 seconds; None turns it off")
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    pause = 0.0
+    with _impatient(service) as platform:
+        while not stopped.wait(max(0.0, min(pause, end - time.monotonic()))):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise AccessTimeoutError(f"the access request was not answered within {timeout:g} seconds")
+            pause = max(request.poll_rate, _SHORTEST_PAUSE)
+            try:
+                body = platform.poll_access_request(request.poll, timeout=min(left, _POLL_TIMEOUT))
+                if body.get("status") != AuthStates.NEED_SIGNIN:
+                    return body
+            except PryvError as error:
+                if isinstance(error, ApiError) and error.id == ERRORS.UNKNOWN_ACCESS_KEY:
+                    raise AccessTimeoutError("the platform has forgotten the access request") from None
+                if not error.retryable:
+                    raise
+                _log.info("%s; asking again", error)
+                pause = max(pause, getattr(error, "retry_after", None) or 0.0)
+    return None
+
+
+def _impatient(service: Service) -> Service:
+    """Return the same platform without repetition: polling is a repetition already."""
+    return Service(None, service.info(), retry=None, session=service._http.sessions.given)
+
+
+def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service) -> AuthState:
+    status = body.get("status")
+    if status == AuthStates.AUTHORIZED:
+        if not isinstance(body.get("apiEndpoint"), str):
+            raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
+        return AuthState(
+            status,
+            key=request.key,
+            username=body.get("username"),
+            api_endpoint=body["apiEndpoint"],
+            service_info=service.info(),
+        )
+    if status == AuthStates.REFUSED:
+        return AuthState(status, key=request.key, message=body.get("message"))
+    if status == AuthStates.ERROR:
+        return AuthState(status, key=request.key, message=str(body.get("message") or body.get("reasonId")))
+    raise PryvProtocolError(f"GET access request: {status!r} is not a status")
