@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pryv_sandbox import accounts, passwords
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import already_exists, forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.ids import new_token
+
+if TYPE_CHECKING:
+    from pryv_sandbox.platform import Platform
 
 methods = Methods()
 
@@ -115,6 +118,15 @@ async def _request_password_reset(context: Context, params: dict[str, Any]) -> R
         "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
     )
     return {}
+
+
+def reset_tokens(platform: Platform, username: str) -> list[str]:
+    """The tokens that would have been mailed to a user who asked to reset the password, the latest last."""
+    rows = platform.db.execute(
+        "SELECT token FROM password_resets JOIN users ON users.key = user WHERE username = ? ORDER BY expires",
+        (username,),
+    )
+    return [token for (token,) in rows]
 
 
 _RESET = {

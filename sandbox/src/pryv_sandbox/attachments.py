@@ -8,6 +8,7 @@ import hmac
 import shutil
 import tempfile
 from collections.abc import AsyncIterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ Attachment = dict[str, Any]
 class Files:
     """The attached files of a platform, each under its attachment's id in one directory.
 
-    The directory is beside the data file, or a temporary one if the data are in memory.
+    The directory is beside the data file, or a temporary one if the data are in memory; it is made for the first file.
     """
 
     def __init__(self, data: str | None) -> None:
-        self._temporary = data is None
-        self._directory = Path(f"{data}-attachments" if data else tempfile.mkdtemp(prefix="pryv-sandbox-"))
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._data = data
+
+    @cached_property
+    def _directory(self) -> Path:
+        if self._data is None:
+            return Path(tempfile.mkdtemp(prefix="pryv-sandbox-"))
+        directory = Path(f"{self._data}-attachments")
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
 
     async def receive(self, chunks: AsyncIterable[bytes], file_name: str, media_type: str) -> Attachment:
         """Keep a file as it arrives, and describe it."""
@@ -56,7 +63,7 @@ class Files:
 
     def close(self) -> None:
         """Leave nothing behind of a platform in memory."""
-        if self._temporary:
+        if self._data is None and "_directory" in vars(self):
             shutil.rmtree(self._directory, ignore_errors=True)
 
 

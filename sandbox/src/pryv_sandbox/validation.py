@@ -113,7 +113,7 @@ def _items(validator: Any, items: Schema, instance: Any, schema: Schema) -> Iter
                 yield from validator.descend(value, items, path=index)
 
 
-_QuickValidator = extend(Draft4Validator, {"properties": _properties, "items": _items})
+_QuickValidator = extend(Draft4Validator, {"properties": _properties, "items": _items})  # type: ignore[no-untyped-call]
 
 
 class Validator:
