@@ -25,7 +25,7 @@ def hide(directory: Path, *modules: str) -> dict[str, str]:
 
 def dev(clone: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Runs the clone's ./dev with the Python below this environment's, and nothing of this environment."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "VIRTUAL_ENV")}
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     python = Path(sys.base_prefix) / "bin" / "python3"
     command = [str(python), str(clone / "dev"), *arguments]
     return subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=False)
@@ -34,7 +34,7 @@ def dev(clone: Path, *arguments: str, **variables: str) -> "subprocess.Completed
 @pytest.mark.long
 @pytest.mark.parametrize("missing", [(), ("ensurepip",)])
 def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, ...]) -> None:
-    first = dev(clone, "setup", **hide(tmp_path, *missing))
+    first = dev(clone, "setup", HOME="", **hide(tmp_path, *missing))
     assert first.returncode == 0, first.stderr
     imports = "import pryv, pryv_socket_io, pryv_monitor, pryv_sandbox"
     subprocess.run([clone / ".venv" / "bin" / "python", "-c", imports], check=True)
@@ -42,6 +42,7 @@ def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, 
     second = dev(clone)
     assert "test package" in second.stdout
     assert second.stderr == ""
+    assert subprocess.run(["git", "-C", clone, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
 
 
 def test_says_what_to_install_where_pip_is_missing(clone: Path, tmp_path: Path) -> None:
