@@ -5,7 +5,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "pryv" / "src" / "pryv"
-LAYERS = [{"errors", "types", "utils", "_version"}, {"_transport"}, set[str](), {"connection"}, {"service", "addons"}]
+LAYERS: list[set[str]] = [
+    {"errors", "types", "utils", "_version"},
+    {"_transport"},
+    set(),
+    {"connection"},
+    {"service", "addons"},
+    {"auth"},
+    {"cli"},
+]
 FEATURES = 2  # every module that has no layer of its own
 
 
