@@ -4,6 +4,7 @@ from pryv import addons, types, utils
 from pryv._assets import ServiceAssets
 from pryv._batch import Call
 from pryv._events import EventStream, StreamedEvents
+from pryv._series import Series
 from pryv._service_info import ServiceInfo
 from pryv._transport.retry import RetryPolicy
 from pryv._version import __version__
@@ -60,6 +61,7 @@ __all__ = [
     "PryvTlsError",
     "RateLimitedError",
     "RetryPolicy",
+    "Series",
     "ServerError",
     "Service",
     "ServiceAssets",

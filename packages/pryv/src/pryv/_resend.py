@@ -11,7 +11,7 @@ from typing import Any
 
 from pryv._transport import json
 from pryv._transport.account import Account, DefaultTimeout
-from pryv._transport.http import Timeout
+from pryv._transport.http import Answer, Timeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, ApiError
 
@@ -58,10 +58,30 @@ def post_event(account: Account, event: Mapping[str, Any], timeout: Timeout | De
     """
     body = json.encode(event)
     answer = account.send("POST", "events", headers=_JSON, body=body, safe=True, timeout=timeout)
+    return created(account, answer, event, timeout)
+
+
+def created(
+    account: Account,
+    answer: Answer,
+    event: Mapping[str, Any],
+    timeout: Timeout | DefaultTimeout,
+    file_size: int | None = None,
+) -> dict[str, Any]:
+    """Return the result of an `events.create`, reading the event back if an earlier sending has created it.
+
+    `file_size` is that of the file the event was sent with, if there was one.
+
+    Raises:
+        ItemAlreadyExistsError: the id is taken by another event, or by one that cannot be read.
+        ApiError: the platform answered with another error.
+        PryvProtocolError: the answer is not the API's.
+    """
     try:
         return account.result(answer, "events.create")
     except ApiError as error:
-        found = _found(account, event, timeout) if answer.resent and error.id == ERRORS.ITEM_ALREADY_EXISTS else None
+        taken = answer.resent and error.id == ERRORS.ITEM_ALREADY_EXISTS
+        found = _found(account, event, timeout, file_size) if taken else None
         if found is None:
             raise
         return found
@@ -79,12 +99,21 @@ def _settle(
                 results[index] = {"event": found["event"]}
 
 
-def _found(account: Account, event: Mapping[str, Any], timeout: Timeout | DefaultTimeout) -> dict[str, Any] | None:
+def _found(
+    account: Account, event: Mapping[str, Any], timeout: Timeout | DefaultTimeout, file_size: int | None = None
+) -> dict[str, Any] | None:
     """Return the answer that holds the event if it is on the platform as it was sent."""
     try:
         body, _ = account.call("GET", f"events/{path_segment(event['id'])}", safe=True, timeout=timeout)
     except ApiError:
         return None
     there = body.get("event")
-    same = isinstance(there, Mapping) and all(there.get(key) == value for key, value in event.items())
-    return body if same else None
+    if not isinstance(there, Mapping) or any(there.get(key) != value for key, value in event.items()):
+        return None
+    return body if file_size in (None, _file_size(there)) else None
+
+
+def _file_size(event: Mapping[str, Any]) -> int | None:
+    """Return the size of the one file attached to an event."""
+    attachments = event.get("attachments")
+    return attachments[0].get("size") if isinstance(attachments, list) and len(attachments) == 1 else None

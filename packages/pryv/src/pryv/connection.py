@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import requests
 
@@ -13,14 +14,17 @@ from pryv import _resend
 from pryv._accesses import revoke
 from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, handle_results, iter_batch, run_batch
 from pryv._content import latest_by_content
+from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
+from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.http import DEFAULT_TIMEOUT, Http, Timeout
 from pryv._transport.redact import redact_data
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.urls import query_pairs, relative_path
+from pryv._transport.urls import path_segment, query_pairs, relative_path
+from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_path
 from pryv.errors import MissingAddonError, PryvError, PryvProtocolError, api_error
-from pryv.types import Access, AccessInfo, AccessWithHistory, Event, EventsParams
+from pryv.types import Access, AccessInfo, AccessWithHistory, Attachment, Event, EventsParams
 from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint, parse_access_ref
 
 if TYPE_CHECKING:
@@ -334,6 +338,242 @@ class Connection:
             for event in events:
                 for_each_event(event)
         return events.summary()
+
+    def create_event_with_file(
+        self,
+        event: Mapping[str, Any],
+        path: str | os.PathLike[str],
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> dict[str, Any]:
+        """Create an event with a file attached, read from disk as it is sent.
+
+        The file has its own name on the platform, and the type its extension stands for. An event that carries an
+        `id` is sent again as the retry policy says; no other is ever sent twice.
+
+        See the API's *Create event*.
+
+        Args:
+            event: The event, as `events.create` takes it.
+            path: Where the file is.
+            timeout: In place of the connection's.
+
+        Returns:
+            The answer, with `event`.
+
+        Raises:
+            TypeError: an argument is of another type.
+            OSError: the file cannot be read, or became shorter or longer meanwhile.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        return create_event_with_path(self._account, event, path, timeout)
+
+    def create_event_with_file_from_buffer(
+        self,
+        event: Mapping[str, Any],
+        data: Data,
+        filename: str,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> dict[str, Any]:
+        """Do as `create_event_with_file`, with a file that is at hand.
+
+        Args:
+            event: The event, as `events.create` takes it.
+            data: Bytes, or a binary file object: it is read from where it stands and not closed. One that cannot
+                seek, such as a pipe, is put into a temporary file before it is sent.
+            filename: The file's name on the platform; its extension decides on the type.
+            timeout: In place of the connection's.
+
+        Returns:
+            The answer, with `event`.
+
+        Raises:
+            TypeError: an argument is of another type, such as a file opened in text mode.
+            ValueError: `filename` is empty.
+            OSError: the file cannot be read, or became shorter or longer meanwhile.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        return create_event_with_data(self._account, event, data, filename, timeout)
+
+    def add_attachment(
+        self,
+        event_id: str,
+        source: str | os.PathLike[str] | Data,
+        filename: str | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> dict[str, Any]:
+        """Attach a file to an event, read as it is sent.
+
+        See the API's *Add attachment(s)*.
+
+        Args:
+            event_id: The event.
+            source: A path, bytes, or a binary file object, read from where it stands and not closed.
+            filename: The file's name on the platform; by default the one it has on disk.
+            timeout: In place of the connection's.
+
+        Returns:
+            The answer, with `event`; the new attachment is its last.
+
+        Raises:
+            TypeError: an argument is of another type, such as a file opened in text mode.
+            ValueError: `event_id` cannot be one, or `filename` is needed or empty.
+            OSError: the file cannot be read, or became shorter or longer meanwhile.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        return add_attachment(self._account, event_id, source, filename, timeout)
+
+    def delete_attachment(
+        self, event_id: str, file_id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> dict[str, Any]:
+        """Delete a file attached to an event, and return the answer, with `event`.
+
+        See the API's *Delete attachment*.
+
+        Raises:
+            ValueError: an id cannot be one.
+            UnknownResourceError: there is no such event or attachment.
+            PryvError: the platform refused, or there is no proper answer.
+        """
+        path = f"events/{path_segment(event_id)}/{path_segment(file_id)}"
+        body, _ = self._account.call("DELETE", path, timeout=timeout)
+        return body
+
+    @overload
+    def download_attachment(
+        self,
+        event_id: str,
+        attachment: Attachment | Mapping[str, Any] | str,
+        destination: None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> bytes: ...
+
+    @overload
+    def download_attachment(
+        self,
+        event_id: str,
+        attachment: Attachment | Mapping[str, Any] | str,
+        destination: DestinationT,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> DestinationT: ...
+
+    def download_attachment(
+        self,
+        event_id: str,
+        attachment: Attachment | Mapping[str, Any] | str,
+        destination: DestinationT | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> DestinationT | bytes:
+        """Download a file attached to an event, and check its size and checksum.
+
+        See the API's *Get attachment*.
+
+        Args:
+            event_id: The event.
+            attachment: The attachment as it is in the event, or its id: then the event is read first.
+            destination: A path, where the file appears (or is replaced) only when it is whole; or a binary file
+                object, to which the bytes are written as they arrive, before they are checked.
+            timeout: In place of the connection's. The read timeout bounds each silence, not the whole download.
+
+        Returns:
+            `destination` as it was given; the bytes where there is none.
+
+        Raises:
+            TypeError: an argument is of another type, such as a file opened in text mode.
+            ValueError: an id cannot be one, or the path is that of a device.
+            OSError: the destination cannot be written to, or is a directory.
+            UnknownResourceError: there is no such event or attachment.
+            IntegrityError: what came is not what the platform announced.
+            PryvError: the platform refused, or there is no whole answer.
+        """
+        return download(self._account, event_id, attachment, destination, timeout)
+
+    def add_points_to_hf_event(
+        self,
+        event_id: str,
+        fields: Iterable[str],
+        points: Iterable[Sequence[Any]],
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> int:
+        """Add points to a high-frequency series, in as many requests as their size asks for.
+
+        No request is sent twice. See the API's *Add HF series data points*.
+
+        Args:
+            event_id: The series event.
+            fields: What each value of a row is, such as `["deltaTime", "value"]`.
+            points: The rows: any iterable of sequences, which may come lazily, or a 2-D array.
+            timeout: In place of the connection's, for each request.
+
+        Returns:
+            The number of points sent.
+
+        Raises:
+            TypeError: an argument, or a value in a row, is of another type.
+            ValueError: an argument is malformed, a row has not one value a field, or a number is not finite.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer. As with any exception that stops the sending, `points_sent` is the
+                number of points the platform confirmed before.
+        """
+        return add_points(self._account, event_id, Series(fields, points), timeout)
+
+    def add_points_batch(
+        self, series_by_event: Mapping[str, Series], *, timeout: Timeout | DefaultTimeout = DEFAULT
+    ) -> int:
+        """Add points to several high-frequency series at once: see `add_points_to_hf_event`.
+
+        See the API's *Add HF series batch*.
+
+        Args:
+            series_by_event: The points by the id of their event.
+            timeout: In place of the connection's, for each request.
+
+        Returns:
+            The number of points sent.
+
+        Raises:
+            TypeError: an argument, or a value in a row, is of another type.
+            ValueError: a row has not one value a field, or a number is not finite.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer. As with any exception that stops the sending, `points_sent` is the
+                number of points the platform confirmed before.
+        """
+        return add_batch(self._account, series_by_event, timeout)
+
+    def get_hf_points(
+        self,
+        event_id: str,
+        *,
+        from_delta_time: float | None = None,
+        to_delta_time: float | None = None,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> Series:
+        """Read the points of a high-frequency series.
+
+        See the API's *Get HF series data points*.
+
+        Args:
+            event_id: The series event.
+            from_delta_time: Seconds from the event's time to the first point to return.
+            to_delta_time: Seconds from the event's time to the first point not to return.
+            timeout: In place of the connection's.
+
+        Raises:
+            TypeError: a time is not a number.
+            ValueError: a time is not finite.
+            ApiError: the platform answered with an error.
+            PryvError: there is no proper answer.
+        """
+        return get_points(self._account, event_id, from_delta_time, to_delta_time, timeout)
 
     def get_latest_by_content(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
+
+import attrs
 
 from pryv.errors import ERRORS, PryvProtocolError
 
@@ -75,25 +78,23 @@ class Account:
         Raises:
             PryvConnectionError: there is no whole answer.
         """
-        for last in (False, True):
-            endpoint = self.endpoint
-            answer = self.http.send(
-                Request(
-                    method,
-                    endpoint + path,
-                    label or f"{method} {redact(path, self.token)}",
-                    token=self.token,
-                    query=query or [],
-                    headers=headers or {},
-                    body=body,
-                    safe=safe,
-                    stream=stream,
-                    timeout=self.timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
-                )
-            )
-            place = _new_endpoint(answer, endpoint)
-            if last or place is None:
-                break
+        endpoint = self.endpoint
+        request = Request(
+            method,
+            endpoint + path,
+            label or f"{method} {redact(path, self.token)}",
+            token=self.token,
+            query=query or [],
+            headers=headers or {},
+            body=body,
+            safe=safe,
+            stream=stream,
+            timeout=self.timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
+        )
+        answer = self.http.send(request)
+        place = _new_endpoint(answer, endpoint)
+        if place is not None:
+            answer = self.http.send(attrs.evolve(request, url=place + path))
             self.endpoint = place
         return answer
 
@@ -127,10 +128,10 @@ class Account:
             safe=safe,
             timeout=timeout,
         )
-        return self.result(answer, label), answer
+        return self.result(answer, label, tells_time=(method, path) != ("GET", "events")), answer
 
     def result(self, answer: Answer, label: str, *, tells_time: bool = True) -> dict[str, Any]:
-        """Return the result an answer holds, having taken the platform's time from it.
+        """Return the result an answer holds, having taken the platform's time from it if it `tells_time`.
 
         Raises:
             ApiError: the answer is an error of the API.
@@ -151,7 +152,7 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
     """
     meta = result.get("meta")
     server_time = meta.get("serverTime") if isinstance(meta, Mapping) else None
-    if not isinstance(server_time, (int, float)) or isinstance(server_time, bool):
+    if not isinstance(server_time, (int, float)) or isinstance(server_time, bool) or not math.isfinite(server_time):
         raise PryvProtocolError(f"{label}: the answer has no meta.serverTime")
     return server_time
 

@@ -64,14 +64,14 @@ def follow(http: Http, request: Request) -> Answer:
 
     Raises:
         PryvConnectionError: there is no whole answer.
-        PryvProtocolError: it is redirected too often, or from https to http.
+        PryvProtocolError: it is redirected too often, to no URL, or from https to http.
     """
     for _ in range(_MAX_REDIRECTS):
         answer = http.send(request)
         if answer.status not in _REDIRECTS or "Location" not in answer.headers:
             return answer
         place = resolved(request.url, answer.headers["Location"])
-        if request.url.startswith("https:") and not place.startswith("https:"):
+        if place is None:
             break
         request = attrs.evolve(request, url=place, query=[])
     raise PryvProtocolError(f"{request.label}: redirected in vain from {host_of(request.url)}")

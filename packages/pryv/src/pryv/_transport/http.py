@@ -27,6 +27,9 @@ Body = bytes | Callable[[], Any] | None
 
 DEFAULT_TIMEOUT: Timeout = (5, 60)
 
+_LONGEST = 2**31 / 1000
+"""Seconds that no socket waits."""
+
 _CHUNK = 1 << 16
 _RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
@@ -38,13 +41,13 @@ def checked_timeout(timeout: Timeout) -> Timeout:
 
     Raises:
         TypeError: it is not a number, a pair of numbers or `None`.
-        ValueError: a number in it is not above 0.
+        ValueError: a number in it is not above 0, or too large.
     """
     parts = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     if len(parts) != 2 or not all(part is None or _is_number(part) for part in parts):
         raise TypeError("a timeout is a number of seconds, a pair (connect, read) or None")
-    if any(part is not None and not part > 0 for part in parts):
-        raise ValueError("a timeout is above 0 seconds; None turns it off")
+    if any(part is not None and not 0 < part < _LONGEST for part in parts):
+        raise ValueError("a timeout is above 0 seconds and below 24 days; None turns it off")
     return timeout
 
 
@@ -59,7 +62,7 @@ class Request:
     Attributes:
         label: What it is called in messages and logs; holds no secret.
         safe: Whether sending it twice does no more than sending it once.
-        stream: Whether a successful answer's body is left to the caller to read.
+        stream: Whether the body of an answer with status 200 is left to the caller to read.
     """
 
     method: str
@@ -101,6 +104,10 @@ class Http:
     """Sends requests with one retry policy over one set of sessions."""
 
     def __init__(self, retry: RetryPolicy | None = None, session: requests.Session | None = None) -> None:
+        if not isinstance(retry, (RetryPolicy, type(None))):
+            raise TypeError(f"retry is a pryv.RetryPolicy or None, not {type(retry).__name__}")
+        if not isinstance(session, (requests.Session, type(None))):
+            raise TypeError(f"session is a requests.Session or None, not {type(session).__name__}")
         self.retry = retry or NO_RETRY
         self.sessions = Sessions(session)
 
@@ -139,14 +146,14 @@ class Http:
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         received = time.time()
         body = b""
-        if not (request.stream and 200 <= response.status_code < 300):
+        if not (request.stream and response.status_code == 200):
             read_timeout = request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
             limit = None if read_timeout is None else start + max(self.retry.deadline, read_timeout)
             try:
                 body = _whole_body(response, request.label, limit)
             except PryvConnectionError as error:
                 return error
-        return Answer(response.status_code, response.headers, body, received, response, resent)
+        return Answer(response.status_code, response.raw.headers, body, received, response, resent)
 
     def _open(self, request: Request) -> requests.Response:
         session = self.sessions.get()
@@ -162,7 +169,18 @@ class Http:
             stream=True,
             proxies=dict(session.proxies),
             verify=None if session.verify is True else session.verify,
+            hooks={"response": [*_hooks_of(session), _stay]},
         )
+
+
+def _hooks_of(session: requests.Session) -> list[Any]:
+    hooks = session.hooks.get("response") or []
+    return [hooks] if callable(hooks) else list(hooks)
+
+
+def _stay(response: requests.Response, **_: Any) -> None:
+    """Hide from `requests` where an answer redirects to: even told not to follow, it would read and resolve it."""
+    response.headers.pop("Location", None)
 
 
 def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any, NoReturn
 
@@ -13,9 +14,11 @@ def encode(value: Any) -> bytes:
 
     Raises:
         TypeError: something in it has no JSON form.
-        ValueError: it holds `NaN`, an infinity, a lone surrogate, or itself.
+        ValueError: it holds `NaN`, an infinity, a lone surrogate, or itself, or is nested too deeply.
     """
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    with contextlib.suppress(RecursionError):
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    raise ValueError("the data is nested too deeply")
 
 
 def decode(body: bytes, label: str) -> Any:

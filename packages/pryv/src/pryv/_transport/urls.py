@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
+from pryv.utils import extract_token_and_api_endpoint
+
 from . import json
 
 _DOTS = frozenset((".", ".."))
@@ -48,7 +50,7 @@ def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
     Raises:
         TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
-        ValueError: a number is not finite.
+        ValueError: a number is not finite, or a string has no UTF-8 form.
     """
     if params is None:
         return []
@@ -60,6 +62,7 @@ def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 def _texts(key: str, value: Any) -> Iterable[str]:
     if not isinstance(key, str):
         raise TypeError(f"a parameter's name is a string, not {type(key).__name__}")
+    key.encode()
     if value is None:
         return []
     if isinstance(value, (list, tuple)):
@@ -71,6 +74,7 @@ def _texts(key: str, value: Any) -> Iterable[str]:
 
 def _scalar(key: str, value: Any) -> str:
     if isinstance(value, str):
+        value.encode()
         return value
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"parameter {key!r} is not a finite number")
@@ -78,20 +82,34 @@ def _scalar(key: str, value: Any) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return a URL's host and port, without credentials: what may be named in a message."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    """Return a URL's host and port, without credentials: what may be named in a message. It is empty for no URL."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
 
 
-def resolved(url: str, place: str) -> str:
-    """Return where `place`, found in the answer of `url`, leads to."""
-    return urljoin(url, place)
+def resolved(url: str, place: str) -> str | None:
+    """Return where `place`, found in the answer of `url`, leads to; `None` where that is no URL, or one less secure."""
+    try:
+        target = urljoin(url, place)
+        is_safe = _is_no_less_secure(url, target)
+    except ValueError:
+        return None
+    return target if is_safe else None
 
 
 def moved(endpoint: str, place: str) -> str | None:
     """Return `endpoint` on the host that `place` names; `None` where that is no host, or one less secure."""
-    old, new = urlsplit(endpoint), urlsplit(place)
-    if new.scheme not in ("http", "https") or not new.netloc or "@" in new.netloc:
+    try:
+        token, target = extract_token_and_api_endpoint(place.partition("?")[0])
+    except ValueError:
         return None
-    if (old.scheme, new.scheme) == ("https", "http"):
+    if token is not None or not _is_no_less_secure(endpoint, target):
         return None
-    return urlunsplit((new.scheme, new.netloc, old.path, "", ""))
+    new = urlsplit(target)
+    return urlunsplit((new.scheme, new.netloc, urlsplit(endpoint).path, "", ""))
+
+
+def _is_no_less_secure(old: str, new: str) -> bool:
+    return urlsplit(new).scheme in (("https",) if urlsplit(old).scheme == "https" else ("http", "https"))

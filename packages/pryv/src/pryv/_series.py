@@ -1,0 +1,207 @@
+"""Points of high-frequency series, sent in requests of a size the platform takes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from pryv._transport.account import Account, DefaultTimeout
+from pryv._transport.http import Timeout
+from pryv._transport.redact import redact
+from pryv._transport.urls import path_segment, query_pairs
+from pryv.errors import PryvProtocolError
+
+MAX_BYTES = 8_000_000
+"""How many bytes of points one request holds; the platform takes no body above 10 MB."""
+
+MAX_ROWS = 50_000
+"""How many rows one request holds."""
+
+_BLOCK = 100
+_JSON = {"Content-Type": "application/json"}
+
+
+def _checked_fields(fields: Iterable[str]) -> list[str]:
+    names = [] if isinstance(fields, str) else list(fields)
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError("fields is a list of the fields' names")
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError("each field has a name of its own")
+    return names
+
+
+def _checked_points(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+    if isinstance(points, (str, bytes, Mapping)) or not isinstance(points, Iterable):
+        raise TypeError(f"points is an iterable of rows, not {type(points).__name__}")
+    if getattr(points, "ndim", 2) != 2:
+        raise ValueError("an array of points has two dimensions")
+    return points
+
+
+@attrs.frozen
+class Series:
+    """Points of a series event.
+
+    Attributes:
+        fields: What each value of a row is, such as `["deltaTime", "value"]`.
+        points: The rows: any iterable of sequences, or a 2-D array.
+
+    Raises:
+        TypeError: `fields` is not a list of strings, or `points` neither an iterable nor an array.
+        ValueError: a field is empty or there twice, or the array is not 2-D.
+    """
+
+    fields: list[str] = attrs.field(converter=_checked_fields)
+    points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, repr=False)
+
+    def rows(self) -> Iterator[list[Any]]:
+        """Yield each row as a list; an iterator given as `points` is used up.
+
+        Raises:
+            TypeError: a row is not a sequence of values.
+            ValueError: a row has not one value a field.
+        """
+        for number, row in enumerate(_plain_rows(self.points)):
+            if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
+                raise TypeError(f"row {number} is not a sequence of values but {type(row).__name__}")
+            if len(row) != len(self.fields):
+                raise ValueError(f"row {number} has {len(row)} values for {len(self.fields)} fields")
+            yield list(row)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the values of each field.
+
+        Raises:
+            TypeError: a row is not a sequence of values.
+            ValueError: a row has not one value a field.
+        """
+        rows = list(self.rows())
+        return {field: [row[index] for row in rows] for index, field in enumerate(self.fields)}
+
+
+def _plain_rows(points: Any) -> Iterator[Any]:
+    """Yield rows, those of arrays as lists of plain numbers, block by block."""
+    if hasattr(points, "tolist"):
+        for start in range(0, len(points), _BLOCK):
+            yield from points[start : start + _BLOCK].tolist()
+    else:
+        for row in points:
+            yield row.tolist() if hasattr(row, "tolist") else row
+
+
+def add_points(account: Account, event_id: str, series: Series, timeout: Timeout | DefaultTimeout) -> int:
+    """Add points to one series; see `Connection.add_points_to_hf_event`."""
+    bodies = ((_flat_json(series, points), count) for points, count in _packed(_encoded_rows(series)))
+    return _post_all(account, f"events/{path_segment(event_id)}/series", bodies, timeout)
+
+
+def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: Timeout | DefaultTimeout) -> int:
+    """Add points to several series; see `Connection.add_points_batch`."""
+    if not isinstance(series_by_event, Mapping) or not all(
+        isinstance(event_id, str) and isinstance(series, Series) for event_id, series in series_by_event.items()
+    ):
+        raise TypeError("series_by_event is a dict of event ids and pryv.Series")
+    elements = (
+        (b'{"eventId":%b,"data":%b}' % (_encoded(event_id), _flat_json(series, points)), count)
+        for event_id, series in series_by_event.items()
+        for points, count in _packed(_encoded_rows(series))
+    )
+    bodies = ((b'{"format":"seriesBatch","data":[%b]}' % data, count) for data, count in _packed(elements))
+    return _post_all(account, "series/batch", bodies, timeout)
+
+
+def get_points(
+    account: Account,
+    event_id: str,
+    from_delta_time: float | None,
+    to_delta_time: float | None,
+    timeout: Timeout | DefaultTimeout,
+) -> Series:
+    """Read points of a series; see `Connection.get_hf_points`."""
+    path = f"events/{path_segment(event_id)}/series"
+    for bound in (from_delta_time, to_delta_time):
+        if not isinstance(bound, (int, float, type(None))):
+            raise TypeError(f"a delta time is a number of seconds, not {type(bound).__name__}")
+    query = query_pairs({"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time})
+    body, _ = account.call("GET", path, query=query, safe=True, timeout=timeout)
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return Series(body["fields"], body["points"])
+    raise PryvProtocolError(f"{redact(f'GET {path}', account.token)}: the answer is not a series")
+
+
+def _post_all(
+    account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: Timeout | DefaultTimeout
+) -> int:
+    label = redact(f"POST {path}", account.token)
+    sent = 0
+    try:
+        for body, count in bodies:
+            answer = account.send("POST", path, headers=_JSON, body=body, timeout=timeout)
+            if account.result(answer, label).get("status") != "ok":
+                raise PryvProtocolError(f"{label}: the platform does not say that it took the points")
+            sent += count
+    except BaseException as error:
+        with contextlib.suppress(AttributeError):
+            error.points_sent = sent  # type: ignore[attr-defined]
+        raise
+    return sent
+
+
+def _packed(items: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Join items, each beside the number of rows in it, as long as they fit into one request."""
+    pack: list[bytes] = []
+    size = count = 0
+    for item, rows in items:
+        if pack and (size + len(item) > MAX_BYTES or count + rows > MAX_ROWS):
+            yield b",".join(pack), count
+            pack, size, count = [], 0, 0
+        pack.append(item)
+        size += len(item) + 1
+        count += rows
+    if pack:
+        yield b",".join(pack), count
+
+
+def _flat_json(series: Series, points: bytes) -> bytes:
+    return b'{"format":"flatJSON","fields":%b,"points":[%b]}' % (_encoded(series.fields), points)
+
+
+def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
+    """Yield the rows as JSON without the brackets around them, block by block, beside their number."""
+    rows = series.rows()
+    first = 0
+    while block := list(itertools.islice(rows, _BLOCK)):
+        try:
+            yield from _encoded_block(block)
+        except ValueError as error:
+            raise ValueError(f"rows {first} to {first + len(block) - 1}: {error}") from None
+        first += len(block)
+
+
+def _encoded_block(rows: list[list[Any]]) -> Iterator[tuple[bytes, int]]:
+    text = _encoded(rows)[1:-1]
+    if len(text) <= MAX_BYTES or len(rows) == 1:
+        yield text, len(rows)
+    else:
+        middle = len(rows) // 2
+        yield from _encoded_block(rows[:middle])
+        yield from _encoded_block(rows[middle:])
+
+
+def _encoded(value: Any) -> bytes:
+    return _encoder.encode(value).encode()
+
+
+def _plain_value(value: Any) -> Any:
+    """Return a NumPy scalar as a plain number."""
+    if not hasattr(value, "item"):
+        raise TypeError(f"a point cannot hold a value of type {type(value).__name__}")
+    return value.item()
+
+
+_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain_value)

@@ -1,0 +1,124 @@
+"""Multipart forms with a file in them, read from its source while it is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import mimetypes
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+import attrs
+
+Bytes = bytes | bytearray | memoryview
+
+_BLOCK = 1 << 14
+_DELIMITER = re.compile(r'[\x00-\x1f\x7f"/\\]')
+
+
+class SourceError(Exception):
+    """Carries an error of the source past what sends the request, which takes an `OSError` for one of the network."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
+@attrs.frozen
+class Source:
+    """What is to be sent of a file: `size` bytes from `start`."""
+
+    file: BinaryIO
+    start: int
+    size: int
+
+    def blocks(self) -> Iterator[bytes]:
+        """Read it from its start, in blocks.
+
+        Raises:
+            OSError: it cannot be read, or is not as long as it was.
+        """
+        self.file.seek(self.start)
+        remaining = self.size
+        while remaining:
+            block = self.file.read(min(_BLOCK, remaining))
+            if not block:
+                raise OSError("the file became shorter while it was sent")
+            remaining -= len(block)
+            yield block
+        if self.file.read(1):
+            raise OSError("the file became longer while it was sent")
+
+
+@contextlib.contextmanager
+def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
+    """Make a path, bytes, or a binary file object ready to be read more than once.
+
+    A file object is read from where it stands, and not closed; one that cannot seek is put into a temporary file first.
+
+    Raises:
+        TypeError: it is none of these.
+        OSError: it cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        file = _as_file(source, stack)
+        if not file.seekable():
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(file, spool)
+            spool.seek(0)
+            file = spool
+        start = file.tell()
+        yield Source(file, start, max(0, file.seek(0, os.SEEK_END) - start))
+
+
+def _as_file(source: str | Bytes | BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+    if isinstance(source, str):
+        return stack.enter_context(open(source, "rb"))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return io.BytesIO(source)
+    if not hasattr(source, "read") or not isinstance(source.read(0), bytes):
+        raise TypeError(f"a file is given as bytes or as an object opened in binary mode, not {type(source).__name__}")
+    return source
+
+
+class Multipart:
+    """A form of `fields` and one file; each iteration reads the file from its start."""
+
+    def __init__(self, fields: Mapping[str, bytes], file_name: str, source: Source) -> None:
+        boundary = secrets.token_hex(16)
+        parts = [_part(boundary, f'name="{name}"', value + b"\r\n") for name, value in fields.items()]
+        place = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {_media_type(file_name)}'
+        self._head = b"".join(parts) + _part(boundary, place, b"")
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._source = source
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+
+    def __len__(self) -> int:
+        return len(self._head) + self._source.size + len(self._tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._head
+        try:
+            yield from self._source.blocks()
+        except OSError as error:
+            raise SourceError(error) from None
+        yield self._tail
+
+
+def _part(boundary: str, place: str, value: bytes) -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {place}\r\n\r\n".encode(errors="replace") + value
+
+
+def _escaped(file_name: str) -> str:
+    """Return a file name that can neither end its place nor be taken for a path, percent-encoded as browsers do."""
+    return _DELIMITER.sub(lambda match: f"%{ord(match[0]):02X}", file_name)
+
+
+def _media_type(file_name: str) -> str:
+    kind, encoding = mimetypes.guess_type(f"file{os.path.splitext(file_name)[1]}")
+    return kind if kind and not encoding else "application/octet-stream"

@@ -1,0 +1,90 @@
+"""Files sent with an event or to one, read as they are sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+from pryv import _resend
+from pryv._transport import json
+from pryv._transport.account import Account, DefaultTimeout
+from pryv._transport.http import Answer, Timeout
+from pryv._transport.multipart import Bytes, Multipart, Source, SourceError, opened
+from pryv._transport.redact import redact
+from pryv._transport.urls import path_segment
+
+Path = str | os.PathLike[str]
+Data = Bytes | BinaryIO
+
+
+def create_event_with_path(
+    account: Account, event: Mapping[str, Any], path: Path, timeout: Timeout | DefaultTimeout
+) -> dict[str, Any]:
+    """Create an event with the file at a path; see `Connection.create_event_with_file`."""
+    place = os.fsdecode(path)
+    return _create_event(account, event, place, os.path.basename(place), timeout)
+
+
+def create_event_with_data(
+    account: Account, event: Mapping[str, Any], data: Data, filename: str, timeout: Timeout | DefaultTimeout
+) -> dict[str, Any]:
+    """Create an event with a file at hand; see `Connection.create_event_with_file_from_buffer`."""
+    if isinstance(data, (str, os.PathLike)):
+        raise TypeError("data is bytes or a binary file object; create_event_with_file takes a path")
+    return _create_event(account, event, data, filename, timeout)
+
+
+def add_attachment(
+    account: Account, event_id: str, source: Path | Data, filename: str | None, timeout: Timeout | DefaultTimeout
+) -> dict[str, Any]:
+    """Attach a file to an event; see `Connection.add_attachment`."""
+    path = f"events/{path_segment(event_id)}"
+    if isinstance(source, os.PathLike):
+        source = os.fsdecode(source)
+    name = _name_of(source) if filename is None else filename
+    with opened(source) as file:
+        answer = _upload(account, path, {}, name, file, timeout)
+    return account.result(answer, redact(f"POST {path}", account.token))
+
+
+def _create_event(
+    account: Account, event: Mapping[str, Any], source: str | Data, filename: str, timeout: Timeout | DefaultTimeout
+) -> dict[str, Any]:
+    if not isinstance(event, Mapping):
+        raise TypeError(f"an event is a dict, not {type(event).__name__}")
+    fields = {"event": json.encode(event)}
+    safe = _resend.creates_with_id("events.create", event)
+    with opened(source) as file:
+        answer = _upload(account, "events", fields, filename, file, timeout, safe=safe)
+    return _resend.created(account, answer, event, timeout, file.size)
+
+
+def _name_of(source: str | Data) -> str:
+    path = source if isinstance(source, str) else getattr(source, "name", None)
+    if not isinstance(path, str):
+        raise ValueError("what is attached has no name of its own: filename is needed")
+    return os.path.basename(path)
+
+
+def _upload(
+    account: Account,
+    path: str,
+    fields: Mapping[str, bytes],
+    filename: str,
+    file: Source,
+    timeout: Timeout | DefaultTimeout,
+    *,
+    safe: bool = False,
+) -> Answer:
+    if not isinstance(filename, str):
+        raise TypeError(f"a file name is a string, not {type(filename).__name__}")
+    if filename in ("", ".", ".."):
+        raise ValueError(f"not a file name: {filename!r}")
+    form = Multipart(fields, filename, file)
+    headers = {"Content-Type": form.content_type}
+    try:
+        return account.send("POST", path, headers=headers, body=lambda: form, safe=safe, timeout=timeout)
+    except SourceError as failure:
+        error = failure.error
+    raise error

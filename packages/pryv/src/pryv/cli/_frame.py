@@ -1,0 +1,143 @@
+"""What the commands of all packages have in common: exit codes, messages, credentials, output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pryv.connection import Connection
+from pryv.errors import (
+    AccessRefusedError,
+    AccessTimeoutError,
+    ForbiddenError,
+    InvalidAccessTokenError,
+    InvalidCredentialsError,
+    MfaRequiredError,
+    PryvConnectionError,
+    PryvError,
+)
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+UNREACHABLE = 69
+TRY_LATER = 75
+REFUSED = 77
+INTERRUPTED = 130
+
+ENDPOINT_VARIABLE = "PRYV_API_ENDPOINT"
+STORED_AS = "command-line"
+"""The name under which the store keeps the command line's credentials."""
+
+_REFUSALS = (
+    AccessRefusedError,
+    ForbiddenError,
+    InvalidAccessTokenError,
+    InvalidCredentialsError,
+    MfaRequiredError,
+)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that an exception leads to."""
+    if isinstance(error, _REFUSALS):
+        return REFUSED
+    if isinstance(error, PryvConnectionError):
+        return UNREACHABLE
+    if isinstance(error, AccessTimeoutError) or (isinstance(error, PryvError) and error.retryable):
+        return TRY_LATER
+    return USAGE if isinstance(error, ValueError) else FAILED
+
+
+def run(program: str, command: Callable[[], object]) -> int:
+    """Carry a command out and return its exit code; what went wrong is told on standard error, in one line.
+
+    What a user can cause ends so: a `PryvError`, an `OSError`, and a `ValueError`, which stands for a bad argument.
+    A reader of standard output who has had enough, such as `head`, ends it quietly.
+    """
+    try:
+        command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes nowhere
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (PryvError, OSError, ValueError) as error:
+        say(f"{program}: {_message(error)}")
+        return exit_code(error)
+    return DONE
+
+
+def say(text: str) -> None:
+    """Print text for people, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def write_json(value: Any) -> None:
+    """Write one value to standard output, indented."""
+    _write(f"{json.dumps(value, ensure_ascii=False, indent=2)}\n")
+
+
+def write_json_lines(values: Iterable[Any]) -> None:
+    """Write values to standard output as they come, one a line."""
+    for value in values:
+        _write(f"{_compact(value)}\n")
+
+
+def write_json_array(values: Iterable[Any]) -> None:
+    """Write values to standard output as they come, as one array with an item a line."""
+    opener = "[\n"
+    for value in values:
+        _write(f"{opener}{_compact(value)}")
+        opener = ",\n"
+    _write("[]\n" if opener == "[\n" else "\n]\n")
+
+
+def add_endpoint_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--endpoint`, which `connect` looks at first."""
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        default=argparse.SUPPRESS,
+        help=f"the account's API endpoint, https://TOKEN@host/…; otherwise {ENDPOINT_VARIABLE} in the environment "
+        "(other users of the machine do not see it there), or what `pryv login` keeps",
+    )
+
+
+def connect(arguments: argparse.Namespace) -> Connection:
+    """Return the connection to the account named by `--endpoint`, the environment, or the credential store.
+
+    Raises:
+        ValueError: none of them names one, or it is malformed.
+        PryvError: the store's credentials cannot be read.
+        OSError: the store's file cannot be read.
+    """
+    endpoint = getattr(arguments, "endpoint", None) or os.environ.get(ENDPOINT_VARIABLE) or _stored_endpoint()
+    if endpoint is None:
+        raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
+    return Connection(endpoint)
+
+
+def _stored_endpoint() -> str | None:
+    from pryv.auth import default_store
+
+    data = default_store().get(STORED_AS)
+    return None if data is None else data["apiEndpoint"]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _write(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
