@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from pryv_sandbox.app import base_url, json_response, read_json
 from pryv_sandbox.errors import ApiError
+from pryv_sandbox.exchange import base_url, json_response, read_json
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.service import service_info
 

@@ -113,10 +113,7 @@ class Faults:
         async def cut(request: web.Request, handler: Handler) -> web.StreamResponse:
             if executed:
                 _write_with(_CutWriter(request, after_bytes), request)
-                try:
-                    return await handler(request)
-                except ConnectionResetError:
-                    return web.Response()
+                return await handler(request)
             await request.read()
             reset(request.transport)
             return web.Response()
@@ -160,9 +157,12 @@ class Faults:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let the request meet the fault armed for it, if any."""
+        """Let the request meet the fault armed for it, if any; no longer answer a client that is gone."""
         fault = self._next_for(request)
-        return await (fault(request, handler) if fault else handler(request))
+        try:
+            return await (fault(request, handler) if fault else handler(request))
+        except ConnectionResetError:
+            return web.Response()
 
     def _arm(self, fault: Fault, times: int, method: str | None, path: str | None) -> None:
         with self._lock:

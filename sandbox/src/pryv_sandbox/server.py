@@ -113,7 +113,7 @@ class Sandbox:
     async def _register(self, registration: dict[str, str], mfa: bool) -> str:
         user, token = await accounts.register(self._platform, registration)
         if mfa:
-            second_factor.require(self._platform, user)
+            second_factor.require(self._platform, user.username)
         return token
 
     def _make_app(self) -> web.Application:

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from pryv_sandbox import accounts
 from pryv_sandbox.api import Context, Pages, Result, gather
-from pryv_sandbox.app import base_url, json_response, meta
 from pryv_sandbox.changes import Change
 from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_resource
+from pryv_sandbox.exchange import authenticate, base_url, json_response, meta
 from pryv_sandbox.faults import reset
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
@@ -116,7 +116,7 @@ class _Connection:
         self.username = username
         self._platform = platform
         self._token = token
-        self._base_url = base_url(request)
+        self._request = request
         self._scopes: dict[str, Scope] = {}
         self._outbox: asyncio.Queue[Notification | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,11 +144,9 @@ class _Connection:
         user = accounts.find(self._platform, self.username)
         if user is None:
             raise unknown_resource("user", self.username)
-        token, _, caller_id = self._token.partition(" ")
-        context = Context(self._platform, user, self._base_url, caller_id=caller_id or None)
-        context.authenticated = self._platform.access(user, token)
-        if context.authenticated.is_personal:
-            accounts.check_session(self._platform, token)
+        context = Context(self._platform, user, base_url(self._request))
+        authenticate(self._request, context, self._token)
+        _ = context.access
         return context
 
     async def call(self, method_id: str, params: Any) -> Ack:
