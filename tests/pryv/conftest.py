@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
 from pryv import Connection, RetryPolicy
 
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "2024"}
@@ -195,11 +196,12 @@ class Wire:
 
 
 def _read_request(incoming: Any) -> Received | None:
-    method, target, *_ = [*incoming.readline().decode("latin-1").split(), "", ""]
+    first_line: str = incoming.readline().decode("latin-1")
+    method, target, *_ = [*first_line.split(), "", ""]
     if not method:
         return None
     headers: dict[str, str] = {}
-    while line := incoming.readline().decode("latin-1").strip():
+    while line := str(incoming.readline(), "latin-1").strip():
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     body = incoming.read(int(headers.get("content-length", 0)))
