@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from fnmatch import fnmatchcase as fnmatch
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pryv_sandbox import passwords, second_factor
 from pryv_sandbox.api import Context, Methods, Result
@@ -191,8 +192,9 @@ def check_trusted(context: Context, origin: str) -> None:
     Raises:
         ApiError: ``invalid-credentials``.
     """
-    trusted = (context.base_url.rstrip("/"), *context.platform.settings.trusted_origins)
-    if origin and not any(fnmatch(origin, pattern) for pattern in trusted):
+    trusted = (urlsplit(context.base_url).hostname or "", *context.platform.settings.trusted_hosts)
+    host = urlsplit(origin).hostname or ""
+    if origin and not any(fnmatchcase(host, pattern) for pattern in trusted):
         raise invalid_credentials('The app id ("appId") is either missing or not trusted.')
 
 

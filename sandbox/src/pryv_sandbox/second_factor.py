@@ -21,9 +21,9 @@ _LIFETIME = 30 * 60
 _TOKEN = {"type": ["object"], "required": ["mfaToken"], "properties": {"mfaToken": {"type": ["string"]}}}
 
 
-def require(platform: Platform, user: User) -> None:
+def require(platform: Platform, username: str) -> None:
     """Ask this user for a second factor from now on."""
-    platform.db.execute("UPDATE users SET mfa = 1 WHERE key = ?", (user.key,))
+    platform.db.execute("UPDATE users SET mfa = 1 WHERE username = ?", (username,))
 
 
 def hold(platform: Platform, user: User, token: str) -> str:

@@ -17,8 +17,8 @@ class Settings:
         name: the platform's name in its service information.
         visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write
             and the moment the write can be read; ``None`` leaves only what the event loop's scheduling brings.
-        trusted_origins: patterns of the web pages that may send a password, besides the platform's own; ``*`` stands
-            for anything. A request from no page may as well.
+        trusted_hosts: patterns of the hosts whose web pages may send a password, besides the platform's own; ``*``
+            stands for anything. A request from no page may as well.
         keep_history: whether the former versions of a changed event are kept.
         reset_lifetime: seconds in which a forgotten password can be replaced, once that was asked for.
         session_lifetime: seconds an unused personal session lasts.
@@ -29,7 +29,7 @@ class Settings:
     data: str | None = None
     name: str = "Local Pryv (reference)"
     visibility_window: float | None = None
-    trusted_origins: tuple[str, ...] = ("http://localhost*", "http://127.0.0.1*", "http://[[]::1]*")
+    trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1", "*.backloop.dev")
     keep_history: bool = True
     reset_lifetime: float = 3600
     session_lifetime: float = 14 * 24 * 3600
