@@ -71,8 +71,8 @@ def follow_request(
     Once `stopped` is set it ends at once, with a request that still waits.
     """
     state = AuthState(AuthStates.NEED_SIGNIN, key=request.key, auth_url=request.auth_url)
-    told(state)
     try:
+        told(state)
         body = _poll_until_answered(service, request, timeout, stopped)
         if body is not None:
             state = _state_of(body, request, service)

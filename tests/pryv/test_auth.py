@@ -1,0 +1,579 @@
+"""Access requests and the flow around them, answered as the platform's own page does."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import pytest
+import requests
+
+from pryv import (
+    AccessRefusedError,
+    AccessRequest,
+    AccessTimeoutError,
+    ApiError,
+    Connection,
+    PryvConnectionError,
+    PryvError,
+    Service,
+)
+from pryv.auth import (
+    AuthController,
+    AuthorizationData,
+    AuthSettings,
+    AuthState,
+    AuthStates,
+    LoginUI,
+    setup_auth,
+    wait_for_access,
+)
+from pryv_sandbox import Sandbox
+
+APP_ID = "pryv-auth-tests"
+PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
+ASKED = {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS}
+FAST = 0.05
+
+
+@attrs.define
+class Person:
+    """Answers access requests, as the page does when its user has signed in."""
+
+    service: Service
+    username: str
+    connection: Connection
+
+    def accept(self, key: str) -> str:
+        """Give access to the diary and return the token."""
+        calls = [
+            {"method": "streams.create", "params": {"id": "diary", "name": "Diary"}},
+            {
+                "method": "accesses.create",
+                "params": {
+                    "type": "app",
+                    "name": f"{APP_ID} {key}",
+                    "permissions": [{"streamId": "diary", "level": "read"}],
+                },
+            },
+        ]
+        access = self.connection.api(calls)[1]["access"]
+        token = str(access["token"])
+        endpoint = self.service.api_endpoint_for(self.username, token)
+        self.answer(key, status="ACCEPTED", username=self.username, token=token, apiEndpoint=endpoint)
+        return token
+
+    def refuse(self, key: str) -> None:
+        self.answer(key, status="REFUSED", reasonId="REFUSED_BY_USER", message="No.")
+
+    def answer(self, key: str, **answer: str) -> None:
+        requests.post(f"{self.service.info().access}{key}", json=answer, timeout=10)
+
+
+class NewAccount(Protocol):
+    def __call__(self) -> tuple[str, str, Connection]: ...
+
+
+class Interface:
+    """A login interface that keeps what it is told; `at_signin` is what its user does with the page."""
+
+    def __init__(self, at_signin: Callable[[str], object] = lambda key: None) -> None:
+        self.at_signin = at_signin
+        self.states: list[AuthState] = []
+        self.kept: AuthorizationData | None = None
+
+    def on_state_change(self, state: AuthState) -> None:
+        self.states.append(state)
+        if state.status == AuthStates.NEED_SIGNIN:
+            self.at_signin(state["key"])
+
+    def get_authorization_data(self) -> AuthorizationData | None:
+        return self.kept
+
+    def save_authorization_data(self, data: AuthorizationData) -> None:
+        self.kept = data
+
+    def delete_authorization_data(self) -> None:
+        self.kept = None
+
+    @property
+    def statuses(self) -> list[str]:
+        return [state.status for state in self.states]
+
+
+@pytest.fixture
+def service(platform_url: str) -> Iterator[Service]:
+    with Service(platform_url) as service:
+        yield service
+
+
+@pytest.fixture
+def person(service: Service, new_account: NewAccount) -> Person:
+    username, _, connection = new_account()
+    return Person(service, username, connection)
+
+
+def start(service: Service, poll_rate: float = FAST) -> AccessRequest:
+    return attrs.evolve(service.start_access_request(ASKED), poll_rate=poll_rate)
+
+
+# ---- waiting for the answer
+
+
+def test_an_accepted_request_leads_to_a_connection(service: Service, person: Person) -> None:
+    request = start(service)
+    states: list[AuthState] = []
+    answering = threading.Timer(3 * FAST, person.accept, [request.key])
+    answering.start()
+    with wait_for_access(service, request, timeout=30, on_state=states.append) as connection:
+        assert connection.username() == person.username
+        assert connection.service is service
+    answering.join()
+    assert [state.status for state in states] == [AuthStates.NEED_SIGNIN, AuthStates.AUTHORIZED]
+    assert states[0].auth_url == request.auth_url
+    assert "apiEndpoint" not in states[1]
+
+
+def test_a_refused_request_raises(service: Service, person: Person) -> None:
+    request = start(service)
+    person.refuse(request.key)
+    states: list[AuthState] = []
+    with pytest.raises(AccessRefusedError):
+        wait_for_access(service, request, on_state=states.append)
+    assert states[-1].status == AuthStates.REFUSED
+
+
+def test_waiting_ends_at_its_deadline(service: Service) -> None:
+    begin = time.monotonic()
+    with pytest.raises(AccessTimeoutError, match=r"within 0\.3 seconds"):
+        wait_for_access(service, start(service, poll_rate=10), timeout=0.3)
+    assert 0.3 <= time.monotonic() - begin < 3
+
+
+def test_a_platform_that_is_silent_does_not_hold_it_up(service: Service, sandbox: Sandbox) -> None:
+    request = start(service)
+    sandbox.faults.stall(times=100, path="reg/access")
+    begin = time.monotonic()
+    with pytest.raises(AccessTimeoutError):
+        wait_for_access(service, request, timeout=0.5)
+    assert time.monotonic() - begin < 3
+
+
+def test_a_request_that_the_platform_has_forgotten(service: Service, sandbox: Sandbox) -> None:
+    request = start(service)
+    sandbox.faults.skew = 3601
+    with pytest.raises(AccessTimeoutError, match="forgotten"):
+        wait_for_access(service, request)
+
+
+def test_a_request_that_never_was(service: Service) -> None:
+    request = start(service)
+    unknown = attrs.evolve(request, key="unknown-key", poll=request.poll.replace(request.key, "unknown-key"))
+    with pytest.raises(AccessTimeoutError, match="forgotten"):
+        wait_for_access(service, unknown)
+
+
+def test_passing_failures_are_waited_out(service: Service, person: Person, sandbox: Sandbox) -> None:
+    request = start(service)
+    person.accept(request.key)
+    sandbox.faults.status(502, times=2, path="reg/access")
+    sandbox.faults.status(429, path="reg/access", retry_after=0.2)
+    sandbox.faults.cut(path="reg/access")
+    with wait_for_access(service, request, timeout=30) as connection:
+        assert connection.username() == person.username
+
+
+def test_a_platform_that_is_away_is_waited_for(service: Service, person: Person, sandbox: Sandbox) -> None:
+    request = start(service)
+    person.accept(request.key)
+    waiting = threading.Thread(target=lambda: got.append(wait_for_access(service, request, timeout=30)))
+    got: list[Connection] = []
+    with sandbox.faults.refuse():
+        with pytest.raises(PryvConnectionError):
+            service.poll_access_request(request.poll)
+        waiting.start()
+        waiting.join(3 * FAST)
+        assert waiting.is_alive()
+    waiting.join()
+    assert got[0].username() == person.username
+
+
+def test_other_failures_end_it(service: Service, sandbox: Sandbox) -> None:
+    request = start(service)
+    sandbox.faults.status(400, path="reg/access", body={"error": {"id": "invalid-parameters", "message": "No."}})
+    states: list[AuthState] = []
+    with pytest.raises(ApiError):
+        wait_for_access(service, request, on_state=states.append)
+    assert states[-1].status == AuthStates.ERROR
+    assert "No." in str(states[-1].message)
+
+
+def test_the_platform_is_not_asked_more_often_than_it_wants(service: Service, sandbox: Sandbox) -> None:
+    request = start(service, poll_rate=0.4)
+    sandbox.faults.status(503, times=3, path="reg/access")
+    begin = time.monotonic()
+    with pytest.raises(AccessTimeoutError):
+        wait_for_access(service, request, timeout=1.0)
+    assert service.poll_access_request(request.poll)["status"] == "NEED_SIGNIN"  # the 3 were used up
+    assert time.monotonic() - begin >= 1.0
+
+
+def test_a_listener_that_fails_changes_nothing(
+    service: Service, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = start(service)
+    person.accept(request.key)
+
+    def fail(state: AuthState) -> None:
+        raise LookupError("the listener's own")
+
+    with wait_for_access(service, request, on_state=fail) as connection:
+        assert connection.username() == person.username
+    assert "the listener's own" in caplog.text
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_that_cannot_be(service: Service, timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        wait_for_access(service, start(service), timeout=timeout)
+
+
+def test_what_is_not_a_request(service: Service) -> None:
+    with pytest.raises(TypeError):
+        wait_for_access(service, ASKED)  # type: ignore[arg-type]
+
+
+# ---- settings
+
+
+def test_settings_keep_the_request_and_leave_the_callers_alone() -> None:
+    asked = {**ASKED, "clientData": {"a": 1}}
+    settings = AuthSettings(asked)
+    assert settings.auth_request == {**asked, "returnURL": False}
+    assert "returnURL" not in asked
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        (None, False),
+        (False, False),
+        ("auto#", False),
+        ("https://app.example/#", "https://app.example/#"),
+        ("https://app.example/in?next=%2F&", "https://app.example/in?next=%2F&"),
+        ("https://app.example/in?pryvKey=old&next=1&", "https://app.example/in?next=1&"),
+    ],
+)
+def test_return_urls(url: Any, taken: Any) -> None:
+    assert AuthSettings({**ASKED, "returnURL": url}).auth_request["returnURL"] == taken
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        (None, TypeError),
+        ([], TypeError),
+        ({}, ValueError),
+        ({"requestedPermissions": PERMISSIONS}, ValueError),
+        ({"requestingAppId": "", "requestedPermissions": PERMISSIONS}, ValueError),
+        ({"requestingAppId": APP_ID}, ValueError),
+        ({"requestingAppId": APP_ID, "requestedPermissions": "diary"}, ValueError),
+        ({**ASKED, "returnURL": "https://app.example/"}, ValueError),
+        ({**ASKED, "returnURL": "self#"}, ValueError),
+        ({**ASKED, "returnURL": 7}, TypeError),
+    ],
+)
+def test_requests_that_cannot_be(asked: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        AuthSettings(asked)
+
+
+def test_a_listener_is_callable() -> None:
+    with pytest.raises(TypeError):
+        AuthSettings(ASKED, on_state_change="print")  # type: ignore[arg-type]
+
+
+# ---- states
+
+
+def test_the_seven_states() -> None:
+    values = {name: value for name, value in vars(AuthStates).items() if name.isupper()}
+    assert len(values) == 7
+    assert values.pop("AUTHORIZED") == "ACCEPTED"
+    assert all(name == value for name, value in values.items())
+
+
+def test_a_state_shows_no_secret() -> None:
+    state = AuthState("ACCEPTED", key="secret", auth_url="http://h/?key=secret", api_endpoint="http://secret@h/")
+    assert "secret" not in repr(state) + str(state)
+    assert state["apiEndpoint"] == state.api_endpoint
+    assert state["id"] == state["status"] == "ACCEPTED"
+    assert set(state) == {"status", "id", "key", "authUrl", "apiEndpoint"}
+    assert len(state) == 5
+    assert pickle.loads(pickle.dumps(state)) == state
+    with pytest.raises(KeyError):
+        state["username"]
+
+
+# ---- the controller
+
+
+def test_from_the_click_to_signing_out(service: Service, person: Person) -> None:
+    told: list[AuthState] = []
+    interface = Interface(person.accept)
+    controller = AuthController(AuthSettings(ASKED, told.append), service, interface)
+    assert controller.init() is service
+    assert controller.state.status == AuthStates.INITIALIZED
+    controller.handle_click()
+    assert controller.state.status == AuthStates.AUTHORIZED
+    assert controller.state.username == person.username
+    assert interface.kept is not None
+    with Connection(interface.kept["apiEndpoint"]) as connection:
+        assert connection.username() == interface.kept["username"] == person.username
+
+    authorized = told[-1]
+    assert set(authorized) == {"status", "id", "key", "serviceInfo"}
+    with service.connect_from_key(authorized["key"]) as connection:
+        assert connection.username() == person.username
+
+    controller.handle_click()
+    assert interface.kept is None
+    assert interface.statuses == [
+        AuthStates.LOADING,
+        AuthStates.INITIALIZED,
+        AuthStates.NEED_SIGNIN,
+        AuthStates.AUTHORIZED,
+        AuthStates.SIGNOUT,
+        AuthStates.LOADING,
+        AuthStates.INITIALIZED,
+    ]
+    assert [state.status for state in told] == interface.statuses
+
+
+def test_kept_credentials_sign_in(service: Service, person: Person) -> None:
+    first = Interface(person.accept)
+    AuthController(AuthSettings(ASKED), service, first).start_auth_request()
+    again, told = Interface(), list[AuthState]()
+    again.kept = first.kept
+    controller = AuthController(AuthSettings(ASKED, told.append), service, again)
+    controller.init()
+    assert again.statuses == [AuthStates.LOADING, AuthStates.AUTHORIZED]
+    assert told[-1].key is None
+    with Connection(told[-1]["apiEndpoint"]) as connection:
+        assert connection.username() == told[-1]["username"] == person.username
+
+
+def test_a_refusal_leads_back_to_the_beginning(service: Service, person: Person) -> None:
+    interface = Interface(person.refuse)
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    controller.init()
+    controller.start_auth_request()
+    assert interface.statuses[-2:] == [AuthStates.REFUSED, AuthStates.INITIALIZED]
+    assert controller.state.status == AuthStates.INITIALIZED
+    assert interface.kept is None
+    interface.at_signin = person.accept
+    controller.handle_click()
+    assert controller.state.status == AuthStates.AUTHORIZED
+
+
+def test_a_handler_can_stop_it(service: Service) -> None:
+    def stop(key: str) -> None:
+        controller.stop_auth_request("No more.")
+
+    interface = Interface(stop)
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    controller.start_auth_request()
+    assert controller.state == AuthState(AuthStates.ERROR, message="No more.")
+    assert interface.statuses == [AuthStates.NEED_SIGNIN, AuthStates.ERROR]
+
+
+def test_another_thread_can_stop_it(service: Service, person: Person, sandbox: Sandbox) -> None:
+    waiting = threading.Event()
+    keys: list[str] = []
+
+    def note(key: str) -> None:
+        keys.append(key)
+        waiting.set()
+
+    interface = Interface(note)
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    flow = threading.Thread(target=controller.start_auth_request)
+    flow.start()
+    assert waiting.wait(10)
+    begin = time.monotonic()
+    controller.stop_auth_request("No more.")
+    flow.join()
+    assert time.monotonic() - begin < 0.9  # less than the platform's poll rate
+    assert controller.state.status == AuthStates.ERROR
+    person.accept(keys[0])  # too late
+    assert controller.state.status == AuthStates.ERROR
+    assert interface.kept is None
+
+
+def test_an_answer_that_comes_when_it_was_stopped_is_not_taken(
+    service: Service, person: Person, sandbox: Sandbox
+) -> None:
+    def accept_then_stop(key: str) -> None:
+        person.accept(key)
+        sandbox.faults.delay(0.3, path=f"reg/access/{key}")
+        threading.Timer(0.1, controller.stop_auth_request, ["No more."]).start()
+
+    interface = Interface(accept_then_stop)
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    controller.start_auth_request()
+    assert controller.state.message == "No more."
+    assert interface.kept is None
+
+
+def test_a_new_request_takes_the_place_of_one_that_waits(service: Service, person: Person) -> None:
+    waiting = threading.Event()
+    interface = Interface(lambda key: waiting.set())
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    first = threading.Thread(target=controller.start_auth_request)
+    first.start()
+    assert waiting.wait(10)
+    interface.at_signin = person.accept
+    controller.start_auth_request()
+    first.join()
+    assert controller.state.status == AuthStates.AUTHORIZED
+
+
+def test_a_click_while_it_waits_shows_the_page_again(service: Service) -> None:
+    def click_once(key: str) -> None:
+        if len(interface.states) == 1:
+            controller.handle_click()
+        else:
+            controller.stop_auth_request("Seen.")
+
+    interface = Interface(click_once)
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    controller.start_auth_request()
+    assert interface.statuses == [AuthStates.NEED_SIGNIN, AuthStates.NEED_SIGNIN, AuthStates.ERROR]
+    assert interface.states[0] == interface.states[1]
+
+
+def test_without_an_interface_signing_out_is_told(service: Service, person: Person) -> None:
+    told: list[AuthState] = []
+
+    def listen(state: AuthState) -> None:
+        told.append(state)
+        if state.status == AuthStates.NEED_SIGNIN:
+            person.accept(state["key"])
+
+    controller = AuthController(AuthSettings(ASKED, listen), service)
+    controller.init()
+    controller.handle_click()
+    controller.handle_click()
+    assert told[-1].status == AuthStates.SIGNOUT
+    controller.handle_click()
+    assert told[-1].status == AuthStates.AUTHORIZED
+
+
+def test_a_request_that_cannot_be_made_is_an_error(service: Service, sandbox: Sandbox) -> None:
+    sandbox.faults.status(400, method="POST", path="reg/access")
+    interface = Interface()
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    with pytest.raises(ApiError):
+        controller.start_auth_request()
+    assert interface.statuses == [AuthStates.ERROR]
+    assert isinstance(controller.state.error, ApiError)
+
+
+def test_an_answer_in_vain_is_an_error(service: Service) -> None:
+    controller = AuthController(AuthSettings(ASKED), service)
+    with pytest.raises(AccessTimeoutError):
+        controller.start_auth_request(timeout=0.2)
+    assert controller.state.status == AuthStates.ERROR
+
+
+def test_a_platform_that_cannot_be_reached_is_an_error(platform_url: str) -> None:
+    controller = AuthController(AuthSettings(ASKED), Service("http://127.0.0.1:9/", retry=None))
+    with pytest.raises(PryvConnectionError):
+        controller.init()
+    assert controller.state.status == AuthStates.ERROR
+
+
+def test_an_interrupt_ends_it(service: Service) -> None:
+    def interrupt_soon(key: str) -> None:
+        threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+    controller = AuthController(AuthSettings(ASKED), service, Interface(interrupt_soon))
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        controller.start_auth_request()
+    assert time.monotonic() - begin < 0.9  # less than the platform's poll rate
+    assert controller.state.status == AuthStates.ERROR
+
+
+def test_listeners_that_fail_change_nothing(service: Service, person: Person, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Interface):
+        def on_state_change(self, state: AuthState) -> None:
+            super().on_state_change(state)
+            raise LookupError("the interface's own")
+
+        def save_authorization_data(self, data: AuthorizationData) -> None:
+            raise OSError("no room")
+
+    def fail(state: AuthState) -> None:
+        raise LookupError("the app's own")
+
+    controller = AuthController(AuthSettings(ASKED, fail), service, Failing(person.accept))
+    controller.init()
+    controller.handle_click()
+    assert controller.state.status == AuthStates.AUTHORIZED
+    assert all(message in caplog.text for message in ("the interface's own", "the app's own", "no room"))
+    assert str(controller.state.api_endpoint) not in caplog.text
+
+
+@pytest.mark.parametrize(("settings", "service"), [({"authRequest": ASKED}, Service()), (AuthSettings(ASKED), None)])
+def test_what_is_no_setting_or_service(settings: Any, service: Any) -> None:
+    with pytest.raises(TypeError):
+        AuthController(settings, service)
+
+
+# ---- all at once
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+def test_setup_auth_signs_in(platform_url: str, person: Person, is_made: bool) -> None:
+    interface, given = Interface(person.accept), list[Any]()
+
+    def make(*arguments: Any) -> LoginUI:
+        given.extend(arguments)
+        return interface
+
+    settings = AuthSettings(ASKED)
+    ui = make if is_made else interface
+    service = setup_auth(settings, platform_url, {"name": "Customized"}, ui)
+    assert interface.statuses[-1] == AuthStates.AUTHORIZED
+    assert service.info().name == "Customized"
+    assert given == ([settings, service] if is_made else [])
+
+    interface.states.clear()
+    setup_auth(settings, platform_url, ui=interface)
+    assert interface.statuses == [AuthStates.LOADING, AuthStates.AUTHORIZED]
+
+
+def test_nothing_on_the_way_shows_the_key_or_the_token(
+    service: Service, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    request = start(service)
+    token = person.accept(request.key)
+    connection = wait_for_access(service, request)
+    shown = caplog.text + repr(request) + repr(connection) + str(parse_qs(urlsplit(service.info().access).query))
+    with pytest.raises(PryvError) as failed:
+        wait_for_access(service, attrs.evolve(request, poll=request.poll + "x"))
+    assert token not in shown + repr(failed.value)
+
+
+def test_a_state_is_a_mapping() -> None:
+    state: Mapping[str, Any] = AuthState(AuthStates.ERROR, message="why")
+    assert dict(state) == {"status": "ERROR", "id": "ERROR", "message": "why"}
