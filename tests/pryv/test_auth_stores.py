@@ -1,0 +1,270 @@
+"""Stores of credentials: one set of tests for all, and what each has of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keyring
+import keyring.errors
+import pytest
+from keyring.backend import KeyringBackend
+
+from pryv import MissingAddonError, PryvError
+from pryv.auth import AuthorizationData, CredentialStore, FileStore, KeyringStore, MemoryStore, default_store
+
+NAME = "an-app https://reg.pryv.me/"
+ALICE = AuthorizationData(apiEndpoint="https://token-a@alice.pryv.me/", username="alice")
+BOB = AuthorizationData(apiEndpoint="https://token-b@bob.pryv.me/", username="bob")
+ODD_NAMES = ["..", ".", "a/b", "../../outside", "é 日本", "a\nb", "a:b?c", "CON"]
+
+
+class FileKeyring(KeyringBackend):
+    """A system's keyring, for systems that have none: it keeps its passwords in a directory.
+
+    It fails as those do whose user does not unlock them when it is `locked`.
+    """
+
+    priority = 1.0
+    locked = False
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._directory = directory
+
+    def _file(self, service: str, username: str) -> Path:
+        if self.locked:
+            raise keyring.errors.KeyringLocked("the keyring is locked")
+        return self._directory / f"{service}-{username.encode().hex()}"
+
+    def get_password(self, service: str, username: str) -> str | None:
+        file = self._file(service, username)
+        return file.read_text() if file.exists() else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._file(service, username).write_text(password)
+
+    def delete_password(self, service: str, username: str) -> None:
+        try:
+            self._file(service, username).unlink()
+        except FileNotFoundError:
+            raise keyring.errors.PasswordDeleteError(username) from None
+
+
+@pytest.fixture
+def system_keyring(tmp_path: Path) -> Iterator[FileKeyring]:
+    before = keyring.get_keyring()
+    backend = FileKeyring(tmp_path)
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)
+
+
+@pytest.fixture(params=["memory", "file", "keyring"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> CredentialStore:
+    if request.param == "memory":
+        return MemoryStore()
+    if request.param == "file":
+        return FileStore(tmp_path / "made" / "when needed")
+    request.getfixturevalue("system_keyring")
+    return KeyringStore()
+
+
+# ---- all of them
+
+
+def test_what_is_kept_comes_back(store: CredentialStore) -> None:
+    assert store.get(NAME) is None
+    store.save(NAME, ALICE)
+    assert store.get(NAME) == ALICE
+
+
+def test_the_latest_counts(store: CredentialStore) -> None:
+    store.save(NAME, ALICE)
+    store.save(NAME, BOB)
+    assert store.get(NAME) == BOB
+
+
+def test_names_are_kept_apart(store: CredentialStore) -> None:
+    for name in ODD_NAMES:
+        store.save(name, AuthorizationData(apiEndpoint="https://token@host/", username=name))
+    for name in ODD_NAMES:
+        assert store.get(name) == {"apiEndpoint": "https://token@host/", "username": name}
+
+
+def test_what_is_deleted_is_gone(store: CredentialStore) -> None:
+    store.save(NAME, ALICE)
+    store.save("other", BOB)
+    store.delete(NAME)
+    assert store.get(NAME) is None
+    assert store.get("other") == BOB
+    store.delete(NAME)  # and again: nothing to do
+
+
+def test_a_username_is_not_needed(store: CredentialStore) -> None:
+    data = AuthorizationData(apiEndpoint="https://token@host/")
+    store.save(NAME, data)
+    assert store.get(NAME) == data
+
+
+def test_no_store_shows_what_it_keeps(store: CredentialStore) -> None:
+    store.save(NAME, ALICE)
+    assert "token-a" not in repr(store) + str(store)
+
+
+# ---- files
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "pryv"
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A umask that takes nothing away."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def only_file(directory: Path) -> Path:
+    (file,) = directory.iterdir()
+    return file
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_files_are_for_their_owner_alone(directory: Path) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    assert mode(directory) == 0o700
+    assert mode(only_file(directory)) == 0o600
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_files_are_for_their_owner_alone_from_the_start(directory: Path) -> None:
+    """Traces a save: no file in the directory is ever open to others."""
+    program = (
+        "import os, stat, sys\n"
+        "from pryv.auth import FileStore\n"
+        "def look(event, arguments):\n"
+        "    if event in ('open', 'os.rename') and os.path.isdir(sys.argv[1]):\n"
+        "        for entry in os.scandir(sys.argv[1]):\n"
+        "            print(oct(stat.S_IMODE(entry.stat().st_mode)))\n"
+        "sys.addaudithook(look)\n"
+        "FileStore(sys.argv[1]).save('name', {'apiEndpoint': 'https://token@host/'})\n"
+    )
+    seen = subprocess.run([sys.executable, "-c", program, directory], capture_output=True, text=True, check=True).stdout
+    assert set(seen.split()) == {"0o600"}
+
+
+@pytest.mark.parametrize("others", [0o040, 0o004, 0o020, 0o644])
+def test_a_file_that_others_have_access_to_is_refused(directory: Path, others: int) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    only_file(directory).chmod(0o600 | others)
+    with pytest.raises(PermissionError, match="chmod 600"):
+        store.get(NAME)
+    store.save(NAME, BOB)
+    assert store.get(NAME) == BOB
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"apiEndpoint": 7}', '{"apiEndpoint": "https://to ken@h/"}'])
+def test_a_damaged_file_says_so(directory: Path, content: str) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    only_file(directory).write_text(content)
+    with pytest.raises(PryvError, match="sign in again") as failed:
+        store.get(NAME)
+    assert "to ken" not in str(failed.value)
+
+
+def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    with pytest.raises(TypeError):
+        store.save(NAME, {"apiEndpoint": "https://token@host/", "username": object()})  # type: ignore[typeddict-item]
+    assert store.get(NAME) == ALICE
+    only_file(directory)
+
+
+def test_readers_and_writers_at_once_see_whole_files(directory: Path) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+
+    def write(data: AuthorizationData) -> None:
+        for _ in range(50):
+            FileStore(directory).save(NAME, data)
+
+    writers = [threading.Thread(target=write, args=[data]) for data in (ALICE, BOB)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        assert store.get(NAME) in (ALICE, BOB)
+    for writer in writers:
+        writer.join()
+    only_file(directory)
+
+
+def test_files_are_where_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", "not/absolute")
+    FileStore().save(NAME, ALICE)
+    assert FileStore(tmp_path / ".config" / "pryv").get(NAME) == ALICE
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    FileStore().save(NAME, BOB)
+    assert FileStore(tmp_path / "settings" / "pryv").get(NAME) == BOB
+
+
+# ---- the keyring
+
+
+def test_a_locked_keyring_says_so(system_keyring: FileKeyring) -> None:
+    store = KeyringStore()
+    system_keyring.locked = True
+    uses: list[Callable[[], object]] = [
+        lambda: store.get(NAME),
+        lambda: store.save(NAME, ALICE),
+        lambda: store.delete(NAME),
+    ]
+    for use in uses:
+        with pytest.raises(PryvError, match="locked") as failed:
+            use()
+        assert "token-a" not in str(failed.value)
+
+
+def test_the_keyring_is_preferred(system_keyring: FileKeyring) -> None:
+    assert isinstance(default_store(), KeyringStore)
+
+
+def test_a_keyring_that_is_none_is_not(system_keyring: FileKeyring) -> None:
+    system_keyring.priority = 0.5
+    assert isinstance(default_store(), FileStore)
+
+
+def test_without_the_extra(tmp_path: Path) -> None:
+    """Runs where `keyring` cannot be imported."""
+    program = (
+        "import sys, json\n"
+        "sys.modules['keyring'] = None\n"
+        "import pryv, pryv.auth\n"
+        "try:\n"
+        "    pryv.auth.KeyringStore()\n"
+        "except pryv.MissingAddonError as error:\n"
+        "    print(json.dumps([str(error), type(pryv.auth.default_store()).__name__]))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    message, fallback = json.loads(said)
+    assert "pip install 'pryv[keyring]'" in message
+    assert fallback == "FileStore"
+    assert issubclass(MissingAddonError, PryvError)
