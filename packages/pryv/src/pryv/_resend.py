@@ -91,7 +91,7 @@ def _settle(
     account: Account, calls: Sequence[Any], results: list[dict[str, Any]], timeout: Timeout | DefaultTimeout
 ) -> None:
     for index, (call, result) in enumerate(zip(calls, results, strict=True)):
-        error = result.get("error")
+        error = result.get("error") if isinstance(result, Mapping) else None
         taken = isinstance(error, Mapping) and error.get("id") == ERRORS.ITEM_ALREADY_EXISTS
         if taken and creates_with_id(call["method"], call["params"]):
             found = _found(account, call["params"], timeout)
@@ -108,9 +108,14 @@ def _found(
     except ApiError:
         return None
     there = body.get("event")
-    if not isinstance(there, Mapping) or any(there.get(key) != value for key, value in event.items()):
+    if not isinstance(there, Mapping) or not all(_holds(there, key, value) for key, value in event.items()):
         return None
     return body if file_size in (None, _file_size(there)) else None
+
+
+def _holds(event: Mapping[str, Any], key: str, value: Any) -> bool:
+    """Tell whether an event has what was sent; the platform leaves out `None`, 0 and `False`."""
+    return bool(event[key] == value) if key in event else not value
 
 
 def _file_size(event: Mapping[str, Any]) -> int | None:

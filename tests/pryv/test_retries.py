@@ -1,0 +1,332 @@
+"""What is tried again, when, and what is never sent twice: counted where it arrives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.pryv.conftest import FAST, Reply, error_reply, reply
+
+from pryv import (
+    Connection,
+    PryvConnectionError,
+    PryvError,
+    PryvTimeoutError,
+    RateLimitedError,
+    RetryPolicy,
+    ServerError,
+    Service,
+)
+from pryv._transport.retry import parse_retry_after
+from pryv.utils import new_event_id
+
+if TYPE_CHECKING:
+    from tests.pryv.conftest import Wire
+
+    from pryv_sandbox import Sandbox
+
+Use = Callable[[Connection], object]
+
+RETRIED_STATUSES = [429, 500, 502, 503, 504]
+EVENT = {"streamIds": ["diary"], "type": "note/txt", "content": "text"}
+SAFE: dict[str, Use] = {
+    "get": lambda connection: connection.get("streams"),
+    "access_info": lambda connection: connection.access_info(),
+    "iter_events": lambda connection: list(connection.iter_events()),
+    "post events with an id": lambda connection: connection.post("events", {**EVENT, "id": new_event_id()}),
+    "batch of reads": lambda connection: connection.api([{"method": "events.get"}, {"method": "streams.get"}]),
+    "batch of events with ids": lambda connection: connection.api(
+        [{"method": "events.create", "params": {**EVENT, "id": new_event_id()}}, {"method": "events.getOne"}]
+    ),
+    "posted batch of reads": lambda connection: connection.post("", [{"method": "events.get", "params": {}}]),
+}
+UNSAFE: dict[str, Use] = {
+    "post": lambda connection: connection.post("streams", {"id": "x"}),
+    "post events": lambda connection: connection.post("events", EVENT),
+    "post events with a null id": lambda connection: connection.post("events", {**EVENT, "id": None}),
+    "put": lambda connection: connection.put("events/x", {"content": "y"}),
+    "delete": lambda connection: connection.delete("events/x"),
+    "batch with a write": lambda connection: connection.api(
+        [{"method": "events.get"}, {"method": "streams.create", "params": {"id": "x"}}]
+    ),
+    "batch with an event without id": lambda connection: connection.api(
+        [
+            {"method": "events.create", "params": {**EVENT, "id": new_event_id()}},
+            {"method": "events.create", "params": EVENT},
+        ]
+    ),
+    "batch with an update": lambda connection: connection.api(
+        [{"method": "events.update", "params": {"id": new_event_id(), "update": {}}}]
+    ),
+    "batch with a delete": lambda connection: connection.api(
+        [{"method": "events.delete", "params": {"id": new_event_id()}}]
+    ),
+}
+
+
+def outcome(use: Use, connection: Connection) -> PryvError | None:
+    try:
+        use(connection)
+    except PryvError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("use", SAFE.values(), ids=SAFE.keys())
+@pytest.mark.parametrize("status", RETRIED_STATUSES)
+def test_what_is_safe_is_tried_again_after_a_failure(wire: Wire, connection: Connection, use: Use, status: int) -> None:
+    wire.always = error_reply(status, "x")
+    error = outcome(use, connection)
+    assert isinstance(error, RateLimitedError if status == 429 else ServerError)
+    assert len(wire.requests) == 3
+    assert len({(request.method, request.target, request.body) for request in wire.requests}) == 1
+
+
+@pytest.mark.parametrize("use", SAFE.values(), ids=SAFE.keys())
+@pytest.mark.parametrize("then", ["reset", "close"])
+def test_what_is_safe_is_tried_again_after_a_break(wire: Wire, connection: Connection, use: Use, then: str) -> None:
+    wire.always = Reply(b"", then)
+    assert type(outcome(use, connection)) is PryvConnectionError
+    assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize("use", UNSAFE.values(), ids=UNSAFE.keys())
+@pytest.mark.parametrize(
+    "answer", [*(error_reply(status, "x") for status in RETRIED_STATUSES), Reply(b"", "reset"), Reply(b"", "close")]
+)
+def test_what_is_not_safe_is_sent_once(wire: Wire, connection: Connection, use: Use, answer: Reply) -> None:
+    wire.always = answer
+    assert outcome(use, connection) is not None
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 501])
+def test_a_refusal_is_final(wire: Wire, connection: Connection, use: Use, status: int) -> None:
+    wire.always = error_reply(status, "x")
+    assert outcome(use, connection) is not None
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("use", SAFE.values(), ids=SAFE.keys())
+@pytest.mark.parametrize("retry", [None, RetryPolicy(attempts=1)])
+def test_retries_can_be_turned_off(wire: Wire, use: Use, retry: RetryPolicy | None) -> None:
+    wire.always = error_reply(503, "x")
+    with wire.connection(retry=retry) as connection:
+        assert isinstance(outcome(use, connection), ServerError)
+    assert len(wire.requests) == 1
+
+
+def test_a_call_recovers_within_its_tries(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend([error_reply(503, "x"), Reply(b"", "reset"), reply({"streams": [1]})])
+    assert connection.get("streams")["streams"] == [1]
+    assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
+def test_a_connection_never_made_is_tried_again(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, use: Use) -> None:
+    account = sandbox.create_account()
+    caplog.set_level("INFO", logger="pryv")
+    with Connection(account.api_endpoint, retry=FAST) as connection, sandbox.faults.refuse():
+        error = outcome(use, connection)
+    assert isinstance(error, PryvConnectionError)
+    assert not error.sent
+    assert error.retryable
+    assert len([record for record in caplog.records if "failed, the next" in record.message]) == 2
+
+
+def test_a_write_waits_out_a_restart(sandbox: Sandbox) -> None:
+    account = sandbox.create_account()
+    refusing, failed = threading.Event(), threading.Event()
+
+    def note(record: logging.LogRecord) -> bool:
+        failed.set()
+        return True
+
+    def restart() -> None:
+        with sandbox.faults.refuse():
+            refusing.set()
+            failed.wait(5)
+
+    log = logging.getLogger("pryv")
+    policy = RetryPolicy(attempts=50, backoff=0.05, max_backoff=0.05)
+    with Connection(account.api_endpoint, retry=policy) as connection:
+        restarting = threading.Thread(target=restart)
+        restarting.start()
+        refusing.wait()
+        log.addFilter(note)
+        log.setLevel(logging.INFO)
+        try:
+            assert connection.post("streams", {"id": "diary", "name": "Diary"})["stream"]["id"] == "diary"
+        finally:
+            log.setLevel(logging.NOTSET)
+            log.removeFilter(note)
+            restarting.join()
+
+
+def test_waits_are_drawn_from_a_growing_range() -> None:
+    policy = RetryPolicy(backoff=0.5, max_backoff=3)
+    for attempt, bound in [(1, 0.5), (2, 1), (3, 2), (4, 3), (5, 3), (5000, 3)]:
+        waits = [policy.wait(attempt) for _ in range(400)]
+        assert 0 <= min(waits) < bound * 0.2
+        assert bound * 0.8 < max(waits) <= bound
+
+
+def test_a_wait_is_never_shorter_than_the_platform_asks() -> None:
+    policy = RetryPolicy(backoff=0.5)
+    assert policy.wait(1, 30) == 30
+    assert 0 <= policy.wait(1, 0) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"attempts": 0}, ValueError),
+        ({"attempts": -1}, ValueError),
+        ({"attempts": 1.5}, TypeError),
+        ({"attempts": "3"}, TypeError),
+        ({"backoff": -1}, ValueError),
+        ({"backoff": float("nan")}, ValueError),
+        ({"backoff": "1"}, TypeError),
+        ({"max_backoff": -1}, ValueError),
+        ({"deadline": 0}, ValueError),
+        ({"deadline": -1}, ValueError),
+        ({"deadline": float("nan")}, ValueError),
+        ({"deadline": None}, TypeError),
+    ],
+)
+def test_policies_out_of_range_are_refused(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        RetryPolicy(**options)
+
+
+@pytest.mark.parametrize("retry", [3, True, {"attempts": 3}, RetryPolicy])
+def test_a_policy_is_a_policy(retry: Any) -> None:
+    for make in (Connection, Service):
+        with pytest.raises(TypeError):
+            make("https://host/", retry=retry)
+
+
+def http_date(seconds_from_now: float) -> str:
+    return format_datetime(datetime.fromtimestamp(time.time() + seconds_from_now, timezone.utc), usegmt=True)
+
+
+@pytest.mark.parametrize("form", [str, http_date])
+def test_retry_after_is_heeded(wire: Wire, connection: Connection, form: Callable[[int], str]) -> None:
+    wire.replies.append(error_reply(503, "x", {"Retry-After": form(2)}))
+    begin = time.monotonic()
+    connection.get("streams")
+    assert 0.9 <= time.monotonic() - begin < 4
+    assert len(wire.requests) == 2
+
+
+@pytest.mark.parametrize("form", [str, http_date])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_beyond_the_deadline_is_not_begun(
+    wire: Wire, connection: Connection, form: Callable[[int], str], status: int
+) -> None:
+    wire.always = error_reply(status, "x", {"Retry-After": form(3600)})
+    begin = time.monotonic()
+    error = outcome(SAFE["get"], connection)
+    assert time.monotonic() - begin < 1
+    assert len(wire.requests) == 1
+    assert isinstance(error, (RateLimitedError, ServerError))
+    assert error.retry_after == pytest.approx(3600, abs=2)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_error_that_is_not_retried_tells_when_to_come_back(wire: Wire, connection: Connection, status: int) -> None:
+    wire.always = error_reply(status, "x", {"Retry-After": "7"})
+    error = outcome(UNSAFE["post"], connection)
+    assert isinstance(error, (RateLimitedError, ServerError))
+    assert error.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 60),
+        ("Wed, 21 Oct 2015 09:28:00 +0200", 60),
+        ("Wed, 21 Oct 2015 07:28:00", 60),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 60),
+        ("Wed, 21 Oct 2014 07:28:00 GMT", 0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +9999", None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(value: str | None, seconds: float | None) -> None:
+    now = datetime(2015, 10, 21, 7, 27, tzinfo=timezone.utc).timestamp()
+    assert parse_retry_after(value, now) == seconds
+
+
+@given(st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ ([+-]\d+|[A-Z]+)")))
+def test_no_retry_after_is_too_odd(value: str) -> None:
+    seconds = parse_retry_after(value)
+    assert seconds is None or seconds >= 0
+
+
+def test_no_try_begins_after_the_deadline(wire: Wire) -> None:
+    wire.always = Reply(b"", "hang")
+    with wire.connection(timeout=0.2, retry=RetryPolicy(attempts=100, backoff=0, deadline=0.5)) as connection:
+        begin = time.monotonic()
+        assert isinstance(outcome(SAFE["get"], connection), PryvTimeoutError)
+        assert 0.5 <= time.monotonic() - begin < 1
+    assert len(wire.requests) == 3
+
+
+def test_an_interrupt_ends_a_wait_at_once(wire: Wire) -> None:
+    wire.always = error_reply(503, "x", {"Retry-After": "30"})
+    policy = RetryPolicy(attempts=3, deadline=120)
+
+    def interrupt() -> None:
+        wire.wait_until_asked(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with wire.connection(retry=policy) as connection:
+        begin = time.monotonic()
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt):
+            connection.get("streams")
+        interrupting.join()
+        assert time.monotonic() - begin < 2
+        assert len(wire.requests) == 1
+        wire.always = reply({"streams": []})
+        assert connection.get("streams")["streams"] == []
+
+
+def test_an_interrupt_ends_a_read_at_once(wire: Wire) -> None:
+    wire.replies.append(Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "hang"))
+
+    def interrupt() -> None:
+        wire.wait_until_asked(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with wire.connection(timeout=30) as connection:
+        begin = time.monotonic()
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
+        with pytest.raises(KeyboardInterrupt):
+            connection.get("streams")
+        interrupting.join()
+        assert time.monotonic() - begin < 2
+        assert connection.get("streams")
