@@ -116,5 +116,5 @@ class _Spinner:
 def _open(url: str) -> None:
     with contextlib.suppress(webbrowser.Error):
         browser = webbrowser.get()
-        if getattr(browser, "name", "") not in _TEXT_BROWSERS:
+        if getattr(browser, "basename", "") not in _TEXT_BROWSERS:
             browser.open(url)

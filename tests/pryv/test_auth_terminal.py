@@ -1,0 +1,173 @@
+"""Signing in from a terminal: what it shows, on a terminal and elsewhere, and what it keeps."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from pryv import Service
+from pryv.auth import AuthSettings, AuthState, AuthStates, MemoryStore, TerminalLogin
+
+ASKED = {"requestingAppId": "pryv-terminal-tests", "requestedPermissions": [{"streamId": "diary", "level": "read"}]}
+PAGE = "http://127.0.0.1:1/access.html?key=a&poll=b"
+WAITING = AuthState(AuthStates.NEED_SIGNIN, key="a", auth_url=PAGE)
+Make = Callable[..., TerminalLogin]
+
+
+@pytest.fixture
+def service(platform_url: str) -> Iterator[Service]:
+    with Service(platform_url) as service:
+        yield service
+
+
+@pytest.fixture
+def login(service: Service) -> Make:
+    def make(file: TextIO, open_browser: bool = False, app_id: str = "pryv-terminal-tests") -> TerminalLogin:
+        settings = AuthSettings({**ASKED, "requestingAppId": app_id})
+        return TerminalLogin(settings, service, store=MemoryStore(), open_browser=open_browser, file=file)
+
+    return make
+
+
+class Terminal:
+    """A terminal, from its screen's side."""
+
+    def __init__(self) -> None:
+        self._screen, program = pty.openpty()
+        self.file = os.fdopen(program, "w", encoding="utf-8")
+        self._shown = b""
+
+    def wait_for(self, text: str) -> str:
+        """Read on until a text is shown, and return all that was."""
+        while text.encode() not in self._shown:
+            self._shown += os.read(self._screen, 4096)
+        return self._shown.decode()
+
+    def close(self) -> None:
+        self.file.close()
+        os.close(self._screen)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+def test_a_terminal_shows_the_page_and_that_it_waits(login: Make, terminal: Terminal) -> None:
+    ui = login(terminal.file)
+    ui.on_state_change(WAITING)
+    shown = terminal.wait_for("\\ Waiting")  # the third frame: it turns
+    assert PAGE in shown
+    ui.on_state_change(AuthState(AuthStates.AUTHORIZED, username="alice"))
+    shown = terminal.wait_for("alice.\r\n")
+    assert shown.endswith("\r\x1b[KSigned in as alice.\r\n")
+
+
+def test_elsewhere_nothing_turns(login: Make) -> None:
+    log = io.StringIO()
+    ui = login(log)
+    ui.on_state_change(WAITING)
+    ui.on_state_change(AuthState(AuthStates.REFUSED))
+    assert (
+        log.getvalue() == f"To sign in, and to accept or refuse, open this page:\n\n    {PAGE}\n\nAccess was refused.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (AuthState(AuthStates.LOADING), ""),
+        (AuthState(AuthStates.INITIALIZED), ""),
+        (AuthState(AuthStates.AUTHORIZED, username="alice", api_endpoint="http://t@h/"), "Signed in as alice.\n"),
+        (AuthState(AuthStates.AUTHORIZED, key="a"), "Access was given.\n"),
+        (AuthState(AuthStates.SIGNOUT), "Signed out.\n"),
+        (AuthState(AuthStates.ERROR, message="No more."), "Signing in failed: No more.\n"),
+    ],
+)
+def test_what_is_said(login: Make, state: AuthState, said: str) -> None:
+    log = io.StringIO()
+    login(log).on_state_change(state)
+    assert log.getvalue() == said
+
+
+def test_it_says_it_on_standard_error(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    ui = TerminalLogin(AuthSettings(ASKED), service, store=MemoryStore(), open_browser=False)
+    ui.on_state_change(WAITING)
+    captured = capsys.readouterr()
+    assert PAGE in captured.err
+    assert captured.out == ""
+
+
+SHOW_THE_PAGE = """
+import sys, threading
+from pryv import Service
+from pryv.auth import AuthSettings, AuthState, AuthStates, MemoryStore, TerminalLogin
+settings = AuthSettings({"requestingAppId": "pryv-terminal-tests", "requestedPermissions": []})
+ui = TerminalLogin(settings, Service(), store=MemoryStore())
+ui.on_state_change(AuthState(AuthStates.NEED_SIGNIN, auth_url=sys.argv[1]))
+for thread in threading.enumerate():
+    if thread is not threading.main_thread():
+        thread.join()
+"""
+
+
+def show_the_page(browsers: str, path: str) -> subprocess.CompletedProcess[str]:
+    """Asks to sign in, in a process with these browsers and commands, which ends when its browser does."""
+    environment = {"BROWSER": browsers, "PATH": path}
+    command = [sys.executable, "-c", SHOW_THE_PAGE, PAGE]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+
+def a_browser(directory: Path, name: str) -> str:
+    """Makes a browser that writes the page it was opened with beside itself."""
+    program = directory / name
+    told = str(directory / "opened")
+    program.write_text(f"#!{sys.executable}\nimport sys\nopen({told!r}, 'w').write(sys.argv[1])\n")
+    program.chmod(0o755)
+    return f"{program} %s"
+
+
+def test_the_page_is_opened_in_a_browser(tmp_path: Path) -> None:
+    show_the_page(a_browser(tmp_path, "a-browser"), os.defpath)
+    assert (tmp_path / "opened").read_text() == PAGE
+
+
+def test_a_browser_that_would_take_the_terminal_is_left_alone(tmp_path: Path) -> None:
+    a_browser(tmp_path, "w3m")
+    show_the_page("w3m %s", str(tmp_path))
+    assert not (tmp_path / "opened").exists()
+
+
+@pytest.mark.parametrize("browsers", ["", "a-browser-that-does-not-exist %s", f"{shutil.which('false')} %s"])
+def test_without_a_browser_the_url_is_enough(browsers: str) -> None:
+    said = show_the_page(browsers, "/nowhere")
+    assert PAGE in said.stderr
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""
+
+
+def test_credentials_are_kept_for_the_app_on_its_platform(service: Service) -> None:
+    store = MemoryStore()
+    other = Service(None, {**service.info(), "register": "https://reg.elsewhere.example/"})
+    apps = [
+        TerminalLogin(AuthSettings({**ASKED, "requestingAppId": app_id}), platform, store=store)
+        for app_id in ("an-app", "another")
+        for platform in (service, other)
+    ]
+    for number, app in enumerate(apps):
+        assert app.get_authorization_data() is None
+        app.save_authorization_data({"apiEndpoint": f"https://token{number}@host/"})
+    apps[0].delete_authorization_data()
+    kept = [app.get_authorization_data() for app in apps]
+    assert kept == [None, *({"apiEndpoint": f"https://token{number}@host/"} for number in (1, 2, 3))]
