@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pryv_sandbox.access import Access
 from pryv_sandbox.errors import forbidden, invalid_request_structure, unknown_reference
 from pryv_sandbox.stream_tree import StreamTree
-from pryv_sandbox.system_streams import ACCOUNT, EMAILS, Store, store_of
+from pryv_sandbox.system_streams import ACCOUNT, Store, store_of
 
 RawQuery = dict[str, list[str]]
 
@@ -129,11 +129,11 @@ def _check_readable(stream_ids: list[str], tree: StreamTree, access: Access) -> 
 def _expand_star(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
     if access.is_personal and "not" not in query and (trashed or not tree.has_trashed):
         local = [StreamsQuery("local", (), frozenset())]
+    elif access.can_read("*"):
+        local = _expand(query, tree, access, trashed=trashed)
     else:
-        roots = [stream["id"] for stream in tree.children(None) if stream["id"] != EMAILS]
-        granted = roots if access.can_read("*") else access.readable()
-        named = [stream_id for stream_id in granted if store_of(stream_id) == "local"]
-        local = _expand({**query, "any": named}, tree, access, trashed=trashed)
+        readable = [stream_id for stream_id in access.readable() if store_of(stream_id) == "local"]
+        local = _expand({**query, "any": readable}, tree, access, trashed=trashed)
     fields = [ACCOUNT] if access.is_personal else [item for item in access.readable() if store_of(item) == "account"]
     return local + _expand({"any": fields}, tree, access, trashed=trashed)
 
@@ -143,13 +143,7 @@ def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool)
 
     def streams_of(stream_ids: Iterable[str], without: frozenset[str]) -> frozenset[str]:
         return frozenset(
-            found
-            for stream_id in stream_ids
-            for found in (
-                [stream_id[:-1]]
-                if stream_id.endswith("!")
-                else tree.expand(stream_id, trashed=trashed, excluded=without)
-            )
+            found for stream_id in stream_ids for found in _streams_below(stream_id, tree, without, trashed=trashed)
         )
 
     any_of = streams_of(query["any"], excluded)
@@ -158,3 +152,15 @@ def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool)
     if not every:
         return []
     return [StreamsQuery(store_of(query["any"][0]), every, streams_of(excluded, frozenset(query["any"])))]
+
+
+def _streams_below(stream_id: str, tree: StreamTree, without: frozenset[str], *, trashed: bool) -> Iterator[str]:
+    """The stream and those below it; ``*`` is above all but the system's own, ``ID!`` above none."""
+    if stream_id.endswith("!"):
+        yield stream_id[:-1]
+    elif stream_id != "*":
+        yield from tree.expand(stream_id, trashed=trashed, excluded=without)
+    else:
+        for root in tree.children(None):
+            if not root["id"].startswith(":"):
+                yield from tree.expand(root["id"], trashed=trashed, excluded=without)

@@ -1,0 +1,84 @@
+"""Several calls in one request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from pryv_sandbox.app import create_app
+from pryv_sandbox.platform import Platform
+from pryv_sandbox.serving import ServerThread
+from pryv_sandbox.settings import Settings
+
+from .caller import Caller
+
+
+def test_carries_calls_out_in_order_and_each_on_its_own(owner: Caller) -> None:
+    event = {"streamIds": ["a"], "type": "note/txt", "content": "x"}
+    results = owner.batch(
+        ("events.create", event),
+        ("streams.create", {"id": "a", "name": "A"}),
+        ("events.create", event),
+        ("events.get", {"streams": ["a"]}),
+        ("events.get", {"limit": "many"}),
+        ("no.such", {}),
+    )
+    errors = [result["error"]["id"] if "error" in result else None for result in results]
+    assert errors == [
+        "unknown-referenced-resource", None, None, None, "invalid-parameters-format", "invalid-method",
+    ]  # fmt: skip
+    assert results[3]["events"] == [results[2]["event"]]
+
+
+def test_batches_may_hold_batches(owner: Caller) -> None:
+    inner = [{"method": "streams.create", "params": {"id": name, "name": name}} for name in "ab"]
+    ((first, second),) = (result["results"] for result in owner.batch(("callBatch", inner)))
+    assert (first["stream"]["id"], second["stream"]["id"]) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [({}, "#"), ([1], "#/0"), ([{"method": "x"}], "#/0/"), ([{"method": 1, "params": {}}], "#/0/method")],
+)
+def test_names_the_place_of_a_malformed_call(owner: Caller, body: Any, path: str) -> None:
+    problems = owner.post("", body, 400)["error"]["data"]
+    assert problems[0]["path"] == path
+
+
+def test_notes_how_often_each_method_was_used(owner: Caller) -> None:
+    app = owner.grant(every="manage")
+    app.batch(("events.get", {}), ("events.get", {}), ("streams.get", {}))
+    app.get("events")
+    app.post("streams", {"id": "a", "name": "A"})
+    calls = app.get("access-info")["calls"]
+    assert {name: calls.get(name) for name in ("events:get", "streams:get", "streams:create")} == {
+        "events:get": 3, "streams:get": 1, "streams:create": 1,
+    }  # fmt: skip
+
+
+class TestLimit:
+    """A batch holds no more results than the platform allows; the same read on its own does."""
+
+    @pytest.fixture
+    def url(self) -> Iterator[str]:
+        platform = Platform(Settings(results_limit=50, page_size=20))
+        server = ServerThread(lambda: create_app(platform), "127.0.0.1", 0)
+        server.start()
+        yield f"http://127.0.0.1:{server.port}/"
+        server.stop()
+        platform.close()
+
+    def test_too_many_results_are_an_error(self, url: str) -> None:
+        person = {"username": "someone", "password": "some-password", "email": "a@b.c", "appId": "the-app"}
+        endpoint = requests.post(f"{url}reg/users", json=person, timeout=5).json()["apiEndpoint"]
+        owner = Caller(url, "someone", endpoint.split("//")[1].split("@")[0])
+        owner.add_streams("a")
+        event = {"streamIds": ["a"], "type": "note/txt", "content": "x"}
+        owner.batch(*[("events.create", event)] * 51)
+        fits, exceeds = owner.batch(*(("events.get", {"streams": ["a"], "limit": limit}) for limit in (50, 51)))
+        assert len(fits["events"]) == 50
+        assert (exceeds["error"]["id"], exceeds["error"]["data"]) == ("too-many-results", {"limit": 50})
+        assert len(owner.get("events", streams="a", limit=51)["events"]) == 51
