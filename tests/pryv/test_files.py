@@ -1,0 +1,666 @@
+"""Files attached to events: what is sent, what is received, and what neither may do."""
+
+from __future__ import annotations
+
+import base64
+import email
+import errno
+import hashlib
+import io
+import json
+import os
+import signal
+import threading
+import tracemalloc
+from collections.abc import Callable
+from email.message import Message
+from email.policy import HTTP
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.conftest import Account
+from tests.pryv.conftest import FAST, Reply, error_reply, reply
+
+from pryv import (
+    Connection,
+    ForbiddenError,
+    IntegrityError,
+    ItemAlreadyExistsError,
+    PryvConnectionError,
+    PryvTimeoutError,
+    UnknownResourceError,
+)
+from pryv.utils import new_event_id
+
+if TYPE_CHECKING:
+    from tests.pryv.conftest import Wire
+
+    from pryv_sandbox import Sandbox
+
+CONTENT = bytes(range(256)) * 300
+EVENT = {"streamIds": ["diary"], "type": "picture/attached"}
+ATTACHED = {"id": "file1", "fileName": "a.bin", "type": "application/octet-stream", "size": len(CONTENT)}
+REFUSED = error_reply(403, "forbidden")
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def account(module_account: Account) -> Connection:
+    """A connection to an account with the stream `diary`."""
+    connection = module_account[2]
+    connection.post("streams", {"id": "diary", "name": "Diary"})
+    return connection
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A file on disk."""
+    path = tmp_path / "Été 1.png"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def sri(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}-{base64.b64encode(hashlib.new(algorithm, content).digest()).decode()}"
+
+
+def attachment_of(answer: dict[str, Any]) -> dict[str, Any]:
+    attachment: dict[str, Any] = answer["event"]["attachments"][-1]
+    return attachment
+
+
+def parts_of(body: bytes, content_type: str) -> list[Message]:
+    """Return the parts of a form as a mail parser understands it."""
+    form = email.message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body, policy=HTTP)
+    parts = form.get_payload()
+    assert isinstance(parts, list)
+    return cast("list[Message]", parts)
+
+
+# ---- sending
+
+
+def test_a_file_comes_with_its_event(account: Connection, photo: Path) -> None:
+    event = account.create_event_with_file({**EVENT, "description": "über"}, photo)["event"]
+    assert (event["type"], event["description"]) == ("picture/attached", "über")
+    (attachment,) = event["attachments"]
+    assert attachment["fileName"] == "Été 1.png"
+    assert attachment["type"] == "image/png"
+    assert attachment["size"] == len(CONTENT)
+    assert account.download_attachment(event["id"], attachment) == CONTENT
+
+
+def test_a_path_may_be_a_string(account: Connection, photo: Path) -> None:
+    assert attachment_of(account.create_event_with_file(EVENT, str(photo)))["size"] == len(CONTENT)
+
+
+class OneByOne(io.RawIOBase):
+    """A file that cannot seek and gives a single byte at a time."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not len(buffer):
+            return 0
+        return self._content.readinto(memoryview(buffer)[:1])
+
+
+def at_position_3() -> BinaryIO:
+    file = io.BytesIO(b"..." + CONTENT)
+    file.seek(3)
+    return file
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda: CONTENT,
+        lambda: bytearray(CONTENT),
+        lambda: memoryview(CONTENT),
+        lambda: io.BytesIO(CONTENT),
+        at_position_3,
+        lambda: OneByOne(CONTENT),
+    ],
+    ids=["bytes", "bytearray", "memoryview", "file", "from-where-it-stands", "cannot-seek"],
+)
+def test_files_at_hand(account: Connection, source: Callable[[], Any]) -> None:
+    for answer in (
+        account.create_event_with_file_from_buffer(EVENT, source(), "a.csv"),
+        account.add_attachment(account.post("events", EVENT)["event"]["id"], source(), "a.csv"),
+    ):
+        attachment = attachment_of(answer)
+        assert (attachment["fileName"], attachment["type"]) == ("a.csv", "text/csv")
+        assert account.download_attachment(answer["event"]["id"], attachment["id"]) == CONTENT
+
+
+def test_an_empty_file(account: Connection) -> None:
+    answer = account.create_event_with_file_from_buffer(EVENT, b"", "empty")
+    assert attachment_of(answer)["size"] == 0
+    assert account.download_attachment(answer["event"]["id"], attachment_of(answer)) == b""
+
+
+def test_a_file_that_is_attached_has_its_own_name_unless_another_is_given(account: Connection, photo: Path) -> None:
+    event_id = account.post("events", EVENT)["event"]["id"]
+    with photo.open("rb") as file:
+        assert attachment_of(account.add_attachment(event_id, file))["fileName"] == "Été 1.png"
+        assert not file.closed
+    assert attachment_of(account.add_attachment(event_id, photo))["fileName"] == "Été 1.png"
+    answer = account.add_attachment(event_id, photo, "other.txt")
+    assert attachment_of(answer)["fileName"] == "other.txt"
+    assert len(answer["event"]["attachments"]) == 3
+
+
+def test_an_attachment_is_deleted(account: Connection) -> None:
+    event = account.create_event_with_file_from_buffer(EVENT, b"1", "1.txt")["event"]
+    event = account.add_attachment(event["id"], b"2", "2.txt")["event"]
+    first, second = event["attachments"]
+    left = account.delete_attachment(event["id"], first["id"])["event"]["attachments"]
+    assert [item["id"] for item in left] == [second["id"]]
+    with pytest.raises(UnknownResourceError):
+        account.delete_attachment(event["id"], first["id"])
+    with pytest.raises(UnknownResourceError):
+        account.download_attachment(event["id"], first)
+    with pytest.raises(UnknownResourceError):
+        account.download_attachment(event["id"], first["id"])
+
+
+PRINTABLE = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='"/\\;')
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.text(PRINTABLE, min_size=1, max_size=60).filter(lambda name: name not in (".", "..")), content=st.binary()
+)
+@example(name="a;b=c.txt", content=b"\r\n--\r\n")
+@example(name="%22 .txt ", content=b"")
+def test_any_name_and_content_arrive_as_they_are(account: Connection, name: str, content: bytes) -> None:
+    answer = account.create_event_with_file_from_buffer({**EVENT, "id": new_event_id()}, content, name)
+    assert attachment_of(answer)["fileName"] == name
+    assert account.download_attachment(answer["event"]["id"], attachment_of(answer)) == content
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.text(st.sampled_from('a"\r\n\0\x1f\x7f/\\: '), min_size=1))
+@example(name='x"\r\nContent-Type: text/html\r\n\r\n<html>')
+@example(name="data:text/html\r\nX-Injected: 1,")
+@example(name="../../etc/passwd")
+@example(name="\udcff.bin")
+def test_no_name_leaves_its_place(account: Connection, name: str) -> None:
+    event = {**EVENT, "id": new_event_id()}
+    attachment = attachment_of(account.create_event_with_file_from_buffer(event, b"content", name))
+    assert not set(attachment["fileName"]) & set('"\r\n\0/\\')
+    assert attachment["size"] == 7
+    assert attachment["type"] == "application/octet-stream"
+
+
+def test_the_form_is_one_that_others_can_read(wire: Wire, connection: Connection) -> None:
+    connection.create_event_with_file_from_buffer({"content": "é\r\n--"}, CONTENT, 'Été "1".png')
+    (request,) = wire.requests
+    assert (request.method, request.target) == ("POST", "/user/events")
+    assert request.headers["content-length"] == str(len(request.body))
+    assert "transfer-encoding" not in request.headers
+    event, file = parts_of(request.body, request.headers["content-type"])
+    assert event.get_param("name", header="content-disposition") == "event"
+    payload = event.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    assert json.loads(payload) == {"content": "é\r\n--"}
+    assert file.get_param("name", header="content-disposition") == "file"
+    assert file.get_content_type() == "image/png"
+    assert 'filename="Été %221%22.png"'.encode() in request.body
+    assert CONTENT in request.body
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("a.PNG", "image/png"),
+        ("a.json", "application/json"),
+        ("a.csv.gz", "application/octet-stream"),
+        ("a.tgz", "application/octet-stream"),
+        ("a", "application/octet-stream"),
+        (".png", "application/octet-stream"),
+    ],
+)
+def test_the_extension_decides_on_the_type(account: Connection, name: str, media_type: str) -> None:
+    assert attachment_of(account.create_event_with_file_from_buffer(EVENT, b"", name))["type"] == media_type
+
+
+def test_memory_does_not_grow_with_the_file(account: Connection, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    with large.open("wb") as file:
+        file.truncate(64 * MIB)
+    tracemalloc.start()
+    try:
+        answer = account.create_event_with_file(EVENT, large)
+        account.download_attachment(answer["event"]["id"], attachment_of(answer), tmp_path / "copy.bin")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "copy.bin").stat().st_size == 64 * MIB
+    assert peak < 16 * MIB
+
+
+# ---- files that cannot be sent
+
+
+def test_a_file_that_cannot_be_opened_is_known_before_any_request(
+    wire: Wire, connection: Connection, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        connection.create_event_with_file(EVENT, tmp_path / "missing")
+    with pytest.raises(FileNotFoundError):
+        connection.add_attachment("event1", tmp_path / "missing")
+    with pytest.raises(IsADirectoryError):
+        connection.create_event_with_file(EVENT, str(tmp_path))
+    with pytest.raises(IsADirectoryError):
+        connection.add_attachment("event1", str(tmp_path))
+    assert wire.requests == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(wire: Wire, connection: Connection, photo: Path) -> None:
+    photo.chmod(0)
+    with pytest.raises(PermissionError):
+        connection.create_event_with_file(EVENT, photo)
+    assert wire.requests == []
+
+
+def test_what_is_not_a_file_is_refused_before_any_request(wire: Wire, connection: Connection, photo: Path) -> None:
+    anything = cast("Any", connection)
+    with photo.open(encoding="latin-1") as text:
+        for source in (text, io.StringIO("text"), 5, None, object(), ["rows"]):
+            with pytest.raises(TypeError):
+                anything.create_event_with_file_from_buffer(EVENT, source, "a.txt")
+            with pytest.raises(TypeError):
+                anything.add_attachment("event1", source, "a.txt")
+            with pytest.raises(TypeError):
+                anything.create_event_with_file(EVENT, source)
+    with pytest.raises(TypeError):
+        anything.create_event_with_file_from_buffer(EVENT, str(photo), "a.txt")
+    with pytest.raises(TypeError):
+        anything.create_event_with_file_from_buffer(EVENT, CONTENT, b"a.txt")
+    with pytest.raises(TypeError):
+        anything.create_event_with_file([EVENT], photo)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        connection.create_event_with_file({**EVENT, "content": float("nan")}, photo)
+    assert wire.requests == []
+
+
+def test_a_name_is_needed(wire: Wire, connection: Connection) -> None:
+    for name in ("", ".", ".."):
+        with pytest.raises(ValueError, match="not a file name"):
+            connection.create_event_with_file_from_buffer(EVENT, b"", name)
+    with pytest.raises(ValueError, match="filename is needed"):
+        connection.add_attachment("event1", CONTENT)
+    with pytest.raises(ValueError, match="filename is needed"):
+        connection.add_attachment("event1", io.BytesIO(CONTENT))
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("item_id", ["", ".", ".."])
+def test_an_id_cannot_lead_elsewhere(wire: Wire, connection: Connection, item_id: str) -> None:
+    for call in (
+        lambda: connection.add_attachment(item_id, b"", "a"),
+        lambda: connection.delete_attachment(item_id, "file1"),
+        lambda: connection.delete_attachment("event1", item_id),
+        lambda: connection.download_attachment(item_id, "file1"),
+        lambda: connection.download_attachment("event1", item_id),
+        lambda: connection.download_attachment("event1", {"id": item_id}),
+    ):
+        with pytest.raises(ValueError, match="not an id"):
+            call()
+    assert wire.requests == []
+
+
+def test_ids_are_one_segment_each(wire: Wire, connection: Connection) -> None:
+    connection.add_attachment("a/b?c", b"", "a")
+    connection.delete_attachment("a/b", "#\r\n")
+    wire.replies.append(reply(b""))
+    connection.download_attachment("../x", {"id": "é", "size": 0})
+    assert [request.target for request in wire.requests] == [
+        "/user/events/a%2Fb%3Fc",
+        "/user/events/a%2Fb/%23%0D%0A",
+        "/user/events/..%2Fx/%C3%A9",
+    ]
+
+
+class Failing(io.BytesIO):
+    """A file that cannot be read past its middle."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(bytes(MIB))
+        self._error = error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() >= MIB // 2:
+            raise self._error
+        return super().read(size)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE, errno.ECONNRESET])
+def test_an_error_of_the_file_passes_through(account: Connection, number: int) -> None:
+    error = OSError(number, os.strerror(number))
+    event_id = new_event_id()
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
+        account.create_event_with_file_from_buffer({**EVENT, "id": event_id}, Failing(error), "a.bin")
+    assert caught.value is error
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    with pytest.raises(UnknownResourceError):
+        account.get(f"events/{event_id}")
+
+
+class Changing(io.FileIO):
+    """A file on disk that gets another length once its reading has begun."""
+
+    def __init__(self, path: Path, length: int) -> None:
+        super().__init__(path)
+        self._path = path
+        self._length = length
+
+    def read(self, size: int | None = -1, /) -> bytes | None:  # type: ignore[override]
+        if size:
+            os.truncate(self._path, self._length)
+        return super().read(size)
+
+
+@pytest.mark.parametrize(("length", "message"), [(1000, "shorter"), (MIB + 1, "longer")])
+def test_a_file_that_changes_its_length_is_not_sent(
+    account: Connection, tmp_path: Path, length: int, message: str
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(bytes(MIB))
+    event_id = new_event_id()
+    with Changing(path, length) as file, pytest.raises(OSError, match=message):
+        account.create_event_with_file_from_buffer({**EVENT, "id": event_id}, cast("BinaryIO", file), "log.txt")
+    with pytest.raises(UnknownResourceError):
+        account.get(f"events/{event_id}")
+
+
+# ---- sending again
+
+
+def slow_to_give_up(account: Connection) -> Connection:
+    return Connection(account.api_endpoint, retry=FAST)
+
+
+def test_an_event_with_an_id_is_sent_again_whole(account: Connection, sandbox: Sandbox, photo: Path) -> None:
+    event = {**EVENT, "id": new_event_id()}
+    sandbox.faults.cut(executed=False, method="POST", path="/events$")
+    with slow_to_give_up(account) as connection:
+        answer = connection.create_event_with_file(event, photo)
+    assert attachment_of(answer)["integrity"] == sri(CONTENT)
+
+
+def test_a_lost_answer_is_found_again(account: Connection, sandbox: Sandbox, photo: Path) -> None:
+    event = {**EVENT, "id": new_event_id()}
+    sandbox.faults.cut(method="POST", path="/events$")
+    with slow_to_give_up(account) as connection:
+        answer = connection.create_event_with_file(event, photo)
+    assert answer["event"]["id"] == event["id"]
+    assert [item["size"] for item in answer["event"]["attachments"]] == [len(CONTENT)]
+
+
+def test_an_event_there_with_another_file_is_not_taken_for_the_one_sent(wire: Wire, connection: Connection) -> None:
+    event = {**EVENT, "id": new_event_id()}
+    taken = error_reply(409, "item-already-exists")
+    for attachments in ([], [{**ATTACHED, "size": 1}], [ATTACHED, ATTACHED]):
+        wire.replies.extend([Reply(then="reset"), taken, reply({"event": {**event, "attachments": attachments}})])
+        with pytest.raises(ItemAlreadyExistsError):
+            connection.create_event_with_file_from_buffer(event, CONTENT, "a.bin")
+    wire.replies.extend([Reply(then="reset"), taken, reply({"event": {**event, "attachments": [ATTACHED]}})])
+    assert attachment_of(connection.create_event_with_file_from_buffer(event, CONTENT, "a.bin")) == ATTACHED
+
+
+def test_nothing_else_is_sent_twice(account: Connection, sandbox: Sandbox, photo: Path) -> None:
+    event_id = account.post("events", {**EVENT, "description": "sent once"})["event"]["id"]
+    with slow_to_give_up(account) as connection:
+        sandbox.faults.cut(method="POST", path="/events/")
+        with pytest.raises(PryvConnectionError):
+            connection.add_attachment(event_id, photo)
+        sandbox.faults.cut(method="POST", path="/events$")
+        with pytest.raises(PryvConnectionError):
+            connection.create_event_with_file({**EVENT, "description": "sent once"}, photo)
+        sent = [event for event in connection.iter_events() if event.get("description") == "sent once"]
+    assert [len(event["attachments"]) for event in sent] == [1, 1]
+
+
+def test_a_file_follows_its_account(wire: Wire, other_wire: Wire, connection: Connection) -> None:
+    wire.replies.append(error_reply(421, "wrong-core", data={"coreUrl": other_wire.url}))
+    connection.add_attachment("event1", CONTENT, "a.bin")
+    assert wire.requests[0].body == other_wire.requests[0].body
+    assert CONTENT in other_wire.requests[0].body
+
+
+def test_an_upload_that_nobody_reads_ends(wire: Wire) -> None:
+    wire.replies.append(Reply(then="hang"))
+    with wire.connection(timeout=0.3) as connection, pytest.raises(PryvTimeoutError):
+        connection.add_attachment("event1", CONTENT, "a.bin")
+
+
+# ---- receiving
+
+
+@pytest.fixture(scope="module")
+def stored(account: Connection) -> tuple[str, dict[str, Any]]:
+    """An event's id and its attachment."""
+    answer = account.create_event_with_file_from_buffer(EVENT, CONTENT, "../../escaped.bin")
+    return answer["event"]["id"], attachment_of(answer)
+
+
+def test_a_download_goes_where_it_is_asked_to(
+    account: Connection, stored: tuple[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    event_id, attachment = stored
+    for item in (attachment, attachment["id"]):
+        assert account.download_attachment(event_id, item) == CONTENT
+        path = tmp_path / "path.bin"
+        assert account.download_attachment(event_id, item, path) is path
+        assert path.read_bytes() == CONTENT
+        name = str(tmp_path / "name.bin")
+        assert account.download_attachment(event_id, item, name) is name
+        assert Path(name).read_bytes() == CONTENT
+        file = io.BytesIO()
+        assert account.download_attachment(event_id, item, file) is file
+        assert file.getvalue() == CONTENT
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["name.bin", "path.bin"]
+
+
+def test_a_download_takes_the_place_of_a_file(
+    account: Connection, stored: tuple[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    target, link = tmp_path / "target.bin", tmp_path / "link.bin"
+    target.write_bytes(b"before")
+    link.symlink_to(target)
+    account.download_attachment(*stored, link)
+    assert link.is_symlink()
+    assert target.read_bytes() == CONTENT
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    assert target.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_a_destination_that_cannot_be_is_known_before_any_request(
+    wire: Wire, connection: Connection, tmp_path: Path
+) -> None:
+    def download(destination: Any) -> None:
+        connection.download_attachment("event1", "file1", destination)
+
+    for directory in (tmp_path, str(tmp_path), f"{tmp_path}/new/", ""):
+        with pytest.raises(IsADirectoryError):
+            download(directory)
+    with pytest.raises(FileNotFoundError):
+        download(tmp_path / "missing" / "a.bin")
+    with pytest.raises(ValueError, match="not a file that can be replaced"):
+        download("/dev/null")
+    with (tmp_path / "text").open("w") as text:
+        for destination in (text, io.StringIO(), 5, b"bytes"):
+            with pytest.raises(TypeError):
+                download(destination)
+    with (tmp_path / "text").open("rb") as reader, pytest.raises(io.UnsupportedOperation):
+        download(reader)
+    for attachment in (5, None, {}, {"id": 5}):
+        with pytest.raises((TypeError, ValueError)):
+            connection.download_attachment("event1", cast("Any", attachment))
+    assert wire.requests == []
+    assert [item.name for item in tmp_path.iterdir()] == ["text"]
+
+
+def test_the_token_is_in_the_header_alone(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(reply(CONTENT))
+    connection.download_attachment("event1", {**ATTACHED, "readToken": "read-token"})
+    (request,) = wire.requests
+    assert request.target == "/user/events/event1/file1"
+    assert request.headers["authorization"] == wire.token
+
+
+def test_a_name_from_the_platform_decides_nothing(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    headers = {"Content-Disposition": f"attachment; filename={outside}"}
+    wire.replies.append(reply(CONTENT, headers=headers))
+    (tmp_path / "in").mkdir()
+    connection.download_attachment("event1", {**ATTACHED, "fileName": str(outside)}, tmp_path / "in" / "a.bin")
+    assert sorted(item.name for item in tmp_path.rglob("*")) == ["a.bin", "in"]
+
+
+WRONG = sri(b"something else")
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        {"size": len(CONTENT)},
+        {"integrity": sri(CONTENT)},
+        {"integrity": sri(CONTENT, "sha384")},
+        {"integrity": sri(CONTENT, "sha512")},
+        {"integrity": f"{WRONG} {sri(CONTENT)}"},
+        {"integrity": f"{WRONG}  {sri(CONTENT, 'sha512')}?option"},
+        {"integrity": "md5-unknown"},
+        {"integrity": None, "size": None},
+        {},
+    ],
+)
+def test_what_is_as_announced_is_accepted(wire: Wire, connection: Connection, announced: dict[str, Any]) -> None:
+    wire.replies.append(reply(CONTENT))
+    assert connection.download_attachment("event1", {"id": "file1", **announced}) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "announced",
+    [
+        {"size": len(CONTENT) - 1},
+        {"size": len(CONTENT) + 1},
+        {"size": 0},
+        {"integrity": WRONG},
+        {"integrity": sri(b"something else", "sha384")},
+        {"integrity": f"{sri(CONTENT)} {sri(b'something else', 'sha512')}"},
+        {"integrity": "sha256-"},
+        {"integrity": sri(CONTENT).lower()},
+    ],
+)
+def test_what_is_not_as_announced_leaves_the_target_alone(
+    wire: Wire, connection: Connection, tmp_path: Path, announced: dict[str, Any]
+) -> None:
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"before")
+    for destination in (target, None, io.BytesIO()):
+        wire.replies.append(reply(CONTENT))
+        with pytest.raises(IntegrityError):
+            connection.download_attachment("event1", {"id": "file1", **announced}, destination)
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
+    assert connection.get("access-info")["meta"]
+
+
+def test_an_id_is_checked_against_what_the_event_tells(wire: Wire, connection: Connection) -> None:
+    event = {"id": "event1", "attachments": [{**ATTACHED, "integrity": WRONG}]}
+    wire.replies.extend([reply({"event": event}), reply(CONTENT)])
+    with pytest.raises(IntegrityError):
+        connection.download_attachment("event1", "file1")
+    for without in ({"id": "event1"}, {"id": "event1", "attachments": []}):
+        wire.replies.append(reply({"event": without}))
+        with pytest.raises(UnknownResourceError, match="no such attachment"):
+            connection.download_attachment("event1", "file1")
+
+
+@pytest.mark.parametrize("then", ["close", "reset"])
+def test_a_cut_download_leaves_the_target_alone(wire: Wire, connection: Connection, tmp_path: Path, then: str) -> None:
+    target = tmp_path / "a.bin"
+    head = {"Content-Length": str(len(CONTENT))}
+    for length in (0, 1, len(CONTENT) - 1):
+        wire.replies.append(reply(CONTENT[:length], headers=head, then=then))
+        with pytest.raises(PryvConnectionError):
+            connection.download_attachment("event1", {"id": "file1"}, target)
+    assert list(tmp_path.iterdir()) == []
+    wire.replies.append(reply(CONTENT))
+    connection.download_attachment("event1", ATTACHED, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_silent_download_ends(wire: Wire, tmp_path: Path) -> None:
+    wire.replies.append(reply(CONTENT[:100], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
+    with wire.connection(timeout=0.3) as connection, pytest.raises(PryvTimeoutError):
+        connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
+    assert wire.wait_until_open(0)
+
+
+def test_an_interrupted_download_leaves_nothing(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    wire.replies.append(reply(CONTENT[:100], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
+
+    def interrupt() -> None:
+        assert wire.wait_until_asked(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
+    thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
+class Full(io.BytesIO):
+    """A file on a disk that is full."""
+
+    def write(self, data: Any, /) -> int:
+        if len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return 0
+
+
+class Partial(io.BytesIO):
+    """A file that takes one byte of what it is given."""
+
+    def write(self, data: Any, /) -> int:
+        return super().write(data[:1])
+
+
+@pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Partial, "did not take all")])
+def test_a_destination_that_does_not_take_it_all(
+    wire: Wire, connection: Connection, destination: Callable[[], BinaryIO], message: str
+) -> None:
+    wire.replies.append(reply(CONTENT))
+    with pytest.raises(OSError, match=message):
+        connection.download_attachment("event1", ATTACHED, destination())
+    assert connection.get("access-info")["meta"]
+
+
+def test_an_error_of_the_platform(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    wire.replies.append(REFUSED)
+    with pytest.raises(ForbiddenError):
+        connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
+    wire.replies.append(REFUSED)
+    with pytest.raises(ForbiddenError):
+        connection.add_attachment("event1", CONTENT, "a.bin")
+    wire.replies.append(REFUSED)
+    with pytest.raises(ForbiddenError):
+        connection.create_event_with_file_from_buffer(EVENT, CONTENT, "a.bin")
+    assert list(tmp_path.iterdir()) == []
