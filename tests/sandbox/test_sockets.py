@@ -291,6 +291,17 @@ def test_a_call_without_exactly_one_argument_is_never_answered(raw: RawSocket) -
     assert raw.pending() == []
 
 
+def test_what_asks_for_no_answer_is_not_carried_out(raw: RawSocket) -> None:
+    raw.send(f'42/{raw.namespace},["events.create",{json.dumps(note("diary"))}]')
+    assert raw.pending() == []
+
+
+@pytest.mark.parametrize("query", ["EIO=3&transport=websocket", "EIO=4&transport=websocket"])
+def test_what_is_no_websocket_is_turned_away(pryv_sandbox: Sandbox, query: str) -> None:
+    answer = requests.get(f"{pryv_sandbox.url}socket.io/?{query}", timeout=5)
+    assert (answer.status_code, answer.json()) == (400, {"code": 3, "message": "Bad request"})
+
+
 # ---- coarse notifications
 
 
@@ -324,6 +335,7 @@ MATCHED = [["notificationsChanged", {"keys": ["k"]}]]
     [
         ({}, True),
         ({"streams": ["diary"]}, True),
+        ({"streams": []}, True),
         ({"streams": ["other"]}, False),
         ({"streams": {"any": ["diary"], "not": ["diary-child"]}}, False),
         ({"types": ["note/txt"]}, True),
@@ -352,6 +364,35 @@ def test_scope_of_streams(pryv_sandbox: Sandbox, account: Account, raw: RawSocke
     assert raw.pending() == []
 
 
+def test_a_scope_knows_the_streams_there_were_when_it_was_made(
+    pryv_sandbox: Sandbox, account: Account, raw: RawSocket
+) -> None:
+    subscribe(raw, "events")
+    post(pryv_sandbox, account, "streams", {"id": "later", "name": "Later"})
+    post(pryv_sandbox, account, "events", note("later"))
+    assert raw.pending() == []
+
+
+def test_of_a_deleted_item_only_the_id_counts(pryv_sandbox: Sandbox, account: Account, raw: RawSocket) -> None:
+    post(pryv_sandbox, account, "streams", {"id": "brief", "name": "Brief", "parentId": "diary"})
+    permissions = [{"streamId": "diary", "level": "read"}]
+    created = post(pryv_sandbox, account, "accesses", {"name": "Brief", "permissions": permissions})
+    access_id = created["access"]["id"]
+    scopes = {
+        "type": {"kind": "accesses", "query": {"types": ["shared"]}},
+        "id": {"kind": "accesses", "query": {"accessIds": [access_id]}},
+        "below": {"kind": "streams", "query": {"streams": {"any": ["diary"], "not": ["brief"]}}},
+        "same": {"kind": "streams", "query": {"streams": ["brief"]}},
+    }
+    assert raw.call("subscribe", {"scopes": scopes})[0] == [None, {"ok": True, "keys": list(scopes)}]
+    request(pryv_sandbox, account, "DELETE", f"accesses/{access_id}")
+    assert raw.pending() == [["notificationsChanged", {"keys": ["id"]}]]
+    request(pryv_sandbox, account, "DELETE", "streams/brief")
+    assert raw.pending() == [["notificationsChanged", {"keys": ["same"]}]]
+    request(pryv_sandbox, account, "DELETE", "streams/brief")
+    assert raw.pending() == [["notificationsChanged", {"keys": ["same"]}]]
+
+
 def test_scope_of_accesses(pryv_sandbox: Sandbox, account: Account, raw: RawSocket) -> None:
     subscribe(raw, "accesses", types=["shared"], streams=["diary"])
     for stream_id in ("other", "diary"):
@@ -372,11 +413,12 @@ def test_scopes_are_kept_by_key(raw: RawSocket) -> None:
     ("asked", "error_id"),
     [
         ({}, "invalid-request-structure"),
+        ("nonsense", "invalid-request-structure"),
         ({"key": "k", "query": {"streams": ["unknown"]}}, "unknown-referenced-resource"),
         ({"key": "k", "kind": "accesses"}, "invalid-request-structure"),
     ],
 )
-def test_a_scope_that_cannot_be(raw: RawSocket, asked: dict[str, Any], error_id: str) -> None:
+def test_a_scope_that_cannot_be(raw: RawSocket, asked: Any, error_id: str) -> None:
     (error,), _ = raw.call("subscribe", asked)
     assert error["error"]["id"] == error_id
 

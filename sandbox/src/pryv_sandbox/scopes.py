@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pryv_sandbox.api import Context
@@ -47,23 +48,23 @@ class Scope:
                 raise invalid_request_structure(f"scope kind '{kind}' is not yet supported")
 
     def matches(self, change: Change) -> bool:
-        """Whether the client wants to hear of the change."""
-        if change.kind != self.kind:
+        """Whether the client wants to hear of the change; of a deleted stream or access only the id counts."""
+        if change.kind != self.kind or not change.item:
             return False
-        match self.kind:
-            case "events":
-                return self._matches_event(change.item)
-            case "streams":
-                return self._covers([change.item["id"], change.item.get("parentId")])
-            case _:
-                return self._matches_access(change.item)
+        if self.kind == "events":
+            return self._matches_event(change.item)
+        item = {"id": change.item["id"]} if change.action == "delete" else change.item
+        return self._matches_stream(item) if self.kind == "streams" else self._matches_access(item)
 
     def _matches_event(self, event: dict[str, Any]) -> bool:
         return (
-            self._covers(event.get("streamIds", []))
-            and (not self._types or event.get("type") in self._types)
+            (not self._streams or self._covers(event["streamIds"]))
+            and (not self._types or event["type"] in self._types)
             and all(condition.matches(event) for condition in self._conditions)
         )
+
+    def _matches_stream(self, stream: dict[str, Any]) -> bool:
+        return self._covers([stream["id"], stream.get("parentId")])
 
     def _matches_access(self, access: dict[str, Any]) -> bool:
         granted = [permission.get("streamId") for permission in access.get("permissions", [])]
@@ -78,9 +79,9 @@ class Scope:
 
 
 def _resolve(context: Context, query: Query) -> list[StreamsQuery]:
-    return resolve_streams(
-        parse_streams(query.get("streams"), json_only_as_text=False),
-        context.platform.tree(context.user),
-        context.access,
-        trashed=query.get("state") in ("all", "trashed"),
-    )
+    """The streams meant, spelled out: one made later is not among them."""
+    tree = context.platform.tree(context.user)
+    asked = parse_streams(query.get("streams"), json_only_as_text=False)
+    resolved = resolve_streams(asked, tree, context.access, trashed=query.get("state") in ("all", "trashed"))
+    every_stream = frozenset(found for root in tree.children(None) for found in tree.expand(root["id"]))
+    return [replace(streams, every=streams.every or (every_stream,)) for streams in resolved]

@@ -15,7 +15,7 @@ from pryv_sandbox import accounts
 from pryv_sandbox.api import Context, Pages, Result, gather
 from pryv_sandbox.changes import Change
 from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_resource
-from pryv_sandbox.exchange import authenticate, base_url, json_response, meta
+from pryv_sandbox.exchange import base_url, json_response, meta
 from pryv_sandbox.faults import reset
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
@@ -26,6 +26,14 @@ _COARSE = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "
 Ack = tuple[Any, ...]
 Notification = tuple[str] | tuple[str, dict[str, Any]]
 RunOnLoop = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class _Server(socketio.AsyncServer):  # type: ignore[misc]
+    """A server to whom a message that asks for no acknowledgement is no call."""
+
+    async def _handle_event(self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]) -> None:
+        if ack_id is not None and data[0] not in self.reserved_events:
+            await super()._handle_event(eio_sid, namespace, ack_id, data)
 
 
 class Sockets:
@@ -54,7 +62,7 @@ class Sockets:
 
     def attach(self, app: web.Application) -> None:
         """Take the connections made to an application."""
-        server = socketio.AsyncServer(namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings)
+        server = _Server(namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings)
         server.on("connect", partial(self._connect, server), namespace="*")
         server.on("disconnect", self._disconnect, namespace="*")
         server.on("*", partial(self._call, server.not_handled), namespace="*")
@@ -62,6 +70,8 @@ class Sockets:
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.query.get("transport") != "websocket":
                 return json_response({"code": 0, "message": "Transport unknown"}, 400)
+            if request.query.get("EIO") != "4" or request.headers.get("Upgrade", "").lower() != "websocket":
+                return json_response({"code": 3, "message": "Bad request"}, 400)
             assert request.transport  # noqa: S101
             self._transports.add(request.transport)
             try:
@@ -99,9 +109,10 @@ class Sockets:
 
     async def _call(self, unanswered: Any, method_id: str, namespace: str, sid: str, *arguments: Any) -> Any:
         """Carry a call out; one without exactly one argument is never answered, as on the real platform."""
-        if len(arguments) != 1:
+        connection = self._connections.get(sid)
+        if connection is None or len(arguments) != 1:
             return unanswered
-        return await self._connections[sid].call(method_id, arguments[0])
+        return await connection.call(method_id, arguments[0])
 
     def _on_change(self, change: Change) -> None:
         for connection in self._connections.values():
@@ -144,9 +155,11 @@ class _Connection:
         user = accounts.find(self._platform, self.username)
         if user is None:
             raise unknown_resource("user", self.username)
-        context = Context(self._platform, user, base_url(self._request))
-        authenticate(self._request, context, self._token)
-        _ = context.access
+        token, _, caller_id = self._token.partition(" ")
+        context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
+        context.authenticated = self._platform.access(user, token)
+        if context.authenticated.is_personal:
+            accounts.check_session(self._platform, token)
         return context
 
     async def call(self, method_id: str, params: Any) -> Ack:
@@ -155,8 +168,10 @@ class _Connection:
             subscribing = {
                 "subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "getSubscriptions": self._subscriptions
             }.get(method_id)  # fmt: skip
-            result = subscribing(params or {}) if subscribing else await self._call_api(method_id, params)
-            ack: Ack = (None, result)
+            if subscribing:
+                ack: Ack = (None, subscribing(params if isinstance(params, dict) else {}))
+            else:
+                ack = (None, await self._call_api(method_id, params))
         except ApiError as error:
             ack = ({"error": error.public(), "meta": meta(self._platform)},)
         await self._outbox.join()
