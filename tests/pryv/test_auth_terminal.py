@@ -93,6 +93,7 @@ def test_elsewhere_nothing_turns(login: Make) -> None:
         (AuthState(AuthStates.AUTHORIZED, key="a"), "Access was given.\n"),
         (AuthState(AuthStates.SIGNOUT), "Signed out.\n"),
         (AuthState(AuthStates.ERROR, message="No more."), "Signing in failed: No more.\n"),
+        (AuthState.failed(OSError("No more.")), ""),
     ],
 )
 def test_what_is_said(login: Make, state: AuthState, said: str) -> None:

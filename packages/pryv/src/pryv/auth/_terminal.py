@@ -46,7 +46,7 @@ class TerminalLogin:
         self._spinner = _Spinner(self._file)
 
     def on_state_change(self, state: AuthState) -> None:
-        """Print what a person needs to know of a state."""
+        """Print what a person needs to know of a state; an exception is left to whoever it is raised to."""
         self._spinner.stop()
         if state.status == AuthStates.NEED_SIGNIN:
             self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {state.auth_url}\n")
@@ -59,7 +59,7 @@ class TerminalLogin:
             self._print("Access was refused.")
         elif state.status == AuthStates.SIGNOUT:
             self._print("Signed out.")
-        elif state.status == AuthStates.ERROR:
+        elif state.status == AuthStates.ERROR and state.error is None:
             self._print(f"Signing in failed: {state.message}")
 
     def get_authorization_data(self) -> AuthorizationData | None:

@@ -21,7 +21,6 @@ from pryv.cli._frame import (
     write_json_array,
     write_json_lines,
 )
-from pryv.service import Service
 from pryv.types import Level
 
 _EXAMPLES = """\
@@ -145,12 +144,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _info(arguments: argparse.Namespace) -> None:
+    from pryv.service import Service
+
     with Service(arguments.url) as service:
         write_json(dict(service.info()))
 
 
 def _login(arguments: argparse.Namespace) -> None:
     from pryv.auth import AuthorizationData, AuthSettings, TerminalLogin, default_store, wait_for_access
+    from pryv.service import Service
 
     settings = AuthSettings({"requestingAppId": arguments.app_id, "requestedPermissions": arguments.permissions})
     store = default_store()

@@ -7,9 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pryv.connection import Connection
 from pryv.errors import (
     AccessRefusedError,
     AccessTimeoutError,
@@ -20,6 +19,9 @@ from pryv.errors import (
     PryvConnectionError,
     PryvError,
 )
+
+if TYPE_CHECKING:
+    from pryv.connection import Connection
 
 DONE = 0
 FAILED = 1
@@ -119,6 +121,8 @@ def connect(arguments: argparse.Namespace) -> Connection:
     endpoint = getattr(arguments, "endpoint", None) or os.environ.get(ENDPOINT_VARIABLE) or _stored_endpoint()
     if endpoint is None:
         raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
+    from pryv.connection import Connection
+
     return Connection(endpoint)
 
 

@@ -1,0 +1,455 @@
+"""The command line, each time as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import requests
+
+from pryv import Connection, Service
+from pryv_sandbox import Sandbox
+
+PRYV = Path(sys.executable).with_name("pryv")
+Account = tuple[str, str, Connection]
+
+
+class Run(Protocol):
+    def __call__(
+        self, *arguments: object, stdin: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """That of a user who never used the command line, and has no keyring."""
+    return {"HOME": str(tmp_path), "PATH": os.defpath, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+
+
+@pytest.fixture
+def pryv(environment: dict[str, str], tmp_path: Path) -> Run:
+    def run(*arguments: object, stdin: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [str(PRYV), *map(str, arguments)]
+        return subprocess.run(
+            command, input=stdin, env=environment | more, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def account(module_account: Account) -> Connection:
+    """An account with a stream and three events, the latest last."""
+    _, _, connection = module_account
+    connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
+    connection.api_one("streams.create", {"id": "notes", "name": "Notes", "parentId": "diary"})
+    for time_, stream, content in [(1000, "diary", "one"), (2000, "notes", "zwölf ½"), (3000, "diary", "🎈 three")]:
+        params = {"streamIds": [stream], "type": "note/txt", "time": time_, "content": content}
+        connection.api_one("events.create", params)
+    return connection
+
+
+@pytest.fixture
+def signed_in(account: Connection, environment: dict[str, str]) -> Connection:
+    environment["PRYV_API_ENDPOINT"] = account.api_endpoint
+    return account
+
+
+def test_help_shows_examples(pryv: Run) -> None:
+    said = pryv("--help")
+    assert said.returncode == 0
+    assert "pryv login https://" in said.stdout
+    commands = re.findall(r"^    ([a-z]+) ", said.stdout, re.MULTILINE)
+    assert set(commands) >= {"info", "login", "whoami", "call", "events", "streams", "upload", "download"}
+    for command in commands:
+        said = pryv(command, "--help")
+        assert said.returncode == 0
+        assert "example:" in said.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["info"],
+        ["info", "not a url"],
+        ["login", "http://h/", "--app-id", "an-app"],
+        ["login", "http://h/", "--permission", "diary:read"],
+        ["login", "http://h/", "--app-id", "an-app", "--permission", "diary"],
+        ["login", "http://h/", "--app-id", "an-app", "--permission", "diary:own"],
+        ["login", "http://h/", "--app-id", "an-app", "--permission", "diary:read", "--timeout", "0"],
+        ["whoami"],  # no account
+        ["whoami", "--endpoint", "ftp://secret@host/"],
+        ["call"],
+        ["call", "events.get", "{"],
+        ["call", "events.get", "7"],
+        ["events", "--since", "yesterday"],
+        ["upload", "file"],
+        ["upload", "file", "--stream", "diary", "--event", "e"],
+        ["download", "e"],
+    ],
+)
+def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:
+    said = pryv(*arguments)
+    assert said.returncode == 2
+    assert said.stdout == ""
+    assert "pryv" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert "secret" not in said.stderr
+
+
+def test_info(pryv: Run, platform_url: str) -> None:
+    said = pryv("info", platform_url)
+    assert said.returncode == 0
+    with Service(platform_url) as service:
+        assert json.loads(said.stdout) == dict(service.info())
+    assert said.stderr == ""
+
+
+def test_whoami_shows_no_token(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("whoami")
+    assert said.returncode == 0
+    assert json.loads(said.stdout)["user"]["username"] == signed_in.username()
+    assert str(signed_in.token) not in said.stdout + said.stderr
+
+
+def test_where_credentials_come_from(
+    pryv: Run, account: Connection, new_account: Callable[[], Account], environment: dict[str, str]
+) -> None:
+    _, _, other = new_account()
+    for arguments in (["whoami", "--endpoint", other.api_endpoint], ["--endpoint", other.api_endpoint, "whoami"]):
+        said = pryv(*arguments, PRYV_API_ENDPOINT=account.api_endpoint)
+        assert json.loads(said.stdout)["user"]["username"] == other.username()
+    environment["PRYV_API_ENDPOINT"] = ""
+    said = pryv("whoami")
+    assert said.returncode == 2
+    assert "pryv login" in said.stderr
+
+
+def test_streams(pryv: Run, signed_in: Connection) -> None:
+    (diary,) = (stream for stream in json.loads(pryv("streams").stdout) if stream["id"] == "diary")
+    assert [child["id"] for child in diary["children"]] == ["notes"]
+
+
+def test_events_are_one_array(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("events", "--streams", "diary")
+    assert said.returncode == 0
+    assert [event["time"] for event in json.loads(said.stdout)] == [3000, 2000, 1000]
+    assert "zwölf ½" in said.stdout
+
+
+def test_no_events_are_an_empty_array(pryv: Run, signed_in: Connection) -> None:
+    assert json.loads(pryv("events", "--streams", "diary", "--since", "5000").stdout) == []
+    assert pryv("events", "--streams", "diary", "--since", "5000", "--jsonl").stdout == ""
+
+
+def test_events_are_lines(pryv: Run, signed_in: Connection) -> None:
+    lines = pryv("events", "--streams", "diary", "--jsonl").stdout.splitlines()
+    assert [json.loads(line)["content"] for line in lines] == ["🎈 three", "zwölf ½", "one"]
+
+
+@pytest.mark.parametrize("given", [["notes"], ["notes", "other"]])
+def test_events_of_streams(pryv: Run, signed_in: Connection, given: list[str]) -> None:
+    if "other" in given and not any(stream["id"] == "other" for stream in signed_in.get("streams")["streams"]):
+        signed_in.api_one("streams.create", {"id": "other", "name": "Other"})
+    lines = pryv("events", "--jsonl", "--streams", *given).stdout.splitlines()
+    assert [json.loads(line)["time"] for line in lines] == [2000]
+
+
+@pytest.mark.parametrize(
+    ("since", "times"),
+    [
+        ("2000", [3000, 2000]),
+        ("2000.5", [3000]),
+        ("-1e9", [3000, 2000, 1000]),
+        ("1970-01-01T00:33:20Z", [3000, 2000]),
+        ("1970-01-01T01:33:20+01:00", [3000, 2000]),
+        ("1970-01-01T00:33:20", [3000, 2000]),  # local time, which is UTC here
+        ("1970-01-02", []),
+    ],
+)
+def test_events_since(pryv: Run, signed_in: Connection, since: str, times: list[float]) -> None:
+    said = pryv("events", "--jsonl", "--streams", "diary", f"--since={since}", TZ="UTC")
+    assert [json.loads(line)["time"] for line in said.stdout.splitlines()] == times
+
+
+def test_call(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("call", "events.get", '{"limit": 1, "streams": ["diary"]}')
+    assert [event["time"] for event in json.loads(said.stdout)["events"]] == [3000]
+
+
+def test_call_reads_standard_input(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("call", "events.get", "-", stdin='{"limit": 1, "types": ["no/such"]}')
+    assert json.loads(said.stdout)["events"] == []
+
+
+def test_an_error_of_the_api_is_told(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("call", "streams.create", '{"id": "diary", "name": "Diary"}')
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert re.fullmatch(r"pryv: streams\.create: .*\[item-already-exists\]\n", said.stderr)
+
+
+def test_files_there_and_back(pryv: Run, signed_in: Connection, tmp_path: Path) -> None:
+    content = secrets.token_bytes(100_000)
+    (tmp_path / "photo.png").write_bytes(content)
+    said = pryv("upload", "photo.png", "--stream", "diary")
+    event = json.loads(said.stdout)
+    assert event["type"] == "picture/attached"
+    assert pryv("download", event["id"], "copy.png").returncode == 0
+    assert (tmp_path / "copy.png").read_bytes() == content
+
+    (tmp_path / "notes.txt").write_bytes(b"text")
+    said = pryv("upload", "notes.txt", "--event", event["id"])
+    second = json.loads(said.stdout)["attachments"][-1]
+    said = pryv("download", event["id"], "copy")
+    assert said.returncode == 2
+    assert second["id"] in said.stderr
+    assert not (tmp_path / "copy").exists()
+    assert pryv("download", event["id"], "-", "--attachment", second["id"]).stdout == "text"
+    signed_in.delete(f"events/{event['id']}")
+
+
+def test_files_have_their_type(pryv: Run, signed_in: Connection, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"text")
+    for arguments, event_type in (
+        ([], "file/attached"),
+        (["--type", "file/attached-multiple"], "file/attached-multiple"),
+    ):
+        event = json.loads(pryv("upload", "notes.txt", "--stream", "diary", *arguments).stdout)
+        assert event["type"] == event_type
+        signed_in.delete(f"events/{event['id']}")
+
+
+def test_a_missing_file_is_named(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("upload", "no-such-file", "--stream", "diary")
+    assert said.returncode == 1
+    assert said.stderr == "pryv: no-such-file: No such file or directory\n"
+
+
+# ---- exit codes
+
+
+def test_a_revoked_token_is_refused(pryv: Run, account: Connection) -> None:
+    token = secrets.token_hex(12)
+    said = pryv("whoami", "--endpoint", account.endpoint.replace("//", f"//{token}@"))
+    assert said.returncode == 77
+    assert said.stdout == ""
+    assert token not in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_platform_out_of_reach(pryv: Run) -> None:
+    said = pryv("info", "http://127.0.0.1:9/reg/service/info")
+    assert said.returncode == 69
+    assert said.stderr.startswith("pryv: GET service/info: no connection to 127.0.0.1:9")
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, 75), (429, 75), (403, 77), (400, 1)])
+def test_a_status_decides(pryv: Run, signed_in: Connection, sandbox: Sandbox, status: int, code: int) -> None:
+    sandbox.faults.status(status, times=3, path="access-info")
+    said = pryv("whoami")
+    assert said.returncode == code
+    assert said.stdout == ""
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_cut_answer_is_no_end(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
+    sandbox.faults.cut(after_bytes=400, path="events")
+    said = pryv("events", "--streams", "diary")
+    assert said.returncode == 75
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(said.stdout)
+
+
+def test_what_is_no_platform(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
+    sandbox.faults.status(200, path="access-info", body=b"<html>")
+    said = pryv("whoami")
+    assert said.returncode == 1
+    assert "Traceback" not in said.stderr
+
+
+# ---- much data
+
+
+@pytest.fixture(scope="module")
+def much(account: Connection) -> int:
+    """A stream with many events; their number."""
+    account.api_one("streams.create", {"id": "much", "name": "Much"})
+    count = 20_000
+    content = "x" * 200
+    calls = (
+        {"method": "events.create", "params": {"streamIds": ["much"], "type": "note/txt", "content": content}}
+        for _ in range(count)
+    )
+    account.api(calls)
+    return count
+
+
+def spawn(environment: Mapping[str, str], *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([PRYV, *map(str, arguments)], env=environment, **options)
+
+
+def peak_memory(process: subprocess.Popen[bytes]) -> int:
+    """Waits for a process and returns the most memory it had, in KiB."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss
+
+
+@pytest.mark.parametrize("form", [["--jsonl"], []])
+def test_memory_does_not_grow_with_the_events(
+    signed_in: Connection, much: int, environment: dict[str, str], tmp_path: Path, form: list[str]
+) -> None:
+    peaks = []
+    for number, stream in enumerate(["diary", "much"]):
+        with (tmp_path / f"events{number}").open("wb") as file:
+            process = spawn(environment, "events", "--streams", stream, *form, stdout=file)
+            peaks.append(peak_memory(process))
+        assert process.returncode == 0
+    written = (tmp_path / "events1").read_text()
+    assert written.count("note/txt") == much
+    assert peaks[1] - peaks[0] < 4096 < len(written) / 1024  # the data would not fit
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(
+    signed_in: Connection, much: int, environment: dict[str, str]
+) -> None:
+    process = spawn(
+        environment, "events", "--streams", "much", "--jsonl", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    _, complaints = process.communicate()
+    assert complaints == b""
+    assert process.returncode == 0
+
+
+def test_a_reader_that_never_read(signed_in: Connection, environment: dict[str, str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = spawn(environment, "whoami", stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    _, complaints = process.communicate()
+    assert (complaints, process.returncode) == (b"", 0)
+
+
+# ---- signing in
+
+
+def next_line_with(process: subprocess.Popen[bytes], text: str) -> str:
+    """Reads what a process says until a line has a text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line.decode():
+            return line.decode()
+    raise AssertionError(f"it ended without saying {text!r}")
+
+
+def key_in(page: str) -> str:
+    match = re.search(r"[?&]key=([^&\s]+)", page)
+    assert match
+    return match[1]
+
+
+def answer(platform_url: str, key: str, **given: str) -> None:
+    with Service(platform_url) as service:
+        requests.post(f"{service.info().access}{key}", json=given, timeout=10)
+
+
+LOGIN = [
+    "--app-id",
+    "pryv-cli-tests",
+    "--permission",
+    "cli-diary:read",
+    "--permission",
+    "cli-notes:contribute",
+    "--no-browser",
+]
+
+
+def test_login_from_start_to_end(
+    new_account: Callable[[], Account], platform_url: str, pryv: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    username, _, connection = new_account()
+    process = spawn(environment, "login", platform_url, *LOGIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    key = key_in(next_line_with(process, "http"))
+
+    with Service(platform_url) as service:
+        asked = service.poll_access_request(key)
+    assert asked["requestingAppId"] == "pryv-cli-tests"
+    assert asked["requestedPermissions"] == [
+        {"streamId": "cli-diary", "defaultName": "cli-diary", "level": "read"},
+        {"streamId": "cli-notes", "defaultName": "cli-notes", "level": "contribute"},
+    ]
+    checked = connection.post(
+        "accesses/check-app",
+        {
+            "requestingAppId": asked["requestingAppId"],
+            "requestedPermissions": asked["requestedPermissions"],
+        },
+    )
+    for permission in checked["checkedPermissions"]:
+        connection.api_one("streams.create", {"id": permission["streamId"], "name": permission["defaultName"]})
+    permissions = [{"streamId": p["streamId"], "level": p["level"]} for p in checked["checkedPermissions"]]
+    access = connection.api_one(
+        "accesses.create", {"type": "app", "name": "pryv-cli-tests", "permissions": permissions}, "access"
+    )
+    endpoint = connection.endpoint.replace("//", f"//{access['token']}@")
+    answer(platform_url, key, status="ACCEPTED", username=username, token=access["token"], apiEndpoint=endpoint)
+
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out == b""
+    assert username in said.decode()
+    assert access["token"] not in said.decode()
+
+    settings = tmp_path / ".config" / "pryv"
+    (kept,) = settings.iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o700
+    whoami = pryv("whoami")
+    assert json.loads(whoami.stdout)["name"] == "pryv-cli-tests"
+    assert access["token"] not in whoami.stdout
+    assert pryv("events", "--streams", "cli-diary").returncode == 0
+
+    kept.chmod(0o644)
+    said_of_others = pryv("whoami")
+    assert said_of_others.returncode == 1
+    assert "chmod 600" in said_of_others.stderr
+
+
+def test_login_refused(platform_url: str, environment: dict[str, str], tmp_path: Path) -> None:
+    process = spawn(environment, "login", platform_url, *LOGIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    answer(platform_url, key_in(next_line_with(process, "http")), status="REFUSED", message="No.")
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 77
+    assert "refused" in said.decode()
+    assert not (tmp_path / ".config").exists()
+
+
+def test_login_not_answered(platform_url: str, pryv: Run) -> None:
+    said = pryv("login", platform_url, *LOGIN, "--timeout", "0.3")
+    assert said.returncode == 75
+    assert "Traceback" not in said.stderr
+
+
+def test_login_interrupted(platform_url: str, environment: dict[str, str]) -> None:
+    process = spawn(environment, "login", platform_url, *LOGIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    next_line_with(process, "http")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
