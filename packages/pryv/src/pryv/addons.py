@@ -1,9 +1,11 @@
 """What an add-on may build on; nothing else of this package is meant for one.
 
-- `run_batch`: sends calls in chunks over any transport, with the semantics of `Connection.api`.
+- `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`.
+- `api_error`: the exception that stands for an error of the API, wherever it came from.
+- `access_info_within`: a connection's access info, from a platform that may be slow to answer.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
-- `redact`: masks secrets in text before anyone reads it.
+- `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
 calls it with the connection.
@@ -16,10 +18,12 @@ from collections.abc import Mapping
 import attrs
 
 from pryv._batch import CallLike, Progress, Result, SendChunk, run_batch
-from pryv._transport.redact import redact
+from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
 from pryv.connection import Connection
+from pryv.errors import api_error
+from pryv.types import AccessInfo
 
 __all__ = [
     "CallLike",
@@ -28,8 +32,12 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "SendChunk",
+    "access_info_within",
+    "api_error",
+    "chunk_size",
     "http_settings",
     "redact",
+    "redact_data",
     "run_batch",
 ]
 
@@ -62,3 +70,25 @@ def http_settings(connection: Connection) -> HttpSettings:
         cert=merged["cert"],
         user_agent=str(session.headers.get("User-Agent", "")),
     )
+
+
+def chunk_size(connection: Connection) -> int:
+    """Return how many calls a connection sends at once."""
+    return connection._chunk_size
+
+
+def access_info_within(connection: Connection, seconds: float, *, force_refresh: bool = False) -> AccessInfo:
+    """Return `Connection.access_info`, asking once and for no longer than so many seconds.
+
+    Raises:
+        PryvError: there is no proper answer in that time.
+    """
+    account = connection._account
+    once = RetryPolicy(attempts=1, deadline=seconds)
+    with Connection(
+        connection.api_endpoint, timeout=seconds, retry=once, session=account.http.sessions.given
+    ) as hurried:
+        hurried._access_info = connection._access_info
+        info = hurried.access_info(force_refresh)
+    connection._access_info, account.endpoint = info, hurried.endpoint
+    return info

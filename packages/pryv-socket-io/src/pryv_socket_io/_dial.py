@@ -1,0 +1,108 @@
+"""Opening the connection to a host as HTTP requests do: through the same proxy, with the same certificates."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+import ssl
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from certifi import where
+from requests.utils import get_auth_from_url, select_proxy
+from urllib3.util.ssl_ import create_urllib3_context
+
+from pryv.addons import HttpSettings
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]) -> socket.socket:
+    """Return a socket connected, and encrypted if need be, to the host of an http(s) URL.
+
+    Args:
+        url: The URL.
+        settings: How HTTP requests reach the host.
+        timeout: Seconds for each step.
+        opened: Told of every socket before it is connected.
+
+    Raises:
+        OSError: there is no connection.
+        http.client.HTTPException: the proxy does not speak HTTP.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or _PORTS[parts.scheme]
+    proxy = select_proxy(url, dict(settings.proxies))
+    sock = _reach_proxy(proxy, host, port, timeout, opened) if proxy else _connect(host, port, timeout, opened)
+    try:
+        return _encrypt(sock, host, settings) if parts.scheme == "https" else sock
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _connect(host: str, port: int, timeout: float, opened: Callable[[socket.socket], None]) -> socket.socket:
+    error: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            opened(sock)
+            sock.connect(address)
+        except OSError as failure:
+            sock.close()
+            error = failure
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise error or OSError("the host has no address")
+
+
+def _reach_proxy(
+    proxy: str, host: str, port: int, timeout: float, opened: Callable[[socket.socket], None]
+) -> socket.socket:
+    """Return a socket to a host at the other end of a proxy's tunnel."""
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    parts = urlsplit(proxy)
+    if parts.scheme != "http":
+        raise OSError(f"a socket cannot go through a proxy of the kind {parts.scheme}")
+    sock = _connect(parts.hostname or "", parts.port or _PORTS["http"], timeout, opened)
+    try:
+        _tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", get_auth_from_url(proxy))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> None:
+    request = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if any(credentials):
+        basic = base64.b64encode(":".join(credentials).encode()).decode()
+        request.append(f"Proxy-Authorization: Basic {basic}")
+    sock.sendall("\r\n".join([*request, "", ""]).encode())
+    with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
+        response.begin()
+        if response.status != http.HTTPStatus.OK:
+            raise OSError(f"the proxy answered with HTTP {response.status}")
+
+
+def _encrypt(sock: socket.socket, host: str, settings: HttpSettings) -> socket.socket:
+    verify = settings.verify
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+    if verify:
+        authorities = where() if verify is True else verify
+        with contextlib.suppress(IsADirectoryError):
+            context.load_verify_locations(cafile=authorities)
+            authorities = ""
+        if authorities:
+            context.load_verify_locations(capath=authorities)
+    if settings.cert is not None:
+        context.load_cert_chain(*((settings.cert,) if isinstance(settings.cert, str) else settings.cert))
+    return context.wrap_socket(sock, server_hostname=host)

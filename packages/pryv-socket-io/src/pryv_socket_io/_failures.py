@@ -1,0 +1,55 @@
+"""What it means when a connection cannot be made: one of the SDK's exceptions, in words that hold no secret."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from websocket import WebSocketBadStatusException, WebSocketTimeoutException
+
+from pryv import ERRORS, PryvConnectionError, PryvError, PryvTimeoutError, PryvTlsError
+from pryv.addons import api_error, redact
+
+_REFUSALS = (
+    (re.compile(r"^Unknown user|^Invalid resource"), ERRORS.UNKNOWN_RESOURCE),
+    (re.compile(r"^Access has expired"), ERRORS.FORBIDDEN),
+    (
+        re.compile(r"\btoken\b|session has expired|has been revoked|auth step failed|DPoP"),
+        ERRORS.INVALID_ACCESS_TOKEN,
+    ),
+)
+"""The platform refuses a namespace in words alone, without the error's id."""
+
+
+def refusal(told: Any, token: str | None) -> PryvError:
+    """Return what the platform's refusal to let a client in means."""
+    message = redact(str(told.get("message") if isinstance(told, Mapping) else told), token)
+    for pattern, error_id in _REFUSALS:
+        if pattern.search(message):
+            return api_error({"id": error_id, "message": message}, method="socket")
+    return PryvConnectionError(f"socket: the platform lets nobody in: {message}")
+
+
+def connection_failure(failure: BaseException, host: str) -> PryvConnectionError:
+    """Return what a failure on the way to a host means."""
+    chain = _chain(failure)
+    for error in chain:
+        if isinstance(error, WebSocketBadStatusException):
+            return PryvConnectionError(f"socket: {host} answered with HTTP {error.status_code}")
+        if isinstance(error, (TimeoutError, WebSocketTimeoutException)):
+            return PryvTimeoutError(f"socket: no answer from {host} in time")
+        if isinstance(error, ssl.SSLError):
+            reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
+            return PryvTlsError(f"socket: the TLS connection to {host} failed: {reason}")
+    root = chain[-1]
+    reason = getattr(root, "strerror", None) or (redact(str(root)) if isinstance(root, OSError) else "")
+    return PryvConnectionError(f"socket: no connection to {host}: {reason or type(root).__name__}")
+
+
+def _chain(failure: BaseException) -> list[BaseException]:
+    chain = [failure]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) and inner not in chain:
+        chain.append(inner)
+    return chain

@@ -1,0 +1,275 @@
+"""One Socket.IO connection, from the handshake to its end."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import attrs
+import engineio  # type: ignore[import-untyped]
+import socketio  # type: ignore[import-untyped]
+
+from pryv import PryvConnectionError, PryvError, PryvTimeoutError
+from pryv.addons import HttpSettings, api_error, redact_data
+from pryv_socket_io._dial import dial
+from pryv_socket_io._failures import connection_failure, refusal
+from pryv_socket_io._websocket import WebSocket
+
+_log = logging.getLogger("pryv.socket")
+
+# The libraries log URLs and messages with the tokens in them.
+_silent = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
+
+
+@attrs.frozen
+class Address:
+    """Where an account's socket is, and how it is reached."""
+
+    endpoint: str
+    username: str
+    token: str | None = attrs.field(repr=False)
+    settings: HttpSettings
+
+    @property
+    def host(self) -> str:
+        """The host and port."""
+        return urlsplit(self.endpoint).netloc
+
+    @property
+    def namespace(self) -> str:
+        """The account's namespace."""
+        return f"/{self.username}"
+
+    @property
+    def url(self) -> str:
+        """The URL of the handshake; a secret."""
+        query = "" if self.token is None else f"?auth={quote(self.token, safe='')}"
+        return f"{urlsplit(self.endpoint).scheme}://{self.host}/{query}"
+
+
+class _Engine(engineio.Client):  # type: ignore[misc]
+    """The Engine.IO client, with messages handled in the order received, and one way to end: its socket is cut."""
+
+    def __init__(self, *, cut: Callable[[], None], on_end: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self.loops: list[threading.Thread] = []
+        self._cut = cut
+        self._on_end = on_end
+        self._running = 2
+        self._guard = threading.Lock()
+
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread | None:
+        """Handle a message at once; run the loop that reads, or the one that writes, on a thread."""
+        if target == self.handlers["message"]:
+            self._guarded(partial(target, *args))
+            return None
+        loop = threading.Thread(target=self._run_loop, args=(target,), name="pryv-socket-loop", daemon=True)
+        self.loops.append(loop)
+        loop.start()
+        return loop
+
+    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
+        """Cut the socket; the loops notice, and end."""
+        self._cut()
+
+    def _run_loop(self, loop: Callable[[], None]) -> None:
+        self._guarded(loop)
+        self._cut()
+        self.queue.put(None)
+        with self._guard:
+            self._running -= 1
+            is_last = not self._running
+        if is_last:
+            self._on_end()
+
+    def _guarded(self, task: Callable[[], Any]) -> None:
+        try:
+            task()
+        except Exception as error:  # noqa: BLE001  (a peer may send anything)
+            _log.debug("cut: %s while handling what came", type(error).__name__)
+            self._cut()
+
+
+class _Client(socketio.Client):  # type: ignore[misc]
+    def _engineio_client_class(self) -> type[_Engine]:
+        return _Engine
+
+
+class Link:
+    """A connection to an account's namespace; once ended, it is not opened again.
+
+    Args:
+        address: Where to.
+        on_event: Called with the name and arguments of each event, in order, from the thread that reads.
+
+    Attributes:
+        ended: Set when nothing comes any more.
+        reason: Why it ended.
+    """
+
+    def __init__(self, address: Address, on_event: Callable[..., None]) -> None:
+        self.ended = threading.Event()
+        self.reason: str = _Client.reason.TRANSPORT_ERROR
+        self._address = address
+        self._on_event = on_event
+        self._entered: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._unanswered: set[concurrent.futures.Future[tuple[Any, ...]]] = set()
+        self._lock = threading.Lock()
+        self._why_cut: PryvConnectionError | None = None
+        self._client: Any = None
+        self._websocket: WebSocket
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be sent."""
+        return self._entered.done() and not self.ended.is_set()
+
+    def open(self, timeout: float) -> None:
+        """Connect and enter the namespace, within so many seconds.
+
+        Raises:
+            ApiError: the platform refuses the token, or does not know the user.
+            PryvConnectionError: there is no connection.
+        """
+        late = PryvTimeoutError(f"socket: no connection to {self._address.host} within {timeout:g} s")
+        watchdog = threading.Timer(timeout, self._cut_because, (late,))
+        watchdog.name, watchdog.daemon = "pryv-socket-watchdog", True
+        failure: BaseException | None = None
+        try:
+            watchdog.start()
+            self._connect(timeout)
+            self._entered.result()
+        except PryvError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001  (the libraries let through what they do not expect)
+            failure = connection_failure(error, self._address.host)
+        finally:
+            watchdog.cancel()
+            if failure is not None or not self._entered.done():
+                self._abandon()
+            watchdog.join()
+        if failure is not None:
+            raise self._why_cut or failure.with_traceback(None)
+        _log.debug("connected to %s", self._address.host)
+
+    def call(self, name: str, data: Any, timeout: float) -> Any:
+        """Send an event and return the result it is acknowledged with.
+
+        Raises:
+            TypeError: `data` has no JSON form.
+            ApiError: it is acknowledged with an error.
+            PryvConnectionError: there is no acknowledgement, and none will come.
+        """
+        answer: concurrent.futures.Future[tuple[Any, ...]] = concurrent.futures.Future()
+        try:
+            self._send(name, data, answer)
+            concurrent.futures.wait([answer], timeout)
+        finally:
+            with self._lock:
+                self._unanswered.discard(answer)
+        if not answer.done():
+            raise PryvTimeoutError(f"{name}: not acknowledged within {timeout:g} s")
+        error, *result = answer.result() or (None,)
+        if error is not None:
+            body = error.get("error") if isinstance(error, dict) else None
+            raise api_error(redact_data(body, self._address.token), method=name)
+        return result[0] if result else None
+
+    def close(self) -> None:
+        """End the connection, or the attempt to make it; `ended` is set soon after."""
+        self._cut_because(PryvConnectionError("socket: closed while it was opening"))
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """The threads of the connection."""
+        return list(self._client.eio.loops) if self._client else []
+
+    def _connect(self, timeout: float) -> None:
+        address = self._address
+        websocket = WebSocket(partial(dial, address.endpoint, address.settings, timeout))
+        client = _Client(
+            reconnection=False,
+            handle_sigint=False,
+            logger=_silent,
+            engineio_logger=_silent,
+            request_timeout=timeout,
+            cut=websocket.cut,
+            on_end=self._on_end,
+            websocket_extra_options={"class_": lambda **_: websocket, "suppress_origin": True, "redirect_limit": 0},
+        )
+        client.on("connect", self._on_connect, namespace=address.namespace)
+        client.on("connect_error", self._on_refusal, namespace=address.namespace)
+        client.on("disconnect", self._on_disconnect, namespace=address.namespace)
+        client.on("*", self._on_event, namespace=address.namespace)
+        with self._lock:
+            if self._why_cut:
+                raise self._why_cut
+            self._websocket, self._client = websocket, client
+        client.connect(
+            address.url,
+            headers={"User-Agent": address.settings.user_agent},
+            transports=["websocket"],
+            namespaces=[address.namespace],
+            wait=False,
+        )
+
+    def _send(self, name: str, data: Any, answer: concurrent.futures.Future[tuple[Any, ...]]) -> None:
+        with self._lock:
+            if self.connected:
+                try:
+                    self._client.emit(
+                        name, data, namespace=self._address.namespace, callback=partial(self._on_answer, answer)
+                    )
+                    self._unanswered.add(answer)
+                    return
+                except socketio.exceptions.SocketIOError:
+                    pass
+        raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
+
+    def _cut_because(self, why: PryvConnectionError) -> None:
+        with self._lock:
+            self._why_cut = self._why_cut or why
+            if self._client is not None:
+                self._websocket.cut()
+
+    def _abandon(self) -> None:
+        """Leave nothing behind of a connection that was not made."""
+        with self._lock:
+            client = self._client
+        if client is not None:
+            self._websocket.cut()
+            for loop in self.threads:
+                loop.join()
+            self._websocket.release()
+        self.ended.set()
+
+    def _on_connect(self) -> None:
+        self._entered.set_result(None)
+
+    def _on_refusal(self, told: Any = None) -> None:
+        self._entered.set_exception(refusal(told, self._address.token))
+
+    def _on_disconnect(self, reason: str) -> None:
+        self.reason = reason
+
+    def _on_answer(self, answer: concurrent.futures.Future[tuple[Any, ...]], *result: Any) -> None:
+        with self._lock:
+            if answer in self._unanswered:
+                self._unanswered.remove(answer)
+                answer.set_result(result)
+
+    def _on_end(self) -> None:
+        _log.debug("disconnected from %s: %s", self._address.host, self.reason)
+        with self._lock:
+            self.ended.set()
+            unanswered, self._unanswered = self._unanswered, set()
+        if not self._entered.done():
+            self._entered.set_exception(PryvConnectionError(f"socket: {self._address.host} hung up"))
+        for answer in unanswered:
+            answer.set_exception(PryvConnectionError("socket: the connection was lost before the answer came"))
+        self._websocket.release()

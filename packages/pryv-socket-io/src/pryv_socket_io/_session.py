@@ -1,0 +1,213 @@
+"""From `open` to `close`: one connection after the other, as long as the platform lets the client in."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pryv import ApiError, Connection, PryvConnectionError, PryvError, RetryPolicy
+from pryv.addons import access_info_within, http_settings
+from pryv_socket_io._link import Address, Link
+from pryv_socket_io._notifications import CHANGES, Callbacks, Dispatcher, Notification
+
+_PATIENCE = 0.8
+"""Seconds that `close` waits for threads at most."""
+
+_REFRESH_TIMEOUT = 5.0
+
+_log = logging.getLogger("pryv.socket")
+
+
+class Session:
+    """What lives between `open` and `close`: the current link, the scopes it carries, and the threads."""
+
+    def __init__(self, connection: Connection, callbacks: Callbacks, reconnect: RetryPolicy | None) -> None:
+        self.dispatcher = Dispatcher(callbacks, self._refresh_access_info)
+        self._connection = connection
+        self._reconnect_policy = reconnect
+        self._scopes: dict[str, Any] = {}
+        self._link: Link | None = None
+        self._timeout: float
+        self._supervisor = threading.Thread(target=self._supervise, name="pryv-socket-supervisor", daemon=True)
+        self._started = False
+        self._over = threading.Event()
+        self._error: PryvError | None = None
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be sent."""
+        return self._link is not None and self._link.connected
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, or ended for good."""
+        return self._over.is_set()
+
+    def open(self, timeout: float) -> None:
+        """Connect for the first time, within so many seconds; done already, it returns at once.
+
+        Raises:
+            PryvError: there is no connection, and the session is over.
+        """
+        with self._opening:
+            if self._started:
+                return
+            if self._error is not None:
+                raise self._error
+            self._timeout = timeout
+            deadline = time.monotonic() + timeout
+            try:
+                access_info_within(self._connection, timeout)
+                self._connect(max(0.001, deadline - time.monotonic()))
+                self._start()
+            except BaseException as error:
+                self._error = error if isinstance(error, PryvError) else None
+                self._finish(self._error)
+                raise
+
+    def close(self) -> None:
+        """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
+        if not self._finish(None) and self._started:
+            self.dispatcher.stop(Notification("disconnect", "client disconnect"))
+        links = self._link.threads if self._link else []
+        _join([self.dispatcher.thread, self._supervisor, *links], _PATIENCE)
+
+    def call(self, name: str, data: Any, timeout: float) -> Any:
+        """Send a call over the current link; see `Link.call`."""
+        if self._link is None:
+            raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
+        return self._link.call(name, data, timeout)
+
+    def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> Any:
+        """Register scopes, now and after each reconnect."""
+        answer = self.call("subscribe", {"scopes": scopes}, timeout)
+        if isinstance(answer, Mapping) and answer.get("ok"):
+            with self._lock:
+                self._scopes.update(scopes)
+        return answer
+
+    def unsubscribe(self, keys: list[str] | None, timeout: float) -> Any:
+        """Forget scopes, or all of them."""
+        answer = self.call("unsubscribe", {"all": True} if keys is None else {"keys": keys}, timeout)
+        with self._lock:
+            for key in list(self._scopes) if keys is None else keys:
+                self._scopes.pop(key, None)
+        return answer
+
+    def _connect(self, timeout: float) -> None:
+        connection = self._connection
+        address = Address(connection.endpoint, connection.username(), connection.token, http_settings(connection))
+        link = Link(address, self._on_event)
+        with self._lock:
+            if self.is_over:
+                raise PryvConnectionError("socket: closed while it was opening", sent=False)
+            self._link = link
+        link.open(timeout)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self.is_over:
+                raise PryvConnectionError("socket: closed while it was opening", sent=False)
+            self.dispatcher.thread.start()
+            self._supervisor.start()
+            self._started = True
+
+    def _finish(self, error: PryvError | None) -> bool:
+        """Disconnect and let nothing begin any more; return whether that was so before."""
+        with self._lock:
+            was_over = self.is_over
+            self._over.set()
+        self.dispatcher.inbox.close(error)
+        if self._link is not None:
+            self._link.close()
+        return was_over
+
+    def _on_event(self, name: str, *arguments: Any) -> None:
+        if name in CHANGES:
+            self.dispatcher.put(Notification(name, arguments[0] if arguments else None))
+
+    def _supervise(self) -> None:
+        while True:
+            assert self._link is not None  # noqa: S101
+            self._link.ended.wait()
+            if self.is_over:
+                return
+            self.dispatcher.put(Notification("disconnect", self._link.reason))
+            error = self._reconnect()
+            if error is not None:
+                break
+        with self._lock:
+            if self.is_over:
+                return
+            self._over.set()
+        _log.warning("the socket ended: %s", error)
+        self.dispatcher.finish(error)
+
+    def _reconnect(self) -> PryvError | None:
+        """Connect anew, and return what made that fail for good."""
+        policy = self._reconnect_policy
+        error: PryvError = PryvConnectionError("socket: the connection was lost")
+        if policy is None:
+            return error
+        deadline = time.monotonic() + policy.deadline
+        for attempt in range(1, policy.attempts + 1):
+            if self._over.wait(policy.wait(attempt)):
+                return None
+            if time.monotonic() > deadline:
+                break
+            try:
+                self._connect(self._timeout)
+                self._restore_scopes()
+            except PryvError as failure:
+                error = failure
+                _log.debug("attempt %d to reconnect failed: %s", attempt, failure)
+                if not failure.retryable:
+                    break
+            else:
+                self.dispatcher.put(Notification("reconnect", attempt))
+                return None
+        return error
+
+    def _restore_scopes(self) -> None:
+        """Register the scopes anew, each for itself: one that the access lost must not cost the others."""
+        with self._lock:
+            scopes = dict(self._scopes)
+        for key, scope in scopes.items():
+            self._restore_scope(key, scope)
+
+    def _restore_scope(self, key: str, scope: Any) -> None:
+        try:
+            self.call("subscribe", {"scopes": {key: scope}}, self._timeout)
+        except ApiError as error:
+            with self._lock:
+                self._scopes.pop(key, None)
+            self.dispatcher.put(Notification("error", error))
+
+    def _refresh_access_info(self, notification: Notification) -> None:
+        if notification.name == "accessUpdated" and self._concerns_own_access(notification.payload):
+            try:
+                access_info_within(self._connection, _REFRESH_TIMEOUT, force_refresh=True)
+            except PryvError as error:
+                _log.debug("the access info could not be refreshed: %s", error)
+
+    def _concerns_own_access(self, payload: Any) -> bool:
+        updated = payload.get("accessId") if isinstance(payload, Mapping) else None
+        own = self._connection.access_info().get("id")
+        return not (updated and own) or _base(updated) == _base(own)
+
+
+def _base(access_id: str) -> str:
+    return str(access_id).partition(":")[0]
+
+
+def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
+    """Wait for threads to end, the current one excepted, no longer than so many seconds in all."""
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        if thread.is_alive() and thread is not threading.current_thread():
+            thread.join(max(0.0, deadline - time.monotonic()))

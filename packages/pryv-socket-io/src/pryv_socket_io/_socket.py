@@ -1,0 +1,272 @@
+"""The add-on's face."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from pryv import ERRORS, ApiError, Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
+from pryv.addons import CallLike, Progress, Result, chunk_size, run_batch
+from pryv_socket_io._notifications import Callback, Callbacks, Notification
+from pryv_socket_io._session import Session
+
+OPEN_TIMEOUT = 20.0
+CALL_TIMEOUT = 60.0
+RECONNECT = RetryPolicy(attempts=10, backoff=1, max_backoff=60, deadline=math.inf)
+
+MAX_MESSAGE = 1_000_000 - 1000
+"""Bytes of calls that fit in a message: a platform cuts connections that send more than 1 MB at once."""
+
+
+class SocketIO:
+    """Notifications of an account's changes, and calls, over one lasting connection.
+
+    It may be used from several threads, is a context manager (`with` opens and closes), and can be opened again after
+    it was closed. Notifications are delivered in the order received, on a thread of their own: a callback may take its
+    time, call the platform, or close the socket. A lost connection is made anew; what changed in the meantime is not
+    told: pull it when `reconnect` comes.
+
+    Names and payloads: `eventsChanged`, `streamsChanged`, `accessesChanged` (`None`), `accessUpdated` (a dict with
+    `accessId` and `serial`; for the own access, `Connection.access_info` was refreshed before), `notificationsChanged`
+    (a dict with the `keys` of the scopes concerned), `disconnect` (the reason), `reconnect` (the number of attempts),
+    `error` (an exception).
+
+    Args:
+        connection: The account, and how it is reached: proxies and certificates are those of its HTTP calls.
+        reconnect: How a lost connection is made anew; `None`: not at all. By default there are 10 attempts, up to 60 s
+            apart. The first success begins the count anew.
+    """
+
+    def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
+        if not isinstance(connection, Connection):
+            raise TypeError(f"connection is a pryv.Connection, not {type(connection).__name__}")
+        self.connection = connection
+        self.reconnect = reconnect
+        self._callbacks = Callbacks()
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SocketIO {self.connection.endpoint}{'' if self.connected else ', not connected'}>"
+
+    def __enter__(self) -> SocketIO:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._session is not None and self._session.connected
+
+    def open(self, timeout: float = OPEN_TIMEOUT) -> SocketIO:
+        """Connect, and begin to deliver notifications; if it is open, return at once.
+
+        Args:
+            timeout: Seconds until it fails; the same goes for each attempt to reconnect.
+
+        Returns:
+            This object.
+
+        Raises:
+            ValueError: `timeout` is not above 0.
+            InvalidAccessTokenError: the token is wrong or was revoked.
+            UnknownResourceError: there is no such user.
+            PryvTlsError: the platform's certificate was not accepted.
+            PryvTimeoutError: there is no answer in time.
+            PryvConnectionError: there is no connection, or `close` was called.
+            PryvError: the platform refused for another reason.
+        """
+        timeout = _seconds(timeout)
+        with self._lock:
+            if self._session is None or self._session.is_over:
+                self._session = Session(self.connection, self._callbacks, self.reconnect)
+            session = self._session
+        session.open(timeout)
+        return self
+
+    def close(self) -> None:
+        """Disconnect, from any thread and at any moment; closed already, nothing happens.
+
+        Callbacks get a last `disconnect`, iterators end. It returns within a second; a callback that is still running
+        then is not interrupted.
+        """
+        session = self._session
+        if session is not None:
+            session.close()
+
+    def on(self, name: str, callback: Callback) -> SocketIO:
+        """Call `callback` with the payload of each notification of a name; before `open`, too.
+
+        Its exception is logged and delivered as `error`.
+
+        Returns:
+            This object.
+
+        Raises:
+            TypeError: `callback` is not callable.
+            ValueError: there is no notification of that name.
+        """
+        self._callbacks.add(name, callback)
+        return self
+
+    def off(self, name: str, callback: Callback) -> SocketIO:
+        """Do not call `callback` any more; one that is not registered is no error.
+
+        Returns:
+            This object.
+
+        Raises:
+            ValueError: there is no notification of that name.
+        """
+        self._callbacks.remove(name, callback)
+        return self
+
+    def notifications(self, timeout: float | None = None) -> Iterator[Notification]:
+        """Return an iterator over the notifications since `open` that none has taken yet, and those to come.
+
+        Up to 10,000 are kept; later ones are dropped, which `error` tells once, until there is room again.
+
+        Args:
+            timeout: Seconds of silence after which it ends; `None`: it waits on.
+
+        Returns:
+            The iterator. It ends when the socket is closed, and raises the error that ended the socket for good, such
+            as `InvalidAccessTokenError`.
+
+        Raises:
+            ValueError: `timeout` is negative.
+            PryvConnectionError: the socket was never opened.
+        """
+        if timeout is not None and not timeout >= 0:
+            raise ValueError("timeout is not below 0 seconds; None waits on")
+        if self._session is None:
+            raise PryvConnectionError("notifications: the socket was never opened", sent=False)
+        return self._session.dispatcher.inbox.take(timeout)
+
+    def api(
+        self, calls: Iterable[CallLike], progress: Progress | None = None, *, timeout: float = CALL_TIMEOUT
+    ) -> list[Result]:
+        """Do as `Connection.api`, over the socket; no call is ever sent twice.
+
+        Args:
+            calls: As `Connection.api` takes them.
+            progress: As `Connection.api` takes it.
+            timeout: Seconds to wait for each answer.
+
+        Raises:
+            TypeError: something in `calls` is not a call, or has no JSON form.
+            ValueError: a call has no method, or is larger than a message may be.
+            ApiError: the platform refused a batch as a whole.
+            PryvConnectionError: there is no connection, or it was lost before the answer came. As with any exception
+                that stops it, `results` holds what was received before.
+        """
+        timeout = _seconds(timeout)
+        return run_batch(lambda chunk: self._send_chunk(chunk, timeout), calls, chunk_size(self.connection), progress)
+
+    def subscribe(self, scopes: Mapping[str, Any], *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
+        """Be told of changes in these scopes only, as `notificationsChanged`, in place of the coarse notifications.
+
+        Args:
+            scopes: A dict from keys of your choice to scopes, `{"kind": "events", "query": {…}}`; the forms that lib-js
+                takes (`{"key", "kind", "query"}`, `{"scopes": {…}}`) are understood too.
+            timeout: Seconds to wait for the answer.
+
+        Returns:
+            The acknowledgement, `{"ok": True, "keys": […]}` with all keys; `{"ok": False}` from a platform that does
+            not know scopes, and goes on with the coarse notifications.
+
+        Raises:
+            TypeError: `scopes` is not a dict of dicts.
+            ApiError: the platform did not accept a scope.
+            PryvConnectionError: there is no connection, or no answer.
+        """
+        wanted, timeout = _as_scopes(scopes), _seconds(timeout)
+        return _if_known("subscribe", lambda: self._opened("subscribe").subscribe(wanted, timeout), {"ok": False})
+
+    def unsubscribe(self, keys: str | Iterable[str] | None = None, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
+        """Forget the scopes of these keys, or all; without any, the coarse notifications come again.
+
+        Returns:
+            The acknowledgement, `{"ok": True, "keys": […]}` with the keys left; `{"ok": False}` from a platform that
+            does not know scopes.
+
+        Raises:
+            PryvConnectionError: there is no connection, or no answer.
+        """
+        unwanted, timeout = [keys] if isinstance(keys, str) else None if keys is None else list(keys), _seconds(timeout)
+        return _if_known(
+            "unsubscribe", lambda: self._opened("unsubscribe").unsubscribe(unwanted, timeout), {"ok": False}
+        )
+
+    def get_subscriptions(self, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
+        """Return the scopes the platform has registered, `{"scopes": {key: {"kind", "query"}}}`.
+
+        Raises:
+            PryvConnectionError: there is no connection, or no answer.
+        """
+        timeout = _seconds(timeout)
+        return _if_known(
+            "getSubscriptions",
+            lambda: self._opened("getSubscriptions").call("getSubscriptions", {}, timeout),
+            {"scopes": {}},
+        )
+
+    def _opened(self, method: str) -> Session:
+        if self._session is None:
+            raise PryvConnectionError(f"{method}: the socket was never opened", sent=False)
+        return self._session
+
+    def _send_chunk(self, calls: list[dict[str, Any]], timeout: float) -> list[Result]:
+        size = len(json.dumps(calls, allow_nan=False))
+        if size > MAX_MESSAGE:
+            if len(calls) == 1:
+                raise ValueError(f"{calls[0]['method']}: {size} bytes are too many for a socket; use Connection.api")
+            half = len(calls) // 2
+            return self._send_chunk(calls[:half], timeout) + self._send_chunk(calls[half:], timeout)
+        answer = self._opened("callBatch").call("callBatch", calls, timeout)
+        results = answer.get("results") if isinstance(answer, dict) else None
+        if not isinstance(results, list):
+            raise PryvProtocolError("callBatch: the answer has no results")
+        return results
+
+
+def _seconds(timeout: float) -> float:
+    if not timeout > 0:
+        raise ValueError("a timeout is above 0 seconds")
+    return timeout
+
+
+def _as_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return scopes by key, from that itself or from a payload of lib-js."""
+    if not isinstance(payload, Mapping):
+        raise TypeError(f"scopes is a dict, not {type(payload).__name__}")
+    if isinstance(payload.get("key"), str):
+        key, scope = payload["key"], {name: value for name, value in payload.items() if name != "key"}
+        return {key: scope}
+    inner = payload.get("scopes")
+    scopes = inner if isinstance(inner, Mapping) and not inner.keys() & {"kind", "query"} else payload
+    for key, scope in scopes.items():
+        if not isinstance(key, str) or not isinstance(scope, Mapping):
+            raise TypeError("scopes is a dict of dicts, by keys that are strings")
+    return dict(scopes)
+
+
+def _if_known(method: str, ask: Callable[[], Any], otherwise: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a call about scopes, or what stands for it where the platform does not know the method."""
+    try:
+        answer = ask()
+    except ApiError as error:
+        if error.id != ERRORS.INVALID_METHOD:
+            raise
+        return otherwise
+    if not isinstance(answer, dict):
+        raise PryvProtocolError(f"{method}: the answer is not an object")
+    return answer
