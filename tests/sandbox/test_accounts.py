@@ -66,6 +66,29 @@ def test_names_every_value_that_is_taken(pryv_sandbox: Sandbox) -> None:
     assert register(pryv_sandbox, username=first["username"]).json()["error"]["data"] == {"username": first["username"]}
 
 
+@pytest.mark.parametrize("username", ["users", "assets", "pryv-something"])
+def test_keeps_some_names_for_itself(pryv_sandbox: Sandbox, username: str) -> None:
+    answer = register(pryv_sandbox, username=username)
+    assert (answer.status_code, answer.json()["error"]["data"]) == (409, {"username": username})
+
+
+def test_serves_the_assets_it_names(pryv_sandbox: Sandbox) -> None:
+    info = requests.get(pryv_sandbox.service_info_url, timeout=5).json()
+    assets = requests.get(info["assets"]["definitions"], timeout=5).json()
+    for name in (assets["css"]["default"]["url"], *assets["lib-js"]["buttonSignIn"].values()):
+        assert requests.get(assets["baseUrl"] + name, timeout=5).status_code == 200
+    types = requests.get(info["eventTypes"], timeout=5).json()["types"]
+    assert types["mass/kg"] == {"type": "number"}
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"1", b"null"])
+def test_takes_nothing_but_objects(pryv_sandbox: Sandbox, body: bytes) -> None:
+    account = pryv_sandbox.create_account()
+    for path in ("reg/users", "reg/user", f"{account.username}/auth/login", f"{account.username}/events"):
+        headers = {"Content-Type": "application/json", "Authorization": account.token}
+        assert requests.post(pryv_sandbox.url + path, data=body, headers=headers, timeout=5).status_code == 400
+
+
 def test_the_legacy_form_needs_its_own_spelling(pryv_sandbox: Sandbox) -> None:
     assert register(pryv_sandbox, "reg/user", appId=None, appid="the-app").status_code == 201
 

@@ -13,7 +13,7 @@ import requests
 
 from .caller import Caller
 
-EVENTS = 20_000
+EVENTS = 10_000
 
 
 @pytest.fixture(scope="module")

@@ -420,7 +420,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     if "permissions" in update:
         update["permissions"] = _bare(update["permissions"])
     serial = target.get("serial") or 0
-    changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": context.author}
+    changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": _author(context)}
     changed = {key: value for key, value in changed.items() if value is not None or key == "deviceName"}
     if "permissions" in update or "expires" in update:
         _check_descent(context, changed)
@@ -432,6 +432,12 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     changed = _save(context, changed)
     _publish(context, "update", changed)
     return {"access": _public(context, {**changed, **_last_used(target)})}
+
+
+def _author(context: Context) -> str:
+    """The author of an update, with the version of the access that it was made with."""
+    access = context.access
+    return context.author.replace(access.id, _reference(access.id, access.doc.get("serial")), 1)
 
 
 def _last_used(doc: Doc) -> Doc:

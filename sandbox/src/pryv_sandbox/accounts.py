@@ -41,6 +41,9 @@ _REGISTRATION = Validator(
         },
     }
 )
+_RESERVED = ("access", "assets", "event-types", "users")
+"""Names that would hide the platform's own paths."""
+
 _NAMED = Validator({"required": ["username"]})
 _REQUIRED = {
     "username": ("username-required", "Username is required"),
@@ -110,7 +113,7 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
         raise invalid_parameters([_registration_problem(problem) for problem in problems])
     username, email = params["username"], params["email"]
     taken = {}
-    if find(platform, username):
+    if username.startswith("pryv") or username in _RESERVED or find(platform, username):
         taken["username"] = username
     if find_by_email(platform, email):
         taken["email"] = email

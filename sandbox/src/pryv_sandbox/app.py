@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from pryv_sandbox import attachment_routes, method_routes, register_routes, series_routes
+from pryv_sandbox import asset_routes, attachment_routes, method_routes, register_routes, series_routes
 from pryv_sandbox.errors import ApiError, unexpected
 from pryv_sandbox.exchange import ACCESS_ID, PLATFORM, base_url, error_response, json_response, meta, read_json
 from pryv_sandbox.platform import Platform
@@ -23,7 +23,7 @@ def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
     app = web.Application(middlewares=[*middlewares, _answer_errors], client_max_size=MAX_BODY_SIZE)
     app[PLATFORM] = platform
     app.on_response_prepare.append(_add_headers)
-    for module in (register_routes, series_routes, attachment_routes, method_routes):
+    for module in (register_routes, asset_routes, series_routes, attachment_routes, method_routes):
         app.add_routes(module.routes)
     return app
 

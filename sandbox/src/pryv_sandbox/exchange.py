@@ -95,6 +95,16 @@ def token_of(request: web.Request) -> str | None:
     return rest if scheme.lower() == "bearer" and rest else header
 
 
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The request's JSON body if it is an object, else an empty one.
+
+    Raises:
+        ApiError: if it is not JSON, or too long.
+    """
+    body = await read_json(request)
+    return body if isinstance(body, dict) else {}
+
+
 async def read_json(request: web.Request) -> Any:
     """The request's JSON body; an empty object without one.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, Literal
 
 Kind = Literal["number", "boolean", "array"]
+
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*")
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -36,8 +39,7 @@ def _coerced(value: str, kind: Kind) -> Any:
         case "boolean":
             return {"true": True, "false": False}.get(value.lower(), value)
         case "number":
-            try:
-                number = float(value)
-            except ValueError:
+            if not _NUMBER.fullmatch(value):
                 return value
+            number = float(value)
             return int(number) if number.is_integer() else number

@@ -10,7 +10,7 @@ from aiohttp import BodyPartReader, web
 from pryv_sandbox.api import Context
 from pryv_sandbox.attachments import Attachment
 from pryv_sandbox.errors import gone, invalid_operation, invalid_request_structure, unknown_resource
-from pryv_sandbox.exchange import authenticate, call_context, parse_json, read_json, send, token_of
+from pryv_sandbox.exchange import authenticate, call_context, parse_json, read_json, read_object, send, token_of
 from pryv_sandbox.http_query import Kind, coerce, parse_query
 from pryv_sandbox.platform import METHODS
 
@@ -50,19 +50,18 @@ def _profile(profile_id: str) -> Reader:
 
 async def _body_from_page(request: web.Request) -> Any:
     """The body, with the origin of the page that sent it, which decides whether it may."""
-    body = await read_json(request)
-    return {**body, "origin": request.headers.get("Origin", "")}
+    return {**await read_object(request), "origin": request.headers.get("Origin", "")}
 
 
 async def _login(request: web.Request) -> Any:
-    body = await read_json(request)
+    body = await read_object(request)
     if not all(body.get(key) for key in ("username", "password", "appId")):
         raise invalid_operation("Missing parameters: username, password and appId are required.")
     return {**body, "origin": request.headers.get("Origin", "")}
 
 
 async def _body_and_mfa_token(request: web.Request) -> Any:
-    return {**await read_json(request), "mfaToken": token_of(request) or ""}
+    return {**await read_object(request), "mfaToken": token_of(request) or ""}
 
 
 # ---- handlers

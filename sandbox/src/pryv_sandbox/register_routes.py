@@ -9,7 +9,7 @@ from aiohttp import web
 from pryv_sandbox import accounts, event_types
 from pryv_sandbox.api import Context, Result
 from pryv_sandbox.errors import already_exists, gone, invalid_parameters, unknown_resource
-from pryv_sandbox.exchange import PLATFORM, base_url, json_response, meta, read_json
+from pryv_sandbox.exchange import PLATFORM, base_url, json_response, meta, read_object
 from pryv_sandbox.service import EVENT_TYPES_PATH, service_info
 
 routes = web.RouteTableDef()
@@ -25,6 +25,7 @@ def _not_found(error_id: str, message: str) -> web.Response:
 
 
 @routes.get("/")
+@routes.get("/{username}{_:/?}")
 async def _root(request: web.Request) -> web.Response:
     return _answer(request, {"cheersFrom": "Pryv API", "learnMoreAt": "https://pryv.github.io/"})
 
@@ -71,12 +72,12 @@ async def _register(request: web.Request, params: dict[str, Any]) -> web.Respons
 @routes.post("/users")
 @routes.post("/reg/users")
 async def _register_user(request: web.Request) -> web.Response:
-    return await _register(request, await read_json(request))
+    return await _register(request, await read_object(request))
 
 
 @routes.post("/reg/user")
 async def _register_user_formerly(request: web.Request) -> web.Response:
-    params = await read_json(request)
+    params = await read_object(request)
     return await _register(request, {**params, "appId": params.get("appid")})
 
 

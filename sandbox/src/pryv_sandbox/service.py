@@ -11,6 +11,7 @@ methods = Methods()
 
 SERIAL = "2026112101"
 EVENT_TYPES_PATH = "event-types/flat.json"
+ASSETS_PATH = "assets/"
 
 
 def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
         "home": base_url,
         "support": base_url,
         "terms": base_url,
-        "assets": {"definitions": f"{base_url}assets/index.json"},
+        "assets": {"definitions": f"{base_url}{ASSETS_PATH}index.json"},
         "api": f"{base_url}{{username}}/",
         "register": f"{base_url}reg/",
         "features": {"contentQueries": True},
