@@ -77,6 +77,11 @@ def test_says_that_the_port_is_taken() -> None:
         assert service_info_status(sandbox) == 200
 
 
+def test_says_that_there_is_no_such_port() -> None:
+    with pytest.raises(OverflowError, match="port"):
+        Sandbox(port=99999).start()
+
+
 def test_is_not_started_twice(pryv_sandbox: Sandbox) -> None:
     with pytest.raises(RuntimeError, match="runs already"):
         pryv_sandbox.start()

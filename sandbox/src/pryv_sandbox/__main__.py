@@ -23,7 +23,7 @@ def main() -> None:
         with Sandbox(arguments.host, arguments.port, arguments.data) as sandbox:
             print(sandbox.service_info_url, flush=True)
             stop.wait()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
 

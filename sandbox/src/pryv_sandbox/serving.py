@@ -36,22 +36,23 @@ class ServerThread:
         """Serve; when this returns, connections are taken."""
         if self._thread:
             raise RuntimeError("The server runs already.")
+        self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=0.1)
         ready: Future[None] = Future()
         self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(ready)), name=f"serving port {self.port}", daemon=True
+            target=lambda: asyncio.run(self._serve(ready)), name="pryv-sandbox", daemon=True
         )
         self._thread.start()
         try:
             ready.result()
-        except BaseException:
-            self.stop()
+        except Exception:
+            self._thread.join()
+            self._thread = None
             raise
 
     def stop(self) -> None:
         """Reset what is open and end the thread."""
         if self._thread:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._stopping.set)
+            self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
             self._thread = None
 
@@ -74,15 +75,15 @@ class ServerThread:
     async def _serve(self, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=0.1)
         try:
             await self._runner.setup()
             await self._open()
+        except Exception as error:  # noqa: BLE001
+            ready.set_exception(error)
+        else:
             ready.set_result(None)
             await self._stopping.wait()
             await self._close()
-        except OSError as error:
-            ready.set_exception(error)
         finally:
             await self._runner.cleanup()
 
