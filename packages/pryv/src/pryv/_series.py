@@ -27,8 +27,8 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def _checked_fields(fields: Iterable[str]) -> list[str]:
-    names = [] if isinstance(fields, str) else list(fields)
-    if not names or not all(isinstance(name, str) for name in names):
+    names = list(fields)
+    if isinstance(fields, str) or not all(isinstance(name, str) for name in names):
         raise TypeError("fields is a list of the fields' names")
     if not all(names) or len(set(names)) < len(names):
         raise ValueError("each field has a name of its own")
@@ -48,7 +48,8 @@ class Series:
     """Points of a series event.
 
     Attributes:
-        fields: What each value of a row is, such as `["deltaTime", "value"]`.
+        fields: What each value of a row is, such as `["deltaTime", "value"]`; where the platform has no points to
+            return, it names none.
         points: The rows: any iterable of sequences, or a 2-D array.
 
     Raises:

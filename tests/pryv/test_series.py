@@ -1,0 +1,432 @@
+"""High-frequency series: points in any form, in requests of a size that the platform takes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.conftest import Account
+from tests.pryv.conftest import Reply, error_reply, reply
+
+from pryv import (
+    Connection,
+    ForbiddenError,
+    InvalidParametersError,
+    PryvConnectionError,
+    PryvProtocolError,
+    Series,
+    ServerError,
+    UnknownResourceError,
+    _series,
+)
+
+if TYPE_CHECKING:
+    from tests.pryv.conftest import Wire
+
+FIELDS = ["deltaTime", "value"]
+ROWS: list[list[float]] = [[0, 60], [0.5, 61.5], [1, 62]]
+TAKEN = reply({"status": "ok"})
+BODY_LIMIT = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def account(module_account: Account) -> Connection:
+    """A connection to an account with the stream `heart`."""
+    connection = module_account[2]
+    connection.post("streams", {"id": "heart", "name": "Heart"})
+    return connection
+
+
+@pytest.fixture
+def new_series(account: Connection) -> Callable[..., str]:
+    """Creates series events and tells their ids."""
+
+    def create(content_type: str = "frequency/bpm") -> str:
+        event = {"streamIds": ["heart"], "type": f"series:{content_type}", "time": 1385046854.282}
+        event_id: str = account.post("events", event)["event"]["id"]
+        return event_id
+
+    return create
+
+
+@pytest.fixture
+def taking(wire: Wire, connection: Connection) -> Connection:
+    """A connection to a platform that takes all points."""
+    wire.always = TAKEN
+    return connection
+
+
+def sent(wire: Wire) -> list[list[Any]]:
+    """The points of all requests, in order."""
+    return [row for request in wire.requests for row in request.json()["points"]]
+
+
+# ---- forms of points
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        lambda: ROWS,
+        lambda: tuple(map(tuple, ROWS)),
+        lambda: (row for row in ROWS),
+        lambda: map(np.array, ROWS),
+        lambda: np.array(ROWS),
+        lambda: np.array(ROWS, dtype=np.float32),
+        lambda: np.array(ROWS)[:, ::-1][:, ::-1],
+        lambda: [(np.float32(time), np.float64(value)) for time, value in ROWS],
+        lambda: zip(np.array([0, 0.5, 1]), np.array([60, 61.5, 62]), strict=True),
+    ],
+    ids=["lists", "tuples", "generator", "array-rows", "array", "float32", "view", "scalars", "zipped-columns"],
+)
+def test_points_in_any_form(account: Connection, new_series: Callable[..., str], points: Callable[[], Any]) -> None:
+    event_id = new_series()
+    assert account.add_points_to_hf_event(event_id, FIELDS, points()) == 3
+    assert account.get_hf_points(event_id).points == ROWS
+
+
+def test_integers_of_an_array_stay_integers(wire: Wire, taking: Connection) -> None:
+    taking.add_points_to_hf_event("event1", FIELDS, np.array([[0, 60]]))
+    taking.add_points_to_hf_event("event1", FIELDS, [[np.int64(1), np.uint8(61)]])
+    assert b"[[0,60]]" in wire.requests[0].body
+    assert b"[[1,61]]" in wire.requests[1].body
+
+
+def test_fields_come_back_as_columns(account: Connection, new_series: Callable[..., str]) -> None:
+    event_id = new_series("position/wgs84")
+    fields = ("deltaTime", "latitude", "longitude", "altitude")
+    account.add_points_to_hf_event(event_id, fields, [[0, 46.5, 6.6, 500], [1, 46.6, 6.7, None]])
+    columns = account.get_hf_points(event_id).columns()
+    assert columns == {
+        "deltaTime": [0, 1],
+        "latitude": [46.5, 46.6],
+        "longitude": [6.6, 6.7],
+        "altitude": [500, None],
+    }
+
+
+def test_a_range_has_its_start_and_not_its_end(account: Connection, new_series: Callable[..., str]) -> None:
+    event_id = new_series()
+    account.add_points_to_hf_event(event_id, FIELDS, [[time, 60 + time] for time in range(10)])
+
+    def times(**bounds: float) -> list[float]:
+        return account.get_hf_points(event_id, **bounds).columns().get("deltaTime", [])
+
+    assert times(from_delta_time=7) == [7, 8, 9]
+    assert times(to_delta_time=2) == [0, 1]
+    assert times(from_delta_time=1.5, to_delta_time=4) == [2, 3]
+    assert times(from_delta_time=20) == []
+
+
+def test_several_series_at_once(account: Connection, new_series: Callable[..., str]) -> None:
+    first, second = new_series(), new_series("position/wgs84")
+    batch = {
+        first: Series(FIELDS, np.array([[10.0, 70.0], [11.0, 71.0]])),
+        second: Series(["deltaTime", "latitude", "longitude"], ((time, 46.7, 6.8) for time in range(2))),
+    }
+    assert account.add_points_batch(batch) == 4
+    assert account.get_hf_points(first).points == [[10, 70], [11, 71]]
+    assert account.get_hf_points(second).columns()["latitude"] == [46.7, 46.7]
+
+
+def test_more_points_than_one_request_holds(account: Connection, new_series: Callable[..., str]) -> None:
+    event_id = new_series()
+    times, values = [index / 250 for index in range(51_000)], [math.sin(index) for index in range(51_000)]
+    assert account.add_points_to_hf_event(event_id, FIELDS, zip(times, values, strict=True)) == 51_000
+    columns = account.get_hf_points(event_id).columns()
+    assert columns["value"] == values
+    assert np.allclose(columns["deltaTime"], times, rtol=0, atol=1e-8)  # a platform keeps them to the nanosecond
+
+
+def test_no_points_are_no_request(wire: Wire, taking: Connection) -> None:
+    assert taking.add_points_to_hf_event("event1", FIELDS, []) == 0
+    assert taking.add_points_to_hf_event("event1", FIELDS, np.empty((0, 2))) == 0
+    assert taking.add_points_batch({}) == 0
+    assert taking.add_points_batch({"event1": Series(FIELDS, iter(()))}) == 0
+    assert Series(FIELDS, []).columns() == {"deltaTime": [], "value": []}
+    assert wire.requests == []
+
+
+# ---- requests
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+)
+TABLES = st.integers(1, 4).flatmap(
+    lambda width: st.tuples(
+        st.lists(st.text(min_size=1, max_size=5), min_size=width, max_size=width, unique=True),
+        st.lists(st.lists(VALUES, min_size=width, max_size=width), max_size=30),
+    )
+)
+ANY_LIMITS = {"max_bytes": st.integers(1, 300), "max_rows": st.integers(1, 10), "block": st.integers(1, 10)}
+anywhere = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def limited(patch: pytest.MonkeyPatch, max_bytes: int, max_rows: int, block: int) -> None:
+    patch.setattr(_series, "MAX_BYTES", max_bytes)
+    patch.setattr(_series, "MAX_ROWS", max_rows)
+    patch.setattr(_series, "_BLOCK", block)
+
+
+def points_size(points: list[Any]) -> int:
+    return len(json.dumps(points, ensure_ascii=False, separators=(",", ":")).encode()) - 2
+
+
+@anywhere
+@given(table=TABLES, **ANY_LIMITS)
+def test_all_rows_arrive_in_order_in_requests_that_fit(
+    wire: Wire, taking: Connection, table: Any, max_bytes: int, max_rows: int, block: int
+) -> None:
+    fields, rows = table
+    wire.requests.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        limited(patch, max_bytes, max_rows, block)
+        assert taking.add_points_to_hf_event("event1", fields, iter(rows)) == len(rows)
+    assert sent(wire) == rows
+    for request in wire.requests:
+        body = request.json()
+        assert (request.target, body["format"], body["fields"]) == ("/user/events/event1/series", "flatJSON", fields)
+        assert len(body["points"]) == 1 or points_size(body["points"]) <= max_bytes
+        assert 1 <= len(body["points"]) <= max(max_rows, block)
+
+
+@anywhere
+@given(tables=st.lists(TABLES, max_size=5), **ANY_LIMITS)
+def test_all_series_of_a_batch_arrive(
+    wire: Wire, taking: Connection, tables: Any, max_bytes: int, max_rows: int, block: int
+) -> None:
+    wire.requests.clear()
+    batch = {f'é"{number}': Series(fields, rows) for number, (fields, rows) in enumerate(tables)}
+    with pytest.MonkeyPatch.context() as patch:
+        limited(patch, max_bytes, max_rows, block)
+        assert taking.add_points_batch(batch) == sum(len(rows) for _, rows in tables)
+    arrived: dict[str, list[Any]] = {event_id: [] for event_id in batch}
+    for request in wire.requests:
+        assert (request.target, request.json()["format"]) == ("/user/series/batch", "seriesBatch")
+        for element in request.json()["data"]:
+            assert element["data"]["format"] == "flatJSON"
+            assert element["data"]["fields"] == batch[element["eventId"]].fields
+            arrived[element["eventId"]] += element["data"]["points"]
+    assert arrived == {event_id: list(series.points) for event_id, series in batch.items()}
+
+
+def test_no_request_is_above_the_limit_of_the_platform(wire: Wire, taking: Connection) -> None:
+    numbers = ([index * 1.1, index / 3] for index in range(120_000))
+    texts = ([index, "é" * 300_000] for index in range(40))
+    assert taking.add_points_to_hf_event("event1", FIELDS, numbers) == 120_000
+    assert taking.add_points_to_hf_event("event1", FIELDS, texts) == 40
+    assert (
+        taking.add_points_batch({f"event{number}": Series(FIELDS, [[0, "x" * 3_000_000]]) for number in range(7)}) == 7
+    )
+    assert all(len(request.body) < BODY_LIMIT for request in wire.requests)
+    assert len(wire.requests) < 12
+
+
+def test_points_are_taken_as_they_are_sent(wire: Wire, connection: Connection) -> None:
+    wire.always = error_reply(403, "forbidden")
+    points = ([index, index] for index in itertools.count())
+    with pytest.raises(ForbiddenError):
+        connection.add_points_to_hf_event("event1", FIELDS, points)
+    assert next(points)[0] <= 60_000
+
+
+# ---- what stops it
+
+
+@pytest.fixture
+def in_threes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rows a request."""
+    limited(monkeypatch, 8_000_000, 3, 3)
+
+
+def stopped_after(error: pytest.ExceptionInfo[BaseException]) -> int:
+    count: int = cast("Any", error.value).points_sent
+    return count
+
+
+@pytest.mark.usefixtures("in_threes")
+@pytest.mark.parametrize("as_batch", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (error_reply(403, "forbidden"), ForbiddenError),
+        (error_reply(503, "api-unavailable"), ServerError),
+        (Reply(then="reset"), PryvConnectionError),
+        (reply(), PryvProtocolError),
+        (reply({"status": "partial"}), PryvProtocolError),
+    ],
+)
+def test_an_exception_tells_how_many_points_were_sent(
+    wire: Wire, connection: Connection, answer: Reply, kind: type[Exception], as_batch: bool
+) -> None:
+    rows = [[index, index] for index in range(20)]
+    wire.replies.extend([TAKEN, TAKEN, answer])
+    batch = partial(connection.add_points_batch, {"event1": Series(FIELDS, rows)})
+    single = partial(connection.add_points_to_hf_event, "event1", FIELDS, rows)
+    with pytest.raises(kind) as caught:
+        (batch if as_batch else single)()
+    assert stopped_after(caught) == 6
+    assert pickle.loads(pickle.dumps(caught.value)).points_sent == 6
+    assert len(wire.requests) == 3
+
+
+def then_raise(error: BaseException) -> Iterator[list[int]]:
+    yield from ([index, index] for index in range(7))
+    raise error
+
+
+@pytest.mark.usefixtures("in_threes")
+@pytest.mark.parametrize("error", [RuntimeError("a sensor failed"), KeyboardInterrupt()])
+def test_an_exception_of_what_makes_the_points_passes_through(
+    wire: Wire, taking: Connection, error: BaseException
+) -> None:
+    with pytest.raises(type(error)) as caught:
+        taking.add_points_to_hf_event("event1", FIELDS, then_raise(error))
+    assert caught.value is error
+    assert stopped_after(caught) == 3
+    assert sent(wire) == [[0, 0], [1, 1], [2, 2]]
+
+
+@pytest.mark.usefixtures("in_threes")
+@pytest.mark.parametrize(
+    ("row", "kind", "message"),
+    [
+        ([1], ValueError, "row 7 has 1 values for 2 fields"),
+        ([1, 2, 3], ValueError, "row 7 has 3 values for 2 fields"),
+        (np.array([1.0]), ValueError, "row 7 has 1 values"),
+        ([1, math.nan], ValueError, "rows 6 to 8: .*not JSON compliant"),
+        ([math.inf, 1], ValueError, "rows 6 to 8: .*not JSON compliant"),
+        (np.array([1, -math.inf]), ValueError, "rows 6 to 8: .*not JSON compliant"),
+        ([1, np.float32("nan")], ValueError, "rows 6 to 8: .*not JSON compliant"),
+        ([1, "\udcff"], ValueError, "rows 6 to 8: .*surrogates"),
+        ([1, Decimal(1)], TypeError, "cannot hold a value of type Decimal"),
+        ([1, 1j], TypeError, "cannot hold a value of type complex"),
+        ([1, np.datetime64("2026-01-01")], TypeError, "cannot hold a value of type date"),
+        ("12", TypeError, "row 7 is not a sequence of values but str"),
+        (b"12", TypeError, "row 7 is not a sequence of values but bytes"),
+        (4, TypeError, "row 7 is not a sequence of values but int"),
+        ({"deltaTime": 1, "value": 2}, TypeError, "row 7 is not a sequence of values but dict"),
+        (None, TypeError, "row 7 is not a sequence of values but NoneType"),
+    ],
+)
+def test_a_bad_row_is_not_sent(wire: Wire, taking: Connection, row: Any, kind: type[Exception], message: str) -> None:
+    points: list[Any] = [*([index, index] for index in range(7)), row, [8, 8]]
+    with pytest.raises(kind, match=message) as caught:
+        taking.add_points_to_hf_event("event1", FIELDS, points)
+    assert stopped_after(caught) == 3
+    assert sent(wire) == points[:3]
+
+
+def test_an_array_with_a_number_that_is_not_finite_is_not_sent(wire: Wire, taking: Connection) -> None:
+    for bad in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="rows 0 to 1: "):
+            taking.add_points_to_hf_event("event1", FIELDS, np.array([[0, 1], [1, bad]]))
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "points", "kind"),
+    [
+        ("value", ROWS, TypeError),
+        ([1, 2], ROWS, TypeError),
+        (None, ROWS, TypeError),
+        (["deltaTime", ""], ROWS, ValueError),
+        (["value", "value"], ROWS, ValueError),
+        (FIELDS, None, TypeError),
+        (FIELDS, 5, TypeError),
+        (FIELDS, "rows", TypeError),
+        (FIELDS, b"rows", TypeError),
+        (FIELDS, {"deltaTime": [1], "value": [2]}, TypeError),
+        (FIELDS, np.array([1, 2]), ValueError),
+        (FIELDS, np.zeros((2, 2, 2)), ValueError),
+        (FIELDS, np.array(1), ValueError),
+    ],
+)
+def test_what_is_no_series_is_refused_before_any_request(
+    wire: Wire, taking: Connection, fields: Any, points: Any, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind):
+        taking.add_points_to_hf_event("event1", fields, points)
+    with pytest.raises(kind):
+        Series(fields, points)
+    assert wire.requests == []
+
+
+def test_other_bad_arguments_are_refused_before_any_request(wire: Wire, taking: Connection) -> None:
+    anything = cast("Any", taking)
+    for event_id in ("", ".", ".."):
+        with pytest.raises(ValueError, match="not an id"):
+            taking.add_points_to_hf_event(event_id, FIELDS, ROWS)
+        with pytest.raises(ValueError, match="not an id"):
+            taking.get_hf_points(event_id)
+    batches: list[Any] = [None, [], {"event1": ROWS}, {1: Series(FIELDS, ROWS)}]
+    for batch in batches:
+        with pytest.raises(TypeError):
+            anything.add_points_batch(batch)
+    for bound in ("1", [1], object()):
+        with pytest.raises(TypeError):
+            anything.get_hf_points("event1", from_delta_time=bound)
+    with pytest.raises(ValueError, match="finite"):
+        taking.get_hf_points("event1", to_delta_time=math.inf)
+    with pytest.raises(TypeError):
+        anything.get_hf_points("event1", 1, 2)
+    assert wire.requests == []
+
+
+def test_an_id_is_one_segment(wire: Wire, taking: Connection) -> None:
+    taking.add_points_to_hf_event("../a", FIELDS, ROWS)
+    wire.replies.append(reply({"fields": FIELDS, "points": ROWS}))
+    taking.get_hf_points("b/c?d")
+    assert [request.target for request in wire.requests] == [
+        "/user/events/..%2Fa/series",
+        "/user/events/b%2Fc%3Fd/series",
+    ]
+
+
+def test_errors_of_the_platform(account: Connection, new_series: Callable[..., str]) -> None:
+    event_id = new_series()
+    with pytest.raises(InvalidParametersError) as caught:
+        account.add_points_to_hf_event(event_id, ["deltaTime", "bogus"], ROWS)
+    assert stopped_after(caught) == 0
+    with pytest.raises(UnknownResourceError):
+        account.add_points_to_hf_event("nope", FIELDS, ROWS)
+    with pytest.raises(UnknownResourceError):
+        account.get_hf_points("nope")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"fields": FIELDS},
+        {"points": ROWS},
+        {"fields": "deltaTime", "points": ROWS},
+        {"fields": FIELDS, "points": {}},
+        {"fields": None, "points": None},
+    ],
+)
+def test_an_answer_that_is_no_series(wire: Wire, connection: Connection, answer: dict[str, Any]) -> None:
+    wire.replies.append(reply(answer))
+    with pytest.raises(PryvProtocolError, match="not a series"):
+        connection.get_hf_points("event1")
+
+
+def test_reading_is_tried_again(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend([Reply(then="reset"), error_reply(503, "api-unavailable")])
+    wire.replies.append(reply({"fields": FIELDS, "points": ROWS}))
+    assert connection.get_hf_points("event1") == Series(FIELDS, ROWS)
+
+
+def test_points_are_not_shown_by_repr() -> None:
+    assert repr(Series(FIELDS, [[0, 61]])) == "Series(fields=['deltaTime', 'value'])"
