@@ -1,0 +1,103 @@
+"""One stretch of following an account, from its start to its stop."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from ._reader import CalledOffError, Reader
+
+
+class Activity:
+    """What the thread that makes the passes shares with those who ask for passes, or for the end.
+
+    Args:
+        follows: Whether it goes on after a pass.
+        silence: Seconds without a change after which it is over; `None` for any number.
+
+    Attributes:
+        follows: Whether it goes on after a pass.
+        reader: Reads for the passes.
+        stopped: Whether the end was asked for.
+        error: What ended it, if it was an error.
+        thread: The thread made for it, if one was.
+    """
+
+    def __init__(self, *, follows: bool, silence: float | None = None) -> None:
+        self.follows = follows
+        self.reader = Reader()
+        self.stopped = False
+        self.error: Exception | None = None
+        self.thread: threading.Thread | None = None
+        self._changed = threading.Condition()
+        self._wanted = False
+        self._idle = False
+        self._passes = 0
+        self._silence = silence
+        self.heard()
+
+    def heard(self) -> None:
+        """Begin the time of silence anew."""
+        self._until = math.inf if self._silence is None else time.monotonic() + self._silence
+
+    def stop(self) -> None:
+        """Ask for the end: every wait is over at once."""
+        with self._changed:
+            self.stopped = True
+            self._changed.notify_all()
+        self.reader.interrupt()
+
+    def check(self) -> None:
+        """Go on only if the end was not asked for.
+
+        Raises:
+            CalledOffError: it was.
+        """
+        if self.stopped:
+            raise CalledOffError
+
+    def ask(self, *, wait: bool) -> None:
+        """Ask for a pass. While one runs, or is tried again, it leads to one more; else it can be waited for."""
+        with self._changed:
+            self._wanted = True
+            self._changed.notify_all()
+            if wait and self._idle:
+                self._wait_for_pass()
+
+    def wait_for_first_pass(self) -> None:
+        """Wait until a pass has ended, whichever way."""
+        with self._changed:
+            self._wait_for_pass()
+
+    def _wait_for_pass(self) -> None:
+        target = self._passes + 1
+        self._changed.wait_for(lambda: self.stopped or self._passes >= target)
+
+    def pass_ended(self) -> None:
+        """Tell those who wait that a pass has ended."""
+        with self._changed:
+            self._passes += 1
+            self._changed.notify_all()
+
+    def next_pass(self) -> bool:
+        """Wait until a pass is asked for; `False` if it is over."""
+        with self._changed:
+            self._idle = True
+            self._wait(lambda: self._wanted, self._until)
+            self._idle = False
+            due = self._wanted and not self.stopped
+            self._wanted = False
+            return due
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before a failed pass is tried again; `False` if it is over."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            self._wait(lambda: False, min(end, self._until))
+            return not self.stopped and end < self._until
+
+    def _wait(self, condition: Callable[[], bool], until: float) -> None:
+        timeout = None if until == math.inf else max(0.0, until - time.monotonic())
+        self._changed.wait_for(lambda: self.stopped or condition(), timeout)

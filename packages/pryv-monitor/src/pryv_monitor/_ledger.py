@@ -1,0 +1,94 @@
+"""Where a pass writes down what it has delivered."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import attrs
+
+from ._json import encode, essence
+from .anchor import Anchor
+from .changes import Change
+from .stores import AnchorStore
+
+
+class Ledger(AnchorStore, Protocol):
+    """An anchor store that tells new changes from those delivered before.
+
+    What `apply` is given between two calls of `save` counts as delivered from the second on; `rollback` undoes it.
+    """
+
+    def begin(self, anchor: Anchor, now: float) -> None:
+        """Begin a pass that starts from `anchor` at the platform's time `now`."""
+
+    def apply(self, changes: Sequence[Change]) -> list[Change]:
+        """Take in changes of one kind and return those that are new."""
+
+    def in_doubt(self) -> bool:
+        """Tell whether events may have changed in a way that only reading the whole scope shows."""
+
+    def rollback(self) -> None:
+        """Forget what was taken in since the last `save`."""
+
+
+class Remembering:
+    """A ledger over a plain anchor store: what the next pass will read again is remembered in the anchor."""
+
+    def __init__(self, store: AnchorStore, overlap: float) -> None:
+        self._store = store
+        self._overlap = overlap
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Lock the store."""
+        return self._store.lock()
+
+    def load(self) -> Anchor | None:
+        """Return the store's anchor."""
+        return self._store.load()
+
+    def reset(self) -> None:
+        """Reset the store."""
+        self._store.reset()
+
+    def begin(self, anchor: Anchor, now: float) -> None:
+        """Begin with what the anchor remembers."""
+        self._streams = anchor.streams
+        self._remembered = dict(anchor.remembered)
+        self._read_again = (now if anchor.reached is None else min(now, anchor.since)) - self._overlap
+
+    def apply(self, changes: Sequence[Change]) -> list[Change]:
+        """Return the changes not remembered, and remember them."""
+        return [change for change in changes if self._is_new(change)]
+
+    def _is_new(self, change: Change) -> bool:
+        if change.kind == "streams":
+            before, self._streams = self._streams, _digest(encode(change.data))
+            return self._streams != before
+        stamp: float = change.data["modified" if change.kind == "event" else "deleted"]
+        if stamp <= self._read_again and not self._remembered:
+            return True
+        digest = _digest(essence(change.data))
+        is_new = digest not in self._remembered
+        if stamp > self._read_again:
+            self._remembered[digest] = stamp
+        return is_new
+
+    def in_doubt(self) -> bool:
+        """Tell that there is no doubt: what no time of change shows cannot be known here."""
+        return False
+
+    def save(self, anchor: Anchor) -> None:
+        """Save the anchor with what the pass after it will read again."""
+        read_again = anchor.since - self._overlap
+        remembered = {digest: stamp for digest, stamp in self._remembered.items() if stamp > read_again}
+        self._store.save(attrs.evolve(anchor, streams=self._streams, remembered=remembered))
+
+    def rollback(self) -> None:
+        """Do nothing: the next pass begins with what was saved."""
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -1,0 +1,134 @@
+"""One pass: all that changed since the last one, delivered and then committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any
+
+import attrs
+
+from ._json import is_account_field
+from ._ledger import Ledger
+from ._reader import Reader
+from ._source import Source
+from .anchor import Anchor
+from .changes import Change, Kind, SyncReport
+from .errors import AnchorError, AnchorMismatchError
+from .scope import END, START
+
+WINDOW = 5000
+"""Events after which reading the whole scope is committed."""
+
+
+class Pass(Iterator[Change]):
+    """The new changes of one pass.
+
+    A change counts as delivered when the one after it is asked for, and the pass is committed when it ends. Closed
+    before, or failed, it leaves nothing behind but the windows of a first reading that were committed before.
+
+    Args:
+        source: What to read.
+        ledger: Where to write down what was delivered.
+        reader: What to read with.
+        overlap: How many seconds late a change may become visible.
+        round: How often the whole scope is to have been read, at least.
+
+    Attributes:
+        report: What the pass did, once it has ended.
+    """
+
+    report: SyncReport
+
+    def __init__(self, source: Source, ledger: Ledger, reader: Reader, overlap: float, *, round: int = 1) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._reader = reader
+        self._overlap = overlap
+        self._counts: dict[Kind, int] = {"event": 0, "eventDelete": 0, "streams": 0}
+        self._read = 0
+        self._round = round
+        self._changes = self._run()
+
+    def __next__(self) -> Change:
+        return next(self._changes)
+
+    def close(self) -> None:
+        """End the pass; what it has not committed is not delivered."""
+        self._changes.close()
+
+    def _run(self) -> Generator[Change, None, None]:
+        begin = time.monotonic()
+        try:
+            yield from self._once()
+            while (anchor := self._saved()).reached is not None:
+                yield from self._once()
+        finally:
+            self._ledger.rollback()
+        self.report = SyncReport(
+            events=self._counts["event"],
+            event_deletions=self._counts["eventDelete"],
+            streams_changed=self._counts["streams"] > 0,
+            duplicates=self._read - self._counts["event"] - self._counts["eventDelete"],
+            anchor=anchor,
+            seconds=time.monotonic() - begin,
+        )
+
+    def _once(self) -> Generator[Change, None, None]:
+        anchor = self._ledger.load()
+        if anchor is not None and anchor.fingerprint != self._source.fingerprint:
+            raise AnchorMismatchError("the anchor belongs to another account or scope; reset it to start over")
+        streams, now = self._source.streams(self._reader)
+        if anchor is None or anchor.round < self._round:
+            anchor = self._start_over(now, anchor)
+        clock_fell = now < anchor.since
+        self._ledger.begin(anchor, now)
+        yield from self._new("streams", [streams])
+        if anchor.reached is not None:
+            anchor = yield from self._whole(anchor)
+        yield from self._changed(START if clock_fell else anchor.since - self._overlap)
+        anchor = attrs.evolve(anchor, since=now, reached=None, synced=time.time())
+        if self._ledger.in_doubt():
+            anchor = self._start_over(now, anchor)
+        self._ledger.save(anchor)
+
+    def _saved(self) -> Anchor:
+        anchor = self._ledger.load()
+        if anchor is None:
+            raise AnchorError("the anchor store does not keep what it is given")
+        return anchor
+
+    def _start_over(self, now: float, before: Anchor | None) -> Anchor:
+        floor = self._source.scope.floor
+        since, reached = (now, START) if floor is None else (floor, END)
+        return Anchor(self._source.fingerprint, since, reached, round=before.round + 1 if before else 1)
+
+    def _whole(self, anchor: Anchor) -> Generator[Change, None, Anchor]:
+        """Read all events by their time, committing window by window; what changes meanwhile is read afterwards."""
+        start = anchor.reached
+        if start is None or start == END:
+            return anchor
+        latest, uncommitted = start, 0
+        for events in self._source.whole(self._reader, start):
+            times = [event["time"] for event in events if not is_account_field(event["id"])]
+            if times and times[0] > latest and uncommitted >= WINDOW:
+                anchor = attrs.evolve(anchor, reached=times[0])
+                self._ledger.save(anchor)
+                uncommitted = 0
+            yield from self._new("event", [event for event in events if event["time"] >= start])
+            latest = max(latest, *times[-1:])
+            uncommitted += len(events)
+        return anchor
+
+    def _changed(self, since: float) -> Generator[Change, None, None]:
+        for items in self._source.changed(self._reader, since):
+            yield from self._new("event", [item for item in items if "deleted" not in item])
+            yield from self._new("eventDelete", [item for item in items if "deleted" in item])
+
+    def _new(self, kind: Kind, data: Iterable[Any]) -> Generator[Change, None, None]:
+        changes = [Change(kind, item) for item in data]
+        if kind != "streams":
+            self._read += len(changes)
+        for change in self._ledger.apply(changes):
+            self._counts[kind] += 1
+            yield change

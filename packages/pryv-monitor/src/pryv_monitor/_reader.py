@@ -1,0 +1,107 @@
+"""Reading on a thread of its own, so that whoever waits for what is read can be called off at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_AHEAD = 4
+_END = object()
+
+
+class CalledOffError(Exception):
+    """The reader was interrupted."""
+
+
+class Reader:
+    """Reads for one other thread, a few items ahead of it."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
+        self._job: _Job[Any] | None = None
+        self._interrupted = False
+        threading.Thread(target=_work, args=(self._jobs,), name="pryv-monitor-reader", daemon=True).start()
+
+    def read(self, source: Callable[[], Iterable[T]]) -> Iterator[T]:
+        """Yield the items of what `source` returns, which is iterated over on the reader's thread.
+
+        Raises:
+            CalledOffError: the reader was interrupted.
+        """
+        job = self._job = _Job(source)
+        if self._interrupted:
+            raise CalledOffError
+        self._jobs.put(job)
+        try:
+            yield from job.items()
+        finally:
+            job.abandon()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns that is called on the reader's thread.
+
+        Raises:
+            CalledOffError: the reader was interrupted.
+        """
+        (result,) = self.read(lambda: [function()])
+        return result
+
+    def interrupt(self) -> None:
+        """Call off whoever waits for an item, and whoever will."""
+        self._interrupted = True
+        job = self._job
+        if job is not None:
+            job.fail(CalledOffError())
+
+    def close(self) -> None:
+        """End the reader's thread once it has done its last job."""
+        self._jobs.put(None)
+
+
+class _Job(Generic[T]):
+    def __init__(self, source: Callable[[], Iterable[T]]) -> None:
+        self._source = source
+        self._out: SimpleQueue[Any] = SimpleQueue()
+        self._room = threading.Semaphore(_AHEAD)
+        self._abandoned = False
+
+    def run(self) -> None:
+        try:
+            for item in self._source():
+                self._room.acquire()
+                if self._abandoned:
+                    return
+                self._out.put(item)
+        except BaseException as error:  # noqa: BLE001  (raised where the items are waited for)
+            self.fail(error)
+        else:
+            self._out.put(_END)
+
+    def fail(self, error: BaseException) -> None:
+        self._out.put(_Failure(error))
+
+    def items(self) -> Iterator[T]:
+        while (item := self._out.get()) is not _END:
+            if isinstance(item, _Failure):
+                raise item.error
+            yield item
+            self._room.release()
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self._room.release()
+
+
+class _Failure:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _work(jobs: SimpleQueue[_Job[Any] | None]) -> None:
+    while (job := jobs.get()) is not None:
+        job.run()
+        del job

@@ -1,0 +1,62 @@
+"""What a pass reads from the platform."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from pryv import Connection
+
+from ._reader import Reader
+from .scope import Scope
+
+_BATCH = 500
+
+Item = dict[str, Any]
+
+
+class Source:
+    """The streams and events of one scope, as they are read with a connection."""
+
+    def __init__(self, connection: Connection, scope: Scope) -> None:
+        self.connection = connection
+        self.scope = scope
+        self.fingerprint = scope.fingerprint(connection.endpoint)
+
+    def streams(self, reader: Reader) -> tuple[list[Item], float]:
+        """Return the tree of streams and the platform's time when it was read.
+
+        See the API's *Get streams*.
+
+        Raises:
+            PryvError: there is no proper answer.
+        """
+        body = reader.call(lambda: self.connection.get("streams", {"state": "all"}))
+        return body.get("streams", []), body["meta"]["serverTime"]
+
+    def whole(self, reader: Reader, reached: float) -> Iterator[list[Item]]:
+        """Yield batches of all events from the time `reached` on, the earliest first.
+
+        Raises:
+            PryvError: there is no proper answer.
+        """
+        return self._batches(reader, self.scope.whole(reached))
+
+    def changed(self, reader: Reader, since: float) -> Iterator[list[Item]]:
+        """Yield batches of the events changed after `since`, then of the deletions, if they are in the scope.
+
+        Raises:
+            PryvError: there is no proper answer.
+        """
+        return self._batches(reader, self.scope.changed(since))
+
+    def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[list[Item]]:
+        return reader.read(lambda: _batches(self.connection, params))
+
+
+def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[list[Item]]:
+    with connection.iter_events(params) as events:
+        items: Iterator[Any] = events
+        while batch := list(itertools.islice(items, _BATCH)):
+            yield batch

@@ -1,0 +1,74 @@
+"""How far a monitor has come."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from ._json import decode, encode
+from .errors import AnchorCorruptError, AnchorError
+
+VERSION: Final = 1
+
+
+@attrs.frozen
+class Anchor:
+    """How far a monitor has come in one scope of one account. It holds no secret.
+
+    Attributes:
+        fingerprint: Tells the account and the scope from others.
+        since: The platform's time, in seconds, when the last whole pass began (or the first one, until it is whole).
+        reached: While the whole scope is being read: the event time, in seconds, before which all is read.
+        round: How many times reading the whole scope was begun.
+        synced: The local time, in seconds, when a pass was last whole.
+        streams: Digest of the streams delivered last.
+        remembered: The changes delivered that the next pass will read again, by digest, with the time of each.
+    """
+
+    fingerprint: str
+    since: float
+    reached: float | None = None
+    round: int = 1
+    synced: float | None = None
+    streams: str | None = None
+    remembered: Mapping[str, float] = attrs.field(factory=dict, repr=False)
+
+    def dumps(self) -> str:
+        """Return the anchor as text, with a version and a checksum."""
+        body = encode(attrs.asdict(self))
+        return encode({"version": VERSION, "checksum": _checksum(body), "anchor": body})
+
+    @classmethod
+    def loads(cls, text: str) -> Anchor:
+        """Return the anchor in a text.
+
+        Raises:
+            AnchorCorruptError: the text is not what `dumps` returned.
+            AnchorError: a later version wrote it.
+        """
+        fields = _checked(text)
+        if fields is None:
+            raise AnchorCorruptError("the anchor is damaged; reset it to start over")
+        return cls(**fields)
+
+
+def _checked(text: str) -> dict[str, Any] | None:
+    try:
+        outer = decode(text)
+    except ValueError:
+        return None
+    if not isinstance(outer, dict) or not isinstance(outer.get("anchor"), str):
+        return None
+    if outer.get("checksum") != _checksum(outer["anchor"]):
+        return None
+    if outer.get("version") != VERSION:
+        raise AnchorError(f"the anchor is of version {outer.get('version')}, this package knows version {VERSION}")
+    fields: dict[str, Any] = decode(outer["anchor"])
+    return fields
+
+
+def _checksum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

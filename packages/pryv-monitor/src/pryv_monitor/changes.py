@@ -1,0 +1,45 @@
+"""What a monitor delivers, and what it says of a pass."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+
+from .anchor import Anchor
+
+Kind = Literal["event", "eventDelete", "streams"]
+
+
+@attrs.frozen
+class Change:
+    """One change.
+
+    Attributes:
+        kind: `event` (created or updated), `eventDelete` or `streams`.
+        data: The event; the deletion, with its `id`; or the whole tree of streams.
+    """
+
+    kind: Kind
+    data: Any
+
+
+@attrs.frozen
+class SyncReport:
+    """What a pass did.
+
+    Attributes:
+        events: Events delivered.
+        event_deletions: Deletions delivered.
+        streams_changed: Whether the streams were delivered.
+        duplicates: Events and deletions read but known already.
+        anchor: How far the monitor has come.
+        seconds: How long it took.
+    """
+
+    events: int
+    event_deletions: int
+    streams_changed: bool
+    duplicates: int
+    anchor: Anchor
+    seconds: float

@@ -1,0 +1,23 @@
+"""What can be wrong with an anchor."""
+
+from __future__ import annotations
+
+from pryv import PryvError
+
+
+class AnchorError(PryvError):
+    """The anchor, or the mirror that holds it, cannot be used."""
+
+
+class AnchorMismatchError(AnchorError):
+    """The anchor belongs to another account, or to another scope: use its own, or `reset()` the store."""
+
+
+class AnchorCorruptError(AnchorError):
+    """The anchor is not what was written: `reset()` the store to start over."""
+
+
+class AnchorLockedError(AnchorError):
+    """Another monitor is using the anchor."""
+
+    retryable = True

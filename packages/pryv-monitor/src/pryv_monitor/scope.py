@@ -1,0 +1,62 @@
+"""What a monitor looks at: parameters of `events.get`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+START: Final = -1e15
+END: Final = 1e15
+"""Times before and after those of every event, in seconds."""
+
+
+@attrs.frozen
+class Scope:
+    """The events a monitor looks at.
+
+    Attributes:
+        params: Parameters of `events.get`, all but `limit` and `skip`. The `state` is `all` where not given. Changes
+            made until `modifiedSince`, where given, are not looked at.
+    """
+
+    params: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any] | None) -> Scope:
+        """Return the scope that has these parameters.
+
+        Raises:
+            TypeError: they are not a dict.
+            ValueError: `limit` or `skip` is among them.
+        """
+        if params is not None and not isinstance(params, Mapping):
+            raise TypeError(f"scope is a dict of events.get parameters, not {type(params).__name__}")
+        given = {key: value for key, value in (params or {}).items() if value is not None}
+        for key in ("limit", "skip"):
+            if key in given:
+                raise ValueError(f"a scope has no {key!r}: a monitor follows every event in it")
+        return cls({"state": "all", "includeDeletions": True, **given})
+
+    @property
+    def floor(self) -> float | None:
+        """The time until which changes are not looked at."""
+        return self.params.get("modifiedSince")
+
+    def fingerprint(self, endpoint: str) -> str:
+        """Return what tells this scope of this account from any other."""
+        text = json.dumps([endpoint, dict(self.params)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def whole(self, reached: float) -> dict[str, Any]:
+        """Return the parameters that read all events from the time `reached` on, the earliest first."""
+        params = {key: value for key, value in self.params.items() if key not in ("modifiedSince", "includeDeletions")}
+        return {**params, "fromTime": max(params.get("fromTime", START), reached), "sortAscending": True}
+
+    def changed(self, since: float) -> dict[str, Any]:
+        """Return the parameters that read what was changed after `since`."""
+        floor = START if self.floor is None else self.floor
+        return {**self.params, "modifiedSince": max(floor, since), "sortAscending": True}

@@ -1,0 +1,135 @@
+"""Where anchors are kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from . import _files
+from .anchor import Anchor
+from .errors import AnchorCorruptError, AnchorLockedError
+
+
+class AnchorStore(Protocol):
+    """Keeps one anchor."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep all others off the anchor while in the context; a monitor loads and saves only there.
+
+        Raises:
+            AnchorLockedError: another has it.
+        """
+
+    def load(self) -> Anchor | None:
+        """Return the anchor, `None` if there is none yet.
+
+        Raises:
+            AnchorCorruptError: it is damaged.
+        """
+
+    def save(self, anchor: Anchor) -> None:
+        """Keep an anchor in place of the one before: when this returns, for good."""
+
+    def reset(self) -> None:
+        """Forget the anchor, so that the next pass starts over."""
+
+
+class MemoryAnchorStore:
+    """Keeps an anchor as long as the object lives."""
+
+    def __init__(self) -> None:
+        self._anchor: Anchor | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other monitors off the anchor.
+
+        Raises:
+            AnchorLockedError: another has it.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise AnchorLockedError("another monitor is using the anchor")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def load(self) -> Anchor | None:
+        """Return the anchor, `None` if there is none yet."""
+        return self._anchor
+
+    def save(self, anchor: Anchor) -> None:
+        """Keep an anchor."""
+        self._anchor = anchor
+
+    def reset(self) -> None:
+        """Forget the anchor."""
+        with self.lock():
+            self._anchor = None
+
+
+class FileAnchorStore:
+    """Keeps an anchor in a file. A second file beside it, named `….lock`, keeps two processes from using it at once.
+
+    Args:
+        path: The file; its directory exists.
+        wait: Seconds to wait for another process that is using it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, wait: float = 0) -> None:
+        self.path = Path(path)
+        self._wait = wait
+
+    def __repr__(self) -> str:
+        return f"FileAnchorStore({str(self.path)!r})"
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other processes off the file.
+
+        Raises:
+            AnchorLockedError: another has it.
+            OSError: the directory cannot be written to.
+        """
+        return _files.locked(self.path, self._wait)
+
+    def load(self) -> Anchor | None:
+        """Return the anchor, `None` if there is no file.
+
+        Raises:
+            AnchorCorruptError: the file is damaged, or is no anchor.
+            OSError: it cannot be read.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            text = ""
+        try:
+            return Anchor.loads(text)
+        except AnchorCorruptError as error:
+            problem = str(error)
+        raise AnchorCorruptError(f"{self.path}: {problem}")
+
+    def save(self, anchor: Anchor) -> None:
+        """Write the anchor to the disk.
+
+        Raises:
+            OSError: it cannot be written; the former one is still there.
+        """
+        _files.replace(self.path, anchor.dumps())
+
+    def reset(self) -> None:
+        """Remove the file.
+
+        Raises:
+            AnchorLockedError: another process is using it.
+            OSError: it cannot be removed.
+        """
+        with self.lock():
+            self.path.unlink(missing_ok=True)
