@@ -24,7 +24,7 @@ def test_carries_calls_out_in_order_and_each_on_its_own(owner: Caller) -> None:
         ("events.create", event),
         ("events.get", {"streams": ["a"]}),
         ("events.get", {"limit": "many"}),
-        ("no.such", {}),
+        ('no"."such', {}),
     )
     errors = [result["error"]["id"] if "error" in result else None for result in results]
     assert errors == [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pryv_sandbox import stored_accesses as stored
 from pryv_sandbox import streams, system_streams
 from pryv_sandbox.access import Access
 from pryv_sandbox.api import Context, Methods, Result
@@ -13,27 +14,20 @@ from pryv_sandbox.errors import (
     ApiError,
     already_exists,
     forbidden,
-    invalid_access_token,
     invalid_operation,
     invalid_parameters,
     invalid_request_structure,
     unknown_resource,
 )
 from pryv_sandbox.ids import new_id, new_token
-from pryv_sandbox.integrity import item_integrity
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
+from pryv_sandbox.stored_accesses import Doc
 
 methods = Methods()
-
-Doc = dict[str, Any]
 
 _STRING = {"type": ["string"]}
 _NUMBER = {"type": ["number"]}
 _OBJECT = {"type": ["object"]}
-_PERMISSIONS = {
+PERMISSIONS = {
     "type": ["array"],
     "items": {
         "oneOf": [
@@ -59,55 +53,6 @@ _PERMISSIONS = {
 }
 
 
-# ---- which access calls
-
-
-def find_by_token(platform: Platform, user: User, token: str) -> Access:
-    """The access with this token.
-
-    Raises:
-        ApiError: if there is none.
-    """
-    row = platform.db.execute(
-        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND token = ? AND deleted IS NULL",
-        (user.key, token),
-    ).fetchone()
-    if row is None:
-        raise invalid_access_token("Cannot find access from token.", 403)
-    return Access(_doc(*row), platform.tree(user))
-
-
-def find_by_id(platform: Platform, user: User, access_id: str) -> Access | None:
-    """The access with this id."""
-    doc = _find(platform, user, access_id)
-    return None if doc is None else Access(doc, platform.tree(user))
-
-
-def check_valid(platform: Platform, access: Access) -> None:
-    """Refuse an access that has expired.
-
-    Raises:
-        ApiError: if it has.
-    """
-    if _is_expired(access.doc, platform.clock.now()):
-        raise forbidden("Access has expired.")
-
-
-def note_use(platform: Platform, user: User, access: Access, calls: dict[str, int]) -> None:
-    """Keep count of the methods called with an access."""
-    for method_id, count in calls.items():
-        path = f'$."{method_id.replace(".", ":")}"'
-        platform.db.execute(
-            "UPDATE accesses SET last_used = ?, calls = json_set(calls, ?, ifnull(json_extract(calls, ?), 0) + ?)"
-            " WHERE user = ? AND id = ?",
-            (platform.clock.now(), path, path, count, user.key, access.id),
-        )
-
-
-def _is_expired(doc: Doc, now: float) -> bool:
-    return doc.get("expires") is not None and now > doc["expires"]
-
-
 _INFO = (
     *("id", "token", "type", "name", "deviceName", "lastUsed", "expires", "clientData"),
     *("created", "createdBy", "modified", "modifiedBy", "calls"),
@@ -123,72 +68,8 @@ async def _info(context: Context, params: dict[str, Any]) -> Result:
     return {**info, "user": {"username": context.user.username}}
 
 
-# ---- stored accesses
-
-_COLUMNS = "doc, last_used, calls"
-
-
-def _doc(doc: str, last_used: float | None, calls: str) -> Doc:
-    access: Doc = json.loads(doc)
-    return access if last_used is None else {**access, "lastUsed": last_used, "calls": json.loads(calls)}
-
-
-def _find(platform: Platform, user: User, access_id: str) -> Doc | None:
-    row = platform.db.execute(
-        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND id = ? AND deleted IS NULL",
-        (user.key, access_id),
-    ).fetchone()
-    return _doc(*row) if row else None
-
-
-def _select(context: Context, where: str, *values: Any) -> list[Doc]:
-    rows = context.platform.db.execute(
-        f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND {where} ORDER BY name, id",
-        (context.user.key, *values),
-    )
-    return [_doc(*row) for row in rows]
-
-
-def _created_by(context: Context, access_id: str) -> list[Doc]:
-    return [doc for doc in _select(context, "deleted IS NULL") if doc["createdBy"].split(" ")[0] == access_id]
-
-
-def _public(context: Context, doc: Doc) -> Doc:
-    """The access as it is sent: with its versioned id and API endpoint."""
-    return {**_versioned(doc), "apiEndpoint": context.api_endpoint(doc["token"])}
-
-
-def _versioned(doc: Doc) -> Doc:
-    public = {key: value for key, value in doc.items() if key not in ("calls", "serial")}
-    return {**public, "id": _reference(doc["id"], doc.get("serial"))}
-
-
-def _reference(access_id: str, serial: int | None) -> str:
-    return access_id if serial is None else f"{access_id}:{serial}"
-
-
-def _parse_reference(reference: str) -> tuple[str, int | None]:
-    access_id, colon, serial = reference.partition(":")
-    if colon and not (serial.isdecimal() and int(serial) > 0):
-        raise unknown_resource("access", reference)
-    return access_id, int(serial) if colon else None
-
-
-def _save(context: Context, doc: Doc) -> Doc:
-    stored = {key: value for key, value in doc.items() if key not in ("calls", "lastUsed", "integrity")}
-    stored["integrity"] = item_integrity("ACCESS", stored)
-    values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
-    context.platform.db.execute(
-        "INSERT INTO accesses (user, id, token, type, name, device_name, doc) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET name = excluded.name, device_name = excluded.device_name, doc = excluded.doc",
-        (context.user.key, stored["id"], stored["token"], *values),
-    )
-    context.platform.forget(context.user)
-    return stored
-
-
 def _publish(context: Context, action: Action, doc: Doc) -> None:
-    context.platform.publish(Change(context.user.username, "accesses", action, _versioned(doc)))
+    context.platform.publish(Change(context.user.username, "accesses", action, stored.versioned(doc)))
 
 
 # ---- reading
@@ -211,19 +92,19 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     now = context.platform.clock.now()
     result: Result = {
         "accesses": [
-            _public(context, doc)
+            stored.public(context, doc)
             for doc in _visible(context, "deleted IS NULL")
-            if params.get("includeExpired") or not _is_expired(doc, now)
+            if params.get("includeExpired") or not stored.is_expired(doc, now)
         ]
     }
     if "includeDeletions" in params:
-        result["accessDeletions"] = [_versioned(doc) for doc in _visible(context, "deleted IS NOT NULL")]
+        result["accessDeletions"] = [stored.versioned(doc) for doc in _visible(context, "deleted IS NOT NULL")]
     return result
 
 
 def _visible(context: Context, where: str) -> list[Doc]:
     """All accesses to their owner, to an app those it made."""
-    found = _select(context, where)
+    found = stored.select(context, where)
     return found if context.access.is_personal else [doc for doc in found if doc["createdBy"] == context.access.id]
 
 
@@ -237,8 +118,8 @@ _GET_ONE = {
 @methods.declare("accesses.getOne", _GET_ONE)
 async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     _check_not_shared(context)
-    access_id, serial = _parse_reference(params["id"])
-    head = _find(context.platform, context.user, access_id)
+    access_id, serial = stored.parse_reference(params["id"])
+    head = stored.find(context.platform, context.user, access_id)
     access = context.access
     if head is None or not (access.is_personal or access.id in (head["id"], head["createdBy"].split(" ")[0])):
         raise unknown_resource("access", params["id"])
@@ -248,14 +129,14 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     history = [json.loads(doc) for (doc,) in rows]
     result: Result
     if serial in (None, head.get("serial")):
-        result = {"access": _public(context, head)}
+        result = {"access": stored.public(context, head)}
     else:
         versions = [doc for doc in history if doc.get("serial") == serial]
         if not versions:
             raise unknown_resource("access", params["id"])
-        result = {"access": _public(context, versions[0]), "current": _reference(access_id, head["serial"])}
+        result = {"access": stored.public(context, versions[0]), "current": stored.reference(access_id, head["serial"])}
     if params.get("includeHistory"):
-        result["history"] = [_public(context, doc) for doc in history]
+        result["history"] = [stored.public(context, doc) for doc in history]
     return result
 
 
@@ -265,7 +146,7 @@ _BASE: dict[str, Any] = {
     "token": {"type": ["string"], "minLength": 1},
     "apiEndpoint": {"type": ["string"], "minLength": 1},
     "name": {"type": ["string"], "minLength": 1},
-    "permissions": _PERMISSIONS,
+    "permissions": PERMISSIONS,
     "lastUsed": _NUMBER,
     "integrity": {"type": ["string", "null"]},
     "created": {"type": "number"},
@@ -317,9 +198,9 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     if expires is not None:
         doc["expires"] = expires
     _check_unique(context, doc)
-    doc = _save(context, doc)
+    doc = stored.save(context, doc)
     _publish(context, "create", doc)
-    return {"access": _public(context, doc)}
+    return {"access": stored.public(context, doc)}
 
 
 def _may_grant(access: Access, access_type: str, permissions: list[dict[str, Any]]) -> bool:
@@ -429,15 +310,15 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         "INSERT INTO access_versions SELECT user, id, ?, doc FROM accesses WHERE user = ? AND id = ?",
         (serial, context.user.key, target["id"]),
     )
-    changed = _save(context, changed)
+    changed = stored.save(context, changed)
     _publish(context, "update", changed)
-    return {"access": _public(context, {**changed, **_last_used(target)})}
+    return {"access": stored.public(context, {**changed, **_last_used(target)})}
 
 
 def _author(context: Context) -> str:
     """The author of an update, with the version of the access that it was made with."""
     access = context.access
-    return context.author.replace(access.id, _reference(access.id, access.doc.get("serial")), 1)
+    return context.author.replace(access.id, stored.reference(access.id, access.doc.get("serial")), 1)
 
 
 def _last_used(doc: Doc) -> Doc:
@@ -450,8 +331,8 @@ def _find_current(context: Context, reference: str) -> Doc:
     Raises:
         ApiError: if there is none, or it has changed since.
     """
-    access_id, serial = _parse_reference(reference)
-    doc = _find(context.platform, context.user, access_id)
+    access_id, serial = stored.parse_reference(reference)
+    doc = stored.find(context.platform, context.user, access_id)
     if doc is None:
         raise unknown_resource("access", reference)
     if doc.get("serial") != serial:
@@ -471,7 +352,7 @@ def _check_descent(context: Context, changed: Doc) -> None:
     """Refuse what would let an access exceed the one that made it, now or later."""
     tree = context.platform.tree(context.user)
     if changed["type"] == "shared":
-        maker = _find(context.platform, context.user, changed["createdBy"].split(" ")[0])
+        maker = stored.find(context.platform, context.user, changed["createdBy"].split(" ")[0])
         if maker is None:
             return
         if not _may_grant(Access(maker, tree), "shared", changed["permissions"]):
@@ -481,7 +362,7 @@ def _check_descent(context: Context, changed: Doc) -> None:
     access = Access(changed, tree)
     offending = [
         child["id"]
-        for child in _created_by(context, changed["id"])
+        for child in stored.created_by(context, changed["id"])
         if not _may_grant(access, "shared", child["permissions"])
         or changed.get("expires", float("inf")) < child.get("expires", 0)
     ]
@@ -496,8 +377,8 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     target = _find_current(context, params["id"])
     if not _may_delete(context.access, target):
         raise forbidden("Your access token has insufficient permissions to delete this access.")
-    made = [] if target["type"] == "personal" else _created_by(context, target["id"])
-    related = [doc for doc in made if doc["id"] != target["id"] and not _is_expired(doc, now)]
+    made = [] if target["type"] == "personal" else stored.created_by(context, target["id"])
+    related = [doc for doc in made if doc["id"] != target["id"] and not stored.is_expired(doc, now)]
     for doc in (target, *related):
         deleted = {key: value for key, value in doc.items() if key != "calls"} | {"deleted": now}
         context.platform.db.execute(
@@ -518,77 +399,3 @@ def _may_delete(access: Access, target: Doc) -> bool:
     if target["id"] == access.id:
         return access.features.get("selfRevoke") != "forbidden"
     return access.type == "app" and bool(target["createdBy"] == access.id)
-
-
-# ---- what an app asks for
-
-_CHECK_APP = {
-    "type": ["object"],
-    "required": ["requestingAppId", "requestedPermissions"],
-    "additionalProperties": False,
-    "properties": {
-        "requestingAppId": _STRING,
-        "deviceName": _STRING,
-        "requestedPermissions": _PERMISSIONS,
-        "clientData": _OBJECT,
-    },
-}
-
-
-@methods.declare("accesses.checkApp", _CHECK_APP)
-async def _check_app(context: Context, params: dict[str, Any]) -> Result:
-    if not context.access.is_personal:
-        raise forbidden()
-    found = _select(
-        context,
-        "deleted IS NULL AND type = 'app' AND name = ? AND device_name IS ?",
-        params["requestingAppId"],
-        params.get("deviceName"),
-    )
-    if found and _grants(found[0], params, context.platform.clock.now()):
-        return {"matchingAccess": _versioned(found[0])}
-    result: Result = {"mismatchingAccess": _versioned(found[0])} if found else {}
-    checked = [_checked(context, dict(permission)) for permission in params["requestedPermissions"]]
-    result["checkedPermissions"] = [permission for permission, _ in checked]
-    if any(renamed for _, renamed in checked):
-        result["error"] = {
-            "id": "item-already-exists",
-            "message": "One or more requested streams have the names of existing streams with other ids;"
-            ' their "defaultName" has been changed.',
-        }
-    return result
-
-
-def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
-    """Whether the access is still good and is exactly what is asked for."""
-
-    def levels(permissions: list[dict[str, Any]]) -> list[tuple[str, str]]:
-        return sorted((str(entry.get("streamId")), str(entry.get("level"))) for entry in permissions)
-
-    return (
-        not _is_expired(doc, now)
-        and levels(doc["permissions"]) == levels(asked["requestedPermissions"])
-        and doc.get("clientData") == asked.get("clientData")
-    )
-
-
-def _checked(context: Context, permission: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The permission with the name of its stream, or one that is free, and whether that had to be found."""
-    stream_id = permission.get("streamId")
-    if stream_id == "*":
-        permission.pop("defaultName", None)
-        return permission, False
-    if "defaultName" not in permission:
-        problem = f'The permission for stream "{stream_id}" (and maybe others) is missing the required "defaultName".'
-        raise invalid_parameters(problem)
-    tree = context.platform.tree(context.user)
-    stream = tree.get(str(stream_id))
-    wanted = permission.pop("defaultName")
-    if stream is not None:
-        return {**permission, "name": stream["name"]}, False
-    taken = {root["name"] for root in tree.children(None)}
-    number, name = 0, wanted
-    while name in taken:
-        number += 1
-        name = f"{wanted} ({number})"
-    return {**permission, "defaultName": name}, number > 0

@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from pryv_sandbox import accesses, events
+from pryv_sandbox import events
 from pryv_sandbox.api import Context
 from pryv_sandbox.attachments import read_token
 from pryv_sandbox.errors import invalid_access_token, unknown_resource
 from pryv_sandbox.exchange import ACCESS_ID, authenticate, call_context, token_of
+from pryv_sandbox.stored_accesses import check_valid, find_by_id
 
 routes = web.RouteTableDef()
 
@@ -39,9 +40,9 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 
 def _authenticate_reader(request: web.Request, context: Context, file_id: str, token: str) -> None:
-    access = accesses.find_by_id(context.platform, context.user, token.partition("-")[0])
+    access = find_by_id(context.platform, context.user, token.partition("-")[0])
     if access is None or token != read_token(access, file_id):
         raise invalid_access_token("Invalid read token.")
-    accesses.check_valid(context.platform, access)
+    check_valid(context.platform, access)
     context.authenticated = access
     request[ACCESS_ID] = access.id

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pryv_sandbox import accesses, account, accounts, events, second_factor, service, streams
+from pryv_sandbox import accesses, account, accounts, app_check, events, second_factor, service, streams
 from pryv_sandbox.access import Access
 from pryv_sandbox.accounts import User
 from pryv_sandbox.api import Context, Methods, Result, gather
@@ -17,10 +17,11 @@ from pryv_sandbox.clock import Clock
 from pryv_sandbox.errors import ApiError, invalid_method
 from pryv_sandbox.settings import Settings
 from pryv_sandbox.storage import connect
+from pryv_sandbox.stored_accesses import check_valid, find_by_token, note_use
 from pryv_sandbox.stream_tree import StreamTree, read_tree
 
 METHODS = Methods()
-for _resource in (account, accounts, accesses, events, second_factor, service, streams):
+for _resource in (account, accounts, accesses, app_check, events, second_factor, service, streams):
     METHODS.update(_resource.methods)
 
 
@@ -37,8 +38,8 @@ for _resource in (account, accounts, accesses, events, second_factor, service, s
 )
 async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
     results = [await _outcome(context, call["method"], call["params"]) for call in calls]
-    used = Counter(call["method"] for call in calls)
-    accesses.note_use(context.platform, context.user, context.access, used)
+    used = Counter(call["method"] for call in calls if call["method"] in METHODS)
+    note_use(context.platform, context.user, context.access, used)
     return {"results": results}
 
 
@@ -73,7 +74,7 @@ class Platform:
             ApiError: as the method answers.
         """
         if context.authenticated and method_id in METHODS and method_id != "callBatch":
-            accesses.note_use(self, context.user, context.authenticated, {method_id: 1})
+            note_use(self, context.user, context.authenticated, {method_id: 1})
         return await self.run(context, method_id, params)
 
     async def run(self, context: Context, method_id: str, params: Any) -> Result:
@@ -120,8 +121,8 @@ class Platform:
         """
         known = self._accesses.setdefault(user.key, {})
         if token not in known:
-            known[token] = accesses.find_by_token(self, user, token)
-        accesses.check_valid(self, known[token])
+            known[token] = find_by_token(self, user, token)
+        check_valid(self, known[token])
         return known[token]
 
     def forget(self, user: User) -> None:
