@@ -488,3 +488,19 @@ def test_a_closed_socket_is_forgotten(pryv_sandbox: Sandbox, account: Account) -
         two.send(f"41/{account.username},")
         one.pending()
         assert pryv_sandbox.sockets.count == 1
+
+
+def test_a_stopped_sandbox_has_no_sockets() -> None:
+    sandbox = Sandbox()
+    with sandbox:
+        account = sandbox.create_account()
+        with connected(sandbox, account) as raw:
+            sandbox.stop()
+            assert sandbox.sockets.count == 0
+            with pytest.raises(ConnectionResetError):
+                raw.receive()
+        sandbox.start()
+        with connected(sandbox, account) as raw:
+            assert sandbox.sockets.count == 1
+            post(sandbox, account, "streams", {"id": "diary", "name": "Diary"})
+            assert raw.pending() == [["streamsChanged"]]

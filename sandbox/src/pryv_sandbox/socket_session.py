@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -11,10 +12,12 @@ from aiohttp import web
 from pryv_sandbox import accounts
 from pryv_sandbox.api import Context, Pages, Result, gather
 from pryv_sandbox.changes import Change
-from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_resource
+from pryv_sandbox.errors import ApiError, invalid_request_structure, unexpected, unknown_resource
 from pryv_sandbox.exchange import base_url, meta
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
+
+_log = logging.getLogger(__name__)
 
 _COARSE = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "accessesChanged"}
 
@@ -75,7 +78,10 @@ class SocketSession:
             else:
                 ack = (None, await self._call_api(method_id, params))
         except ApiError as error:
-            ack = ({"error": error.public(), "meta": meta(self._platform)},)
+            ack = self._failed(error)
+        except Exception as error:
+            _log.exception("A call failed")
+            ack = self._failed(unexpected(type(error).__name__))
         await self._outbox.join()
         return ack
 
@@ -85,6 +91,9 @@ class SocketSession:
             result = await gather(result, self._platform.settings.results_limit)
             return {**result, "meta": meta(self._platform)}
         return {"meta": meta(self._platform), **result}
+
+    def _failed(self, error: ApiError) -> Ack:
+        return ({"error": error.public(), "meta": meta(self._platform)},)
 
     # ---- subscriptions
 
