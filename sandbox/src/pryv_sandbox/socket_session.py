@@ -17,7 +17,7 @@ from pryv_sandbox.exchange import base_url, meta
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _COARSE = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "accessesChanged"}
 
@@ -80,7 +80,7 @@ class SocketSession:
         except ApiError as error:
             ack = self._failed(error)
         except Exception as error:
-            _log.exception("A call failed")
+            logger.exception("A call failed")
             ack = self._failed(unexpected(type(error).__name__))
         await self._outbox.join()
         return ack
