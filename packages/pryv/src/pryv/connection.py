@@ -68,6 +68,7 @@ class Connection:
             raise ValueError("chunk_size is at least 1")
         self._account = Account(Http(retry, session), endpoint, token, timeout)
         self._service = service
+        self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
         self._access_info: AccessInfo | None = None
         self._socket: Any = None
@@ -89,6 +90,8 @@ class Connection:
     def close(self) -> None:
         """Close the network connections kept open, those of other threads too; a later call opens new ones."""
         self._account.http.close()
+        if self._service is not None and self._service_is_own:
+            self._service.close()
 
     @property
     def token(self) -> str | None:

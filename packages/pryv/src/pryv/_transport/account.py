@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,21 +30,23 @@ DEFAULT = DefaultTimeout()
 
 
 class DeltaTime:
-    """The running mean of server time minus local time, in seconds."""
+    """The running mean of server time minus local time, in seconds.
 
-    def __init__(self, mean: float = 0.0, count: int = 0) -> None:
-        self.mean = mean
-        self._count = count
-        self._lock = threading.Lock()
+    It needs no lock, which a fork could leave locked: of two observations at the very same time, one may be lost.
+    """
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return DeltaTime, (self.mean, self._count)
+    def __init__(self) -> None:
+        self._mean_and_count = 0.0, 0
+
+    @property
+    def mean(self) -> float:
+        """The mean; 0 before the first observation."""
+        return self._mean_and_count[0]
 
     def add(self, difference: float) -> None:
         """Take one more observation into the mean."""
-        with self._lock:
-            self._count += 1
-            self.mean += (difference - self.mean) / self._count
+        mean, count = self._mean_and_count
+        self._mean_and_count = mean + (difference - mean) / (count + 1), count + 1
 
 
 class Account:

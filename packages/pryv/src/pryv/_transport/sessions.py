@@ -35,21 +35,23 @@ class Sessions:
 
     def __init__(self, given: requests.Session | None = None) -> None:
         self.given = given
-        self._lock = threading.Lock()
         self._forget()
 
     def _forget(self) -> None:
-        self._pid = os.getpid()
+        self._lock = threading.Lock()
         self._local = threading.local()
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._pid = os.getpid()
+
+    def _forget_after_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._forget()
 
     def get(self) -> requests.Session:
         """Return the session for this thread."""
         if self.given is not None:
             return self.given
-        if self._pid != os.getpid():
-            self._lock = threading.Lock()
-            self._forget()
+        self._forget_after_fork()
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = new_session()
@@ -59,6 +61,7 @@ class Sessions:
 
     def close(self) -> None:
         """Close the connections of every thread; a session given is left alone. Further use opens new ones."""
+        self._forget_after_fork()
         with self._lock:
             for session in self._made:
                 session.close()
