@@ -48,6 +48,16 @@ def test_names_the_place_of_a_malformed_call(owner: Caller, body: Any, path: str
     assert problems[0]["path"] == path
 
 
+def test_each_call_sees_what_those_before_it_did(owner: Caller) -> None:
+    owner.add_streams("a")
+    results = owner.grant(a="manage").batch(
+        ("streams.create", {"id": "b", "name": "B", "parentId": "a"}),
+        ("events.create", {"streamIds": ["b"], "type": "note/txt", "content": "x"}),
+        ("events.get", {"streams": ["b"]}),
+    )
+    assert results[2]["events"] == [results[1]["event"]]
+
+
 def test_notes_how_often_each_method_was_used(owner: Caller) -> None:
     app = owner.grant(every="manage")
     app.batch(("events.get", {}), ("events.get", {}), ("streams.get", {}))

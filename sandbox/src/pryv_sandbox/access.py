@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pryv_sandbox import system_streams
@@ -18,7 +19,7 @@ class Access:
         permissions: its permissions and those every access has; empty for a personal access, which may do all.
     """
 
-    def __init__(self, doc: dict[str, Any], tree: StreamTree) -> None:
+    def __init__(self, doc: dict[str, Any], tree: Callable[[], StreamTree]) -> None:
         self.doc = doc
         self.id: str = doc["id"]
         self.type: str = doc["type"]
@@ -29,7 +30,6 @@ class Access:
         self._granted: dict[str, str] = {
             entry["streamId"]: entry["level"] for entry in self.permissions if "streamId" in entry
         }
-        self._levels: dict[str, str | None] = {}
 
     def _effective_permissions(self, granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
         permissions = [{"streamId": system_streams.ACCOUNT, "level": "none"}, *granted]
@@ -46,12 +46,7 @@ class Access:
         """The level granted on the stream, or on the nearest stream above it, or on all."""
         if self.is_personal:
             return "manage"
-        if stream_id not in self._levels:
-            self._levels[stream_id] = self._find_level(stream_id)
-        return self._levels[stream_id]
-
-    def _find_level(self, stream_id: str) -> str | None:
-        for ancestor in self._tree.lineage(stream_id):
+        for ancestor in self._tree().lineage(stream_id):
             if ancestor in self._granted:
                 return self._granted[ancestor]
         return None if stream_id.startswith(":") else self._granted.get("*")

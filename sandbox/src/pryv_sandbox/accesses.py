@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from pryv_sandbox import stored_accesses as stored
@@ -350,7 +351,7 @@ def _may_update(access: Access, target: Doc) -> bool:
 
 def _check_descent(context: Context, changed: Doc) -> None:
     """Refuse what would let an access exceed the one that made it, now or later."""
-    tree = context.platform.tree(context.user)
+    tree = partial(context.platform.tree, context.user)
     if changed["type"] == "shared":
         maker = stored.find(context.platform, context.user, changed["createdBy"].split(" ")[0])
         if maker is None:

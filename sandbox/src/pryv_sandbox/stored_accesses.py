@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pryv_sandbox.access import Access
@@ -31,13 +32,13 @@ def find_by_token(platform: Platform, user: User, token: str) -> Access:
     ).fetchone()
     if row is None:
         raise invalid_access_token("Cannot find access from token.", 403)
-    return Access(_doc(*row), platform.tree(user))
+    return Access(_doc(*row), partial(platform.tree, user))
 
 
 def find_by_id(platform: Platform, user: User, access_id: str) -> Access | None:
     """The access with this id."""
     doc = find(platform, user, access_id)
-    return None if doc is None else Access(doc, platform.tree(user))
+    return None if doc is None else Access(doc, partial(platform.tree, user))
 
 
 def check_valid(platform: Platform, access: Access) -> None:
