@@ -116,7 +116,7 @@ class Pass(Iterator[Change]):
                 self._ledger.save(anchor)
                 uncommitted = 0
             yield from self._new("event", [event for event in events if event["time"] >= start])
-            latest = max(latest, *times[-1:])
+            latest = max([latest, *times[-1:]])
             uncommitted += len(events)
         return anchor
 

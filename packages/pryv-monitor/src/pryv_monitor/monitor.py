@@ -158,8 +158,8 @@ class Monitor:
         activity = self._begin(follows=False)
         with self._active(activity):
             before = self._ledger.load() if full else None
-            round = before.round + 1 if before else 1
-            while (report := self._try_sync(activity, patience, round)) is None:
+            target = before.round + 1 if before else 1
+            while (report := self._try_sync(activity, patience, target)) is None:
                 pass
         return report
 

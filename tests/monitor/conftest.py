@@ -1,0 +1,113 @@
+"""Accounts to follow, what they hold, and how often the platform was asked."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from pryv import Connection
+from pryv_monitor import SQLiteMirror
+
+Account = tuple[str, str, Connection]
+
+
+class CountingAdapter(HTTPAdapter):
+    """Sends requests, and keeps their paths and answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[requests.Response] = []
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        answer = super().send(*args, **kwargs)
+        self.answers.append(answer)
+        return answer
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(answer.raw.tell() for answer in self.answers)
+
+
+class Subject:
+    """An account with two streams, `pulse` and `notes`, and what a test does to it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        for stream_id in ("pulse", "notes"):
+            self.create_stream(stream_id)
+
+    def create_stream(self, stream_id: str, parent_id: str | None = None) -> None:
+        self.connection.api_one("streams.create", {"id": stream_id, "name": stream_id, "parentId": parent_id}, "stream")
+
+    def add(self, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """Creates events, a second of event time apart where none is given."""
+        base = {"streamIds": ["pulse"], "type": "frequency/bpm", **fields}
+        calls = [
+            {"method": "events.create", "params": {"time": 1_600_000_000 + i, "content": 60 + i, **base}}
+            for i in range(count)
+        ]
+        return [result["event"] for result in self.connection.api(calls)]
+
+    def update(self, event: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        updated: dict[str, Any] = self.connection.api_one(
+            "events.update", {"id": event["id"], "update": changes}, "event"
+        )
+        return updated
+
+    def delete(self, event: dict[str, Any]) -> None:
+        """Trashes an event and then deletes it."""
+        for _ in range(2):
+            self.connection.delete(f"events/{event['id']}")
+
+    def events(self, scope: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """What the platform holds, by id."""
+        return own(self.connection.iter_events({"state": "all", **(scope or {})}))
+
+    def streams(self) -> list[dict[str, Any]]:
+        tree: list[dict[str, Any]] = self.connection.get("streams", {"state": "all"})["streams"]
+        return tree
+
+    def assert_mirrored(self, mirror: SQLiteMirror, scope: dict[str, Any] | None = None) -> None:
+        assert own(mirror.events({"state": "all"})) == self.events(scope)
+        assert mirror.streams() == self.streams()
+
+
+def own(events: Any) -> dict[str, dict[str, Any]]:
+    """Events by id, without the fields of the account, which are new at each read."""
+    return {event["id"]: event for event in events if not event["id"].startswith(":")}
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20) -> None:
+    """Waits until a condition holds."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, "it did not come true"
+        pause.wait(0.005)
+
+
+@pytest.fixture
+def subject(new_account: Callable[[], Account]) -> Subject:
+    """A fresh account."""
+    return Subject(new_account()[2])
+
+
+@pytest.fixture
+def counted(subject: Subject) -> Iterator[tuple[Connection, CountingAdapter]]:
+    """Another connection to the account, whose requests are counted."""
+    adapter = CountingAdapter()
+    with requests.Session() as session:
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        yield Connection(subject.connection.api_endpoint, session=session), adapter
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> SQLiteMirror:
+    """A mirror not yet made."""
+    return SQLiteMirror(tmp_path / "mirror.db")

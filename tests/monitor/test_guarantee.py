@@ -1,0 +1,344 @@
+"""Every change once, none lost: what a pass delivers, when it is committed, what it costs."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.monitor.conftest import Account, CountingAdapter, Subject, own
+
+from pryv import Connection, InvalidAccessTokenError, PryvError
+from pryv_monitor import (
+    Anchor,
+    AnchorMismatchError,
+    Change,
+    FileAnchorStore,
+    MemoryAnchorStore,
+    Monitor,
+    SQLiteMirror,
+    _pass,
+)
+from pryv_sandbox import Sandbox
+
+SCOPE = {"streams": ["pulse", "notes"]}
+
+
+class Delivered:
+    """What a monitor delivered."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.deletions: list[dict[str, Any]] = []
+        self.trees: list[Any] = []
+        monitor.on("event", self.events.append)
+        monitor.on("eventDelete", self.deletions.append)
+        monitor.on("streams", self.trees.append)
+
+
+def test_a_pass_delivers_what_changed_since_the_last(subject: Subject) -> None:
+    events = subject.add(3)
+    monitor = Monitor(subject.connection, SCOPE)
+    delivered = Delivered(monitor)
+    report = monitor.sync()
+    assert delivered.events == events  # the earliest first
+    assert delivered.trees == [subject.streams()]
+    assert (report.events, report.event_deletions, report.streams_changed) == (3, 0, True)
+    updated = subject.update(events[0], content=99)
+    subject.delete(events[1])
+    report = monitor.sync()
+    assert delivered.events[3:] == [updated]
+    assert [deletion["id"] for deletion in delivered.deletions] == [events[1]["id"]]
+    assert (report.events, report.event_deletions, report.streams_changed) == (1, 1, False)
+    subject.create_stream("more")
+    assert monitor.sync().streams_changed
+    assert len(delivered.trees) == 2
+    report = monitor.sync()
+    assert (report.events, report.event_deletions, report.streams_changed) == (0, 0, False)
+    assert len(delivered.events) == 4
+
+
+def test_trashing_is_a_change(subject: Subject) -> None:
+    (event,) = subject.add()
+    monitor = Monitor(subject.connection, SCOPE)
+    delivered = Delivered(monitor)
+    monitor.sync()
+    subject.connection.delete(f"events/{event['id']}")
+    monitor.sync()
+    assert [found.get("trashed") for found in delivered.events] == [None, True]
+
+
+def test_fields_of_the_account_are_delivered_when_they_change(subject: Subject) -> None:
+    monitor = Monitor(subject.connection)
+    delivered = Delivered(monitor)
+    monitor.sync()
+    assert any(event["id"].startswith(":") for event in delivered.events)
+    for _ in range(2):
+        assert monitor.sync().events == 0
+
+
+@pytest.mark.parametrize("scope", [{"limit": 5}, {"skip": 0}])
+def test_a_scope_has_no_page(scope: dict[str, Any], subject: Subject) -> None:
+    with pytest.raises(ValueError, match="scope has no"):
+        Monitor(subject.connection, scope)
+
+
+@pytest.mark.parametrize(
+    ("scope", "fits"),
+    [
+        ({"streams": ["notes"]}, lambda event: "notes" in event["streamIds"]),
+        ({"types": ["note/*"]}, lambda event: event["type"] == "note/txt"),
+        ({"fromTime": 1_600_000_010, "toTime": 1_600_000_012}, lambda event: 10 <= event["time"] % 100 <= 12),
+        ({"fromTime": 1_600_000_010}, lambda event: event["time"] % 100 >= 10),
+    ],
+)
+def test_only_what_is_in_scope_is_delivered(
+    scope: dict[str, Any], fits: Callable[[dict[str, Any]], bool], subject: Subject
+) -> None:
+    monitor = Monitor(subject.connection, {"streams": ["pulse", "notes"], **scope})
+    delivered = Delivered(monitor)
+    for _ in range(2):
+        events = [*subject.add(15), *subject.add(5, streamIds=["notes"], type="note/txt", content="x")]
+        delivered.events.clear()
+        monitor.sync()
+        assert own(delivered.events) == own(filter(fits, events))
+
+
+def test_modified_since_begins_with_what_changes_from_then_on(subject: Subject) -> None:
+    old, gone = subject.add(2)
+    floor = Connection(subject.connection.api_endpoint).get("streams")["meta"]["serverTime"]
+    new = subject.update(old, content=1)
+    subject.delete(gone)
+    monitor = Monitor(subject.connection, {**SCOPE, "modifiedSince": floor})
+    delivered = Delivered(monitor)
+    monitor.sync()
+    assert delivered.events == [new]
+    assert [deletion["id"] for deletion in delivered.deletions] == [gone["id"]]
+    assert monitor.sync().events == 0
+
+
+@pytest.mark.parametrize("fails_at", [1, 3, 5])
+def test_a_handler_that_raises_leaves_the_pass_uncommitted(fails_at: int, subject: Subject) -> None:
+    subject.add(5)
+    store = MemoryAnchorStore()
+    seen: list[str] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event["id"])
+        if len(seen) == fails_at:
+            raise LookupError("not now")
+
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store).on("event", handle)
+    with pytest.raises(LookupError, match="not now"):
+        monitor.sync()
+    assert store.load() is None
+    assert monitor.sync().events == 5
+    assert set(seen) == set(subject.events(SCOPE))
+
+
+def test_nothing_is_committed_while_a_handler_runs(subject: Subject, tmp_path: Path) -> None:
+    subject.add(3)
+    store = FileAnchorStore(tmp_path / "anchor")
+    mirror = SQLiteMirror(tmp_path / "mirror")
+    looks: list[Any] = []
+    Monitor(subject.connection, SCOPE, anchor_store=store).on("event", lambda _: looks.append(store.load())).sync()
+    Monitor(subject.connection, SCOPE, mirror=mirror).on("event", lambda _: looks.extend(mirror.events())).sync()
+    assert looks == [None] * 3
+    assert store.load() is not None
+    assert len(list(mirror.events())) == 3
+
+
+def test_a_handler_that_fails_in_the_mirror_undoes_its_pass(subject: Subject, mirror: SQLiteMirror) -> None:
+    (event,) = subject.add()
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor.sync()
+    before = mirror.load()
+    subject.update(event, content=1)
+
+    def fail(_: Any) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        Monitor(subject.connection, SCOPE, mirror=mirror).on("event", fail).sync()
+    assert mirror.load() == before
+    assert [found["content"] for found in mirror.events()] == [60]
+    assert monitor.sync().events == 1
+    subject.assert_mirrored(mirror, SCOPE)
+
+
+def test_an_anchor_survives_its_process(subject: Subject, tmp_path: Path) -> None:
+    subject.add(3)
+    path = tmp_path / "anchor"
+    assert Monitor(subject.connection, SCOPE, anchor_store=FileAnchorStore(path)).sync().events == 3
+    subject.add(2)
+    again = Monitor(subject.connection.api_endpoint, SCOPE, anchor_store=FileAnchorStore(path))
+    assert again.sync().events == 2
+    assert subject.connection.token
+    assert all(subject.connection.token not in found.read_text() for found in tmp_path.iterdir())
+
+
+def test_another_scope_or_account_is_refused(
+    subject: Subject, new_account: Callable[[], Account], tmp_path: Path
+) -> None:
+    for make in (
+        lambda: {"anchor_store": FileAnchorStore(tmp_path / "a")},
+        lambda: {"mirror": SQLiteMirror(tmp_path / "m")},
+    ):
+        Monitor(subject.connection, SCOPE, **make()).sync()
+        other = new_account()[2]
+        for monitor in (Monitor(subject.connection, {"streams": ["pulse"]}, **make()), Monitor(other, SCOPE, **make())):
+            with pytest.raises(AnchorMismatchError):
+                monitor.sync()
+        assert Monitor(subject.connection, SCOPE, **make()).sync().events == 0
+
+
+def test_a_pass_without_changes_costs_two_requests(
+    subject: Subject, counted: tuple[Connection, CountingAdapter], mirror: SQLiteMirror
+) -> None:
+    subject.add(50)
+    connection, adapter = counted
+    for monitor in (Monitor(connection, SCOPE), Monitor(connection, SCOPE, mirror=mirror)):
+        monitor.sync()
+        adapter.answers.clear()
+        monitor.sync()
+        assert len(adapter.answers) == 2
+
+
+def test_a_burst_is_not_fetched_again_once_the_overlap_has_passed(
+    subject: Subject, counted: tuple[Connection, CountingAdapter]
+) -> None:
+    subject.add(50)
+    connection, adapter = counted
+    monitor = Monitor(connection, SCOPE, overlap=0.3)
+    end = time.monotonic() + 10
+    while monitor.sync().duplicates and time.monotonic() < end:
+        pass
+    store = MemoryAnchorStore()
+    monitor = Monitor(connection, SCOPE, overlap=0.3, anchor_store=store)
+    monitor.sync()
+    while (report := monitor.sync()).duplicates and time.monotonic() < end:
+        assert report.events == 0
+    anchor = store.load()
+    assert anchor is not None
+    assert anchor.remembered == {}
+    adapter.answers.clear()
+    assert monitor.sync().duplicates == 0
+    assert adapter.bytes_read < 5000
+
+
+def test_a_write_that_becomes_visible_late_is_found(tmp_path: Path) -> None:
+    with Sandbox(visibility_window=0.3) as sandbox:
+        connection = Connection(sandbox.create_account().api_endpoint)
+        subject = Subject(connection)
+        seen: list[str] = []
+        monitor = Monitor(connection, SCOPE, overlap=2).on("event", lambda event: seen.append(event["id"]))
+        done = threading.Event()
+
+        def write() -> None:
+            with Connection(connection.api_endpoint) as own_connection:
+                writer = Subject.__new__(Subject)
+                writer.connection = own_connection
+                for _ in range(4):
+                    writer.add(1)
+
+        writers = [threading.Thread(target=write) for _ in range(6)]
+        for thread in writers:
+            thread.start()
+        threading.Thread(target=lambda: ([thread.join() for thread in writers], done.set())).start()
+        while not done.is_set():
+            monitor.sync()
+        monitor.sync()
+        assert sorted(seen) == sorted(subject.events(SCOPE))
+
+
+def test_two_versions_with_one_time_are_both_delivered(sandbox: Sandbox, subject: Subject) -> None:
+    ledger_events = [{"id": "a", "modified": 5.0, "content": 1}, {"id": "a", "modified": 5.0, "content": 2}]
+    from pryv_monitor._ledger import Remembering
+
+    ledger = Remembering(MemoryAnchorStore(), 10)
+    ledger.begin(Anchor("f", 4.0), 6.0)
+    assert ledger.apply([Change("event", ledger_events[0])])
+    assert ledger.apply([Change("event", ledger_events[1])])
+    assert not ledger.apply([Change("event", ledger_events[1])])
+
+
+def test_everything_is_read_again_when_the_platforms_clock_falls(
+    sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror
+) -> None:
+    scope_monitor = Monitor(subject.connection, SCOPE)
+    delivered = Delivered(scope_monitor)
+    mirrored = Monitor(subject.connection, SCOPE, mirror=mirror)
+    sandbox.faults.skew = 3600
+    early, gone = subject.add(2)
+    scope_monitor.sync()
+    mirrored.sync()
+    sandbox.faults.skew = -3600
+    (late,) = subject.add()
+    subject.delete(gone)
+    scope_monitor.sync()
+    assert {early["id"], late["id"]} <= {event["id"] for event in delivered.events}
+    assert [deletion["id"] for deletion in delivered.deletions] == [gone["id"]]
+    report = mirrored.sync()
+    assert (report.events, report.event_deletions) == (1, 1)
+    subject.assert_mirrored(mirror, SCOPE)
+    sandbox.faults.skew = 0
+    subject.update(late, content=5)
+    mirrored.sync()
+    subject.assert_mirrored(mirror, SCOPE)
+    assert scope_monitor.sync().events == 1
+    assert scope_monitor.sync().events == 0
+
+
+def test_the_local_clock_does_not_matter(
+    subject: Subject, mirror: SQLiteMirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    now = time.time
+    for jump in (0, -3600, 7200):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        subject.add(2)
+        assert monitor.sync().events == 2
+        subject.assert_mirrored(mirror, SCOPE)
+
+
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+def test_a_first_reading_goes_on_where_it_was_cut(
+    kind: str, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 500)
+    subject.add(4000)
+    whole = sum(len(str(event)) for event in subject.events(SCOPE).values())
+    store: dict[str, Any] = (
+        {"mirror": mirror} if kind == "mirror" else {"anchor_store": FileAnchorStore(tmp_path / "a")}
+    )
+    seen: list[str] = []
+    monitor = Monitor(subject.connection, SCOPE, **store).on("event", lambda event: seen.append(event["id"]))
+    sandbox.faults.cut(after_bytes=whole * 6 // 10, path="/events")
+    with pytest.raises(PryvError):
+        monitor.sync()
+    cut_at = len(seen)
+    assert 1500 < cut_at < 4000
+    changed = subject.update(subject.add(1, time=1_600_000_001)[0], content=1)
+    monitor.sync()
+    assert set(seen) == set(subject.events(SCOPE))
+    assert len(seen) - 4001 <= 1500  # no more than the windows that were not committed
+    assert changed["id"] in seen
+    if kind == "mirror":
+        subject.assert_mirrored(mirror, SCOPE)
+    assert monitor.sync().events == 0
+
+
+def test_a_token_that_was_revoked_ends_it(subject: Subject) -> None:
+    access = subject.connection.api_one(
+        "accesses.create", {"name": "m", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"
+    )
+    connection = Connection(subject.connection.api_endpoint.replace(subject.connection.token or "", access["token"]))
+    monitor = Monitor(connection)
+    monitor.sync()
+    subject.connection.delete(f"accesses/{access['id']}")
+    with pytest.raises(InvalidAccessTokenError):
+        monitor.sync(error_tolerance=math.inf)
+    with pytest.raises(InvalidAccessTokenError):
+        monitor.run()

@@ -1,0 +1,183 @@
+"""Anchor stores: one set of tests for all of them, then what files can suffer."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from pryv_monitor import (
+    Anchor,
+    AnchorCorruptError,
+    AnchorError,
+    AnchorLockedError,
+    AnchorStore,
+    FileAnchorStore,
+    MemoryAnchorStore,
+    SQLiteMirror,
+)
+
+ANCHOR = Anchor("f" * 64, 1_700_000_000.123, remembered={"a": 1.5}, streams="s", synced=1_700_000_001.0)
+
+
+class OnDisk(Protocol):
+    """A class of stores that keep a file."""
+
+    def __call__(self, path: Path, *, wait: float = 0) -> AnchorStore: ...
+
+
+ON_DISK = [FileAnchorStore, SQLiteMirror]
+
+
+@pytest.fixture(params=["memory", *ON_DISK])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> AnchorStore:
+    """Each kind of store."""
+    return MemoryAnchorStore() if request.param == "memory" else request.param(tmp_path / "kept")
+
+
+def save(store: AnchorStore, anchor: Anchor) -> None:
+    with store.lock():
+        store.save(anchor)
+
+
+def test_it_is_empty_at_first(store: AnchorStore) -> None:
+    assert store.load() is None
+
+
+def test_it_returns_what_was_saved_last(store: AnchorStore) -> None:
+    save(store, Anchor("g", 1.0, reached=-5.0, round=3))
+    save(store, ANCHOR)
+    assert store.load() == ANCHOR
+
+
+def test_it_forgets_when_reset(store: AnchorStore) -> None:
+    save(store, ANCHOR)
+    store.reset()
+    assert store.load() is None
+    save(store, ANCHOR)
+    assert store.load() == ANCHOR
+
+
+def test_one_at_a_time_may_use_it(store: AnchorStore) -> None:
+    with store.lock():
+        with pytest.raises(AnchorLockedError) as caught, store.lock():
+            pass
+        with pytest.raises(AnchorLockedError):
+            store.reset()
+    assert caught.value.retryable
+    with store.lock():
+        pass
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_another_process_finds_it(kind: OnDisk, tmp_path: Path) -> None:
+    save(kind(tmp_path / "kept"), ANCHOR)
+    assert kind(tmp_path / "kept").load() == ANCHOR
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_another_process_is_kept_off(kind: type, tmp_path: Path) -> None:
+    program = (
+        f"from pryv_monitor import {kind.__name__}\n"
+        f"with {kind.__name__}({str(tmp_path / 'kept')!r}).lock():\n print('locked', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(AnchorLockedError), kind(tmp_path / "kept").lock():
+            pass
+        with pytest.raises(AnchorLockedError), kind(tmp_path / "kept", wait=0.05).lock():
+            pass
+        other.kill()
+    with kind(tmp_path / "kept").lock():  # a lock ends with its process
+        pass
+
+
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_damage_is_noticed_and_reset_mends_it(kind: OnDisk, tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    save(kind(path), ANCHOR)
+    content = path.read_bytes()
+    place = content.index(b"1700000000.123")
+    path.write_bytes(content[:place] + b"1700000009.123" + content[place + 14 :])
+    with pytest.raises(AnchorCorruptError, match=r"damaged"):
+        kind(path).load()
+    path.write_bytes(content[: len(content) // 3])
+    with pytest.raises(AnchorCorruptError):
+        kind(path).load()
+    path.write_bytes(b"\xff\xfe not an anchor" * 100)
+    with pytest.raises(AnchorCorruptError):
+        kind(path).load()
+    kind(path).reset()
+    assert kind(path).load() is None
+
+
+def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    store = FileAnchorStore(tmp_path / "anchor")
+    save(store, ANCHOR)
+    later = store.path.read_text().replace('"version":1', '"version":2')
+    store.path.write_text(later)
+    with pytest.raises(AnchorError, match="version 2"):
+        store.load()
+    assert store.path.read_text() == later
+
+
+def run_limited(action: Callable[[], None], limit: Callable[[], None]) -> int:
+    """Runs an action in a process of its own, under a limit; returns its exit code."""
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            limit()
+            action()
+            code = 0
+        except (OSError, AnchorError):
+            code = 1
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def full_disk() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+
+def somebody_else() -> None:
+    if os.getuid() == 0:
+        os.setuid(65534)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork")
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_full_disk_leaves_what_was_there(kind: OnDisk, tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    save(kind(path), ANCHOR)
+    assert run_limited(lambda: save(kind(path), Anchor("other", 2.0)), full_disk) == 1
+    assert kind(path).load() == ANCHOR
+    save(kind(path), Anchor("other", 2.0))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork")
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_directory_that_cannot_be_written_to_is_told(kind: OnDisk, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    closed.chmod(0o555)
+    assert run_limited(lambda: save(kind(closed / "kept"), ANCHOR), somebody_else) == 1
+    assert list(closed.iterdir()) == []
+
+
+def test_an_anchor_that_was_half_written_is_never_seen(tmp_path: Path) -> None:
+    store = FileAnchorStore(tmp_path / "anchor")
+    save(store, ANCHOR)
+    (tmp_path / "anchor.new").write_text("half an anch")
+    assert store.load() == ANCHOR
+    save(store, Anchor("other", 2.0))
+    assert store.load() == Anchor("other", 2.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["anchor", "anchor.lock"]
