@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from typing import Any
 
@@ -114,7 +115,7 @@ async def read_json(request: web.Request) -> Any:
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise ApiError(413, "invalid-request-structure", "request entity too large") from None
+        raise invalid_request_structure("request entity too large") from None
     if not body or request.content_type != "application/json":
         return {}
     return parse_json(body)
@@ -129,13 +130,20 @@ def parse_json(text: bytes) -> Any:
     if b"\\ud" in text or b"\\uD" in text:
         text = _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or b"\\ufffd"), text)
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         raise invalid_request_structure(str(error)) from None
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"Unexpected token {name} in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"Number out of range {text} in JSON")
+    return number
 
 
 def call_context(request: web.Request) -> Context:
