@@ -110,7 +110,7 @@ def test_the_command_prints_where_clients_begin_and_ends_cleanly(number: signal.
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/reg/service/info", service_info_url)
             assert requests.get(service_info_url, timeout=5).json()["access"].endswith("/reg/access/")
             process.send_signal(number)
-            output, errors = process.communicate(timeout=10)
+            output, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert (process.returncode, output, errors) == (0, "", "")
@@ -119,7 +119,7 @@ def test_the_command_prints_where_clients_begin_and_ends_cleanly(number: signal.
 def test_the_command_says_what_is_wrong() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "pryv_sandbox", "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "address already in use" in done.stderr
     assert "Traceback" not in done.stderr
