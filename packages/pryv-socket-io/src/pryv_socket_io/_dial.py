@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -98,11 +99,10 @@ def _encrypt(sock: socket.socket, host: str, settings: HttpSettings) -> socket.s
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
     if verify:
         authorities = where() if verify is True else verify
-        with contextlib.suppress(IsADirectoryError):
-            context.load_verify_locations(cafile=authorities)
-            authorities = ""
-        if authorities:
+        if os.path.isdir(authorities):
             context.load_verify_locations(capath=authorities)
+        else:
+            context.load_verify_locations(cafile=authorities)
     if settings.cert is not None:
         context.load_cert_chain(*((settings.cert,) if isinstance(settings.cert, str) else settings.cert))
     return context.wrap_socket(sock, server_hostname=host)

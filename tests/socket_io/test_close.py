@@ -1,0 +1,232 @@
+"""Closing: from anywhere, at any moment, leaving nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pryv import Connection, PryvConnectionError, RetryPolicy
+from pryv_socket_io import SocketIO
+
+from .conftest import DIARY, Heard, Relay, eventually, socket_threads
+
+
+@contextlib.contextmanager
+def within_a_second() -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    assert time.monotonic() - start < 1
+    assert not socket_threads()
+
+
+def test_before_open_and_twice(connection: Connection) -> None:
+    sio = SocketIO(connection)
+    with within_a_second():
+        sio.close()
+    sio.open()
+    with within_a_second():
+        sio.close()
+        sio.close()
+
+
+def test_it_can_be_opened_again(connection: Connection) -> None:
+    sio = SocketIO(connection)
+    heard = Heard(sio)
+    for count in (1, 2, 3):
+        with sio:
+            connection.post("events", DIARY)
+            heard.wait("eventsChanged", count)
+            assert sio.get_subscriptions() == {"scopes": {}}
+            sio.subscribe({"a": {"kind": "events", "query": {"streams": ["other"]}}})
+    assert heard.of("disconnect") == ["client disconnect"] * 3
+
+
+def test_from_several_threads_at_once(connection: Connection) -> None:
+    sio = SocketIO(connection).open()
+    heard = Heard(sio)
+    threads = [threading.Thread(target=sio.close) for _ in range(8)]
+    with within_a_second():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert heard.all == [("disconnect", "client disconnect")]
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> None:
+    sio = SocketIO(relayed)
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            sio.open(timeout=3)
+        except PryvConnectionError as error:
+            failures.append(error)
+
+    if asks_first:
+        relayed.access_info()
+    relay.frozen = True
+    connections = relay.connections
+    opener = threading.Thread(target=open_it)
+    opener.start()
+    eventually(lambda: relay.connections > connections)
+    with within_a_second():
+        sio.close()
+        if asks_first:
+            opener.join()
+    opener.join()
+    assert len(failures) == 1
+    assert not asks_first or "closed while it was opening" in str(failures[0])
+    assert not sio.connected
+
+
+def test_during_open_at_any_moment(connection: Connection) -> None:
+    connection.access_info()
+    for wait in range(60):
+        sio = SocketIO(connection)
+
+        def open_it(sio: SocketIO = sio) -> None:
+            with contextlib.suppress(PryvConnectionError):
+                sio.open()
+
+        opener = threading.Thread(target=open_it)
+        opener.start()
+        threading.Event().wait(wait / 4000)
+        with within_a_second():
+            sio.close()
+            opener.join()
+            sio.close()
+        assert not sio.connected
+
+
+def test_while_it_waits_to_reconnect(relayed: Connection, relay: Relay) -> None:
+    sio = SocketIO(relayed, reconnect=RetryPolicy(attempts=10, backoff=1000, max_backoff=1000)).open()
+    heard = Heard(sio)
+    relay.cut()
+    heard.wait("disconnect")
+    with within_a_second():
+        sio.close()
+
+
+def test_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
+    sio = SocketIO(relayed, reconnect=RetryPolicy(attempts=10, backoff=0)).open()
+    connections = relay.connections
+    relay.frozen = True
+    relay.cut()
+    eventually(lambda: relay.connections > connections)
+    with within_a_second():
+        sio.close()
+
+
+def test_a_connection_that_fell_silent(relayed: Connection, relay: Relay) -> None:
+    sio = SocketIO(relayed).open()
+    relay.frozen = True
+    with within_a_second():
+        sio.close()
+
+
+def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
+    sio = SocketIO(relayed).open()
+    failures: list[PryvConnectionError] = []
+
+    def call() -> None:
+        try:
+            sio.api([{"method": "events.get"}])
+        except PryvConnectionError as error:
+            failures.append(error)
+
+    relay.frozen = True
+    caller = threading.Thread(target=call)
+    caller.start()
+    session = sio._session
+    eventually(lambda: session and session._link and session._link._unanswered)
+    with within_a_second():
+        sio.close()
+        caller.join()
+    assert len(failures) == 1
+
+
+def test_while_a_callback_runs(sio: SocketIO, connection: Connection) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_: Any) -> None:
+        entered.set()
+        leave.wait(10)
+
+    heard: list[Any] = []
+    sio.on("eventsChanged", hold).on("streamsChanged", heard.append)
+    connection.post("events", DIARY)
+    connection.post("streams", {"id": "x", "name": "X"})
+    assert entered.wait(10)
+    start = time.monotonic()
+    sio.close()
+    assert time.monotonic() - start < 1
+    leave.set()
+    eventually(lambda: not socket_threads())
+    assert heard == []
+
+
+# ---- the interpreter
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_the_interpreter_ends_without_it(connection: Connection) -> None:
+    code = """
+import sys
+from pryv import Connection
+connection = Connection(sys.argv[1])
+connection.socket.on("eventsChanged", print).open()
+print(connection.socket.connected)
+"""
+    start = time.monotonic()
+    done = run(code, connection.api_endpoint)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    assert time.monotonic() - start < 10
+
+
+def test_an_interrupt_ends_the_wait_for_notifications(connection: Connection) -> None:
+    code = """
+import sys
+from pryv import Connection
+with Connection(sys.argv[1]) as connection, connection.socket as socket:
+    print("waits", flush=True)
+    try:
+        next(socket.notifications())
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+    command = [sys.executable, "-c", code, connection.api_endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "waits\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"
+        assert process.stderr.read() == ""
+        assert process.wait(10) == 0
+
+
+def test_signals_are_untouched(connection: Connection) -> None:
+    code = """
+import signal, sys
+before = signal.getsignal(signal.SIGINT)
+from pryv import Connection
+with Connection(sys.argv[1]).socket:
+    assert signal.getsignal(signal.SIGINT) is before
+assert signal.getsignal(signal.SIGINT) is before
+"""
+    done = run(code, connection.api_endpoint)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,266 @@
+"""What is told, to whom, and in which order."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
+from pryv_socket_io import Notification, SocketIO
+
+from .conftest import DIARY, Account, Heard, eventually, socket_threads
+
+
+def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:
+    heard = Heard(sio)
+    connection.post("events", DIARY)
+    assert heard.wait("eventsChanged") == [None]
+    connection.post("streams", {"id": "third", "name": "Third"})
+    assert heard.wait("streamsChanged") == [None]
+    access = connection.post("accesses", {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}]})[
+        "access"
+    ]
+    assert heard.wait("accessesChanged") == [None]
+    connection.update_access(access["id"], {"name": "B"})
+    assert [updated["serial"] for updated in heard.wait("accessUpdated")] == [1]
+
+
+def test_the_connection_has_its_socket(connection: Connection) -> None:
+    assert isinstance(connection.socket, SocketIO)
+    assert connection.socket is connection.socket
+    with connection.socket as sio:
+        assert sio.connected
+        assert repr(sio) == f"<SocketIO {connection.endpoint}>"
+    assert not sio.connected
+    assert "not connected" in repr(sio)
+
+
+def test_names_that_are_none_are_refused(connection: Connection) -> None:
+    sio = SocketIO(connection)
+    for register in (sio.on, sio.off):
+        with pytest.raises(ValueError, match="eventsChanged"):
+            register("eventChanged", print)
+    with pytest.raises(TypeError):
+        sio.on("eventsChanged", None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        SocketIO("https://token@host/")  # type: ignore[arg-type]
+
+
+def test_callbacks_can_be_registered_before_open_and_taken_off(connection: Connection) -> None:
+    one: list[None] = []
+    two: list[None] = []
+    with SocketIO(connection).on("eventsChanged", one.append).on("eventsChanged", two.append) as sio:
+        connection.post("events", DIARY)
+        eventually(lambda: one and two)
+        sio.off("eventsChanged", one.append).off("eventsChanged", print)
+        connection.post("events", DIARY)
+        eventually(lambda: len(two) == 2)
+    assert len(one) == 1
+
+
+def test_a_thousand_notifications_come_in_order(sio: SocketIO, connection: Connection) -> None:
+    # Told apart by their scopes: each event matches one of ten.
+    sio.subscribe({str(digit): {"kind": "events", "query": {"types": [f"note/t{digit}"]}} for digit in range(10)})
+    digits = [str(number * number % 10) for number in range(1000)]
+    heard: list[str] = []
+    sio.on("notificationsChanged", lambda payload: heard.extend(payload["keys"]))
+    connection.api([{"method": "events.create", "params": {**DIARY, "type": f"note/t{digit}"}} for digit in digits])
+    eventually(lambda: len(heard) >= len(digits), timeout=30)
+    assert heard == digits
+    taken = [note.payload["keys"][0] for note in sio.notifications(timeout=0) if note.name == "notificationsChanged"]
+    assert taken == digits
+
+
+def test_an_error_in_a_callback_is_reported_and_ends_nothing(
+    sio: SocketIO, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    failure = RuntimeError("out of order")
+
+    def fail(_: Any) -> None:
+        raise failure
+
+    sio.on("eventsChanged", fail)
+    sio.on("error", fail)
+    heard = Heard(sio)
+    for count in (1, 2):
+        connection.post("events", DIARY)
+        assert heard.wait("error", count) == [failure] * count
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info][:2] == [failure, failure]
+    assert Notification("error", failure) in list(sio.notifications(timeout=0.1))
+
+
+def test_a_callback_may_call_the_platform(sio: SocketIO, connection: Connection) -> None:
+    answers: list[Any] = []
+    calls = [{"method": "events.get", "params": {"streams": ["diary"]}}]
+
+    def read(_: Any) -> None:
+        answers.extend(results[0]["events"][0]["content"] for results in (sio.api(calls), connection.api(calls)))
+
+    sio.on("eventsChanged", read)
+    connection.post("events", DIARY)
+    eventually(lambda: len(answers) == 2)
+    assert answers == ["a note", "a note"]
+
+
+def test_a_callback_may_close_the_socket(sio: SocketIO, connection: Connection) -> None:
+    disconnects: list[str] = []
+    sio.on("disconnect", disconnects.append)
+    sio.on("eventsChanged", lambda _: sio.close())
+    connection.post("events", DIARY)
+    eventually(lambda: not socket_threads())
+    assert disconnects == ["client disconnect"]
+
+
+def test_a_slow_callback_holds_up_no_call(sio: SocketIO, connection: Connection) -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_: Any) -> None:
+        entered.set()
+        leave.wait(10)
+
+    sio.on("eventsChanged", hold)
+    connection.post("events", DIARY)
+    assert entered.wait(10)
+    assert "events" in sio.api([{"method": "events.get", "params": {}}])[0]
+    leave.set()
+
+
+# ---- iterators
+
+
+def test_an_iterator_begins_with_what_came_since_open(sio: SocketIO, connection: Connection) -> None:
+    heard = Heard(sio)
+    connection.post("events", DIARY)
+    connection.post("streams", {"id": "third", "name": "Third"})
+    heard.wait("streamsChanged")
+    assert list(sio.notifications(timeout=0)) == [Notification("eventsChanged"), Notification("streamsChanged")]
+    assert list(sio.notifications(timeout=0)) == []
+
+
+def test_an_iterator_waits_for_what_comes(sio: SocketIO, connection: Connection) -> None:
+    notifications = sio.notifications(timeout=10)
+    for name, path, body in (
+        ("eventsChanged", "events", DIARY),
+        ("streamsChanged", "streams", {"id": "x", "name": "X"}),
+    ):
+        threading.Timer(0.05, connection.post, (path, body)).start()
+        assert next(notifications).name == name
+
+
+def test_an_iterator_ends_when_the_socket_is_closed(sio: SocketIO, connection: Connection) -> None:
+    connection.post("events", DIARY)
+    notifications = sio.notifications()
+    assert next(notifications) == Notification("eventsChanged")
+    threading.Timer(0.05, sio.close).start()
+    assert list(notifications) == []
+    assert list(sio.notifications()) == []
+
+
+def test_an_iterator_needs_a_socket_that_was_opened(connection: Connection) -> None:
+    with pytest.raises(PryvConnectionError, match="never opened"):
+        SocketIO(connection).notifications()
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_timeout_is_no_less_than_nothing(sio: SocketIO, timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout"):
+        sio.notifications(timeout)
+
+
+def test_ten_thousand_are_kept_and_more_are_reported_once(sandbox: Any, sio: SocketIO, connection: Connection) -> None:
+    heard = Heard(sio)
+    connection.api([{"method": "events.create", "params": DIARY}] * 10_050)
+    heard.wait("eventsChanged", 10_050, timeout=60)
+    (error,) = heard.of("error")
+    assert isinstance(error, PryvError)
+    assert "10000" in str(error)
+    assert len(list(sio.notifications(timeout=0))) == 10_000
+    connection.post("events", DIARY)
+    assert [note.name for note in sio.notifications(timeout=0.5)] == ["eventsChanged"]
+    assert len(heard.of("error")) == 1
+
+
+# ---- the own access
+
+
+def app_connection(account: Account) -> tuple[Connection, dict[str, Any]]:
+    access = account[2].post(
+        "accesses", {"type": "app", "name": "App", "permissions": [{"streamId": "diary", "level": "read"}]}
+    )["access"]
+    return Connection(access["apiEndpoint"]), access
+
+
+def test_an_update_of_the_own_access_refreshes_the_access_info(account: Account) -> None:
+    connection, access = app_connection(account)
+    names: list[str] = []
+    with connection, SocketIO(connection) as sio:
+        assert connection.access_info()["name"] == "App"
+        sio.on("accessUpdated", lambda _: names.append(connection.access_info()["name"]))
+        account[2].update_access(access["id"], {"name": "Renamed"})
+        eventually(lambda: names)
+    assert names == ["Renamed"]
+
+
+def test_an_access_info_that_cannot_be_refreshed_stays(account: Account, sandbox: Any) -> None:
+    connection, access = app_connection(account)
+    with connection, SocketIO(connection) as sio:
+        heard = Heard(sio)
+        sandbox.faults.status(500, path="access-info", times=10)
+        account[2].update_access(access["id"], {"name": "Renamed"})
+        heard.wait("accessUpdated")
+        assert connection.access_info()["name"] == "App"
+
+
+# ---- scopes
+
+
+def test_scopes_take_the_place_of_coarse_notifications(sio: SocketIO, connection: Connection) -> None:
+    heard = Heard(sio)
+    scope = {"kind": "events", "query": {"streams": ["diary"]}}
+    assert sio.get_subscriptions() == {"scopes": {}}
+    assert sio.subscribe({"diary": scope}) == {"ok": True, "keys": ["diary"]}
+    assert sio.get_subscriptions() == {"scopes": {"diary": scope}}
+    connection.post("events", {**DIARY, "streamIds": ["other"]})
+    connection.post("events", DIARY)
+    assert heard.wait("notificationsChanged") == [{"keys": ["diary"]}]
+    assert heard.of("eventsChanged") == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"a": {"kind": "events", "query": {}}},
+        {"key": "a", "kind": "events", "query": {}},
+        {"scopes": {"a": {"kind": "events", "query": {}}}},
+    ],
+)
+def test_scopes_are_taken_in_every_form(sio: SocketIO, payload: dict[str, Any]) -> None:
+    assert sio.subscribe(payload) == {"ok": True, "keys": ["a"]}
+
+
+def test_a_scope_may_be_named_scopes(sio: SocketIO) -> None:
+    assert sio.subscribe({"scopes": {"kind": "events", "query": {}}}) == {"ok": True, "keys": ["scopes"]}
+
+
+@pytest.mark.parametrize("payload", [None, ["diary"], {"diary": "events"}, {1: {"kind": "events"}}])
+def test_scopes_that_are_none_are_refused(sio: SocketIO, payload: Any) -> None:
+    with pytest.raises(TypeError):
+        sio.subscribe(payload)
+
+
+def test_scopes_are_forgotten_one_by_one_or_all(sio: SocketIO, connection: Connection) -> None:
+    sio.subscribe({key: {"kind": "events", "query": {}} for key in "abcd"})
+    assert sio.unsubscribe("a") == {"ok": True, "keys": ["b", "c", "d"]}
+    assert sio.unsubscribe(["b", "c"]) == {"ok": True, "keys": ["d"]}
+    assert sio.unsubscribe() == {"ok": True, "keys": []}
+    connection.post("events", DIARY)
+    assert next(sio.notifications(timeout=10)) == Notification("eventsChanged")
+
+
+def test_a_scope_the_platform_does_not_accept_is_an_error(sio: SocketIO) -> None:
+    with pytest.raises(InvalidParametersError, match="bogus") as refused:
+        sio.subscribe({"bad": {"kind": "bogus", "query": {}}})
+    assert (refused.value.id, refused.value.method) == ("invalid-request-structure", "subscribe")
+    assert sio.get_subscriptions() == {"scopes": {}}

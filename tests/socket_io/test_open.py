@@ -1,0 +1,440 @@
+"""Opening: by the ways of HTTP, in bounded time, with an error that says what is wrong."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import itertools
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import websocket
+
+from pryv import (
+    Connection,
+    ForbiddenError,
+    InvalidAccessTokenError,
+    PryvConnectionError,
+    PryvError,
+    PryvTimeoutError,
+    PryvTlsError,
+    UnknownResourceError,
+)
+from pryv.addons import HttpSettings
+from pryv_socket_io import Notification, SocketIO
+from pryv_socket_io._dial import dial
+from pryv_socket_io._failures import refusal
+from pryv_socket_io._websocket import WebSocket
+
+from .conftest import DIARY, Account, Proxy, Relay, socket_threads
+
+
+@pytest.fixture
+def known(relayed: Connection) -> Connection:
+    """A connection by way of the relay that has asked already who its user is: what fails now is the socket."""
+    relayed.access_info()
+    return relayed
+
+
+def failure_of(connection: Connection, timeout: float = 10, within: float = 1) -> PryvError:
+    """What opening a socket fails with, in so many seconds, leaving nothing behind."""
+    sio = SocketIO(connection)
+    start = time.monotonic()
+    with pytest.raises(PryvError) as failed:
+        sio.open(timeout)
+    assert time.monotonic() - start < within
+    assert not sio.connected
+    assert not socket_threads()
+    return failed.value
+
+
+def test_it_opens_once(sio: SocketIO, connection: Connection) -> None:
+    threads = socket_threads()
+    assert sio.open() is sio
+    assert socket_threads() == threads
+    others = [threading.Thread(target=sio.open) for _ in range(5)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert socket_threads() == threads
+    connection.post("events", DIARY)
+    assert [note.name for note in sio.notifications(timeout=0.3)] == ["eventsChanged"]
+
+
+def test_openers_at_the_same_time_share_one_connection(connection: Connection) -> None:
+    sio = SocketIO(connection)
+    openers = [threading.Thread(target=sio.open) for _ in range(5)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        opener.join()
+    assert sio.connected
+    assert len(socket_threads()) == 4
+    sio.close()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_is_above_zero(connection: Connection, timeout: float) -> None:
+    sio = SocketIO(connection)
+    with pytest.raises(ValueError, match="timeout"):
+        sio.open(timeout)
+    with pytest.raises(ValueError, match="timeout"):
+        sio.api([], timeout=timeout)
+
+
+# ---- refusals
+
+
+def test_a_wrong_token(connection: Connection) -> None:
+    parts = urlsplit(connection.endpoint)
+    with Connection(f"{parts.scheme}://wrong@{parts.netloc}{parts.path}") as wrong:
+        assert isinstance(failure_of(wrong), InvalidAccessTokenError)
+
+
+def test_an_unknown_user(connection: Connection) -> None:
+    parts = urlsplit(connection.endpoint)
+    with Connection(f"{parts.scheme}://token@{parts.netloc}/nobody-at-all/") as unknown:
+        assert isinstance(failure_of(unknown), UnknownResourceError)
+
+
+def test_a_token_revoked_since(account: Account) -> None:
+    access = account[2].post("accesses", {"name": "Short", "permissions": [{"streamId": "diary", "level": "read"}]})[
+        "access"
+    ]
+    with Connection(access["apiEndpoint"]) as connection:
+        connection.access_info()
+        account[2].delete(f"accesses/{access['id']}")
+        error = failure_of(connection)
+        assert isinstance(error, InvalidAccessTokenError)
+        assert error.message == "Cannot find access from token."
+
+
+def test_the_error_is_kept_for_iterators(connection: Connection) -> None:
+    parts = urlsplit(connection.endpoint)
+    with Connection(f"{parts.scheme}://wrong@{parts.netloc}{parts.path}") as wrong:
+        sio = SocketIO(wrong)
+        with pytest.raises(InvalidAccessTokenError):
+            sio.open()
+        with pytest.raises(InvalidAccessTokenError):
+            next(sio.notifications())
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ({"message": "Cannot find access from token.", "data": None}, InvalidAccessTokenError),
+        ({"message": "Missing 'auth' parameter with a valid access token."}, InvalidAccessTokenError),
+        ({"message": "Access session has expired."}, InvalidAccessTokenError),
+        ({"message": "The application access has been revoked."}, InvalidAccessTokenError),
+        ({"message": "Access has expired."}, ForbiddenError),
+        ({"message": 'Unknown user "nobodyxyz"', "data": None}, UnknownResourceError),
+        ({"message": 'Invalid resource "/x".'}, UnknownResourceError),
+        ({"message": "Something else"}, PryvConnectionError),
+        (None, PryvConnectionError),
+    ],
+)
+def test_what_the_platform_says_when_it_refuses(told: Any, kind: type[PryvError]) -> None:
+    error = refusal(told, "s3cret")
+    assert type(error) is kind
+    assert error.retryable is (kind is PryvConnectionError)
+
+
+def test_a_refusal_that_quotes_the_token() -> None:
+    assert "s3cret" not in str(refusal({"message": "no such token: s3cret"}, "s3cret"))
+
+
+# ---- no connection
+
+
+def test_a_platform_that_is_not_there(known: Connection, relay: Relay) -> None:
+    relay.close()
+    assert type(failure_of(known)) is PryvConnectionError
+
+
+def test_an_answer_that_is_none_of_a_socket(known: Connection, sandbox: Any) -> None:
+    sandbox.faults.status(503, path="/socket.io/")
+    assert "HTTP 503" in str(failure_of(known))
+
+
+def test_a_redirect_is_not_followed(known: Connection, sandbox: Any) -> None:
+    with contextlib.closing(Relay("127.0.0.1", 1)) as elsewhere:
+        sandbox.faults.relocated(f"http://127.0.0.1:{elsewhere.port}", path="/socket.io/")
+        assert type(failure_of(known)) is PryvConnectionError
+        assert not elsewhere.connections
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_platform_that_says_nothing(relayed: Connection, relay: Relay, asks_first: bool) -> None:
+    if asks_first:
+        relayed.access_info()
+    relay.frozen = True
+    assert isinstance(failure_of(relayed, timeout=0.5), PryvTimeoutError)
+
+
+class Silent(Relay):
+    """Takes connections, and says nothing; or, dripping, a little and again a little, and never enough."""
+
+    dripping = False
+
+    def __init__(self) -> None:
+        super().__init__("", 0)
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            client.settimeout(0.05)
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    if not client.recv(65536):
+                        return
+                if self.dripping:
+                    client.sendall(b"X")
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    with contextlib.closing(Silent()) as silent:
+        yield silent
+
+
+def websocket_to(url: str) -> WebSocket:
+    settings = HttpSettings(proxies={}, verify=True, cert=None, user_agent="")
+    return WebSocket(lambda opened: dial(url, settings, 30, opened))
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_connection_is_cut_while_it_is_made(silent: Silent, scheme: str) -> None:
+    attempt = websocket_to(f"{scheme}://127.0.0.1:{silent.port}/")
+    threading.Timer(0.2, attempt.cut).start()
+    start = time.monotonic()
+    with pytest.raises((OSError, websocket.WebSocketException)):
+        attempt.connect(f"ws://127.0.0.1:{silent.port}/")
+    assert time.monotonic() - start < 1
+    attempt.release()
+
+
+def test_a_connection_is_cut_while_its_host_is_out_of_reach() -> None:
+    # A listener whose queue is full lets further connections wait.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, contextlib.ExitStack() as queued:
+        for _ in range(4):
+            waiting = queued.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        attempt = websocket_to(url)
+        threading.Timer(0.2, attempt.cut).start()
+        start = time.monotonic()
+        with pytest.raises(ConnectionError):
+            attempt.connect(url)
+        assert 0.1 < time.monotonic() - start < 1
+        attempt.release()
+
+
+def test_a_platform_that_drips(known: Connection, relay: Relay, silent: Silent) -> None:
+    silent.dripping = True
+    relay._target = ("127.0.0.1", silent.port)
+    assert isinstance(failure_of(known, timeout=0.6), PryvTimeoutError)
+
+
+def test_a_connection_cut_at_any_byte_of_its_beginning(known: Connection, relay: Relay) -> None:
+    opened = 0
+    failures: list[PryvError] = []
+    for relay.cut_after in itertools.count(0, 5):
+        sio = SocketIO(known, reconnect=None)
+        start = time.monotonic()
+        try:
+            sio.open(10)
+            opened += 1
+        except PryvError as error:
+            failures.append(error)
+        sio.close()
+        assert time.monotonic() - start < 1
+        assert not socket_threads()
+        if opened == 5:
+            break
+    assert len(failures) > 50
+    assert {type(failure) for failure in failures} == {PryvConnectionError}
+    relay.cut_after = None
+    with SocketIO(known) as sio:
+        assert sio.connected
+
+
+# ---- certificates and proxies
+
+
+@pytest.fixture(scope="module")
+def authority() -> Any:
+    return pytest.importorskip("trustme").CA()
+
+
+@pytest.fixture(scope="module")
+def authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("tls") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture
+def secure_relay(authority: Any, connection: Connection) -> Iterator[Relay]:
+    """A platform with a certificate, which asks its clients for theirs."""
+    parts = urlsplit(connection.endpoint)
+    if parts.scheme != "http":
+        pytest.skip("needs a platform without TLS")
+    assert parts.hostname
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with contextlib.closing(Relay(parts.hostname, parts.port or 80, context)) as relay:
+        yield relay
+
+
+@pytest.fixture
+def session(authority_file: str) -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = authority_file
+        yield session
+
+
+def secure(account: Account, relay: Relay, session: requests.Session | None = None) -> Connection:
+    username, _, connection = account
+    return Connection(f"https://{connection.token}@127.0.0.1:{relay.port}/{username}/", session=session)
+
+
+def is_told(connection: Connection) -> bool:
+    with connection, SocketIO(connection) as sio:
+        connection.post("events", DIARY)
+        return next(sio.notifications(timeout=10)) == Notification("eventsChanged")
+
+
+def test_the_sessions_authority_counts(account: Account, secure_relay: Relay, session: requests.Session) -> None:
+    assert is_told(secure(account, secure_relay, session))
+
+
+def test_the_environments_authority_counts(
+    account: Account, secure_relay: Relay, authority_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    assert is_told(secure(account, secure_relay))
+
+
+def test_a_folder_of_authorities_counts(
+    account: Account, secure_relay: Relay, session: requests.Session, authority_file: str, tmp_path: Path
+) -> None:
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("needs openssl")
+    shutil.copy(authority_file, tmp_path)
+    subprocess.run([openssl, "rehash", str(tmp_path)], check=True)
+    session.verify = str(tmp_path)
+    assert is_told(secure(account, secure_relay, session))
+
+
+def test_an_unknown_certificate(account: Account, secure_relay: Relay, session: requests.Session) -> None:
+    connection = secure(account, secure_relay, session)
+    connection.access_info()
+    session.verify = True
+    error = failure_of(connection)
+    assert isinstance(error, PryvTlsError)
+    assert "certificate" in str(error)
+    assert not error.retryable
+
+
+def test_certificates_are_not_checked_where_the_session_says_so(
+    account: Account, secure_relay: Relay, session: requests.Session
+) -> None:
+    connection = secure(account, secure_relay, session)
+    connection.access_info()
+    session.verify = False
+    with SocketIO(connection) as sio:
+        assert sio.connected
+
+
+def test_the_sessions_client_certificate_is_shown(
+    account: Account, secure_relay: Relay, session: requests.Session, authority: Any, tmp_path: Path
+) -> None:
+    assert secure_relay._tls
+    secure_relay._tls.verify_mode = ssl.CERT_REQUIRED
+    with secure(account, secure_relay, session) as connection:
+        assert isinstance(failure_of(connection), PryvConnectionError)
+    certificate = authority.issue_cert("client@example.org")
+    files = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(files[0])
+    certificate.private_key_pem.write_to_path(files[1])
+    session.cert = files
+    assert is_told(secure(account, secure_relay, session))
+    certificate.private_key_and_cert_chain_pem.write_to_path(files[0])
+    session.cert = files[0]
+    assert is_told(secure(account, secure_relay, session))
+
+
+def test_a_plain_platform_where_tls_is_expected(account: Account, relay: Relay, session: requests.Session) -> None:
+    connection = secure(account, relay, session)
+    assert isinstance(failure_of(connection), PryvError)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with contextlib.closing(Proxy()) as proxy:
+        yield proxy
+
+
+def test_the_sessions_proxy_is_gone_through(
+    account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy
+) -> None:
+    session.proxies["https"] = f"http://some%20one:pass@127.0.0.1:{proxy.port}"
+    assert is_told(secure(account, secure_relay, session))
+    assert len(proxy.asked) >= 2
+    credentials = base64.b64encode(b"some one:pass").decode()
+    for head in proxy.asked:
+        assert head.startswith(f"CONNECT 127.0.0.1:{secure_relay.port} ")
+        assert f"Proxy-Authorization: Basic {credentials}\r\n" in head
+
+
+def test_the_environments_proxy_is_gone_through(
+    account: Account, secure_relay: Relay, authority_file: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{proxy.port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert is_told(secure(account, secure_relay))
+    assert len(proxy.asked) >= 2
+
+
+def test_a_plain_platform_is_reached_through_a_tunnel(known: Connection, proxy: Proxy) -> None:
+    with requests.Session() as session:
+        connection = Connection(known.api_endpoint, session=session)
+        connection.access_info()
+        session.proxies["http"] = f"http://127.0.0.1:{proxy.port}"
+        with SocketIO(connection) as sio:
+            assert sio.connected
+    assert len(proxy.asked) == 1
+
+
+def test_a_proxy_that_refuses(account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy) -> None:
+    connection = secure(account, secure_relay, session)
+    connection.access_info()
+    proxy.status = "407 Proxy Authentication Required"
+    session.proxies["https"] = f"http://someone:pa55word@127.0.0.1:{proxy.port}"
+    error = failure_of(connection)
+    assert "HTTP 407" in str(error)
+    assert "pa55word" not in str(error)
+
+
+def test_a_proxy_of_another_kind(account: Account, secure_relay: Relay, session: requests.Session) -> None:
+    connection = secure(account, secure_relay, session)
+    connection.access_info()
+    session.proxies["https"] = "socks5://127.0.0.1:9"
+    assert "socks5" in str(failure_of(connection))

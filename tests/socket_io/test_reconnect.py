@@ -1,0 +1,226 @@
+"""A connection that is lost, and made anew."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
+from pryv_sandbox import Sandbox
+from pryv_socket_io import Notification, SocketIO
+
+from .conftest import DIARY, QUICK, Account, Heard, Relay, eventually, socket_threads
+
+
+@pytest.fixture
+def far(relayed: Connection) -> Iterator[SocketIO]:
+    """An open socket by way of the relay."""
+    with SocketIO(relayed, reconnect=QUICK) as far:
+        yield far
+
+
+def test_it_comes_back_and_says_so(far: SocketIO, relay: Relay, connection: Connection) -> None:
+    heard = Heard(far)
+    for count in (1, 2, 3):
+        relay.cut()
+        heard.wait("reconnect", count)
+        assert far.connected
+        connection.post("events", DIARY)
+        heard.wait("eventsChanged", count)
+    assert [name for name, _ in heard.all] == ["disconnect", "reconnect", "eventsChanged"] * 3
+    assert heard.of("disconnect") == ["transport error"] * 3
+    assert heard.of("reconnect") == [1] * 3
+    assert "stream" in far.api([{"method": "streams.create", "params": {"id": "x", "name": "X"}}])[0]
+
+
+def test_an_iterator_goes_on(far: SocketIO, relay: Relay, connection: Connection) -> None:
+    notifications = far.notifications(timeout=10)
+    relay.cut()
+    assert next(notifications) == Notification("disconnect", "transport error")
+    assert next(notifications) == Notification("reconnect", 1)
+    connection.post("events", DIARY)
+    assert next(notifications) == Notification("eventsChanged")
+
+
+def test_scopes_are_registered_again(far: SocketIO, relay: Relay, connection: Connection) -> None:
+    heard = Heard(far)
+    scopes = {name: {"kind": "events", "query": {"streams": [name]}} for name in ("diary", "other")}
+    far.subscribe({**scopes, "third": scopes["other"]})
+    far.unsubscribe("third")
+    relay.cut()
+    heard.wait("reconnect")
+    assert far.get_subscriptions() == {"scopes": scopes}
+    connection.post("events", DIARY)
+    assert heard.wait("notificationsChanged") == [{"keys": ["diary"]}]
+    far.unsubscribe()
+    relay.cut()
+    heard.wait("reconnect", 2)
+    assert far.get_subscriptions() == {"scopes": {}}
+
+
+def test_a_scope_out_of_reach_does_not_cost_the_others(account: Account, relay: Relay) -> None:
+    username, _, personal = account
+
+    def permissions(*streams: str) -> dict[str, Any]:
+        return {"permissions": [{"streamId": stream, "level": "read"} for stream in streams]}
+
+    access = personal.post("accesses", {"type": "app", "name": "App", **permissions("diary", "other")})["access"]
+    scopes = {name: {"kind": "events", "query": {"streams": [name]}} for name in ("other", "diary")}
+    with (
+        Connection(f"http://{access['token']}@127.0.0.1:{relay.port}/{username}/") as connection,
+        SocketIO(connection, reconnect=QUICK) as sio,
+    ):
+        heard = Heard(sio)
+        sio.subscribe(scopes)
+        relay.frozen = True
+        personal.update_access(access["id"], permissions("diary"))
+        relay.cut()
+        relay.frozen = False
+        heard.wait("reconnect")
+        assert [type(error).__name__ for error in heard.of("error")] == ["ForbiddenError"]
+        assert sio.get_subscriptions() == {"scopes": {"diary": scopes["diary"]}}
+
+
+def test_attempts_go_on_while_the_platform_is_away(far: SocketIO, sandbox: Sandbox) -> None:
+    heard = Heard(far)
+    sandbox.faults.status(503, path="/socket.io/", times=3)
+    sandbox.sockets.disconnect_all()
+    assert heard.wait("reconnect") == [4]
+    assert heard.of("error") == []
+
+
+def test_a_restart_of_the_platform() -> None:
+    with Sandbox() as platform:
+        api_endpoint = platform.create_account().api_endpoint
+        with Connection(api_endpoint) as connection, SocketIO(connection, reconnect=QUICK) as sio:
+            heard = Heard(sio)
+            platform.stop()
+            heard.wait("disconnect")
+            with pytest.raises(PryvConnectionError):
+                sio.api([{"method": "events.get"}])
+            platform.start()
+            heard.wait("reconnect")
+            connection.post("streams", {"id": "diary", "name": "Diary"})
+            heard.wait("streamsChanged")
+
+
+def test_it_gives_up_after_the_attempts_allowed(relayed: Connection, relay: Relay) -> None:
+    with SocketIO(relayed, reconnect=RetryPolicy(attempts=3, backoff=0.01)) as sio:
+        heard = Heard(sio)
+        relay.cut_after = 0
+        connections = relay.connections
+        relay.cut()
+        (error,) = heard.wait("error")
+        assert type(error) is PryvConnectionError
+        assert relay.connections - connections == 3
+        assert [name for name, _ in heard.all] == ["disconnect", "error"]
+        notifications = sio.notifications()
+        assert next(notifications).name == "disconnect"
+        with pytest.raises(PryvConnectionError):
+            next(notifications)
+        eventually(lambda: not socket_threads())
+        relay.cut_after = None
+        assert sio.open().connected
+
+
+def test_it_gives_up_after_the_time_allowed(relayed: Connection, relay: Relay) -> None:
+    with SocketIO(relayed, reconnect=RetryPolicy(attempts=1000, backoff=0.05, max_backoff=0.05, deadline=0.4)) as sio:
+        heard = Heard(sio)
+        relay.cut_after = 0
+        start = time.monotonic()
+        relay.cut()
+        heard.wait("error")
+        assert 0.3 < time.monotonic() - start < 1.5
+
+
+def test_it_can_be_told_not_to_come_back(relayed: Connection, relay: Relay) -> None:
+    with SocketIO(relayed, reconnect=None) as sio:
+        heard = Heard(sio)
+        relay.cut()
+        assert type(heard.wait("error")[0]) is PryvConnectionError
+
+
+def test_the_default_is_ten_attempts_up_to_a_minute_apart(connection: Connection) -> None:
+    policy = SocketIO(connection).reconnect
+    assert policy
+    assert (policy.attempts, policy.max_backoff) == (10, 60)
+
+
+def test_a_revoked_token_ends_it(account: Account) -> None:
+    access = account[2].post("accesses", {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}]})[
+        "access"
+    ]
+    with Connection(access["apiEndpoint"]) as connection, SocketIO(connection, reconnect=QUICK) as sio:
+        heard = Heard(sio)
+        account[2].delete(f"accesses/{access['id']}")
+        (error,) = heard.wait("error")
+        assert isinstance(error, InvalidAccessTokenError)
+        assert [name for name, _ in heard.all] == ["accessesChanged", "accessesChanged", "disconnect", "error"][1:]
+        with pytest.raises(InvalidAccessTokenError):
+            list(sio.notifications())
+        eventually(lambda: not socket_threads())
+        assert not sio.connected
+        with pytest.raises(InvalidAccessTokenError):
+            sio.open()
+
+
+def test_a_connection_that_fell_silent_is_noticed(sandbox: Sandbox) -> None:
+    with Sandbox(ping_interval=1, ping_timeout=1) as platform:
+        account = platform.create_account()
+        relay = Relay("127.0.0.1", int(platform.url.rpartition(":")[2].strip("/")))
+        endpoint = f"http://{account.token}@127.0.0.1:{relay.port}/{account.username}/"
+        with Connection(endpoint) as connection, SocketIO(connection, reconnect=None) as sio:
+            heard = Heard(sio)
+            relay.frozen = True
+            start = time.monotonic()
+            heard.wait("disconnect")
+            assert 0.5 < time.monotonic() - start < 2.5
+        relay.close()
+
+
+def test_an_hour_of_pings(sandbox: Sandbox) -> None:
+    # 144 pings of a platform that sends one every 25 s.
+    with Sandbox(ping_interval=0.03, ping_timeout=1) as platform:
+        with Connection(platform.create_account().api_endpoint) as connection, SocketIO(connection) as sio:
+            heard = Heard(sio)
+            threads = socket_threads()
+            assert not threading.Event().wait(144 * 0.03 + 0.5)
+            assert heard.all == []
+            assert socket_threads() == threads
+            connection.post("streams", {"id": "diary", "name": "Diary"})
+            heard.wait("streamsChanged")
+
+
+def test_fifty_sockets_at_once(sandbox: Sandbox, account: Account) -> None:
+    connections = [Connection(account[2].api_endpoint) for _ in range(50)]
+    sockets = [SocketIO(connection, reconnect=QUICK) for connection in connections]
+    for sio in sockets:
+        sio.open()
+    heard = [Heard(sio) for sio in sockets]
+    account[2].post("events", DIARY)
+    for one in heard:
+        assert one.wait("eventsChanged") == [None]
+    sandbox.sockets.disconnect_all()
+    for one in heard:
+        one.wait("reconnect")
+    assert len(socket_threads()) == 50 * 4
+    start = time.monotonic()
+    for sio in sockets:
+        sio.close()
+    assert time.monotonic() - start < 5
+    for connection in connections:
+        connection.close()
+
+
+def test_many_losses_leave_nothing_behind(far: SocketIO, relay: Relay) -> None:
+    heard = Heard(far)
+    threads = sorted(socket_threads())
+    for count in range(1, 51):
+        relay.cut()
+        heard.wait("reconnect", count)
+    assert sorted(socket_threads()) == threads
+    assert not [error for error in heard.of("error") if isinstance(error, PryvError)]
