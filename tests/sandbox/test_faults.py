@@ -141,6 +141,17 @@ def test_cut_within_a_streamed_answer(faults: Faults, client: Client, after_byte
     assert len(read_until_cut(client, "events?limit=1000")) == after_bytes
 
 
+def test_cut_within_a_file(faults: Faults, client: Client) -> None:
+    event = {"streamIds": ["notes"], "type": "file/attached"}
+    created = client.session.post(client.url + "events", json=event, timeout=5).json()["event"]
+    content = secrets.token_bytes(1_000_000)
+    attached = client.session.post(f"{client.url}events/{created['id']}", files={"file": ("a.bin", content)}, timeout=5)
+    path = f"events/{created['id']}/{attached.json()['event']['attachments'][0]['id']}"
+    faults.cut(after_bytes=654_321)
+    assert read_until_cut(client, path) == content[:654_321]
+    assert client.get(path).content == content
+
+
 def test_an_answer_shorter_than_the_cut_arrives_whole(faults: Faults, client: Client) -> None:
     faults.cut(after_bytes=1_000_000)
     assert client.get("access-info").json()["type"] == "personal"

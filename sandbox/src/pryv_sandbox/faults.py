@@ -112,8 +112,7 @@ class Faults:
 
         async def cut(request: web.Request, handler: Handler) -> web.StreamResponse:
             if executed:
-                _write_with(_CutWriter(request, after_bytes), request)
-                return await handler(request)
+                return await _written_by(_CutWriter(request, after_bytes), request, handler)
             await request.read()
             reset(request.transport)
             return web.Response()
@@ -124,8 +123,7 @@ class Faults:
         """Carry the request out, then wait before the first byte of the answer."""
 
         async def delay(request: web.Request, handler: Handler) -> web.StreamResponse:
-            _write_with(_LateWriter(request, seconds), request)
-            return await handler(request)
+            return await _written_by(_LateWriter(request, seconds), request, handler)
 
         self._arm(delay, times, method, path)
 
@@ -150,8 +148,7 @@ class Faults:
         """Send the body in chunks of so many bytes, ``interval`` seconds apart."""
 
         async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
-            _write_with(_DripWriter(request, chunk, interval), request)
-            return await handler(request)
+            return await _written_by(_DripWriter(request, chunk, interval), request, handler)
 
         self._arm(drip, times, method, path)
 
@@ -202,9 +199,13 @@ def reset(transport: asyncio.Transport | None) -> None:
         transport.abort()
 
 
-def _write_with(writer: StreamWriter, request: web.Request) -> None:
-    """Make every answer to the request, streamed or whole, go through a writer; aiohttp has no public way to."""
+async def _written_by(writer: StreamWriter, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer, whose every byte goes through a writer; aiohttp has no public way to set one."""
     request._payload_writer = writer
+    response = await handler(request)
+    if isinstance(response, web.FileResponse):
+        response.enable_compression(web.ContentCoding.identity)  # or the system would send the file itself
+    return response
 
 
 class _FaultyWriter(StreamWriter):
