@@ -19,7 +19,7 @@ from pryv.errors import PryvProtocolError
 MAX_BYTES = 8_000_000
 """How many bytes of points one request holds; the platform takes no body above 10 MB."""
 
-MAX_ROWS = 50_000
+MAX_ROWS = 20_000
 """How many rows one request holds."""
 
 _BLOCK = 100
