@@ -65,6 +65,12 @@ def test_takes_any_content_for_other_types(writer: Caller) -> None:
         assert writer.add_event("a", type="my-own/type", content=content)["content"] == content
 
 
+def test_numbers_are_as_exact_as_in_javascript(writer: Caller) -> None:
+    event = writer.add_event("a", type="my-own/type", content=[2**53 - 1, 2**60 + 1, -(10**20)], time=10**20)
+    assert event["content"] == [2**53 - 1, 2.0**60, -1e20]
+    assert writer.get("events", fromTime=10**20, toTime=10**21)["events"] == [event]
+
+
 def test_half_a_surrogate_pair_is_replaced(writer: Caller) -> None:
     body = rb'{"streamIds":["a"],"type":"note/txt","content":"\ud83d\ude00 \ud83d \\ud83d \udc00x"}'
     headers = {"Authorization": writer.token, "Content-Type": "application/json"}

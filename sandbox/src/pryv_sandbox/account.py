@@ -112,7 +112,7 @@ _REQUEST_RESET = {
 
 @methods.declare("account.requestPasswordReset", _REQUEST_RESET, public=True)
 async def _request_password_reset(context: Context, params: dict[str, Any]) -> Result:
-    accounts.check_trusted(context, params["origin"])
+    accounts.check_trusted(context, params.get("origin", ""))
     expires = context.platform.clock.now() + context.platform.settings.reset_lifetime
     context.platform.db.execute(
         "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
@@ -138,7 +138,7 @@ _RESET = {
 
 @methods.declare("account.resetPassword", _RESET, public=True)
 async def _reset_password(context: Context, params: dict[str, Any]) -> Result:
-    accounts.check_trusted(context, params["origin"])
+    accounts.check_trusted(context, params.get("origin", ""))
     used = context.platform.db.execute(
         "DELETE FROM password_resets WHERE token = ? AND user = ? AND expires > ?",
         (params["resetToken"], context.user.key, context.platform.clock.now()),

@@ -119,7 +119,11 @@ def _account_events(context: Context, now: float) -> list[Event]:
     return [_sealed(event) for event in events]
 
 
-_GET_ONE = {"type": ["object"], "properties": {"id": _STRING, "includeHistory": _BOOLEAN}}
+_GET_ONE = {
+    "type": ["object"],
+    "required": ["id"],
+    "properties": {"id": _STRING, "includeHistory": _BOOLEAN},
+}
 
 
 @methods.declare("events.getOne", _GET_ONE)

@@ -21,6 +21,7 @@ from pryv_sandbox.settings import API_VERSION
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
 
+_MAX_SAFE_INTEGER = 2**53 - 1
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
@@ -130,13 +131,19 @@ def parse_json(text: bytes) -> Any:
     if b"\\ud" in text or b"\\uD" in text:
         text = _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or b"\\ufffd"), text)
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
     except ValueError as error:
         raise invalid_request_structure(str(error)) from None
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"Unexpected token {name} in JSON")
+
+
+def _integer(text: str) -> float:
+    """The number, which JavaScript does not tell from its neighbours beyond 2^53."""
+    number = int(text)
+    return number if -_MAX_SAFE_INTEGER <= number <= _MAX_SAFE_INTEGER else _finite(text)
 
 
 def _finite(text: str) -> float:

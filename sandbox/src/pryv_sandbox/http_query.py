@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Kind = Literal["number", "boolean", "array"]
 
+_MAX_SAFE = 2**53
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*")
 
 
@@ -42,4 +43,4 @@ def _coerced(value: str, kind: Kind) -> Any:
             if not _NUMBER.fullmatch(value):
                 return value
             number = float(value)
-            return int(number) if number.is_integer() else number
+            return int(number) if number.is_integer() and abs(number) < _MAX_SAFE else number
