@@ -498,8 +498,11 @@ def test_a_destination_that_cannot_be_is_known_before_any_request(
             download(directory)
     with pytest.raises(FileNotFoundError):
         download(tmp_path / "missing" / "a.bin")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     with pytest.raises(ValueError, match="not a file that can be replaced"):
-        download("/dev/null")
+        download(pipe)
+    assert pipe.is_fifo()
     with (tmp_path / "text").open("w") as text:
         for destination in (text, io.StringIO(), 5, b"bytes"):
             with pytest.raises(TypeError):
@@ -510,7 +513,7 @@ def test_a_destination_that_cannot_be_is_known_before_any_request(
         with pytest.raises((TypeError, ValueError)):
             connection.download_attachment("event1", cast("Any", attachment))
     assert wire.requests == []
-    assert [item.name for item in tmp_path.iterdir()] == ["text"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["pipe", "text"]
 
 
 def test_the_token_is_in_the_header_alone(wire: Wire, connection: Connection) -> None:
