@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import shutil
@@ -14,13 +15,14 @@ from typing import TextIO
 
 import pytest
 
-from pryv import Service
+from pryv import Connection, Service
 from pryv.auth import AuthSettings, AuthState, AuthStates, MemoryStore, TerminalLogin
 
 ASKED = {"requestingAppId": "pryv-terminal-tests", "requestedPermissions": [{"streamId": "diary", "level": "read"}]}
 PAGE = "http://127.0.0.1:1/access.html?key=a&poll=b"
 WAITING = AuthState(AuthStates.NEED_SIGNIN, key="a", auth_url=PAGE)
 Make = Callable[..., TerminalLogin]
+Account = tuple[str, str, Connection]
 
 
 @pytest.fixture
@@ -156,6 +158,53 @@ def test_without_a_browser_the_url_is_enough(browsers: str) -> None:
     assert PAGE in said.stderr
     assert "Traceback" not in said.stderr
     assert said.stdout == ""
+
+
+SIGN_IN = """
+import sys
+from pryv import Connection
+from pryv.auth import AuthSettings, AuthStates, setup_auth
+
+states = []
+asked = {"requestingAppId": "an-app", "requestedPermissions": [{"streamId": "*", "level": "read"}]}
+service = setup_auth(AuthSettings(asked, states.append), sys.argv[1])
+state = states[-1]
+assert state.status == AuthStates.AUTHORIZED
+with service.connect_from_key(state.key) if state.key else Connection(state.api_endpoint, service) as connection:
+    print(connection.access_info()["name"])
+"""
+ACCEPT = """
+import json, os, sys, urllib.parse, urllib.request
+page = urllib.parse.parse_qs(urllib.parse.urlsplit(sys.argv[1]).query)
+answer = {"status": "ACCEPTED", **json.loads(os.environ["ANSWER"])}
+headers = {"Content-Type": "application/json"}
+urllib.request.urlopen(urllib.request.Request(page["poll"][0], json.dumps(answer).encode(), headers))
+"""
+
+
+def test_a_program_asks_once(new_account: Callable[[], Account], platform_url: str, tmp_path: Path) -> None:
+    username, _, connection = new_account()
+    permissions = [{"streamId": "*", "level": "read"}]
+    access = connection.api_one(
+        "accesses.create", {"type": "app", "name": "given to an-app", "permissions": permissions}, "access"
+    )
+    endpoint = connection.endpoint.replace("//", f"//{access['token']}@")
+    browser = tmp_path / "browser.py"
+    browser.write_text(ACCEPT)
+    environment = {
+        "HOME": str(tmp_path),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "BROWSER": f"{sys.executable} {browser} %s",
+        "ANSWER": json.dumps({"username": username, "token": access["token"], "apiEndpoint": endpoint}),
+    }
+    command = [sys.executable, "-c", SIGN_IN, platform_url]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)
+    )
+    assert first.stdout == second.stdout == "given to an-app\n"
+    assert "open this page" in first.stderr
+    assert second.stderr == f"Signed in as {username}.\n"
+    assert access["token"] not in first.stderr
 
 
 def test_credentials_are_kept_for_the_app_on_its_platform(service: Service) -> None:

@@ -94,6 +94,7 @@ def test_help_shows_examples(pryv: Run) -> None:
         ["call"],
         ["call", "events.get", "{"],
         ["call", "events.get", "7"],
+        ["call", "events.get", "[" * 100_000],
         ["events", "--since", "yesterday"],
         ["upload", "file"],
         ["upload", "file", "--stream", "diary", "--event", "e"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates, tell
@@ -15,6 +15,7 @@ from pryv.service import Service
 _log = logging.getLogger("pryv.auth")
 
 
+@runtime_checkable
 class LoginUI(Protocol):
     """What stands between the flow and a person: it shows states, and keeps what was given."""
 

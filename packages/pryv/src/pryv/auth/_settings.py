@@ -9,7 +9,6 @@ import attrs
 from attrs import validators
 
 from pryv.auth._states import Listener
-from pryv.types import AuthRequest
 from pryv.utils import clean_url_from_pryv_params
 
 
@@ -31,7 +30,7 @@ def _return_url(url: Any) -> str | Literal[False]:
     return clean_url_from_pryv_params(url)
 
 
-def _checked(request: AuthRequest | Mapping[str, Any]) -> dict[str, Any]:
+def _checked(request: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(request, Mapping):
         raise TypeError(f"auth_request is a dict, not {type(request).__name__}")
     if not isinstance(request.get("requestingAppId"), str) or not request["requestingAppId"]:

@@ -160,9 +160,9 @@ def _login(arguments: argparse.Namespace) -> None:
         ui = TerminalLogin(settings, service, store=store, open_browser=not arguments.no_browser)
         request = service.start_access_request(settings.auth_request)
         with wait_for_access(service, request, arguments.timeout, ui.on_state_change) as connection:
-            data = AuthorizationData(apiEndpoint=connection.api_endpoint, username=connection.username())
-    store.save(STORED_AS, data)
-    say(f"The access to {data['username']} is kept in {store}.")
+            username = connection.username()
+            store.save(STORED_AS, AuthorizationData(apiEndpoint=connection.api_endpoint, username=username))
+    say(f"The access to the account of {username} is kept in {store}.")
 
 
 def _whoami(arguments: argparse.Namespace) -> None:
@@ -180,7 +180,7 @@ def _call(arguments: argparse.Namespace) -> None:
     text = sys.stdin.read() if arguments.params == "-" else arguments.params
     try:
         params = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the parameters are not JSON: {error}") from None
     if not isinstance(params, (dict, list)):
         raise ValueError("the parameters are not a JSON object")
