@@ -76,6 +76,7 @@ class Relay:
         cut_after: bytes from the platform after which a connection is reset; counts for connections made from now on.
         frozen: whether nothing is passed on any more, while connections stay open.
         connections: how many were made so far.
+        received: what came from the platform.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -86,6 +87,7 @@ class Relay:
         self.cut_after: int | None = None
         self.frozen = False
         self.connections = 0
+        self.received = bytearray()
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, name="relay", daemon=True)]
         self._threads[0].start()
@@ -141,6 +143,8 @@ class Relay:
                         return
                     if self.frozen:
                         continue
+                    if key.fileobj is platform:
+                        self.received += data
                     if key.fileobj is platform and left is not None:
                         data, left = data[:left], left - len(data)
                     key.data.sendall(data)

@@ -7,10 +7,9 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from websocket import WebSocketBadStatusException, WebSocketTimeoutException
-
 from pryv import ERRORS, PryvConnectionError, PryvError, PryvTimeoutError, PryvTlsError
 from pryv.addons import api_error, redact
+from pryv_socket_io._websocket import WebSocketBadStatusException, WebSocketTimeoutException
 
 _REFUSALS = (
     (re.compile(r"^Unknown user|^Invalid resource"), ERRORS.UNKNOWN_RESOURCE),

@@ -11,16 +11,17 @@ from typing import Any
 
 try:
     import websocket
-
-    _IS_WEBSOCKET_CLIENT = hasattr(websocket, "WebSocketBadStatusException")
+    from websocket import WebSocketBadStatusException, WebSocketTimeoutException
 except ImportError:
-    _IS_WEBSOCKET_CLIENT = False
+    websocket = None  # type: ignore[assignment]
 
-if not _IS_WEBSOCKET_CLIENT:
+if websocket is None:
     raise ImportError(
         "the module 'websocket' is not the one of websocket-client: a package or file of the same name hides it.\n"
         "Rename that file, or: pip uninstall websocket; pip install --force-reinstall websocket-client"
     )
+
+__all__ = ["WebSocket", "WebSocketBadStatusException", "WebSocketTimeoutException"]
 
 _quiet = threading.local()
 
