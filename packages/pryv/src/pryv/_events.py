@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
 import attrs
-import ijson
 
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.answers import error_of
 from pryv._transport.http import Timeout, body_chunks
+from pryv._transport.members import MalformedError, iter_members
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvStreamError
 from pryv.types import Event, Meta
 
 _LABEL = "GET events"
-_SECTIONS = _EVENTS, _DELETIONS, _META = "events.item", "eventDeletions.item", "meta"
+_SECTIONS = _EVENTS, _DELETIONS = "events", "eventDeletions"
 _ALWAYS = 1e15
 """Seconds from 1970 to a time beyond every event's."""
 
@@ -71,9 +70,6 @@ class EventStream(Iterator[Event]):
         self.meta: Meta | None = None
         self._items = self._read()
 
-    def __iter__(self) -> Iterator[Event]:
-        return self._items
-
     def __next__(self) -> Event:
         return next(self._items)
 
@@ -106,56 +102,23 @@ class EventStream(Iterator[Event]):
         broken: str | None = None
         with contextlib.closing(body_chunks(answer.response, _LABEL)) as chunks:
             try:
-                yield from self._parsed(_Reader(chunks))
+                yield from self._parsed(chunks)
             except PryvConnectionError as error:
                 broken = str(error)
-            except ijson.JSONError:
+            except (MalformedError, UnicodeDecodeError):
                 broken = f"{_LABEL}: the answer was cut short or is malformed"
         if broken is None and self.meta is None:
             broken = f"{_LABEL}: the answer has no meta"
         if broken is not None:
             raise PryvStreamError(broken, events_seen=self.events_count + (self.event_deletions_count or 0))
 
-    def _parsed(self, reader: _Reader) -> Generator[Event, None, None]:
-        sections = _Sections()
-        for item in ijson.items(reader, sections, use_float=True):
-            section = sections.matched.popleft()
-            if section == _EVENTS:
+    def _parsed(self, chunks: Iterator[bytes]) -> Iterator[Event]:
+        for key, value in iter_members(chunks, _SECTIONS):
+            if key == _EVENTS:
                 self.events_count += 1
-                yield item
-            elif section == _META:
-                self.meta = item
-            elif self.event_deletions_count is not None:
+                yield value
+            elif key == "meta":
+                self.meta = value
+            elif key == _DELETIONS and self.event_deletions_count is not None:
                 self.event_deletions_count += 1
-                yield item
-
-
-class _Sections(str):
-    """A prefix for `ijson.items` that matches several places, so that one pass finds them all.
-
-    It is compared once for each value outside the ones found: `matched` tells, in order, where each was.
-    """
-
-    __slots__ = ("matched",)
-
-    def __init__(self) -> None:
-        self.matched: deque[str] = deque()
-
-    def __eq__(self, place: object) -> bool:
-        if place in _SECTIONS:
-            self.matched.append(str(place))
-            return True
-        return False
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class _Reader:
-    """What `ijson` reads a body from, chunk by chunk as it arrives."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next chunk, of whatever size; nothing at the end."""
-        return next(self._chunks, b"") if size else b""
+                yield value

@@ -28,7 +28,7 @@ def decode(body: bytes, label: str) -> Any:
         PryvProtocolError: it is not JSON.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
     except ValueError:
         problem = "not JSON" if body.strip() else "empty"
     except RecursionError:
@@ -36,5 +36,5 @@ def decode(body: bytes, label: str) -> Any:
     raise PryvProtocolError(f"{label}: the answer is {problem}")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

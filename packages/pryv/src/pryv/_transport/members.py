@@ -1,0 +1,130 @@
+"""The members of one JSON object, read as it arrives, at constant memory."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Container, Iterator
+from json import JSONDecodeError, JSONDecoder
+from typing import Any
+
+from .json import refuse_constant
+
+_decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
+_SPACE = re.compile(r"[ \t\n\r]*")
+_END_OF_VALUE = re.compile(r'["}\]]')
+_AFTER_VALUE = frozenset(",]} \t\n\r")
+_LONGEST_TOKEN = 12
+"""Characters of the longest token that is an error when cut short, strings aside: an escaped pair of surrogates."""
+_LARGE = 1 << 16
+"""Characters of a value that is not scanned anew before it has doubled."""
+
+
+class MalformedError(Exception):
+    """The text is not a JSON object, or not all of one."""
+
+
+def iter_members(chunks: Iterator[bytes], streamed: Container[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the members of the object in a body, key and value; of an array under one of `streamed`, each item.
+
+    Raises:
+        MalformedError: the body is not one JSON object.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    text = _Text(chunks)
+    text.expect("{")
+    more = not text.take("}")
+    while more:
+        key = text.value()
+        if not isinstance(key, str):
+            raise MalformedError
+        text.expect(":")
+        if key in streamed and text.take("["):
+            items = not text.take("]")
+            while items:
+                yield key, text.value()
+                items = text.take_comma_or("]")
+        else:
+            yield key, text.value()
+        more = text.take_comma_or("}")
+    text.expect("")
+
+
+class _Text:
+    """A text of which only what was not read yet is kept."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._parts = codecs.iterdecode(chunks, "utf-8")
+        self._failure: Exception | None = None
+        self._text = ""
+        self._at = 0
+
+    def take(self, mark: str) -> bool:
+        """Read `mark` if it comes next, and tell whether it did."""
+        found = self._peek() == mark
+        self._at += found
+        return found
+
+    def take_comma_or(self, end: str) -> bool:
+        """Read a comma, or else the `end` of what it separates, and tell whether it was a comma."""
+        if self.take(","):
+            return True
+        self.expect(end)
+        return False
+
+    def expect(self, mark: str) -> None:
+        """Read `mark`, nothing being the end of the text."""
+        if self._peek() != mark:
+            raise MalformedError
+        self._at += len(mark)
+
+    def value(self) -> Any:
+        """Read a value."""
+        self._peek()
+        while True:
+            try:
+                value, end = _decode(self._text, self._at)
+            except JSONDecodeError as error:
+                malformed = not self._may_be_cut_short(error)
+            except (ValueError, RecursionError):
+                malformed = True
+            else:
+                if isinstance(value, (dict, list, str)) or self._text[end : end + 1] in _AFTER_VALUE:
+                    self._at = end
+                    return value
+                malformed = False
+            if malformed or not self._read_on():
+                raise MalformedError
+
+    def _may_be_cut_short(self, error: JSONDecodeError) -> bool:
+        return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
+
+    def _peek(self) -> str:
+        """Return the next character that is no space; nothing at the end."""
+        while True:
+            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_on():
+                return ""
+
+    def _read_on(self) -> bool:
+        """Read more, until something came that may end a value; tell whether anything did.
+
+        What the chunks raise is raised once there is nothing left to read.
+        """
+        rest = self._text[self._at :]
+        parts: list[str] = []
+        wanted = len(rest) if len(rest) > _LARGE else 0
+        try:
+            for part in self._parts:
+                parts.append(part)
+                wanted -= len(part)
+                if wanted <= 0 and _END_OF_VALUE.search(part):
+                    break
+        except Exception as failure:  # noqa: BLE001
+            self._failure = failure
+        if not parts and self._failure is not None:
+            raise self._failure
+        self._text, self._at = rest + "".join(parts), 0
+        return bool(parts)

@@ -1,0 +1,422 @@
+"""Events read as they arrive: whole, in order, wherever the network cuts them."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import tracemalloc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
+
+from pryv import (
+    ApiError,
+    Connection,
+    ForbiddenError,
+    PryvConnectionError,
+    PryvProtocolError,
+    PryvStreamError,
+    ServerError,
+    StreamedEvents,
+    UnknownResourceError,
+)
+
+if TYPE_CHECKING:
+    from tests.conftest import Account
+    from tests.pryv.conftest import Wire
+
+EVENTS: list[dict[str, Any]] = [
+    {"id": "a", "content": 'Été 😀 \\ " \n', "streamIds": ["x", "y"], "time": 1.5},
+    {"id": "b", "content": {"events": [{"id": "no"}], "meta": {"serverTime": 0}, "eventDeletions": [1]}},
+    {"id": "c", "content": None, "clientData": {"events.item": [[[{}]]]}, "trashed": True},
+    {},
+]
+DELETIONS: list[dict[str, Any]] = [{"id": "d", "deleted": 2.25}, {"id": "e", "deleted": 3}]
+
+
+def body_of(**members: Any) -> bytes:
+    return json.dumps({"events": EVENTS, "eventDeletions": DELETIONS, "meta": META, **members}).encode()
+
+
+def read(connection: Connection, params: dict[str, Any] | None = None) -> tuple[list[Any], PryvStreamError | None]:
+    """Read to the end, and return what came, and the error that ended it."""
+    seen: list[Any] = []
+    try:
+        seen.extend(iter_into(connection, params, seen))
+    except PryvStreamError as error:
+        return seen, error
+    return seen, None
+
+
+def iter_into(connection: Connection, params: dict[str, Any] | None, seen: list[Any]) -> list[Any]:
+    with connection.iter_events(params) as events:
+        for event in events:
+            seen.append(event)  # noqa: PERF402  (what came before an error counts)
+    return []
+
+
+DELETIONS_TOO = {"includeDeletions": True, "modifiedSince": 0}
+
+
+def complete_within(body: bytes, cut: int) -> list[Any]:
+    """Return the events and deletions whose last byte is among the first `cut`."""
+    decoder = json.JSONDecoder()
+    text = body.decode()
+    found = []
+    for key in ("events", "eventDeletions"):
+        position = (text.index if key == "events" else text.rindex)(f'"{key}": [') + len(key) + 5
+        while text[position] != "]":
+            item, position = decoder.raw_decode(text, position)
+            if position <= cut:
+                found.append(item)
+            if text[position] == ",":
+                position += 2
+    return found
+
+
+BODY = json.dumps(
+    {
+        "events": [{"a": 'é😀\\" \n'}, {"a": {"events": [{"b": -1.5e-7}]}}],
+        "eventDeletions": [{"id": "d"}],
+        "meta": {"serverTime": 1},
+    }
+).encode()
+
+
+@pytest.mark.parametrize("cut", range(len(BODY)))
+def test_a_read_cut_at_any_byte_gives_exactly_the_events_that_were_whole(
+    wire: Wire, connection: Connection, cut: int
+) -> None:
+    complete = complete_within(BODY, cut)
+    head, _, _ = reply(BODY).data.partition(b"\r\n\r\n")
+    for answer in (
+        Reply(head + b"\r\n\r\n" + BODY[:cut], "close"),
+        Reply(b"HTTP/1.1 200 OK\r\n\r\n" + BODY[:cut], "close"),
+        chunked([BODY[: cut // 2], BODY[cut // 2 : cut]], end=b"", then="close"),
+        chunked([BODY[:cut]]),
+    ):
+        wire.replies.append(answer)
+        seen, error = read(connection, DELETIONS_TOO)
+        assert seen == complete
+        assert error is not None
+        assert error.events_seen == len(seen)
+        assert error.retryable
+    assert connection.get("streams")
+
+
+def test_a_reset_in_the_middle_of_a_read(wire: Wire, connection: Connection) -> None:
+    events = [{"id": str(number), "content": "x" * 1000} for number in range(2000)]
+    body = body_of(events=events)
+    wire.replies.append(Reply(reply(body).data[: len(body) // 2], "reset"))
+    seen, error = read(connection)
+    assert error is not None
+    assert error.events_seen == len(seen)
+    assert seen == events[: len(seen)]
+    wire.replies.append(reply(body))
+    assert read(connection) == (events, None)
+
+
+CHARACTERS = st.characters(codec="utf-8")
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(CHARACTERS),
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["events", "item", "meta", "eventDeletions", "events.item", ""])
+            | st.text(CHARACTERS, max_size=5),
+            children,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+EVENT_LISTS = st.lists(st.dictionaries(st.text(CHARACTERS, max_size=8), JSON_VALUES))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=EVENT_LISTS,
+    deletions=EVENT_LISTS,
+    order=st.permutations(["events", "eventDeletions", "meta"]),
+    ascii_only=st.booleans(),
+    indent=st.sampled_from([None, 0, 2]),
+    cuts=st.lists(st.integers(0, 3000), max_size=30),
+)
+@example([{"content": "é😀"}], [], ["events", "eventDeletions", "meta"], False, None, list(range(3000)))
+@example(EVENTS, DELETIONS, ["meta", "eventDeletions", "events"], True, 2, list(range(3000)))
+def test_any_answer_in_any_pieces_is_what_json_says(
+    wire: Wire,
+    connection: Connection,
+    events: list[Any],
+    deletions: list[Any],
+    order: list[str],
+    ascii_only: bool,
+    indent: int | None,
+    cuts: list[int],
+) -> None:
+    parts = {"events": events, "eventDeletions": deletions, "meta": META}
+    body = json.dumps({key: parts[key] for key in order}, ensure_ascii=ascii_only, indent=indent).encode()
+    edges = [0, *sorted({cut for cut in cuts if cut < len(body)}), len(body)]
+    wire.replies.append(chunked([body[start:end] for start, end in itertools.pairwise(edges)]))
+    with connection.iter_events(DELETIONS_TOO) as found:
+        seen = list(found)
+    expected = json.loads(body)
+    in_order = [item for key in order if key != "meta" for item in expected[key]]
+    assert repr(seen) == repr(in_order)
+    assert (found.events_count, found.event_deletions_count) == (len(events), len(deletions))
+    assert found.meta == META
+
+
+MALFORMED = {
+    "html": b"<html></html>",
+    "empty": b"",
+    "null": b"null",
+    "list": b"[]",
+    "no meta": b'{"events": [{"id": "a"}]}',
+    "meta null": b'{"events": [{"id": "a"}], "meta": null}',
+    "Infinity": b'{"events": [{"id": "a", "content": Infinity}], "meta": {}}',
+    "NaN": b'{"events": [{"id": "a", "content": NaN}], "meta": {}}',
+    "endless number": b'{"events": [{"id": "a", "content": ' + b"1" * 5000 + b'}], "meta": {}}',
+    "broken utf-8": b'{"events": [{"id": "\xc3("}], "meta": {}}',
+    "latin-1": b'{"events": [{"id": "\xe9"}], "meta": {}}',
+    "utf-16": body_of().decode().encode("utf-16"),
+    "garbage after": body_of() + b"garbage",
+    "twice": body_of() + body_of(),
+    "missing comma": b'{"events": [{"id": "a"} {"id": "b"}], "meta": {}}',
+    "mismatched": b'{"events": [{"id": "a"]}, "meta": {}}',
+    "never closed": b'{"events": ' + b"[" * 100_000,
+    "deep": b'{"events": [{"content": ' + b"[" * 100_000 + b"]" * 100_000 + b'}], "meta": {"serverTime": 1}}',
+    "deep objects": b'{"events": [' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b'], "meta": {"serverTime": 1}}',
+    "keys that are no strings": b'{"events": [], 5: 1, "meta": {}}',
+    "half a number": b'{"events": [1',
+    "half a word": b'{"events": [tru',
+    "an error in place of events": b'{"error": {"id": "unexpected-error", "message": "no"}}',
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_answer_is_told_of(wire: Wire, connection: Connection, body: bytes) -> None:
+    wire.replies.append(reply(body))
+    seen, error = read(connection)
+    assert error is not None
+    assert error.events_seen == len(seen)
+    assert connection.get("streams")
+
+
+@pytest.mark.parametrize(
+    ("status", "error_id", "error"),
+    [(400, "x", ApiError), (403, "forbidden", ForbiddenError), (404, "unknown-resource", UnknownResourceError)],
+)
+def test_a_refused_read_is_an_api_error(
+    wire: Wire, connection: Connection, status: int, error_id: str, error: type[ApiError]
+) -> None:
+    wire.replies.append(error_reply(status, error_id))
+    with pytest.raises(error) as failed:
+        list(connection.iter_events())
+    assert (failed.value.id, failed.value.status) == (error_id, status)
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 206, 299])
+def test_another_success_is_not_the_api_s(wire: Wire, connection: Connection, status: int) -> None:
+    wire.always = reply(b"" if status == 204 else body_of(), status)
+    for _ in range(3):
+        with pytest.raises(PryvProtocolError, match=str(status)):
+            list(connection.iter_events())
+    assert wire.connections == 1
+
+
+def test_a_read_that_never_began_is_tried_again(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend([error_reply(503, "x"), Reply(b"", "reset"), reply(body_of())])
+    assert read(connection) == (EVENTS, None)
+    wire.always = error_reply(503, "x")
+    with pytest.raises(ServerError):
+        list(connection.iter_events())
+    wire.always = Reply(b"", "reset")
+    with pytest.raises(PryvConnectionError):
+        list(connection.iter_events())
+
+
+def test_events_come_before_the_answer_is_whole(wire: Wire, connection: Connection) -> None:
+    body = body_of()
+    for cut in (body.index(b"}") + 1, body.index(b'"id": "b"')):
+        wire.replies.append(Reply(reply(body).data[: cut - len(body)], "hang"))
+        with connection.iter_events() as events:
+            assert dict(next(events)) == EVENTS[0]
+
+
+def test_a_large_event_cut_after_its_end_comes_too(wire: Wire, connection: Connection) -> None:
+    large = {"content": [{"a": 1.5}] * 60_000}
+    body = body_of(events=[large, large])
+    wire.replies.append(Reply(reply(body).data[: -len(body) // 3], "close"))
+    seen, error = read(connection)
+    assert seen == [large]
+    assert error is not None
+
+
+def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
+    wire.replies.append(Reply(reply(body_of()).data[:-20], "hang"))
+    with wire.connection(timeout=0.2) as connection:
+        seen, error = read(connection)
+    assert seen == EVENTS
+    assert error is not None
+    assert error.events_seen == len(EVENTS)
+
+
+def test_a_slow_read_that_goes_on_is_let_go_on(wire: Wire) -> None:
+    wire.replies.append(reply(body_of(), interval=0.001))
+    with wire.connection(timeout=0.3) as connection:
+        assert read(connection) == (EVENTS, None)
+
+
+def test_deletions_come_only_if_asked_for(wire: Wire, connection: Connection) -> None:
+    wire.always = reply(body_of())
+    with connection.iter_events() as events:
+        assert list(events) == EVENTS
+    assert events.event_deletions_count is None
+    with connection.iter_events(DELETIONS_TOO) as events:
+        assert list(events) == [*EVENTS, *DELETIONS]
+    assert (events.events_count, events.event_deletions_count) == (len(EVENTS), len(DELETIONS))
+    assert events.meta == META
+    assert connection.delta_time == 0
+
+
+def test_an_iterator_is_its_own(wire: Wire, connection: Connection) -> None:
+    wire.always = reply(body_of())
+    events = connection.iter_events()
+    assert isinstance(events, Iterator)
+    iterator = iter(events)
+    assert next(iterator) == EVENTS[0]
+    assert iterator.events_count == 1  # type: ignore[attr-defined]
+    assert list(iterator) == EVENTS[1:]
+    assert iterator.meta == META  # type: ignore[attr-defined]
+    assert list(iterator) == []
+
+
+def test_no_request_is_made_before_the_first_event_is_asked_for(wire: Wire, connection: Connection) -> None:
+    with connection.iter_events():
+        pass
+    connection.iter_events().close()
+    assert wire.requests == []
+
+
+def test_a_read_ended_early_frees_its_socket(wire: Wire, connection: Connection) -> None:
+    events = [{"id": str(number), "content": "x" * 1000} for number in range(5000)]
+    wire.always = reply(body_of(events=events))
+    with connection.iter_events() as stream:
+        assert dict(next(stream)) == events[0]
+    assert wire.wait_until_open(0)
+    stream = connection.iter_events()
+    next(stream)
+    stream.close()
+    assert wire.wait_until_open(0)
+    assert list(stream) == []
+    stream = connection.iter_events()
+    next(stream)
+    del stream
+    gc.collect()
+    assert wire.wait_until_open(0)
+    with pytest.raises(ValueError, match="end"):
+        connection.iter_events().summary()
+
+
+def test_a_handler_s_exception_ends_the_read(wire: Wire, connection: Connection) -> None:
+    wire.always = reply(body_of(events=[{"content": "x" * 1000}] * 5000))
+    with pytest.raises(ZeroDivisionError):
+        connection.get_events_streamed(None, lambda event: 1 / 0)
+    assert wire.wait_until_open(0)
+
+
+def test_the_streamed_form_returns_counts(wire: Wire, connection: Connection) -> None:
+    wire.always = reply(body_of())
+    seen: list[Any] = []
+    assert connection.get_events_streamed({}, seen.append) == StreamedEvents(len(EVENTS), None, META)  # type: ignore[arg-type]
+    assert seen == EVENTS
+    summary = connection.get_events_streamed(DELETIONS_TOO, seen.append)
+    assert (summary.events_count, summary.event_deletions_count) == (len(EVENTS), len(DELETIONS))
+
+
+def test_a_handler_can_be_called(wire: Wire, connection: Connection) -> None:
+    for handler in (None, "print", 5):
+        with pytest.raises(TypeError):
+            connection.get_events_streamed({}, handler)  # type: ignore[arg-type]
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("params", ["streams=a", 5, ["a"], {1: 2}, {"limit": object()}, {"fromTime": float("nan")}])
+def test_bad_parameters_are_refused_before_any_request(wire: Wire, connection: Connection, params: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        connection.iter_events(params)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    ("params", "query"),
+    [
+        (None, {"fromTime", "toTime"}),
+        ({"fromTime": 5}, {"fromTime", "toTime"}),
+        ({"toTime": 5}, {"fromTime", "toTime"}),
+        ({"limit": 5}, {"limit"}),
+        ({"limit": 5, "fromTime": 1}, {"limit", "fromTime"}),
+        ({"limit": None, "fromTime": None}, {"fromTime", "toTime"}),
+    ],
+)
+def test_missing_bounds_are_open_unless_there_is_a_limit(
+    wire: Wire, connection: Connection, params: dict[str, Any] | None, query: set[str]
+) -> None:
+    wire.always = reply(body_of())
+    list(connection.iter_events(params))
+    _, _, text = wire.requests[0].target.partition("?")
+    assert {pair.partition("=")[0] for pair in text.split("&")} == query
+
+
+def test_memory_does_not_grow_with_the_number_of_events(wire: Wire, connection: Connection) -> None:
+    def peak(count: int) -> int:
+        event = json.dumps({"id": "x", "content": "y" * 500}).encode()
+        piece = b",".join([event] * 100)
+        pieces = [b'{"events": [', *([piece + b","] * (count // 100 - 1)), piece, b'], "meta": {"serverTime": 1}}']
+        wire.replies.append(chunked(pieces))
+        tracemalloc.start()
+        base = tracemalloc.get_traced_memory()[0]
+        with connection.iter_events() as events:
+            assert sum(1 for _ in events) == count
+        top = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return top - base
+
+    peak(1000)
+    assert peak(40_000) < peak(2000) + 500_000
+
+
+def test_events_of_a_platform_are_read_from_beginning_to_end(module_account: Account) -> None:
+    _, _, connection = module_account
+    connection.post("streams", {"id": "diary", "name": "Diary"})
+    times = [-1e9, 0, 1.5, 1.7e9, 4e9]
+    calls = [
+        {
+            "method": "events.create",
+            "params": {"streamIds": ["diary"], "type": "note/txt", "time": time, "content": f"é {index}"},
+        }
+        for index, time in enumerate(times * 10)
+    ]
+    created = [result["event"] for result in connection.api(calls)]
+    with connection.iter_events({"streams": ["diary"], "sortAscending": True}) as events:
+        seen = list(events)
+    assert sorted(event["id"] for event in seen) == sorted(event["id"] for event in created)
+    assert [event["time"] for event in seen] == sorted(times * 10)
+    assert events.events_count == 50
+    assert events.meta is not None
+    for event in created[:2]:
+        connection.delete(f"events/{event['id']}")
+        connection.delete(f"events/{event['id']}")
+    with connection.iter_events({"streams": ["diary"], "modifiedSince": 0, "includeDeletions": True}) as events:
+        rest = list(events)
+    assert {item["id"] for item in rest if "deleted" in item} >= {event["id"] for event in created[:2]}
+    assert events.events_count == 48
+    assert events.event_deletions_count == 2
+    with pytest.raises(ApiError):
+        list(connection.iter_events({"streams": ["no-such-stream"]}))
