@@ -77,6 +77,7 @@ class Relay:
         frozen: whether nothing is passed on any more, while connections stay open.
         connections: how many were made so far.
         received: what came from the platform.
+        dropped: what was not passed on.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
@@ -88,6 +89,7 @@ class Relay:
         self.frozen = False
         self.connections = 0
         self.received = bytearray()
+        self.dropped = bytearray()
         self._open: set[socket.socket] = set()
         self._threads = [threading.Thread(target=self._accept, name="relay", daemon=True)]
         self._threads[0].start()
@@ -142,6 +144,7 @@ class Relay:
                     if not data:
                         return
                     if self.frozen:
+                        self.dropped += data
                         continue
                     if key.fileobj is platform:
                         self.received += data

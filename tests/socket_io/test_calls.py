@@ -90,6 +90,30 @@ def test_calls_from_several_threads_get_their_own_answers(sio: SocketIO) -> None
     assert answers == {number: [f"by {number}"] * 20 for number in range(8)}
 
 
+def test_calls_wait_for_each_other(relayed: Connection, relay: Relay) -> None:
+    with SocketIO(relayed, reconnect=None) as sio:
+        failures: list[PryvConnectionError] = []
+
+        def call(timeout: float) -> None:
+            try:
+                sio.api([GET], timeout=timeout)
+            except PryvConnectionError as error:
+                failures.append(error)
+
+        relay.frozen = True
+        first, second = (threading.Thread(target=call, args=(timeout,)) for timeout in (20, 0.2))
+        first.start()
+        eventually(lambda: relay.dropped)
+        second.start()
+        second.join()
+        relay.cut()
+        first.join()
+    assert [(type(failure), failure.sent) for failure in failures] == [
+        (PryvTimeoutError, False),
+        (PryvConnectionError, True),
+    ]
+
+
 def test_a_socket_that_is_not_open_takes_no_calls(connection: Connection) -> None:
     sio = SocketIO(connection)
     for call in (lambda: sio.api([GET]), sio.get_subscriptions, sio.unsubscribe, lambda: sio.subscribe({"a": {}})):

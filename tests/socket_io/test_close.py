@@ -147,8 +147,7 @@ def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
     relay.frozen = True
     caller = threading.Thread(target=call)
     caller.start()
-    session = sio._session
-    eventually(lambda: session and session._link and session._link._unanswered)
+    eventually(lambda: relay.dropped)
     with within_a_second():
         sio.close()
         caller.join()
@@ -202,8 +201,8 @@ def test_an_interrupt_ends_the_wait_for_notifications(connection: Connection) ->
 import sys
 from pryv import Connection
 with Connection(sys.argv[1]) as connection, connection.socket as socket:
-    print("waits", flush=True)
     try:
+        print("waits", flush=True)
         next(socket.notifications())
     except KeyboardInterrupt:
         print("interrupted")

@@ -34,6 +34,7 @@ from pryv.addons import HttpSettings
 from pryv_socket_io import Notification, SocketIO
 from pryv_socket_io._dial import dial
 from pryv_socket_io._failures import refusal
+from pryv_socket_io._link import Address
 from pryv_socket_io._websocket import WebSocket
 
 from .conftest import DIARY, Account, Proxy, Relay, socket_threads
@@ -152,6 +153,13 @@ def test_what_the_platform_says_when_it_refuses(told: Any, kind: type[PryvError]
 
 def test_a_refusal_that_quotes_the_token() -> None:
     assert "s3cret" not in str(refusal({"message": "no such token: s3cret"}, "s3cret"))
+
+
+def test_a_token_is_encoded_in_the_handshake() -> None:
+    settings = HttpSettings(proxies={}, verify=True, cert=None, user_agent="")
+    address = Address("https://host/alice/", "alice", "t&k=n +/%2F é", settings)
+    assert address.url == "https://host/?auth=t%26k%3Dn%20%2B%2F%252F%20%C3%A9"
+    assert "t&k" not in repr(address)
 
 
 # ---- no connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -120,6 +121,7 @@ class Link:
         self._entered: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._unanswered: set[concurrent.futures.Future[tuple[Any, ...]]] = set()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         self._why_cut: PryvConnectionError | None = None
         self._client: Any = None
         self._websocket: WebSocket
@@ -160,18 +162,24 @@ class Link:
     def call(self, name: str, data: Any, timeout: float) -> Any:
         """Send an event and return the result it is acknowledged with.
 
+        One call is under way at a time: those that overlap on one connection overwrite each other on the platform.
+
         Raises:
             TypeError: `data` has no JSON form.
             ApiError: it is acknowledged with an error.
             PryvConnectionError: there is no acknowledgement, and none will come.
         """
+        deadline = time.monotonic() + timeout
+        if not self._turn.acquire(timeout=timeout):
+            raise PryvTimeoutError(f"{name}: the calls before took longer than {timeout:g} s", sent=False)
         answer: concurrent.futures.Future[tuple[Any, ...]] = concurrent.futures.Future()
         try:
             self._send(name, data, answer)
-            concurrent.futures.wait([answer], timeout)
+            concurrent.futures.wait([answer], max(0.0, deadline - time.monotonic()))
         finally:
             with self._lock:
                 self._unanswered.discard(answer)
+            self._turn.release()
         if not answer.done():
             raise PryvTimeoutError(f"{name}: not acknowledged within {timeout:g} s")
         error, *result = answer.result() or (None,)
