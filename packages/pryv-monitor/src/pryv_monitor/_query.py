@@ -99,8 +99,10 @@ class Query:
         if self.params.get("running"):
             clauses.append("duration IS NULL")
         elif "fromTime" in self.params:
-            clauses.append("coalesce(time + duration, ?) >= ?")
-            values += [time.time(), self.params["fromTime"]]
+            clauses.append("(time + duration >= ? OR (duration IS NULL AND ?))")
+            now = time.time()
+            lasts_until_now = self.params["fromTime"] <= now <= self.params.get("toTime", now)
+            values += [self.params["fromTime"], lasts_until_now]
         return " AND ".join(clauses), values
 
     def _modified(self) -> Clause:

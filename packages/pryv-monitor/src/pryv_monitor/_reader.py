@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_AHEAD = 4
 _END = object()
 
 
@@ -18,7 +17,7 @@ class CalledOffError(Exception):
 
 
 class Reader:
-    """Reads for one other thread, a few items ahead of it."""
+    """Reads for one other thread, and only while that one waits: two busy threads would slow each other down."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -66,16 +65,16 @@ class _Job(Generic[T]):
     def __init__(self, source: Callable[[], Iterable[T]]) -> None:
         self._source = source
         self._out: SimpleQueue[Any] = SimpleQueue()
-        self._room = threading.Semaphore(_AHEAD)
+        self._asked = threading.Semaphore(0)
         self._abandoned = False
 
     def run(self) -> None:
         try:
             for item in self._source():
-                self._room.acquire()
+                self._out.put(item)
+                self._asked.acquire()
                 if self._abandoned:
                     return
-                self._out.put(item)
         except BaseException as error:  # noqa: BLE001  (raised where the items are waited for)
             self.fail(error)
         else:
@@ -89,11 +88,11 @@ class _Job(Generic[T]):
             if isinstance(item, _Failure):
                 raise item.error
             yield item
-            self._room.release()
+            self._asked.release()
 
     def abandon(self) -> None:
         self._abandoned = True
-        self._room.release()
+        self._asked.release()
 
 
 class _Failure:

@@ -22,14 +22,15 @@ _MIGRATIONS: Final = (
     CREATE TABLE events (
         id TEXT PRIMARY KEY,
         time REAL NOT NULL,
-        duration REAL,
-        type TEXT NOT NULL,
-        content,
-        stream_ids TEXT NOT NULL,
-        modified REAL NOT NULL,
-        trashed INTEGER NOT NULL,
         json TEXT NOT NULL,
-        round INTEGER NOT NULL
+        round INTEGER NOT NULL,
+        duration REAL AS (CASE json_type(json, '$.duration')
+            WHEN 'null' THEN NULL ELSE coalesce(json_extract(json, '$.duration'), 0) END),
+        type TEXT AS (json_extract(json, '$.type')),
+        content AS (json_extract(json, '$.content')),
+        stream_ids TEXT AS (json_extract(json, '$.streamIds')),
+        modified REAL AS (json_extract(json, '$.modified')),
+        trashed INTEGER AS (coalesce(json_extract(json, '$.trashed'), 0))
     );
     CREATE INDEX events_by_time ON events (time);
     CREATE TABLE deletions (id TEXT PRIMARY KEY, deleted REAL NOT NULL, json TEXT NOT NULL);
@@ -47,17 +48,14 @@ _MIGRATIONS: Final = (
 """What brings the schema from each version (its index) to the next."""
 
 _UPSERT: Final = """
-    INSERT INTO events (id, time, duration, type, content, stream_ids, modified, trashed, json, round)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET
-        time = excluded.time, duration = excluded.duration, type = excluded.type, content = excluded.content,
-        stream_ids = excluded.stream_ids, modified = excluded.modified, trashed = excluded.trashed,
-        json = excluded.json, round = excluded.round
+    INSERT INTO events (id, time, json, round) VALUES (?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET time = excluded.time, json = excluded.json, round = excluded.round
 """
 _KNOWN: Final = "SELECT id, json FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _BUSY_TIMEOUT: Final = 30
+_PAGE_SIZE: Final = 16 * 1024
 _CACHE_KIB: Final = 32 * 1024
-_PAGES_PER_CHECKPOINT: Final = 10_000
+_PAGES_PER_CHECKPOINT: Final = 2000
 
 
 class SQLiteMirror:
@@ -230,31 +228,12 @@ class SQLiteMirror:
                 same.append((self._round, event_id))
                 continue
             texts[event_id] = text
-            rows[event_id] = self._row(event, text)
+            rows[event_id] = (event_id, event["time"], text, self._round)
             new.append(change)
         db.executemany(_UPSERT, rows.values())
         if self._finishing:
             db.executemany("UPDATE events SET round = ? WHERE id = ?", same)
         return new
-
-    def _row(self, event: dict[str, Any], text: str) -> tuple[Any, ...]:
-        content = event.get("content")
-        if isinstance(content, (dict, list)):
-            content = encode(content)
-        elif isinstance(content, int) and abs(content) >= 1 << 63:
-            content = float(content)
-        return (
-            event["id"],
-            event["time"],
-            event.get("duration", 0),
-            event["type"],
-            content,
-            encode(event["streamIds"]),
-            event["modified"],
-            event.get("trashed", False),
-            text,
-            self._round,
-        )
 
     def _apply_deletions(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Change]:
         new = []
@@ -297,6 +276,7 @@ class SQLiteMirror:
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
+            db.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")

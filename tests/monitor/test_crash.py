@@ -1,0 +1,133 @@
+"""A process that is killed at any moment loses nothing, and repeats no committed pass."""
+
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.monitor.conftest import CountingAdapter, Subject
+
+from pryv import Connection
+from pryv_monitor import Monitor, SQLiteMirror
+
+CHILD = Path(__file__).with_name("child.py")
+SCOPE = {"streams": ["pulse", "notes"]}
+WINDOW = 20
+
+
+class Follower:
+    """A process that follows an account, killed and started anew."""
+
+    def __init__(self, endpoint: str, kind: str, directory: Path) -> None:
+        self.file, self.journal = directory / "kept", directory / "journal"
+        self.arguments = [endpoint, kind, str(self.file), str(self.journal), str(WINDOW)]
+
+    def run_for(self, seconds: float) -> None:
+        with self._started() as process:
+            time.sleep(seconds)  # the moment of the kill, which is the point
+            process.kill()
+
+    def run_to_the_end(self) -> None:
+        with self._started() as process:
+            committed, end = self.journal.stat().st_size if self.journal.exists() else 0, time.monotonic() + 30
+            while b"\nC\n" not in self._journal_from(committed) and time.monotonic() < end:
+                time.sleep(0.01)
+            process.kill()
+
+    def _started(self) -> "subprocess.Popen[str]":
+        process = subprocess.Popen([sys.executable, str(CHILD), *self.arguments], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def _journal_from(self, place: int) -> bytes:
+        return b"\n" + self.journal.read_bytes()[place:] if self.journal.exists() else b""
+
+    def lines(self) -> list[str]:
+        return self.journal.read_text().splitlines()
+
+    def committed_twice(self) -> list[str]:
+        """Changes delivered again after the commit of the pass that had delivered them."""
+        committed: set[str] = set()
+        since: list[str] = []
+        twice = []
+        for line in self.lines():
+            if line == "C":
+                committed.update(since)
+                since = []
+            else:
+                twice += [line] if line in committed else []
+                since.append(line)
+        return twice
+
+
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.long)])
+def test_kills_lose_nothing(kind: str, kills: int, subject: Subject, tmp_path: Path) -> None:
+    follower = Follower(subject.connection.api_endpoint, kind, tmp_path)
+    chance = random.Random(kills)
+    subject.add(150)
+    stop = threading.Event()
+    changed: list[dict[str, Any]] = []
+
+    def change() -> None:
+        with Connection(subject.connection.api_endpoint) as connection:
+            writer = Subject.__new__(Subject)
+            writer.connection = connection
+            while not stop.is_set():
+                changed.extend(writer.add(3))
+                writer.update(chance.choice(changed), content=chance.random())
+                writer.delete(changed.pop(chance.randrange(len(changed))))
+
+    writing = threading.Thread(target=change)
+    follower.run_for(chance.uniform(0, 0.15))  # in the first reading
+    writing.start()
+    for _ in range(kills):
+        follower.run_for(chance.uniform(0, 0.5))
+    stop.set()
+    writing.join()
+    follower.run_to_the_end()
+    now = {f"E {event['id']} {event['modified']}" for event in subject.events(SCOPE).values()}
+    lost = now - set(follower.lines())
+    print(f"{kind}: {kills + 1} kills, {len(now)} events, lost {len(lost)}, twice {len(follower.committed_twice())}")
+    assert not lost
+    assert not follower.committed_twice()
+    if kind == "mirror":
+        subject.assert_mirrored(SQLiteMirror(follower.file), SCOPE)
+
+
+@pytest.mark.long
+def test_a_large_first_reading_cut_five_times(sandbox: Any, subject: Subject, tmp_path: Path) -> None:
+    import requests
+
+    for start in range(0, 200_000, 10_000):
+        calls = [
+            {
+                "method": "events.create",
+                "params": {"streamIds": ["pulse"], "type": "frequency/bpm", "content": i, "time": 1e9 + i},
+            }
+            for i in range(start, start + 10_000)
+        ]
+        subject.connection.api(calls)
+    read = []
+    for cuts in (0, 5):
+        adapter = CountingAdapter()
+        with requests.Session() as session:
+            session.mount("http://", adapter)
+            mirror = SQLiteMirror(tmp_path / f"mirror-{cuts}")
+            connection = Connection(subject.connection.api_endpoint, session=session, retry=None)
+            monitor = Monitor(connection, SCOPE, mirror=mirror)
+            chance = random.Random(5)
+            for _ in range(cuts):
+                sandbox.faults.cut(after_bytes=int(chance.uniform(0.05, 0.19) * read[0]), path="/events")
+                with pytest.raises(Exception, match=r"cut short|broke"):
+                    monitor.sync()
+            monitor.sync()
+            subject.assert_mirrored(mirror, SCOPE)
+        read.append(adapter.bytes_read)
+    print(f"200,000 events: {read[0]:,} bytes uncut, {read[1]:,} cut five times: {read[1] / read[0]:.2f} times as many")
+    assert read[1] <= 1.3 * read[0]

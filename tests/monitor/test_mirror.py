@@ -1,0 +1,245 @@
+"""The mirror: an exact copy, that can be queried as the platform, and with SQL."""
+
+import sqlite3
+import threading
+from typing import Any
+
+import pytest
+from tests.monitor.conftest import Subject, own, wait_for
+
+from pryv import Connection
+from pryv_monitor import AnchorCorruptError, AnchorError, Monitor, SQLiteMirror
+
+SCOPE = {"streams": ["pulse", "notes"]}
+NOW_ISH = 1_600_000_000
+
+
+def test_it_equals_the_account(subject: Subject, mirror: SQLiteMirror) -> None:
+    monitor = Monitor(subject.connection, mirror=mirror)
+    assert list(mirror.events()) == []
+    assert mirror.streams() == []
+    events = subject.add(20)
+    subject.create_stream("child", "pulse")
+    monitor.sync()
+    subject.assert_mirrored(mirror)
+    subject.update(events[0], content={"deep": [1, None, "é\u2028"]}, type="test/any", streamIds=["child"])
+    subject.update(events[1], time=NOW_ISH + 500.25)
+    subject.connection.delete(f"events/{events[2]['id']}")
+    subject.delete(events[3])
+    subject.connection.api_one("streams.update", {"id": "notes", "update": {"name": "Other", "parentId": "pulse"}})
+    report = monitor.sync()
+    assert (report.events, report.event_deletions, report.streams_changed) == (3, 1, True)
+    subject.assert_mirrored(mirror)
+    assert mirror.counts() == {
+        "events": len(list(mirror.events({"state": "all"}))),
+        "deletions": 1,
+        "streams": len(list(mirror._connect().execute("SELECT 1 FROM streams"))),
+    }
+
+
+def test_deletions_of_what_it_does_not_hold_are_dropped(subject: Subject, mirror: SQLiteMirror) -> None:
+    monitor = Monitor(subject.connection, {"streams": ["notes"]}, mirror=mirror)
+    deletions: list[Any] = []
+    monitor.on("eventDelete", deletions.append).sync()
+    subject.delete(subject.add(1)[0])
+    assert monitor.sync().event_deletions == 0
+    (inside,) = subject.add(1, streamIds=["notes"])
+    monitor.sync()
+    subject.delete(inside)
+    assert monitor.sync().event_deletions == 1
+    assert [deletion["id"] for deletion in deletions] == [inside["id"]]
+    assert [found["id"] for found in mirror.events({"modifiedSince": 0, "includeDeletions": True})] == [inside["id"]]
+
+
+def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLiteMirror) -> None:
+    scope = {"streams": ["notes"]}
+    monitor = Monitor(subject.connection, scope, mirror=mirror)
+    leaver, stays = subject.add(2, streamIds=["notes"])
+    monitor.sync()
+    subject.update(leaver, streamIds=["pulse"])
+    assert monitor.sync().events == 0
+    assert own(mirror.events()).keys() == {leaver["id"], stays["id"]}
+    report = monitor.sync(full=True)
+    assert report.events == 0
+    subject.assert_mirrored(mirror, scope)
+    assert report.anchor.round == 2
+    assert monitor.sync().anchor.round == 2
+
+
+@pytest.mark.parametrize("kept", [["child"], ["child", "notes"]])
+def test_events_moved_by_the_deletion_of_their_stream_are_found(
+    kept: list[str], subject: Subject, mirror: SQLiteMirror
+) -> None:
+    subject.create_stream("child", "pulse")
+    subject.add(3, streamIds=kept)
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor.sync()
+    for _ in range(2):
+        subject.connection.delete("streams/child", {"mergeEventsWithParent": True})
+        monitor.sync()
+    subject.assert_mirrored(mirror, SCOPE)
+    assert all("child" not in event["streamIds"] for event in mirror.events())
+
+
+def fill(subject: Subject) -> None:
+    subject.create_stream("child", "pulse")
+    subject.create_stream("grandchild", "child")
+    subject.create_stream("binned", "notes")
+    add = subject.add
+    add(4)
+    add(2, streamIds=["child"], type="note/txt", content="abc", time=NOW_ISH + 50)
+    add(2, streamIds=["grandchild", "notes"], type="count/generic", content=5)
+    add(2, streamIds=["binned"], type="count/generic", content=7, clientData={"app": {"done": True}})
+    add(1, streamIds=["notes"], type="activity/plain", content=None, time=NOW_ISH + 10, duration=100)
+    add(1, streamIds=["notes"], type="activity/plain", content=None, time=NOW_ISH + 20, duration=None)
+    add(1, streamIds=["notes"], type="blood-pressure/mmhg-bpm", content={"systolic": 120, "diastolic": 80})
+    subject.connection.delete(f"events/{add(1)[0]['id']}")
+    subject.connection.delete("streams/binned")
+
+
+QUERIES: list[dict[str, Any]] = [
+    {},
+    {"state": "all"},
+    {"state": "trashed"},
+    {"sortAscending": True},
+    {"limit": 3},
+    {"limit": 3, "skip": 2, "sortAscending": True},
+    {"streams": ["child"]},
+    {"streams": "notes"},
+    {"streams": ["notes", "grandchild"]},
+    {"streams": {"any": ["pulse"], "not": ["child"]}},
+    {"streams": {"any": ["pulse"], "all": ["notes"]}},
+    {"streams": [{"any": ["grandchild"]}, {"any": ["notes"], "not": ["child"]}]},
+    {"streams": {"any": ["*"], "not": ["pulse"]}},
+    {"types": ["note/txt"]},
+    {"types": ["note/*", "count/generic"]},
+    {"fromTime": NOW_ISH + 50, "toTime": NOW_ISH + 60},
+    {"fromTime": NOW_ISH + 2, "toTime": NOW_ISH + 60},
+    {"toTime": NOW_ISH + 1},
+    {"running": True},
+    {"modifiedSince": 0},
+    {"modifiedSince": 1e11},
+    {"content": [{"path": "$", "gt": 61}]},
+    {"content": [{"path": "systolic", "gte": 100}, {"path": "diastolic", "lt": 90}]},
+    {"content": [{"path": "systolic", "exists": True}]},
+    {"content": [{"path": "$", "prefix": "ab"}]},
+    {"content": [{"path": "$", "in": [5, "abc"]}]},
+    {"clientData": [{"path": "app.done", "eq": True}], "state": "all"},
+]
+
+
+@pytest.fixture(scope="module")
+def filled(
+    module_account: tuple[str, str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Subject, SQLiteMirror]:
+    """An account of many kinds of events, and its mirror."""
+    subject = Subject(module_account[2])
+    fill(subject)
+    mirror = SQLiteMirror(tmp_path_factory.mktemp("mirror") / "mirror.db")
+    Monitor(subject.connection, mirror=mirror).sync()
+    return subject, mirror
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=str)
+def test_it_answers_as_the_platform(query: dict[str, Any], filled: tuple[Subject, SQLiteMirror]) -> None:
+    subject, mirror = filled
+    wanted = {"streams": ["pulse", "notes"], **query} if {"limit"} & query.keys() else query
+    assert own(mirror.events(wanted)) == own(subject.connection.iter_events(wanted))
+    times = [event["time"] for event in mirror.events(wanted)]
+    assert times == sorted(times, reverse=not query.get("sortAscending"))
+
+
+@pytest.mark.parametrize("query", [{"stream": ["a"]}, {"state": "gone"}, {"content": [{"gt": 1}]}])
+def test_malformed_queries_are_refused(query: dict[str, Any], filled: tuple[Subject, SQLiteMirror]) -> None:
+    with pytest.raises(ValueError, match=r"parameter|state|condition"):
+        filled[1].events(query)
+
+
+def test_its_tables_are_for_peoples_own_sql(filled: tuple[Subject, SQLiteMirror]) -> None:
+    subject, mirror = filled
+    events = subject.events()
+    with sqlite3.connect(f"file:{mirror.path}?mode=ro", uri=True) as db:
+        rows = db.execute(
+            "SELECT id, time, type, content, modified, trashed, duration FROM events WHERE id NOT LIKE ':%'"
+        )
+        assert {row[0]: row[1:] for row in rows if events[row[0]]["type"] != "blood-pressure/mmhg-bpm"} == {
+            key: (
+                event["time"],
+                event["type"],
+                event.get("content"),
+                event["modified"],
+                event.get("trashed", False),
+                event.get("duration", 0),
+            )
+            for key, event in events.items()
+            if event["type"] != "blood-pressure/mmhg-bpm"
+        }
+        in_child = "SELECT count(*) FROM events, json_each(stream_ids) WHERE value = 'child'"
+        assert db.execute(in_child).fetchone() == (2,)
+        assert db.execute("SELECT parent_id, trashed FROM streams WHERE id = 'binned'").fetchone() == ("notes", 1)
+    db.close()
+
+
+def test_it_can_be_read_while_it_is_written(subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.add(10)
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor.sync()
+    in_handler, go_on = threading.Event(), threading.Event()
+
+    def handle(_: Any) -> None:
+        in_handler.set()
+        assert go_on.wait(20)
+
+    subject.add(5)
+    reading = mirror.events()
+    next(reading)
+    thread = threading.Thread(target=monitor.on("event", handle).sync)
+    thread.start()
+    assert in_handler.wait(20)
+    assert len(list(mirror.events())) == 10
+    go_on.set()
+    thread.join()
+    assert len(list(reading)) == 9  # it sees the copy as it was when it began
+    assert len(list(mirror.events())) == 15
+
+
+def test_a_mirror_of_a_later_version_is_left_alone(subject: Subject, mirror: SQLiteMirror) -> None:
+    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
+    with sqlite3.connect(mirror.path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(AnchorError, match="schema 99"):
+        mirror.streams()
+
+
+def test_a_file_that_is_no_mirror_is_refused(subject: Subject, mirror: SQLiteMirror) -> None:
+    mirror.path.write_bytes(b"something else entirely " * 100)
+    with pytest.raises(AnchorCorruptError):
+        Monitor(subject.connection, mirror=mirror).sync()
+    mirror.reset()
+    Monitor(subject.connection, mirror=mirror).sync()
+    subject.assert_mirrored(mirror)
+
+
+def test_large_numbers_and_odd_texts_are_kept(subject: Subject, mirror: SQLiteMirror) -> None:
+    for content in (2**70, -(2**63) - 1, 1e300, "\u0000\U0001f600", [[]], {"a": {"b": 2**65}}):
+        subject.add(1, type="test/any", content=content)
+    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
+    subject.assert_mirrored(mirror, SCOPE)
+
+
+def test_two_monitors_on_one_mirror_take_turns(subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.add(10)
+    reports: list[int] = []
+
+    def sync() -> None:
+        with Connection(subject.connection.api_endpoint) as connection:
+            other = SQLiteMirror(mirror.path, wait=20)
+            reports.append(Monitor(connection, SCOPE, mirror=other).sync().events)
+
+    threads = [threading.Thread(target=sync) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(reports) == 4)
+    assert sorted(reports) == [0, 0, 0, 10]
+    subject.assert_mirrored(mirror, SCOPE)

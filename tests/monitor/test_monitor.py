@@ -1,0 +1,382 @@
+"""The life of a monitor: start, updates, errors, stop."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.monitor.conftest import CountingAdapter, Subject, wait_for
+
+from pryv import Connection, PryvConnectionError, ServerError
+from pryv_monitor import (
+    AnchorLockedError,
+    EventsTimer,
+    MemoryAnchorStore,
+    Monitor,
+    SQLiteMirror,
+    SyncReport,
+    UpdateMethod,
+)
+from pryv_sandbox import Sandbox
+
+SCOPE = {"streams": ["pulse", "notes"]}
+
+
+@pytest.fixture
+def monitor(subject: Subject) -> Iterator[Monitor]:
+    """A monitor of the account, stopped at the end."""
+    monitor = Monitor(subject.connection, SCOPE)
+    yield monitor
+    monitor.stop()
+
+
+def ids(events: list[dict[str, Any]]) -> list[str]:
+    return [event["id"] for event in events]
+
+
+def test_the_life_cycle(subject: Subject, monitor: Monitor) -> None:
+    seen: list[Any] = []
+    told: list[str] = []
+    monitor.on("event", seen.append).on("ready", lambda _: told.append("ready")).on(
+        "stop", lambda _: told.append("stop")
+    )
+    first = subject.add(2)
+    assert not monitor.started
+    assert monitor.start() is monitor
+    assert monitor.started
+    assert ids(seen) == ids(first)
+    assert monitor.start() is monitor
+    second = subject.add(1)
+    assert monitor.update_events() is monitor
+    assert ids(seen) == ids(first + second)
+    subject.create_stream("more")
+    trees: list[Any] = []
+    monitor.on("streams", trees.append)
+    assert monitor.update_streams() is monitor
+    assert trees == [subject.streams()]
+    assert monitor.stop() is monitor
+    assert not monitor.started
+    assert told == ["ready"] * 3 + ["stop"]
+    third = subject.add(1)
+    with monitor as same:
+        assert same is monitor
+        assert ids(seen) == ids(first + second + third)
+    assert not monitor.started
+    assert monitor.stop() is monitor
+
+
+def test_updates_are_refused_before_start_and_after_stop(monitor: Monitor) -> None:
+    for update in (monitor.update_events, monitor.update_streams):
+        with pytest.raises(RuntimeError, match="start"):
+            update()
+    monitor.start().stop()
+    with pytest.raises(RuntimeError, match="start"):
+        monitor.update_events()
+
+
+def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
+    with pytest.raises(ValueError, match="own anchor store"):
+        Monitor(subject.connection, anchor_store=MemoryAnchorStore(), mirror=mirror)
+    with pytest.raises(ValueError, match="overlap"):
+        Monitor(subject.connection, overlap=-1)
+    with pytest.raises(TypeError, match="scope"):
+        Monitor(subject.connection, ["pulse"])  # type: ignore[arg-type]
+    monitor = Monitor(subject.connection)
+    with pytest.raises(ValueError, match="eventDeleted"):
+        monitor.on("eventDeleted", print)
+    with pytest.raises(TypeError, match="callable"):
+        monitor.on("event", None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="error_tolerance"):
+        monitor.sync(error_tolerance=-1)
+    with pytest.raises(ValueError, match="seconds"):
+        EventsTimer(0)
+    assert str(subject.connection.token) not in repr(monitor)
+
+
+def test_updates_asked_for_while_one_runs_lead_to_exactly_one_more(
+    subject: Subject, counted: tuple[Connection, CountingAdapter]
+) -> None:
+    connection, adapter = counted
+    in_handler, go_on = threading.Event(), threading.Event()
+    reports: list[SyncReport] = []
+
+    def handle(_: Any) -> None:
+        in_handler.set()
+        assert go_on.wait(20)
+
+    with Monitor(connection, SCOPE).on("ready", reports.append) as monitor:
+        monitor.on("event", handle)
+        subject.add(1)
+        monitor.update_events(wait=False)
+        assert in_handler.wait(20)
+        for _ in range(20):
+            monitor.update_events()
+            monitor.update_streams()
+        go_on.set()
+        wait_for(lambda: len(reports) == 3)
+        monitor.stop()
+    assert len(reports) == 3
+    assert len([answer for answer in adapter.answers if "/streams" in str(answer.url)]) == 3
+
+
+def test_handlers_may_call_the_monitor(subject: Subject, monitor: Monitor) -> None:
+    calls: list[str] = []
+    reports: list[SyncReport] = []
+
+    def handle(_: Any) -> None:
+        if not calls:
+            calls.append("update")
+            monitor.update_events().update_streams().start()
+            with pytest.raises(RuntimeError):
+                monitor.sync()
+
+    subject.add(1)
+    monitor.on("event", handle).on("ready", reports.append).start()
+    wait_for(lambda: len(reports) == 2)
+    monitor.on("event", lambda _: monitor.stop())
+    subject.add(1)
+    monitor.update_events()
+    wait_for(lambda: not monitor.started)
+    reports.clear()
+    monitor.sync()
+
+
+def test_a_pass_that_was_stopped_is_made_again(subject: Subject, monitor: Monitor) -> None:
+    seen: list[Any] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event)
+        if len(seen) == 2:
+            monitor.stop()
+
+    events = subject.add(5)
+    monitor.on("event", handle).start()
+    assert ids(seen) == ids(events[:2])
+    wait_for(lambda: monitor._activity is None)
+    assert monitor.sync().events == 5
+
+
+@pytest.mark.parametrize("fault", ["stall", "drip"])
+def test_stop_ends_any_wait_at_once(fault: str, sandbox: Sandbox, subject: Subject, monitor: Monitor) -> None:
+    subject.add(50)
+    if fault == "stall":
+        sandbox.faults.stall(path="/streams")
+    else:
+        sandbox.faults.drip(chunk=1, interval=0.2, path="/events")
+    thread = threading.Thread(target=monitor.start)
+    thread.start()
+    wait_for(lambda: not sandbox.faults._armed)
+    begin = time.monotonic()
+    monitor.stop()
+    assert time.monotonic() - begin < 1
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_stop_ends_the_wait_after_a_failure_at_once(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(503, retry_after=300, path="/streams")
+    errors: list[Any] = []
+    monitor = Monitor(connection, SCOPE).on("error", errors.append).start()
+    assert isinstance(errors[0], ServerError)
+    assert monitor.started
+    begin = time.monotonic()
+    monitor.stop()
+    assert time.monotonic() - begin < 1
+
+
+def test_it_goes_on_after_failures_that_pass(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    seen: list[Any] = []
+    errors: list[Any] = []
+    sandbox.faults.status(500, path="/streams")
+    sandbox.faults.cut(after_bytes=100, path="/events")
+    events = subject.add(3)
+    with Monitor(connection, SCOPE).on("event", seen.append).on("error", errors.append):
+        wait_for(lambda: len(seen) == 3)
+    assert ids(seen) == ids(events)
+    assert len(errors) == 2
+
+
+def test_the_tolerance_ends(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(500, times=100, path="/streams")
+    errors: list[Any] = []
+    monitor = Monitor(connection, SCOPE).on("error", errors.append)
+    with pytest.raises(ServerError):
+        monitor.sync()
+    with pytest.raises(ServerError):
+        monitor.run(error_tolerance=0)
+    assert len(errors) == 2
+    with pytest.raises(ServerError):
+        monitor.run(error_tolerance=0.01)
+    assert not monitor.started
+
+
+@pytest.mark.parametrize("verb", ["run", "start"])
+def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(
+    verb: str, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pryv.addons import RetryPolicy
+    from pryv_monitor import _patience
+
+    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+    subject.add(3)
+    seen: list[Any] = []
+    errors: list[Any] = []
+    ends: list[Any] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event)
+        if event["content"] == 61:
+            raise LookupError("unheard of")
+
+    monitor = Monitor(subject.connection, SCOPE).on("event", handle).on("error", errors.append).on("stop", ends.append)
+    if verb == "run":
+        with pytest.raises(LookupError, match="unheard of"):
+            monitor.run()
+    else:
+        monitor.start()
+        wait_for(lambda: ends)
+    assert [event["content"] for event in seen] == [60, 61] * 3
+    assert len(errors) == 3
+    assert isinstance(ends[0], LookupError)
+    wait_for(lambda: not monitor.started)
+
+
+def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(500, path="/streams")
+    seen: list[Any] = []
+
+    def fail(_: Any) -> None:
+        raise LookupError
+
+    subject.add(1)
+    with Monitor(connection, SCOPE).on("error", fail).on("stop", fail).on("event", seen.append):
+        wait_for(lambda: seen)
+
+
+def test_run_blocks_until_it_is_told_to_stop(subject: Subject) -> None:
+    for how in ("event", "method"):
+        stop = threading.Event()
+        ready = threading.Event()
+        monitor = Monitor(subject.connection, SCOPE).on("ready", lambda _, ready=ready: ready.set())
+        thread = threading.Thread(target=monitor.run, args=[stop])
+        thread.start()
+        assert ready.wait(20)
+        assert monitor.started
+        if how == "event":
+            stop.set()
+        else:
+            monitor.stop()
+        thread.join(2)
+        assert not thread.is_alive()
+        assert not monitor.started
+
+
+def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:
+    seen: list[Any] = []
+    monitor.add_update_method(EventsTimer(0.05)).on("event", seen.append).start()
+    for count in (1, 2, 3):
+        subject.add(1)
+        wait_for(lambda count=count: len(seen) == count)
+    monitor.stop()
+
+
+def test_update_methods_of_ones_own(subject: Subject, monitor: Monitor) -> None:
+    class ByHand(UpdateMethod):
+        calls: list[str]
+
+        def ready(self) -> None:
+            self.calls.append("ready")
+
+        def stop(self) -> None:
+            self.calls.append("stop")
+
+    method = ByHand()
+    method.calls = []
+    seen: list[Any] = []
+    assert monitor.add_update_method(method) is monitor
+    assert method.monitor is monitor
+    monitor.on("event", seen.append).start()
+    subject.add(1)
+    monitor.update_events()
+    assert len(seen) == 1
+    late = ByHand()
+    late.calls = []
+    monitor.add_update_method(late)
+    assert late.calls == ["ready"]
+    monitor.stop()
+    assert method.calls == ["ready", "ready", "stop"]
+    with pytest.raises(RuntimeError, match="one monitor"):
+        Monitor(subject.connection).add_update_method(method)
+
+
+def test_changes_are_committed_when_the_next_is_asked_for(subject: Subject) -> None:
+    events = subject.add(3)
+    store = MemoryAnchorStore()
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store).add_update_method(EventsTimer(0.05))
+    changes = monitor.changes(timeout=0.5)
+    got = [next(changes) for _ in range(4)]
+    assert [change.kind for change in got] == ["streams", "event", "event", "event"]
+    assert [change.data for change in got[1:]] == events
+    assert store.load() is None
+    assert monitor.started
+    assert list(changes) == []
+    assert store.load() is not None
+    assert not monitor.started
+    subject.delete(events[0])
+    again = Monitor(subject.connection, SCOPE, anchor_store=store)
+    assert [change.kind for change in again.changes(timeout=0.1)] == ["eventDelete"]
+    assert list(again.changes(timeout=0.1)) == []
+
+
+def test_changes_left_early_are_not_committed(subject: Subject) -> None:
+    subject.add(3)
+    store = MemoryAnchorStore()
+    for _ in range(2):
+        changes = Monitor(subject.connection, SCOPE, anchor_store=store).changes()
+        assert [next(changes).kind for _ in range(3)] == ["streams", "event", "event"]
+        changes.close()  # type: ignore[attr-defined]
+    assert store.load() is None
+    with store.lock():
+        pass
+
+
+def test_changes_end_when_stopped(subject: Subject) -> None:
+    monitor = Monitor(subject.connection, SCOPE)
+    timer = threading.Timer(0.3, monitor.stop)
+    timer.start()
+    assert [change.kind for change in monitor.changes()] == ["streams"]
+
+
+def test_a_store_is_locked_while_it_is_used_and_no_longer(subject: Subject) -> None:
+    store = MemoryAnchorStore()
+    one, other = (Monitor(subject.connection, SCOPE, anchor_store=store) for _ in range(2))
+    one.sync()
+    with one:
+        with pytest.raises(AnchorLockedError):
+            other.sync()
+        with pytest.raises(AnchorLockedError):
+            other.start()
+        assert not other.started
+        with pytest.raises(RuntimeError):
+            one.sync()
+    other.sync()
+
+
+def test_a_platform_out_of_reach_is_told(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    with sandbox.faults.refuse(), pytest.raises(PryvConnectionError):
+        Monitor(connection).sync()
+
+
+def test_threads_end_with_the_monitor(subject: Subject) -> None:
+    before = threading.active_count()
+    for _ in range(3):
+        with Monitor(subject.connection, SCOPE).add_update_method(EventsTimer(0.05)):
+            pass
+        Monitor(subject.connection, SCOPE).sync()
+    wait_for(lambda: threading.active_count() <= before)
