@@ -222,7 +222,8 @@ class Connection:
         """
         (result,) = self.api([Call(method, params)], timeout=timeout)
         if isinstance(result.get("error"), dict):
-            raise api_error(redact_data(result["error"], self.token), method=method)
+            result = redact_data(result, self.token)
+            raise api_error(result["error"], method=method)
         if expected_key is None:
             return result
         if result.get(expected_key) is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from pryv.errors import ERRORS, PryvProtocolError
+from pryv.errors import ERRORS, PryvError, PryvProtocolError
 
 from . import json
 from .answers import result_of
@@ -138,6 +138,13 @@ class Account:
             ApiError: the answer is an error of the API.
             PryvProtocolError: the answer is not the API's.
         """
+        try:
+            return self._checked(answer, label, tells_time)
+        except PryvError as error:
+            failure = error.with_traceback(None)  # its frames hold the body
+        raise failure
+
+    def _checked(self, answer: Answer, label: str, tells_time: bool) -> dict[str, Any]:
         result = result_of(answer, label, self.token)
         server_time = server_time_of(result, label)
         if tells_time:

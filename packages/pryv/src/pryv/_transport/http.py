@@ -87,7 +87,7 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     received: float
     response: requests.Response = attrs.field(repr=False)
@@ -152,7 +152,7 @@ class Http:
             try:
                 body = _whole_body(response, request.label, limit)
             except PryvConnectionError as error:
-                return error
+                return error.with_traceback(None)  # its frames hold the body
         return Answer(response.status_code, response.raw.headers, body, received, response, resent)
 
     def _open(self, request: Request) -> requests.Response:

@@ -1,0 +1,260 @@
+"""A canary of a token goes through every public call, failing and succeeding: nobody gets to see it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.pryv.conftest import Reply, error_reply, reply
+
+from pryv import Connection, PryvError, Service
+from pryv._transport.redact import redact, redact_data
+from pryv.errors import ApiError
+
+if TYPE_CHECKING:
+    from tests.conftest import Account
+    from tests.pryv.conftest import Wire
+
+EVENT = {"id": "c" * 25, "streamIds": ["diary"], "type": "note/txt", "content": "text"}
+NO_CALLS = {"token", "endpoint", "api_endpoint", "delta_time", "service", "socket", "close", "info_sync"}
+
+CONNECTION_CALLS: dict[str, Callable[[Connection], Any]] = {
+    "username": lambda connection: connection.username(),
+    "access_info": lambda connection: connection.access_info(force_refresh=True),
+    "api": lambda connection: connection.api([{"method": "streams.get"}]),
+    "iter_api": lambda connection: list(connection.iter_api([{"method": "streams.get"}])),
+    "api_one": lambda connection: connection.api_one("events.get", {}, "events"),
+    "get": lambda connection: connection.get("events", {"limit": 1}),
+    "post": lambda connection: connection.post("events", EVENT),
+    "put": lambda connection: connection.put("events/x", {"content": "y"}),
+    "delete": lambda connection: connection.delete("events/x"),
+    "iter_events": lambda connection: list(connection.iter_events()),
+    "get_events_streamed": lambda connection: connection.get_events_streamed({}, lambda event: None),
+    "create_event_with_file": lambda connection: connection.create_event_with_file(EVENT, __file__),
+    "create_event_with_file_from_buffer": lambda connection: connection.create_event_with_file_from_buffer(
+        EVENT, b"data", "name.txt"
+    ),
+    "add_attachment": lambda connection: connection.add_attachment("x", b"data", "name.txt"),
+    "delete_attachment": lambda connection: connection.delete_attachment("x", "file"),
+    "download_attachment": lambda connection: connection.download_attachment(
+        "x", {"id": "file", "fileName": "name.txt", "size": 4, "readToken": "x"}, io.BytesIO()
+    ),
+    "add_points_to_hf_event": lambda connection: connection.add_points_to_hf_event("x", ["deltaTime"], [[1]]),
+    "add_points_batch": lambda connection: connection.add_points_batch({}),
+    "get_hf_points": lambda connection: connection.get_hf_points("x"),
+    "get_latest_by_content": lambda connection: connection.get_latest_by_content("$", ["x"]),
+    "update_access": lambda connection: connection.update_access("x", {"name": "y"}),
+    "get_access_with_history": lambda connection: connection.get_access_with_history("x"),
+    "revoke": lambda connection: connection.revoke(),
+}
+
+
+def service_calls(secret: str) -> dict[str, Callable[[Service], Any]]:
+    """Return every call of a service, with a secret wherever one is taken."""
+    request = {"requestingAppId": "app-id", "requestedPermissions": []}
+    return {
+        "info": lambda service: service.info(force_fetch=True),
+        "set_service_info": lambda service: service.set_service_info({"name": secret}),
+        "supports_hf": lambda service: service.supports_hf(),
+        "supports_content_queries": lambda service: service.supports_content_queries(),
+        "is_dns_less": lambda service: service.is_dns_less(),
+        "assets": lambda service: service.assets(force_fetch=True),
+        "api_endpoint_for": lambda service: service.api_endpoint_for("us er", secret),
+        "build_api_endpoint": lambda service: service.build_api_endpoint({"api": "x"}, "user", secret),
+        "login": lambda service: service.login("userone", secret, "app-id"),
+        "mfa_challenge": lambda service: service.mfa_challenge("userone", secret),
+        "mfa_verify": lambda service: service.mfa_verify("userone", secret, secret),
+        "user_exists": lambda service: service.user_exists("userone"),
+        "user_id_for_email": lambda service: service.user_id_for_email("a@b.org"),
+        "available_hostings": lambda service: service.available_hostings(),
+        "flat_hostings": lambda service: service.flat_hostings(),
+        "create_user": lambda service: service.create_user(
+            username="userone", password=secret, email="a@b.org", app_id="app-id", hosting="x"
+        ),
+        "request_password_reset": lambda service: service.request_password_reset("userone", "app-id"),
+        "reset_password": lambda service: service.reset_password("userone", secret, secret, "app-id"),
+        "start_access_request": lambda service: service.start_access_request({**request, "clientData": {"x": secret}}),
+        "poll_access_request": lambda service: service.poll_access_request("key"),
+        "connect_from_key": lambda service: service.connect_from_key("key"),
+    }
+
+
+READS_DATA = {"download_attachment", "get_hf_points"}
+TAKES_SECRET = {"login", "mfa_challenge", "mfa_verify", "create_user", "reset_password"}
+
+
+def answers(secret: str) -> dict[str, Reply]:
+    """Return answers that give the secret away, as good ones and as bad ones."""
+    told = {"message": f"no {secret} here", "data": {secret: [f"https://{secret}@host/", {"token": secret}]}}
+    page = f"<html>{secret}</html>"
+    endpoint = f"http://{secret}@127.0.0.1/userone/"
+    return {
+        "success": reply(
+            {
+                "id": "a",
+                "user": {"username": "userone"},
+                "token": secret,
+                "events": [{"content": secret}],
+                "event": {**EVENT, "attachments": []},
+                "results": [{"events": []}],
+                "access": {"id": "x", "token": secret},
+                "apiEndpoint": endpoint,
+                "status": "ACCEPTED",
+            }
+        ),
+        **{
+            f"error {status}": error_reply(status, "x", {"X-Token": secret}, **told)
+            for status in (400, 401, 403, 404, 409, 413, 421, 429, 500, 503)
+        },
+        "error in a batch": reply({"id": "a", "results": [{"error": {"id": "x", **told}}]}),
+        "page": reply(page),
+        "bad gateway": reply(page, 502),
+        "forbidden page": reply(page, 403),
+        "no meta": reply(f'{{"token": "{secret}", "user": 5}}'),
+        "list": reply(f'["{secret}"]'),
+        "cut": Reply(reply({"token": secret}).data[:-9], "close"),
+        "cut json": reply(f'{{"token": "{secret}", "events": ['),
+        "redirect": reply(page, 302, {"Location": f"http://{secret}@127.0.0.1/{secret}?auth={secret}"}),
+        "moved": error_reply(421, "wrong-core", data={"coreUrl": f"http://{secret}@127.0.0.1/"}),
+        "broken": Reply(b"", "reset"),
+        "silent": Reply(b"", "hang"),
+        "no http": Reply(f"{secret}\r\n\r\n".encode(), "close"),
+    }
+
+
+ANSWERS = answers("")
+
+
+def links(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
+    """Yield an exception and all it comes from."""
+    if error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        yield from links(error.__cause__, seen)
+        yield from links(error.__context__, seen)
+
+
+def what_it_shows(error: BaseException, locals_too: bool) -> str:
+    """Return all that people may read of an exception; of local variables, those outside this file."""
+    shown = []
+    for link in links(error, set()):
+        shown += [str(link), repr(link), repr(link.args), repr(vars(link))]
+        shown += traceback.format_exception(link)
+        summary = traceback.TracebackException.from_exception(link, capture_locals=locals_too)
+        shown += [repr(frame.locals) for frame in summary.stack if frame.filename != __file__]
+    return "\n".join(shown)
+
+
+def use_silently(
+    call: Callable[[], Any], secret: str, caplog: pytest.LogCaptureFixture, locals_too: bool
+) -> Exception | None:
+    """Make a call, and see that the secret is nowhere to be read."""
+    failure = None
+    with caplog.at_level(logging.DEBUG):
+        try:
+            call()
+        except (PryvError, ValueError) as error:
+            failure = error
+    if failure is not None:
+        assert secret not in what_it_shows(failure, locals_too)
+        assert secret.encode() not in pickle.dumps(failure)
+    for record in caplog.records:
+        assert secret not in record.getMessage()
+        assert secret not in repr(vars(record))
+    caplog.clear()
+    return failure
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("call", CONNECTION_CALLS)
+def test_a_connection_keeps_its_token_to_itself(
+    wire: Wire, caplog: pytest.LogCaptureFixture, call: str, answer: str
+) -> None:
+    wire.always = answers(wire.token)[answer]
+    with wire.connection(timeout=0.05 if answer == "silent" else 2) as connection:
+        locals_too = call not in READS_DATA
+        failure = use_silently(lambda: CONNECTION_CALLS[call](connection), wire.token, caplog, locals_too)
+        assert wire.token not in repr(connection) + str(connection)
+    is_error = answer.startswith("error ") and answer not in ("error in a batch", "error 401" * (call == "revoke"))
+    if is_error and wire.requests:
+        assert isinstance(failure, ApiError)
+        assert "***" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (call, answer)
+        for call in service_calls("")
+        for answer in ANSWERS
+        if call in TAKES_SECRET or not answer.startswith("error")  # none can mask what it was never told
+    ],
+)
+def test_a_service_keeps_secrets_to_itself(
+    wire: Wire, caplog: pytest.LogCaptureFixture, call: str, answer: str
+) -> None:
+    secret = wire.token
+    wire.always = answers(secret)[answer]
+    with Service(wire.url, timeout=0.05 if answer == "silent" else 2, retry=None) as service:
+        service.set_service_info(
+            {
+                "name": "Wire",
+                "api": f"{wire.url}{{username}}/",
+                "access": wire.url,
+                "register": wire.url,
+                "assets": {"definitions": wire.url},
+            }
+        )
+        use_silently(lambda: service_calls(secret)[call](service), secret, caplog, locals_too=False)
+        assert secret not in repr(service) + str(service)
+
+
+@pytest.mark.parametrize(
+    ("cls", "calls"), [(Connection, CONNECTION_CALLS), (Service, service_calls(""))], ids=["Connection", "Service"]
+)
+def test_no_public_call_is_left_out(cls: type, calls: dict[str, Any]) -> None:
+    public = {name for name in dir(cls) if not name.startswith("_")}
+    assert public - NO_CALLS == set(calls)
+
+
+def test_a_working_connection_keeps_its_token_to_itself(
+    module_account: Account, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    _, _, connection = module_account
+    token = connection.token
+    assert token
+    for call in CONNECTION_CALLS.values():
+        use_silently(lambda call=call: call(connection), token, caplog, locals_too=True)  # type: ignore[misc]
+    assert token not in repr(connection) + repr(connection.service)
+
+
+@pytest.mark.parametrize("endpoint", ["https://{}@host/ x", "https://{}@a@host/", "{}", "https://{}/x@host/"])
+def test_a_malformed_endpoint_is_not_repeated(endpoint: str, caplog: pytest.LogCaptureFixture) -> None:
+    secret = "canary-token"
+    failure = use_silently(lambda: Connection(endpoint.format(secret)), secret, caplog, locals_too=False)
+    assert isinstance(failure, ValueError)
+
+
+def test_text_is_redacted() -> None:
+    assert redact("no s3cret here: https://s3cret@host/", "s3cret") == "no *** here: https://***@host/"
+    assert redact("GET /x?auth=abc&readToken=d&y=1") == "GET /x?auth=***&readToken=***&y=1"
+    assert redact("a%2Fb%3D and a/b=", "a/b=") == "*** and ***"
+    assert redact("nothing", None, "") == "nothing"
+
+
+def test_data_is_redacted() -> None:
+    data = {"s3cret": ["s3cret", 1, None, {"x": "a s3cret"}], "y": True}
+    assert redact_data(data, "s3cret") == {"***": ["***", 1, None, {"x": "a ***"}], "y": True}
+
+
+def test_data_of_any_depth_is_redacted(wire: Wire, connection: Connection) -> None:
+    wire.always = reply('{"error": {"id": "x", "data": ' + "[" * 900 + f'"{wire.token}"' + "]" * 900 + "}}", 400)
+    with pytest.raises(ApiError) as failed:
+        connection.get("streams")
+    assert wire.token not in repr(failed.value.data)
