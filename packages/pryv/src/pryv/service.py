@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from types import TracebackType
@@ -211,12 +212,14 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            ValueError: an argument is empty.
+            ValueError: an argument is empty, or `origin` is not one.
             InvalidCredentialsError: username and password do not match, or the app or origin is not trusted.
             MfaRequiredError: a second factor is needed; go on with `mfa_verify`.
             PryvError: there is no proper answer.
         """
         _require(username=username, password=password, app_id=app_id)
+        if origin is not None:
+            _http_url(origin, "origin")
         data = {"username": username, "password": password, "appId": app_id}
         answer = self._send_trusted(username, "auth/login", data, origin, timeout)
         body = json.decode(answer.body, "auth.login") if answer.status == 302 else None
@@ -280,10 +283,9 @@ class Service:
         _require(email=email)
         path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
         answer = follow(self._http, self._request("GET", self.info(timeout=timeout).register + path, label, timeout))
-        home = json.decode(answer.body, label).get("server") if answer.status == 307 else None
+        home = _home_of(json.decode(answer.body, label)) if answer.status == 307 else None
         if home is not None:
-            home_url = f"{_http_url(home, 'server').rstrip('/')}/reg/{path}"
-            answer = follow(self._http, self._request("GET", home_url, label, timeout))
+            answer = follow(self._http, self._request("GET", f"{home.rstrip('/')}/reg/{path}", label, timeout))
         try:
             body = result_of(answer, label)
         except UnknownResourceError:
@@ -304,20 +306,23 @@ class Service:
         Raises:
             PryvError: there is no proper answer.
         """
-        return [
-            Hosting(
-                key=key,
-                name=hosting.get("name"),
-                description=hosting.get("description"),
-                region=region_key,
-                zone=zone_key,
-                availableCore=hosting.get("availableCore"),
-                available=hosting.get("available") is True,
-            )
-            for region_key, region in self.available_hostings(timeout=timeout).get("regions", {}).items()
-            for zone_key, zone in region.get("zones", {}).items()
-            for key, hosting in zone.get("hostings", {}).items()
-        ]
+        tree = self.available_hostings(timeout=timeout)
+        with contextlib.suppress(AttributeError):
+            return [
+                Hosting(
+                    key=key,
+                    name=hosting.get("name"),
+                    description=hosting.get("description"),
+                    region=region_key,
+                    zone=zone_key,
+                    availableCore=hosting.get("availableCore"),
+                    available=hosting.get("available") is True,
+                )
+                for region_key, region in tree.get("regions", {}).items()
+                for zone_key, zone in region.get("zones", {}).items()
+                for key, hosting in zone.get("hostings", {}).items()
+            ]
+        raise PryvProtocolError("GET reg/hostings: the answer is no tree of hostings")
 
     def create_user(
         self,
@@ -432,8 +437,10 @@ class Service:
         url = body.get("authUrl") or body.get("url")
         if not all(isinstance(value, str) for value in (body.get("key"), body.get("poll"), url)):
             raise PryvProtocolError(f"{label}: the answer lacks key, poll or authUrl")
-        rate = body.get("poll_rate_ms", 1000) / 1000
-        return AccessRequest(body["key"], str(url), body["poll"], rate, body.get("status", "NEED_SIGNIN"))
+        rate = body.get("poll_rate_ms", 1000)
+        if not isinstance(rate, (int, float)):
+            raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number")
+        return AccessRequest(body["key"], str(url), body["poll"], rate / 1000, body.get("status", "NEED_SIGNIN"))
 
     def poll_access_request(self, key_or_url: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """Ask once how an access request stands.
@@ -477,19 +484,20 @@ class Service:
             raise AccessRefusedError("the user refused the access request")
         if status != "ACCEPTED":
             raise PryvError(f"the access request is not accepted; its status is {status}")
-        if not isinstance(body.get("apiEndpoint"), str):
-            raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
-        return self._connection(body["apiEndpoint"])
+        with contextlib.suppress(TypeError, ValueError):
+            return self._connection(body.get("apiEndpoint"))
+        raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
 
-    def _connection(self, api_endpoint: str) -> Connection:
+    def _connection(self, api_endpoint: Any) -> Connection:
         http = self._http
         return Connection(api_endpoint, self, timeout=self._timeout, retry=http.retry, session=http.sessions.given)
 
     def _logged_in(self, username: str, body: Any, label: str) -> Connection:
         token = body.get("token") if isinstance(body, Mapping) else None
-        if not isinstance(token, str):
-            raise PryvProtocolError(f"{label}: the answer has no token")
-        return self._connection(self.api_endpoint_for(username, token))
+        if isinstance(token, str):
+            with contextlib.suppress(ValueError):
+                return self._connection(self.api_endpoint_for(username, token))
+        raise PryvProtocolError(f"{label}: the answer has no token")
 
     def _first_hosting(self, timeout: Timeout | DefaultTimeout) -> str:
         for hosting in self.flat_hostings(timeout=timeout):
@@ -507,7 +515,7 @@ class Service:
     ) -> Answer:
         """Send what only trusted apps may, which the platform knows by their `Origin`."""
         url = self.api_endpoint_for(username, timeout=timeout) + path
-        headers = {"Origin": origin or _origin_of(self.info().register)}
+        headers = {"Origin": _origin_of(self.info().register) if origin is None else origin}
         return self._http.send(self._request("POST", url, f"POST {path}", timeout, data=data, headers=headers))
 
     def _post_mfa(
@@ -582,6 +590,12 @@ def _http_url(url: Any, name: str) -> str:
     if parts.scheme not in ("http", "https") or not is_named or re.search(r"[^\x21-\x7e]", url):
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials")
     return url
+
+
+def _home_of(body: Any) -> str | None:
+    with contextlib.suppress(TypeError, ValueError):
+        return _http_url(body["server"], "server")
+    return None
 
 
 def _origin_of(url: str) -> str:

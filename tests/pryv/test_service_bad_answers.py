@@ -1,0 +1,141 @@
+"""What a platform should never say of itself: each gives its typed error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.pryv.conftest import FAST, Reply, error_reply, reply
+
+from pryv import PryvConnectionError, PryvError, PryvProtocolError, RateLimitedError, ServerError, Service
+
+if TYPE_CHECKING:
+    from tests.pryv.conftest import Wire
+
+Use = Callable[[Service], Any]
+
+REQUEST = {"requestingAppId": "app-id", "requestedPermissions": []}
+ANSWER = {"key": "k", "poll": "https://host/k", "authUrl": "https://host/"}
+USES: dict[str, Use] = {
+    "info": lambda service: service.info(force_fetch=True),
+    "assets": lambda service: service.assets(),
+    "login": lambda service: service.login("userone", "password", "app-id"),
+    "mfa_challenge": lambda service: service.mfa_challenge("userone", "mfa-token"),
+    "mfa_verify": lambda service: service.mfa_verify("userone", "mfa-token", "code"),
+    "user_exists": lambda service: service.user_exists("userone"),
+    "user_id_for_email": lambda service: service.user_id_for_email("a@b.org"),
+    "available_hostings": lambda service: service.available_hostings(),
+    "flat_hostings": lambda service: service.flat_hostings(),
+    "create_user": lambda service: service.create_user(
+        username="userone", password="password", email="a@b.org", app_id="app-id"
+    ),
+    "start_access_request": lambda service: service.start_access_request(REQUEST),
+    "poll_access_request": lambda service: service.poll_access_request("key"),
+    "connect_from_key": lambda service: service.connect_from_key("key"),
+}
+ODD: list[tuple[str, dict[str, Any]]] = [
+    ("info", {"name": 5}),
+    ("info", {"name": "x", "api": "y", "access": "z"}),
+    ("info", {"name": "x", "api": None, "access": "z", "register": "r"}),
+    ("login", {"token": 5}),
+    ("login", {"token": None}),
+    ("login", {"mfaToken": 5}),
+    ("login", {"token": "a b"}),
+    ("login", {"token": "a\r\nX: b"}),
+    ("mfa_verify", {"token": []}),
+    ("flat_hostings", {"regions": []}),
+    ("flat_hostings", {"regions": {"a": None}}),
+    ("flat_hostings", {"regions": {"a": {"zones": {"b": {"hostings": {"c": "d"}}}}}}),
+    ("create_user", {"regions": "x"}),
+    ("start_access_request", {}),
+    ("start_access_request", {**ANSWER, "poll": None}),
+    ("start_access_request", {**ANSWER, "poll_rate_ms": "soon"}),
+    ("start_access_request", {**ANSWER, "poll_rate_ms": None}),
+    ("connect_from_key", {"status": "ACCEPTED"}),
+    ("connect_from_key", {"status": "ACCEPTED", "apiEndpoint": 5}),
+    ("connect_from_key", {"status": "ACCEPTED", "apiEndpoint": "no endpoint"}),
+    ("connect_from_key", {"status": "NEED_SIGNIN"}),
+    ("connect_from_key", {}),
+]
+
+
+def described(wire: Wire) -> Service:
+    service = Service(wire.url, timeout=1, retry=FAST)
+    service.set_service_info(
+        {
+            "name": "Wire",
+            "api": f"{wire.url}{{username}}/",
+            "access": wire.url,
+            "register": wire.url,
+            "assets": {"definitions": wire.url},
+        }
+    )
+    return service
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+@pytest.mark.parametrize(
+    "body", [b"<html></html>", b"", b"[]", b"null", b"5", b'"x"', b"{", b"\xff", b"[" * 100_000, b'{"a": Infinity}']
+)
+@pytest.mark.parametrize("status", [200, 403])
+def test_an_answer_that_is_not_the_api_s(wire: Wire, use: Use, body: bytes, status: int) -> None:
+    wire.always = reply(body, status)
+    with described(wire) as service, pytest.raises(PryvProtocolError):
+        use(service)
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES.keys())
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (error_reply(500, "x"), ServerError),
+        (error_reply(429, "x"), RateLimitedError),
+        (reply("<html>", 502), ServerError),
+        (Reply(b"", "reset"), PryvConnectionError),
+        (Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "close"), PryvConnectionError),
+    ],
+)
+def test_a_platform_that_fails(wire: Wire, use: Use, answer: Reply, error: type[PryvError]) -> None:
+    wire.always = answer
+    with described(wire) as service, pytest.raises(error) as failed:
+        use(service)
+    assert failed.value.retryable
+
+
+@pytest.mark.parametrize(("use", "body"), ODD)
+def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> None:
+    wire.always = reply(body)
+    with described(wire) as service, pytest.raises(PryvError):
+        USES[use](service)
+
+
+@pytest.mark.parametrize("features", [[], "x", 5, None])
+def test_features_of_odd_shape(wire: Wire, features: Any) -> None:
+    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", "features": features, "assets": []})
+    with Service(wire.url) as service:
+        try:
+            assert service.supports_hf() in (True, False)
+            assert service.assets() is None
+        except PryvError as error:
+            assert isinstance(error, PryvProtocolError)
+
+
+@pytest.mark.parametrize("server", [5, "", "no url", "ftp://host/", "http://["])
+def test_an_e_mail_s_home_that_is_nowhere(wire: Wire, server: Any) -> None:
+    wire.always = reply({"server": server}, 307)
+    with described(wire) as service, pytest.raises(PryvProtocolError):
+        service.user_id_for_email("a@b.org")
+
+
+def test_a_home_answer_that_is_no_object(wire: Wire) -> None:
+    wire.always = reply("[]", 307)
+    with described(wire) as service, pytest.raises(PryvProtocolError):
+        service.user_id_for_email("a@b.org")
+
+
+@pytest.mark.parametrize("origin", ["x\r\nX-Injected: 1", "nowhere", "", 5])
+def test_an_origin_is_a_url(wire: Wire, origin: Any) -> None:
+    with described(wire) as service, pytest.raises((ValueError, TypeError)):
+        service.login("userone", "password", "app-id", origin)
+    assert wire.requests == []
