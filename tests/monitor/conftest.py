@@ -91,6 +91,11 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20) -> None:
         pause.wait(0.005)
 
 
+def wait_for_count(look: Callable[[], Any], count: int) -> None:
+    """Waits until what `look` returns has so many items."""
+    wait_for(lambda: len(look()) == count)
+
+
 @pytest.fixture
 def subject(new_account: Callable[[], Account]) -> Subject:
     """A fresh account."""

@@ -113,7 +113,7 @@ def test_a_large_first_reading_cut_five_times(sandbox: Any, subject: Subject, tm
             for i in range(start, start + 10_000)
         ]
         subject.connection.api(calls)
-    read = []
+    read: list[int] = []
     for cuts in (0, 5):
         adapter = CountingAdapter()
         with requests.Session() as session:

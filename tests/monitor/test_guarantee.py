@@ -234,7 +234,6 @@ def test_a_write_that_becomes_visible_late_is_found(tmp_path: Path) -> None:
         subject = Subject(connection)
         seen: list[str] = []
         monitor = Monitor(connection, SCOPE, overlap=2).on("event", lambda event: seen.append(event["id"]))
-        done = threading.Event()
 
         def write() -> None:
             with Connection(connection.api_endpoint) as own_connection:
@@ -246,8 +245,7 @@ def test_a_write_that_becomes_visible_late_is_found(tmp_path: Path) -> None:
         writers = [threading.Thread(target=write) for _ in range(6)]
         for thread in writers:
             thread.start()
-        threading.Thread(target=lambda: ([thread.join() for thread in writers], done.set())).start()
-        while not done.is_set():
+        while any(thread.is_alive() for thread in writers):
             monitor.sync()
         monitor.sync()
         assert sorted(seen) == sorted(subject.events(SCOPE))

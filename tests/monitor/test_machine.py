@@ -154,7 +154,7 @@ class Account(RuleBasedStateMachine):
 def test_any_order_of_things(examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pass, "WINDOW", 3)
     monkeypatch.setattr("pryv_monitor._source._BATCH", 2)
-    machine = type("Account", (Account,), {"sandbox": sandbox})
+    machine: Any = type("Account", (Account,), {"sandbox": sandbox})
     machine.TestCase.settings = settings(
         max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
     )

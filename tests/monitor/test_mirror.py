@@ -222,7 +222,8 @@ def test_a_file_that_is_no_mirror_is_refused(subject: Subject, mirror: SQLiteMir
 
 
 def test_large_numbers_and_odd_texts_are_kept(subject: Subject, mirror: SQLiteMirror) -> None:
-    for content in (2**70, -(2**63) - 1, 1e300, "\u0000\U0001f600", [[]], {"a": {"b": 2**65}}):
+    odd: list[Any] = [2**70, -(2**63) - 1, 1e300, "\u0000\U0001f600", [[]], {"a": {"b": 2**65}}]
+    for content in odd:
         subject.add(1, type="test/any", content=content)
     Monitor(subject.connection, SCOPE, mirror=mirror).sync()
     subject.assert_mirrored(mirror, SCOPE)

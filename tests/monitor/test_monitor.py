@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import CountingAdapter, Subject, wait_for
+from tests.monitor.conftest import CountingAdapter, Subject, wait_for, wait_for_count
 
 from pryv import Connection, PryvConnectionError, ServerError
 from pryv_monitor import (
@@ -258,22 +258,22 @@ def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) 
         wait_for(lambda: seen)
 
 
-def test_run_blocks_until_it_is_told_to_stop(subject: Subject) -> None:
-    for how in ("event", "method"):
-        stop = threading.Event()
-        ready = threading.Event()
-        monitor = Monitor(subject.connection, SCOPE).on("ready", lambda _, ready=ready: ready.set())
-        thread = threading.Thread(target=monitor.run, args=[stop])
-        thread.start()
-        assert ready.wait(20)
-        assert monitor.started
-        if how == "event":
-            stop.set()
-        else:
-            monitor.stop()
-        thread.join(2)
-        assert not thread.is_alive()
-        assert not monitor.started
+@pytest.mark.parametrize("how", ["event", "method"])
+def test_run_blocks_until_it_is_told_to_stop(how: str, subject: Subject) -> None:
+    stop = threading.Event()
+    ready = threading.Event()
+    monitor = Monitor(subject.connection, SCOPE).on("ready", lambda _: ready.set())
+    thread = threading.Thread(target=monitor.run, args=[stop])
+    thread.start()
+    assert ready.wait(20)
+    assert monitor.started
+    if how == "event":
+        stop.set()
+    else:
+        monitor.stop()
+    thread.join(2)
+    assert not thread.is_alive()
+    assert not monitor.started
 
 
 def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:
@@ -281,7 +281,7 @@ def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:
     monitor.add_update_method(EventsTimer(0.05)).on("event", seen.append).start()
     for count in (1, 2, 3):
         subject.add(1)
-        wait_for(lambda count=count: len(seen) == count)
+        wait_for_count(lambda: seen, count)
     monitor.stop()
 
 

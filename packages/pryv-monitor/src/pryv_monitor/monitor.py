@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Final
 
@@ -305,8 +305,10 @@ class Monitor:
             self._activity = None
 
     def _work(self, activity: Activity, patience: Patience) -> None:
-        with suppress(Exception):  # told to the callbacks, and to `start` if it still waits
+        try:
             self._follow(activity, patience)
+        except Exception as error:  # noqa: BLE001  (raised by `start`, if it still waits)
+            _log.error("the monitor ended: %s", type(error).__name__)
 
     def _follow(self, activity: Activity, patience: Patience) -> None:
         with self._active(activity):
@@ -371,10 +373,9 @@ class Monitor:
     def _failed(self, activity: Activity, patience: Patience, error: Exception) -> float:
         """Return how long to wait before the next try, or raise the error."""
         culprit, self._handling = self._handling, None
-        if culprit is None:
-            _log.warning("a pass failed: %s", error)
         self.tell("error", error)
         wait = patience.failed(error, culprit)
+        _log.warning("a pass failed (%s), the next begins in %.1f s", type(error).__name__, wait)
         activity.pass_ended()
         return wait
 

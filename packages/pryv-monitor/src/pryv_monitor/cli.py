@@ -1,0 +1,236 @@
+"""The command line: `pryv-monitor`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pryv import __version__
+from pryv.cli import add_endpoint_option, connect, run, say, write_json, write_json_lines
+
+from .changes import SyncReport
+from .mirror import SQLiteMirror
+from .monitor import OVERLAP, Monitor
+from .stores import FileAnchorStore
+from .update_methods import EventsTimer, SocketUpdates
+
+_EXAMPLES = """\
+examples:
+  pryv-monitor sync --mirror account.db
+  pryv-monitor sync --anchor account.anchor --jsonl >> changes.jsonl
+  pryv-monitor watch --mirror account.db --every 60
+  pryv-monitor status account.db
+
+exit codes: 0 done, 2 usage, 69 platform out of reach, 75 locked or try again later, 77 refused, 1 anything else
+"""
+_SQLITE = b"SQLite format 3\0"
+_REDRAW = 0.1
+_TRY_LATER = 75
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    logging.getLogger("pryv").addHandler(logging.NullHandler())
+    if getattr(parsed, "anchor", None) and not parsed.jsonl:
+        parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
+    return run("pryv-monitor", lambda: parsed.command(parsed))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pryv-monitor",
+        description="Follow the changes of a Pryv.io account, into a local copy or to standard output.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pryv-monitor {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    sync = commands.add_parser("sync", help="take in what changed since the last time, and end; for cron")
+    _add_common_options(sync, error_tolerance=60)
+    sync.add_argument(
+        "--full", action="store_true", help="read the whole scope again; a mirror drops what is no longer in it"
+    )
+    sync.set_defaults(command=_sync)
+
+    watch = commands.add_parser("watch", help="follow the account until terminated")
+    _add_common_options(watch, error_tolerance=math.inf)
+    watch.add_argument(
+        "--every",
+        type=_seconds,
+        metavar="SECONDS",
+        help="look so often; otherwise when the platform notifies, which needs pryv-monitor[socket]",
+    )
+    watch.set_defaults(command=_watch)
+
+    status = commands.add_parser("status", help="tell how far a mirror or an anchor has come")
+    status.add_argument("file", type=Path, metavar="FILE", help="the mirror or the anchor")
+    status.set_defaults(command=_status)
+    return parser
+
+
+def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float) -> None:
+    add_endpoint_option(parser)
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--mirror", metavar="FILE", help="keep a copy of the account in this SQLite file")
+    target.add_argument("--anchor", metavar="FILE", help="keep in this file how far it has come; needs --jsonl")
+    parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one a line")
+    parser.add_argument(
+        "--scope",
+        type=_scope,
+        metavar="JSON",
+        help='parameters of events.get, such as {"streams": ["diary"]}; otherwise all that the access may read',
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_seconds,
+        default=OVERLAP,
+        metavar="SECONDS",
+        help="how late a change may become visible (%(default)s)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0,
+        metavar="SECONDS",
+        help="how long to wait for another that uses the file (0)",
+    )
+    parser.add_argument(
+        "--error-tolerance",
+        type=_seconds,
+        default=error_tolerance,
+        metavar="SECONDS",
+        help="how long to try again after failures that may pass (%(default)s)",
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing when all is well")
+
+
+def _sync(arguments: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, _terminate)
+    with connect(arguments) as connection:
+        monitor = _monitor(connection, arguments)
+        progress = _Progress(monitor, shown=not arguments.quiet and sys.stderr.isatty())
+        try:
+            report = monitor.sync(full=arguments.full, error_tolerance=arguments.error_tolerance)
+        finally:
+            progress.clear()
+    if not arguments.quiet:
+        say(_summary(report))
+
+
+def _watch(arguments: argparse.Namespace) -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    with connect(arguments) as connection:
+        monitor = _monitor(connection, arguments)
+        if not arguments.quiet:
+            monitor.on("ready", lambda report: say(_summary(report)))
+        monitor.on("error", lambda error: say(f"pryv-monitor: {error}"))
+        monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
+        monitor.run(stop, error_tolerance=arguments.error_tolerance)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    with open(arguments.file, "rb") as file:
+        is_mirror = file.read(len(_SQLITE)) == _SQLITE
+    store = SQLiteMirror(arguments.file) if is_mirror else FileAnchorStore(arguments.file)
+    anchor = store.load()
+    if anchor is None:
+        raise ValueError(f"{arguments.file}: nothing was synchronized yet")
+    write_json(
+        {
+            "kind": "mirror" if is_mirror else "anchor",
+            "anchor": anchor.since,
+            "lastPass": None if anchor.synced is None else _iso(anchor.synced),
+            "lag": round(time.time() - anchor.since, 3),
+            "readingWholeScope": anchor.reached is not None,
+            "counts": store.counts() if isinstance(store, SQLiteMirror) else {"remembered": len(anchor.remembered)},
+        }
+    )
+
+
+def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:
+    mirror = arguments.mirror and SQLiteMirror(arguments.mirror, wait=arguments.wait)
+    anchor_store = arguments.anchor and FileAnchorStore(arguments.anchor, wait=arguments.wait)
+    monitor = Monitor(connection, arguments.scope, mirror=mirror, anchor_store=anchor_store, overlap=arguments.overlap)
+    if arguments.jsonl:
+        for kind in ("event", "eventDelete", "streams"):
+            monitor.on(kind, _writer(kind))
+    return monitor
+
+
+def _writer(kind: str) -> Callable[[Any], None]:
+    def write(data: Any) -> None:
+        write_json_lines([{"kind": kind, "data": data}])
+        sys.stdout.flush()  # before the pass is committed
+
+    return write
+
+
+class _Progress:
+    """A count on the terminal."""
+
+    def __init__(self, monitor: Monitor, *, shown: bool) -> None:
+        self._shown = shown
+        self._count = 0
+        self._drawn = 0.0
+        if shown:
+            monitor.on("event", self._advance).on("eventDelete", self._advance)
+
+    def _advance(self, _: Any) -> None:
+        self._count += 1
+        if time.monotonic() - self._drawn > _REDRAW:
+            self._drawn = time.monotonic()
+            print(f"\r{self._count:,} changes", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Leave the line empty."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def _summary(report: SyncReport) -> str:
+    streams = ", streams" if report.streams_changed else ""
+    return f"{report.events:,} events, {report.event_deletions:,} deletions{streams} in {report.seconds:.1f} s"
+
+
+def _terminate(*_: Any) -> NoReturn:
+    say("pryv-monitor: terminated; the next pass goes on from what was committed")
+    sys.exit(_TRY_LATER)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError("seconds are at least 0")
+    return seconds
+
+
+def _scope(text: str) -> dict[str, Any]:
+    try:
+        scope = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(scope, dict):
+        raise argparse.ArgumentTypeError("not an object of events.get parameters")
+    return scope
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Updates by notification, over a real socket."""
+
+import time
+from typing import Any
+
+import pytest
+from tests.monitor.conftest import Subject, wait_for, wait_for_count
+
+from pryv import InvalidAccessTokenError
+from pryv_monitor import Monitor, SocketUpdates, SyncReport
+from pryv_sandbox import Sandbox
+
+SCOPE = {"streams": ["pulse"]}
+
+
+def test_a_change_is_delivered_when_it_is_notified(subject: Subject) -> None:
+    seen: list[Any] = []
+    trees: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    with monitor.on("event", seen.append).on("streams", trees.append):
+        for count in (1, 2, 3):
+            subject.add(1)
+            wait_for_count(lambda: seen, count)
+        subject.create_stream("child", "pulse")
+        wait_for_count(lambda: trees, 2)
+    assert not monitor.started
+
+
+def test_only_changes_in_the_scope_wake_it(subject: Subject) -> None:
+    reports: list[SyncReport] = []
+    seen: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    with monitor.on("ready", reports.append).on("event", seen.append):
+        wait_for_count(lambda: reports, 2)  # the first, and the one after the subscription
+        subject.add(5, streamIds=["notes"])
+        subject.add(1)
+        wait_for_count(lambda: seen, 1)
+        wait_for(lambda: reports[-1].duplicates or reports[-1].events)
+        assert len(reports) <= 4
+
+
+def test_it_looks_again_after_a_lost_connection(sandbox: Sandbox, subject: Subject) -> None:
+    seen: list[Any] = []
+    reports: list[SyncReport] = []
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    with monitor.on("event", seen.append).on("ready", reports.append):
+        wait_for_count(lambda: reports, 2)
+        with sandbox.faults.refuse():
+            pass
+        subject.add(1)
+        wait_for_count(lambda: seen, 1)
+
+
+def test_it_can_be_started_again(subject: Subject) -> None:
+    seen: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).on("event", seen.append)
+    for count in (1, 2):
+        with monitor:
+            subject.add(1)
+            wait_for_count(lambda: seen, count)
+
+
+def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).start()
+    begin = time.monotonic()
+    monitor.stop()
+    assert time.monotonic() - begin < 2
+
+
+def test_an_update_of_an_access_is_told(subject: Subject) -> None:
+    told: list[Any] = []
+    access = subject.connection.api_one(
+        "accesses.create", {"name": "other", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"
+    )
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).on_access_updated(told.append)
+    with monitor:
+        subject.connection.update_access(access["id"], {"name": "renamed"})
+        wait_for_count(lambda: told, 1)
+    assert told[0]["accessId"].startswith(access["id"])
+
+
+def test_a_revoked_access_ends_it(subject: Subject) -> None:
+    access = subject.connection.api_one(
+        "accesses.create", {"name": "mine", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"
+    )
+    ends: list[Any] = []
+    endpoint = subject.connection.api_endpoint.replace(str(subject.connection.token), access["token"])
+    monitor = Monitor(endpoint).add_update_method(SocketUpdates()).on("stop", ends.append).start()
+    subject.connection.delete(f"accesses/{access['id']}")
+    subject.add(1)
+    wait_for_count(lambda: ends, 1)
+    with pytest.raises(InvalidAccessTokenError):
+        raise ends[0]
