@@ -1,14 +1,13 @@
-"""Python SDK for Pryv.io."""
+"""Python SDK for Pryv.io.
 
-from pryv import addons, types, utils
-from pryv._assets import ServiceAssets
-from pryv._batch import Call
-from pryv._events import EventStream, StreamedEvents
-from pryv._series import Series
-from pryv._service_info import ServiceInfo
-from pryv._transport.retry import RetryPolicy
+What takes time to import (`requests`, above all) is imported when a name that needs it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pryv import types, utils
 from pryv._version import __version__
-from pryv.connection import Connection
 from pryv.errors import (
     ERRORS,
     AccessRefusedError,
@@ -34,7 +33,17 @@ from pryv.errors import (
     TooManyResultsError,
     UnknownResourceError,
 )
-from pryv.service import AccessRequest, Service, connect_from_key
+
+if TYPE_CHECKING:
+    from pryv import addons, auth
+    from pryv._assets import ServiceAssets
+    from pryv._batch import Call
+    from pryv._events import EventStream, StreamedEvents
+    from pryv._series import Series
+    from pryv._service_info import ServiceInfo
+    from pryv._transport.retry import RetryPolicy
+    from pryv.connection import Connection
+    from pryv.service import AccessRequest, Service, connect_from_key
 
 __all__ = [
     "ERRORS",
@@ -72,7 +81,35 @@ __all__ = [
     "UnknownResourceError",
     "__version__",
     "addons",
+    "auth",
     "connect_from_key",
     "types",
     "utils",
 ]
+
+_LATER = {
+    "ServiceAssets": "pryv._assets",
+    "Call": "pryv._batch",
+    "EventStream": "pryv._events",
+    "StreamedEvents": "pryv._events",
+    "Series": "pryv._series",
+    "ServiceInfo": "pryv._service_info",
+    "RetryPolicy": "pryv._transport.retry",
+    "Connection": "pryv.connection",
+    "AccessRequest": "pryv.service",
+    "Service": "pryv.service",
+    "connect_from_key": "pryv.service",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("addons", "auth"):
+        return import_module(f"pryv.{name}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -90,13 +90,25 @@ def created(
 def _settle(
     account: Account, calls: Sequence[Any], results: list[dict[str, Any]], timeout: Timeout | DefaultTimeout
 ) -> None:
-    for index, (call, result) in enumerate(zip(calls, results, strict=True)):
-        error = result.get("error") if isinstance(result, Mapping) else None
-        taken = isinstance(error, Mapping) and error.get("id") == ERRORS.ITEM_ALREADY_EXISTS
-        if taken and creates_with_id(call["method"], call["params"]):
-            found = _found(account, call["params"], timeout)
-            if found is not None:
-                results[index] = {"event": found["event"]}
+    """Put the events that an earlier sending has created in place of the errors that their ids are taken."""
+    taken = [
+        index
+        for index, (call, result) in enumerate(zip(calls, results, strict=True))
+        if _is_taken(result) and creates_with_id(call["method"], call["params"])
+    ]
+    if not taken:
+        return
+    sent = [calls[index]["params"] for index in taken]
+    reads = [{"method": "events.getOne", "params": {"id": event["id"]}} for event in sent]
+    body, _ = account.call("POST", "", label="callBatch", data=reads, safe=True, timeout=timeout)
+    for index, event, found in zip(taken, sent, body.get("results") or (), strict=False):
+        if isinstance(found, Mapping) and _is_as_sent(found.get("event"), event):
+            results[index] = {"event": found["event"]}
+
+
+def _is_taken(result: Any) -> bool:
+    error = result.get("error") if isinstance(result, Mapping) else None
+    return isinstance(error, Mapping) and error.get("id") == ERRORS.ITEM_ALREADY_EXISTS
 
 
 def _found(
@@ -107,15 +119,15 @@ def _found(
         body, _ = account.call("GET", f"events/{path_segment(event['id'])}", safe=True, timeout=timeout)
     except ApiError:
         return None
-    there = body.get("event")
-    if not isinstance(there, Mapping) or not all(_holds(there, key, value) for key, value in event.items()):
-        return None
-    return body if file_size in (None, _file_size(there)) else None
+    there = body.get("event", {})
+    return body if _is_as_sent(there, event) and file_size in (None, _file_size(there)) else None
 
 
-def _holds(event: Mapping[str, Any], key: str, value: Any) -> bool:
-    """Tell whether an event has what was sent; the platform leaves out `None`, 0 and `False`."""
-    return bool(event[key] == value) if key in event else not value
+def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
+    """Tell whether an event has all that was sent; the platform leaves out `None`, 0 and `False`."""
+    return isinstance(there, Mapping) and all(
+        there[key] == value if key in there else not value for key, value in event.items()
+    )
 
 
 def _file_size(event: Mapping[str, Any]) -> int | None:

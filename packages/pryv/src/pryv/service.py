@@ -450,7 +450,7 @@ class Service:
             timeout: In place of the service's.
 
         Returns:
-            The answer; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`) or `REFUSED`.
+            The answer; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`), `REFUSED` or `ERROR`.
 
         Raises:
             ValueError: the argument is empty.
@@ -462,11 +462,12 @@ class Service:
         url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
         label = "GET access request"
         answer = self._http.send(self._request("GET", url, label, timeout))
-        if answer.status == 403:
-            body = json.decode(answer.body, label)
-            if isinstance(body, dict) and body.get("status") == "REFUSED":
-                return body
-        return result_of(answer, label, key_or_url)
+        body = json.decode(answer.body, label) if answer.status in (301, 403) else None
+        if not isinstance(body, dict) or not isinstance(body.get("status"), str):
+            body = result_of(answer, label, key_or_url)
+        if body.get("status") == "ACCEPTED" and "apiEndpoint" not in body and {"username", "token"} <= body.keys():
+            body["apiEndpoint"] = self.api_endpoint_for(body["username"], body["token"], timeout=timeout)
+        return body
 
     def connect_from_key(self, key: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Connection:
         """Return the connection that an accepted access request leads to.

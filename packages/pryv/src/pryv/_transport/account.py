@@ -142,7 +142,10 @@ class Account:
             return self._checked(answer, label, tells_time)
         except PryvError as error:
             failure = error.with_traceback(None)  # its frames hold the body
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # or it would keep this frame, and the answer, alive
 
     def _checked(self, answer: Answer, label: str, tells_time: bool) -> dict[str, Any]:
         result = result_of(answer, label, self.token)

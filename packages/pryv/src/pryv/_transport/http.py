@@ -132,9 +132,12 @@ class Http:
             sent = sent or outcome.sent
             _log.info("%s: try %d failed, the next in %.1f s", request.label, attempt, wait)
             time.sleep(wait)
-        if isinstance(outcome, PryvConnectionError):
-            raise outcome
-        return outcome
+        try:
+            if isinstance(outcome, PryvConnectionError):
+                raise outcome
+            return outcome
+        finally:
+            del outcome  # or an error would keep this frame alive
 
     def _try(self, request: Request, start: float, *, resent: bool) -> Answer | PryvConnectionError:
         """Send once. A failure is returned, not raised: what it comes from holds the request, and so the token."""
@@ -148,7 +151,7 @@ class Http:
         body = b""
         if not (request.stream and response.status_code == 200):
             read_timeout = request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
-            limit = None if read_timeout is None else start + max(self.retry.deadline, read_timeout)
+            limit = None if read_timeout is None else max(start + self.retry.deadline, time.monotonic() + read_timeout)
             try:
                 body = _whole_body(response, request.label, limit)
             except PryvConnectionError as error:
@@ -230,7 +233,7 @@ def translated(failure: Exception, label: str, url: str) -> PryvConnectionError:
     sent = not _never_sent(failure)
     if isinstance(failure, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
         return PryvTlsError(f"{label}: the TLS connection to {host} failed: {reason}", sent=sent)
-    if isinstance(failure, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+    if isinstance(failure, (requests.Timeout, urllib3.exceptions.TimeoutError)) or isinstance(root, TimeoutError):
         return PryvTimeoutError(
             f"{label}: {'no answer from' if sent else 'no connection to'} {host} in time", sent=sent
         )
