@@ -206,6 +206,24 @@ def test_a_platform_that_is_away_is_waited_for(service: Service, person: Person,
     assert got[0].username() == person.username
 
 
+def test_a_token_alone_leads_to_the_account(service: Service, person: Person) -> None:
+    request = start(service)
+    body = {"status": "ACCEPTED", "username": person.username, "token": person.connection.token}
+    assert requests.post(request.poll, json=body, timeout=10).status_code == 200
+    with service.connect_from_key(request.key) as connection:
+        assert connection.api_endpoint == person.connection.api_endpoint
+
+
+def test_a_failure_told_on_the_page_is_an_answer(service: Service) -> None:
+    request = start(service)
+    requests.post(request.poll, json={"status": "ERROR", "message": "Out of order."}, timeout=10)
+    assert service.poll_access_request(request.key) == {"status": "ERROR", "message": "Out of order."}
+    with pytest.raises(PryvError, match="Out of order"):
+        wait_for_access(service, request)
+    with pytest.raises(PryvError, match="ERROR"):
+        service.connect_from_key(request.key)
+
+
 def test_other_failures_end_it(service: Service, sandbox: Sandbox) -> None:
     request = start(service)
     sandbox.faults.status(400, path="reg/access", body={"error": {"id": "invalid-parameters", "message": "No."}})

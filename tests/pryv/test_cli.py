@@ -77,6 +77,13 @@ def test_help_shows_examples(pryv: Run) -> None:
         assert "example:" in said.stdout
 
 
+def test_help_needs_none_of_what_is_slow_to_import() -> None:
+    program = "import sys, pryv.cli\ntry: pryv.cli.main(['--help'])\nfinally: print('requests' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert said.returncode == 0
+    assert said.stdout.splitlines()[-1] == "False"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

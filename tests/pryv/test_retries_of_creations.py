@@ -119,6 +119,15 @@ def test_a_batch_whose_answer_was_lost_is_done(sandbox: Sandbox, owner: Connecti
     assert len(stored(owner)) == 6
 
 
+def test_a_batch_sent_again_reads_its_events_back_in_one_go(wire: Wire, connection: Connection) -> None:
+    sent = [event() for _ in range(3)]
+    taken = {"error": {"id": ERRORS.ITEM_ALREADY_EXISTS, "message": "taken"}}
+    there = [{"event": sent[0]}, {"event": {**sent[1], "content": "other"}}, {"error": {"id": ERRORS.FORBIDDEN}}]
+    wire.replies.extend([Reply(b"", "reset"), reply({"results": [taken] * 3}), reply({"results": there})])
+    assert connection.api([creation(item) for item in sent]) == [there[0], taken, taken]
+    assert [call["params"]["id"] for call in wire.requests[2].json()] == [item["id"] for item in sent]
+
+
 def test_ids_are_never_added_silently(wire: Wire, connection: Connection) -> None:
     connection.post("events", {"type": "note/txt"})
     wire.replies.append(reply({"results": [{}]}))
