@@ -172,6 +172,13 @@ def test_any_answer_in_any_pieces_is_what_json_says(
     assert found.meta == META
 
 
+def test_numbers_and_words_in_pieces_stay_whole(wire: Wire, connection: Connection) -> None:
+    body = b'{"events": [12.5e3, -70, true, null, "x"], "meta": {"serverTime": 12}}'
+    for cut in range(1, len(body)):
+        wire.replies.append(chunked([body[:cut], body[cut:]]))
+        assert read(connection) == ([12500.0, -70, True, None, "x"], None)
+
+
 MALFORMED = {
     "html": b"<html></html>",
     "empty": b"",

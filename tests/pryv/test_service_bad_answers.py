@@ -110,15 +110,21 @@ def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> N
         USES[use](service)
 
 
-@pytest.mark.parametrize("features", [[], "x", 5, None])
-def test_features_of_odd_shape(wire: Wire, features: Any) -> None:
-    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", "features": features, "assets": []})
+@pytest.mark.parametrize("odd", ["x", 5, ["noHF"]])
+@pytest.mark.parametrize("member", ["features", "assets"])
+def test_members_of_odd_shape(wire: Wire, member: str, odd: Any) -> None:
+    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", member: odd})
+    with Service(wire.url) as service, pytest.raises(PryvProtocolError, match=member):
+        service.info()
+
+
+@pytest.mark.parametrize("empty", [None, [], {}, ""])
+def test_members_that_are_empty(wire: Wire, empty: Any) -> None:
+    members = {"features": empty, "assets": empty}
+    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", **members})
     with Service(wire.url) as service:
-        try:
-            assert service.supports_hf() in (True, False)
-            assert service.assets() is None
-        except PryvError as error:
-            assert isinstance(error, PryvProtocolError)
+        assert service.supports_hf()
+        assert service.assets() is None
 
 
 @pytest.mark.parametrize("server", [5, "", "no url", "ftp://host/", "http://["])

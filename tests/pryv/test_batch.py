@@ -1,0 +1,210 @@
+"""Batches: chunks, order, progress, and what is left when one stops."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.pryv.conftest import error_reply, reply
+
+from pryv import ApiError, Call, Connection, ForbiddenError, PryvProtocolError, ServerError, UnknownResourceError
+
+if TYPE_CHECKING:
+    from tests.conftest import Account
+    from tests.pryv.conftest import Wire
+
+
+def results(*values: Any) -> Any:
+    return reply({"results": [{"value": value} for value in values]})
+
+
+def reads(count: int) -> list[Call]:
+    return [Call("events.getOne", {"id": str(number)}) for number in range(count)]
+
+
+@pytest.mark.parametrize(("count", "size", "chunks"), [(0, 3, []), (1, 3, [1]), (3, 3, [3]), (7, 3, [3, 3, 1])])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_calls_go_out_in_chunks_and_results_come_in_order(
+    wire: Wire, count: int, size: int, chunks: list[int], lazy: bool
+) -> None:
+    numbers = iter(range(count))
+    wire.replies.extend(results(*itertools.islice(numbers, chunk)) for chunk in chunks)
+    seen: list[tuple[int | None, int]] = []
+    with wire.connection(chunk_size=size) as connection:
+        calls = iter(reads(count)) if lazy else reads(count)
+        found = connection.api(calls, lambda percent, so_far: seen.append((percent, len(so_far))))
+    assert [result["value"] for result in found] == list(range(count))
+    assert [len(request.json()) for request in wire.requests] == chunks
+    done = list(itertools.accumulate(chunks))
+    assert seen == [(None if lazy else int(100 * part / count + 0.5), part) for part in done]
+
+
+def test_handlers_get_each_result_and_its_call(wire: Wire, connection: Connection) -> None:
+    seen: list[Any] = []
+    wire.replies.append(results(0, 1, 2))
+    calls: list[Any] = [
+        Call("a.get", {"x": 1}, lambda result, call: seen.append((result["value"], call.method, call["params"]))),
+        {"method": "b.get", "handle_result": lambda result, call: seen.append((result["value"], call["method"]))},
+        {"method": "c.get", "handleResult": lambda result, call: seen.append((result["value"], call.params))},
+    ]
+    connection.api(calls)
+    assert seen == [(0, "a.get", {"x": 1}), (1, "b.get"), (2, None)]
+    assert wire.requests[0].json() == [
+        {"method": "a.get", "params": {"x": 1}},
+        {"method": "b.get", "params": {}},
+        {"method": "c.get", "params": {}},
+    ]
+
+
+def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
+    def stop(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    def broken() -> Iterator[Call]:
+        yield from reads(2)
+        raise ZeroDivisionError
+
+    with wire.connection(chunk_size=2, retry=None) as connection:
+        wire.replies.extend([results(0, 1), error_reply(503, "x")])
+        with pytest.raises(ServerError) as failed:
+            connection.api(reads(4))
+        assert [result["value"] for result in failed.value.results] == [0, 1]  # type: ignore[attr-defined]
+        assert pickle.loads(pickle.dumps(failed.value)).results == failed.value.results  # type: ignore[attr-defined]
+        wire.replies.extend([results(0, 1), reply({"results": []})])
+        with pytest.raises(PryvProtocolError) as odd:
+            connection.api(reads(4))
+        assert len(odd.value.results) == 2  # type: ignore[attr-defined]
+        for calls, progress in [
+            ([*reads(1), Call("events.get", None, stop)], None),
+            (reads(4), stop),
+            (broken(), None),
+        ]:
+            wire.replies.append(results(0, 1))
+            with pytest.raises(ZeroDivisionError) as own:
+                connection.api(calls, progress)
+            assert len(own.value.results) == 2  # type: ignore[attr-defined]
+
+
+def test_a_lazy_batch_holds_one_chunk(wire: Wire) -> None:
+    taken = 0
+
+    def calls() -> Iterator[Call]:
+        nonlocal taken
+        for call in reads(9):
+            taken += 1
+            yield call
+
+    wire.always = results(0, 1, 2)
+    with wire.connection(chunk_size=3) as connection:
+        pairs = connection.iter_api(calls())
+        assert taken == len(wire.requests) == 0
+        for number, (call, result) in enumerate(pairs):
+            assert call.params == {"id": str(number)}
+            assert result["value"] == number % 3
+            assert taken == 3 * (number // 3 + 1)
+            assert len(wire.requests) == number // 3 + 1
+
+
+NOT_CALLS: list[Any] = [None, 5, "events.get", b"x", {"method": "events.get"}, Call("events.get"), object()]
+BAD_CALLS: list[Any] = [
+    None,
+    5,
+    "events.get",
+    ["events.get"],
+    {},
+    {"params": {}},
+    {"method": None},
+    {"method": 5},
+    {"method": ""},
+    {"method": "events.get", "params": "limit=1"},
+    {"method": "events.get", "params": 5},
+    {"method": "events.get", "handle_result": "print"},
+    Call("", {}),
+    Call("events.get", object()),
+]
+BAD_PARAMS = [{"a": object()}, {"a": b"x"}, {"a": {1, 2}}, {"a": float("nan")}, {"a": float("inf")}, {"a": "\ud800"}]
+
+
+@pytest.mark.parametrize("calls", [*NOT_CALLS, *([bad] for bad in BAD_CALLS)])
+def test_what_is_no_call_is_refused_before_any_request(wire: Wire, connection: Connection, calls: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        connection.api(calls)
+    with pytest.raises((TypeError, ValueError)):
+        connection.iter_api(calls)
+    if isinstance(calls, list):
+        with pytest.raises((TypeError, ValueError)):
+            connection.api([Call("streams.get"), *calls])
+        with pytest.raises((TypeError, ValueError)):
+            connection.api(iter(calls))
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("params", BAD_PARAMS)
+def test_what_has_no_json_form_is_refused_before_any_request(wire: Wire, connection: Connection, params: Any) -> None:
+    for call in (
+        lambda: connection.api([Call("events.create", params)]),
+        lambda: connection.api_one("events.create", params),
+        lambda: connection.post("events", params),
+        lambda: connection.put("events/x", params),
+        lambda: connection.post("", [{"method": "events.get", "params": params}]),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            call()
+    assert wire.requests == []
+
+
+def test_data_nested_too_deeply_or_in_itself_is_refused(wire: Wire, connection: Connection) -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    itself: list[Any] = []
+    itself.append(itself)
+    for data in (deep, itself):
+        with pytest.raises(ValueError, match=r"nested|Circular"):
+            connection.post("events", {"content": data})
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1])
+def test_a_chunk_holds_something(chunk_size: int) -> None:
+    with pytest.raises(ValueError, match="chunk_size"):
+        Connection("https://host/", chunk_size=chunk_size)
+
+
+@pytest.mark.parametrize("chunk_size", ["10", 1.5, None])
+def test_a_chunk_size_is_an_integer(chunk_size: Any) -> None:
+    with pytest.raises(TypeError):
+        Connection("https://host/", chunk_size=chunk_size)
+
+
+def test_one_call(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend([results(1), results(1), results(1), results(None)])
+    assert connection.api_one("a.get") == {"value": 1}
+    assert connection.api_one("a.get", {}, "value") == 1
+    for _ in range(2):
+        with pytest.raises(PryvProtocolError, match="no "):
+            connection.api_one("a.get", {}, "value" if len(wire.requests) == 3 else "other")
+    wire.replies.append(reply({"results": [{"error": {"id": "forbidden", "message": "no"}}]}))
+    with pytest.raises(ForbiddenError) as failed:
+        connection.api_one("a.get")
+    assert (failed.value.status, failed.value.method) == (None, "a.get")
+
+
+def test_errors_stay_in_their_place_on_a_platform(module_account: Account) -> None:
+    _, _, connection = module_account
+    calls = [
+        {"method": "streams.create", "params": {"id": "batch", "name": "Batch"}},
+        {"method": "no.such", "params": {}},
+        {"method": "events.create", "params": {"streamIds": ["nowhere"], "type": "note/txt", "content": "x"}},
+        {"method": "events.create", "params": {"streamIds": ["batch"], "type": "note/txt", "content": "é😀"}},
+    ]
+    found = connection.api(calls)
+    assert [next(iter(result)) for result in found] == ["stream", "error", "error", "event"]
+    assert found[3]["event"]["content"] == "é😀"
+    with pytest.raises(UnknownResourceError):
+        connection.api_one("events.getOne", {"id": "c" * 25}, "event")
+    with pytest.raises(ApiError):
+        connection.api_one("events.get", {"no such parameter": 1})

@@ -1,0 +1,40 @@
+"""One connection, sixteen threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from pryv import Call, Connection
+
+if TYPE_CHECKING:
+    from tests.conftest import Account
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_each_thread_gets_its_own_answers(module_account: Account, given: bool) -> None:
+    _, _, owner = module_account
+    root = f"threads-{given}".lower()
+    owner.post("streams", {"id": root, "name": root})
+
+    with requests.Session() as session, Connection(owner.api_endpoint, session=session if given else None) as shared:
+
+        def work(number: int) -> None:
+            stream = f"{root}-{number}"
+            assert shared.post("streams", {"id": stream, "name": stream, "parentId": root})["stream"]["id"] == stream
+            mine = list(range(number * 100, number * 100 + 20))
+            event = {"streamIds": [stream], "type": "count/generic"}
+            results = shared.api([Call("events.create", {**event, "content": value}) for value in mine])
+            assert [result["event"]["content"] for result in results] == mine
+            for _ in range(5):
+                with shared.iter_events({"streams": [stream], "sortAscending": True}) as found:
+                    contents = [event["content"] for event in found]
+                assert sorted(contents) == mine
+                assert shared.username() == module_account[0]
+
+        with ThreadPoolExecutor(16) as pool:
+            assert list(pool.map(work, range(16))) == [None] * 16
+        assert abs(shared.delta_time) < 60
