@@ -304,13 +304,13 @@ def test_a_server_that_falls_silent(wire: Wire, silence: Reply) -> None:
 def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
     head = b"HTTP/1.1 %d Status\r\nLocation: /x\r\nContent-Length: 1000\r\n\r\n" % status
     wire.always = Reply(head, "hang")
-    wire.replies.append(reply(" " * 1000, status, {"Location": "/x"}, interval=0.02))
+    wire.replies.append(reply(" " * 1000, status, {"Location": "/x"}, interval=0.01))
     policy = RetryPolicy(attempts=1, deadline=0.4)
     with wire.connection(timeout=0.3, retry=policy) as connection:
         begin = time.monotonic()
         with pytest.raises(PryvTimeoutError):
             connection.get("streams")
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 5
         assert_usable(wire, connection)
 
 
