@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+from pryv_sandbox import Sandbox
 from tests.monitor.conftest import Subject, own, wait_for
 
 from pryv import Connection
@@ -221,7 +222,7 @@ def test_a_file_that_is_no_mirror_is_refused(subject: Subject, mirror: SQLiteMir
     subject.assert_mirrored(mirror)
 
 
-def test_large_numbers_and_odd_texts_are_kept(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_large_numbers_and_odd_texts_are_kept(sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror) -> None:
     odd: list[Any] = [2**70, -(2**63) - 1, 1e300, "\u0000\U0001f600", [[]], {"a": {"b": 2**65}}]
     for content in odd:
         subject.add(1, type="test/any", content=content)

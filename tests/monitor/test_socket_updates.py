@@ -85,7 +85,7 @@ def test_a_revoked_access_ends_it(subject: Subject) -> None:
     )
     ends: list[Any] = []
     endpoint = subject.connection.api_endpoint.replace(str(subject.connection.token), access["token"])
-    monitor = Monitor(endpoint).add_update_method(SocketUpdates()).on("stop", ends.append).start()
+    Monitor(endpoint).add_update_method(SocketUpdates()).on("stop", ends.append).start()
     subject.connection.delete(f"accesses/{access['id']}")
     subject.add(1)
     wait_for_count(lambda: ends, 1)
