@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from pryv_sandbox import Sandbox
-from pryv_sandbox.account import reset_tokens
+from pryv_sandbox.account import reset_token
 from pryv_sandbox.app import create_app
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.second_factor import CODE, require
@@ -36,6 +36,7 @@ def log_in(url: str, username: str, password: str, origin: str | None = None) ->
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
+        ({"appId": None}, "appid-invalid"),
         ({"username": "four"}, "username-invalid"),
         ({"username": "With Capitals"}, "username-invalid"),
         ({"username": "-begins"}, "username-invalid"),
@@ -93,6 +94,22 @@ def test_the_legacy_form_needs_its_own_spelling(pryv_sandbox: Sandbox) -> None:
     assert register(pryv_sandbox, "reg/user", appId=None, appid="the-app").status_code == 201
 
 
+def test_names_every_value_that_is_missing(pryv_sandbox: Sandbox) -> None:
+    error = requests.post(pryv_sandbox.url + "reg/users", json={}, timeout=5).json()["error"]
+    assert [problem["code"] for problem in error["data"]] == ["password-required", "appid-invalid", "email-required"]
+
+
+def test_tells_whether_a_username_is_taken(pryv_sandbox: Sandbox) -> None:
+    def check(username: str) -> requests.Response:
+        return requests.get(f"{pryv_sandbox.url}reg/{username}/check_username", timeout=5)
+
+    assert check(pryv_sandbox.create_account().username).json()["reserved"] is True
+    assert check("nobody-has-this").json()["reserved"] is False
+    for impossible in ("four", "Capitals", "ends-", "n" * 61):
+        answer = check(impossible)
+        assert (answer.status_code, answer.json()["error"]["data"][0]["code"]) == (400, "username-invalid")
+
+
 def test_finds_users_by_email(pryv_sandbox: Sandbox) -> None:
     person = registration()
     register(pryv_sandbox, **person)
@@ -113,6 +130,15 @@ def test_the_same_app_gets_its_session_back_until_logged_out(pryv_sandbox: Sandb
     refused = requests.get(f"{pryv_sandbox.url}{name}/events", headers={"Authorization": token}, timeout=5)
     assert (refused.status_code, refused.json()["error"]["id"]) == (403, "invalid-access-token")
     assert log_in(pryv_sandbox.url, name, "some-password").json()["token"] != token
+
+
+def test_a_login_may_say_more(pryv_sandbox: Sandbox) -> None:
+    account = pryv_sandbox.create_account()
+    place = f"{pryv_sandbox.url}{account.username}/auth/login"
+    body = {"username": account.username, "password": account.password, "appId": "the-app", "deviceName": "phone"}
+    assert requests.post(place, json=body, timeout=5).json()["token"]
+    del body["appId"]
+    assert requests.post(place, json=body, timeout=5).json()["error"]["id"] == "invalid-operation"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +220,7 @@ class TestBehindTheScenes:
     ) -> None:
         name, account = person["username"], f"{url}{person['username']}/account/"
         requests.post(account + "request-password-reset", json={"appId": "the-app"}, timeout=5)
-        (token,) = reset_tokens(platform, name)
+        token = reset_token(platform, name)
         reset = {"appId": "the-app", "username": name, "newPassword": "a-new-one", "resetToken": token}
         assert requests.post(account + "reset-password", json=reset, timeout=5).status_code == 200
         assert log_in(url, name, "a-new-one").status_code == 200

@@ -150,6 +150,7 @@ def test_trashes_then_deletes_then_fails(writer: Caller) -> None:
     writer.delete(place)
     assert writer.delete(place)["eventDeletion"] == {"id": event["id"]}
     assert set(writer.get(place)["event"]) == {"id", "deleted"}
+    assert writer.get(place, includeHistory="true")["history"] == []
     assert writer.delete(place, 500)["error"]["id"] == "unexpected-error"
     body = {"id": event["id"], "streamIds": ["a"], "type": "note/txt", "content": ""}
     assert writer.post("events", body, 409)["error"]["id"] == "item-already-exists"

@@ -148,6 +148,21 @@ def test_refuses_streams_queries_that_mean_nothing(reader: Caller, query: Any, e
     assert reader.get("events", 400, streams=text)["error"]["id"] == error
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({"not": ["a"]}, [{"not": ["a"]}]),
+        ([{"any": ["a"]}, 5], [{"any": ["a"], "storeId": "local"}, 5]),
+        ({"any": ["a"], "and": []}, [{"any": ["a"], "and": [], "storeId": "local"}]),
+        ({"any": []}, None),
+    ],
+)
+def test_shows_the_streams_query_it_refuses(reader: Caller, query: Any, shown: Any) -> None:
+    assert reader.get("events", 400, streams=json.dumps(query))["error"].get("data") == shown
+    (result,) = reader.batch(("events.get", {"streams": query}))
+    assert result["error"].get("data") == shown
+
+
 def test_asks_for_types(reader: Caller) -> None:
     assert names(reader, types="mass/kg") == ["number"]
     asked = [("types", "mass/kg"), ("types", "note/html"), ("limit", "9")]
@@ -190,6 +205,14 @@ def test_asks_for_running_events_and_for_states(reader: Caller) -> None:
 )
 def test_asks_for_content(reader: Caller, condition: dict[str, Any], found: list[str]) -> None:
     assert names(reader, content=[condition]) == found
+
+
+def test_asks_for_items_of_arrays(reader: Caller) -> None:
+    reader.add_event("a", type="my/list", content={"list": [1, {"x": 2}]}, description="list", time=1)
+    for path, value in (("list.0", 1), ("list.1.x", 2), ("list.-2", 1)):
+        assert names(reader, content=[{"path": path, "eq": value}]) == ["list"]
+    for path in ("list.2", "list.x", "list.0.x"):
+        assert names(reader, content=[{"path": path, "exists": True}]) == []
 
 
 def test_asks_for_client_data_and_for_all_conditions_at_once(reader: Caller) -> None:

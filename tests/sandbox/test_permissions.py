@@ -173,7 +173,9 @@ def test_an_expired_access_is_refused_and_not_listed(pryv_sandbox: Sandbox, tree
     brief = Caller(tree.url, tree.username, made["token"])
     brief.get("events")
     pryv_sandbox.faults.skew = 61
-    assert brief.get("events", 403)["error"]["id"] == "forbidden"
+    answer = requests.get(f"{brief.url}{brief.username}/events", headers={"Authorization": brief.token}, timeout=5)
+    assert (answer.status_code, answer.json()["error"]["id"]) == (403, "forbidden")
+    assert answer.headers["Pryv-Access-Id"] == made["id"]
     assert "brief" not in {access["name"] for access in tree.get("accesses")["accesses"]}
     assert "brief" in {access["name"] for access in tree.get("accesses", includeExpired="true")["accesses"]}
 
@@ -220,7 +222,51 @@ def test_names_are_unique_by_type_and_device(tree: Caller) -> None:
     tree.post("accesses", {**body, "deviceName": "phone"})
     tree.post("accesses", {**body, "type": "shared"})
     for same in (body, {**body, "deviceName": "phone"}, {**body, "type": "shared"}):
-        assert tree.post("accesses", same, 409)["error"]["id"] == "item-already-exists"
+        error = tree.post("accesses", same, 409)["error"]
+        assert error["id"] == "item-already-exists"
+        assert (
+            error["data"].get("deviceName", "-") == {"app": same.get("deviceName", "-"), "shared": None}[same["type"]]
+        )
+
+
+def test_lists_what_is_wrong_with_each_kind_of_access(tree: Caller) -> None:
+    def problems(**body: Any) -> list[tuple[str, Any, str]]:
+        data = tree.post("accesses", body, 400)["error"]["data"]
+        return [(problem["code"], problem["params"], problem["path"]) for problem in data]
+
+    missing, mismatch = "OBJECT_MISSING_REQUIRED_PROPERTY", "ENUM_MISMATCH"
+    assert problems(name="no permissions") == [
+        (mismatch, [["personal"]], "#/type"),
+        (missing, ["permissions"], "#/"),
+        (mismatch, [["app"]], "#/type"),
+        (missing, ["permissions"], "#/"),
+        ("ANY_OF_MISSING", [], "#"),
+    ]
+    assert [
+        code for code, _, path in problems(name="x", permissions=[{"streamId": "a"}]) if path == "#/permissions/0"
+    ] == [*("OBJECT_ADDITIONAL_PROPERTIES", "ONE_OF_MISSING") * 3]
+    assert ("INVALID_TYPE", [["null"]], "#/deviceName") in problems(name="x", permissions=[], deviceName="phone")
+
+
+def test_a_token_of_ones_own_is_made_to_fit_a_path(tree: Caller) -> None:
+    made = tree.post("accesses", {"name": "named", "permissions": [], "token": "Ma clé à moi"})["access"]
+    assert made["token"] == "Ma-cle-a-moi"
+
+
+def test_an_update_merges_client_data_and_keeps_what_was(tree: Caller) -> None:
+    made = tree.post("accesses", {"name": "noted", "permissions": [], "clientData": {"a": 1, "b": 1}})["access"]
+    Caller(tree.url, tree.username, made["token"]).get("access-info")
+    changed = tree.put(f"accesses/{made['id']}", {"clientData": {"a": None, "c": 2}})["access"]
+    assert changed["clientData"] == {"b": 1, "c": 2}
+    (former,) = tree.get(f"accesses/{made['id']}", includeHistory="true")["history"]
+    assert former["clientData"] == {"a": 1, "b": 1}
+    assert former["lastUsed"] > made["created"] - 1
+
+
+def test_a_call_that_fails_does_not_count_as_use(tree: Caller) -> None:
+    reader = tree.grant("shared", a="read")
+    reader.post("accesses", {"name": "more", "permissions": []}, 403)
+    assert "lastUsed" not in reader.get("access-info")
 
 
 def test_refuses_a_token_of_another_account(pryv_sandbox: Sandbox, owner: Caller) -> None:
@@ -228,5 +274,7 @@ def test_refuses_a_token_of_another_account(pryv_sandbox: Sandbox, owner: Caller
     url = f"{owner.url}{owner.username}/events"
     answer = requests.get(url, headers={"Authorization": other.token}, timeout=5)
     assert (answer.status_code, answer.json()["error"]["id"]) == (403, "invalid-access-token")
+    for header in ("", "Basic !!!", "Bearer unknown"):
+        assert requests.get(url, headers={"Authorization": header}, timeout=5).status_code == 403
     for header in (f"Bearer {owner.token}", owner.token):
         assert requests.get(url, headers={"Authorization": header}, timeout=5).status_code == 200

@@ -61,8 +61,15 @@ def test_optional_fields_may_be_left_out_or_empty(writer: Caller) -> None:
     writer.post(place, flat(["deltaTime", "longitude", "latitude"], [0, 1, 2]), 200)
     writer.post(place, flat(["deltaTime", "latitude", "longitude", "speed"], [1, 2, 1, 9], [2, 2, 1, None]), 200)
     found = writer.get(place)
-    assert found["fields"] == ["deltaTime", "latitude", "longitude", "speed"]
-    assert found["points"] == [[0, 2, 1, None], [1, 2, 1, 9], [2, 2, 1, None]]
+    assert found["fields"] == ["deltaTime", "speed", "latitude", "longitude"]
+    assert found["points"] == [[0, None, 2, 1], [1, 9, 2, 1], [2, None, 2, 1]]
+
+
+def test_truth_may_be_text(writer: Caller) -> None:
+    place = f"events/{make_series(writer, 'series:boolean/bool')}/series"
+    writer.post(place, flat(["deltaTime", "value"], [0, True], [1, "false"]), 200)
+    writer.post(place, flat(["deltaTime", "value"], [2, "no"]), 400)
+    assert writer.get(place)["points"] == [[0, True], [1, False]]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +122,8 @@ def test_permissions_hold_for_points(writer: Caller) -> None:
 
 def test_other_events_have_no_points(writer: Caller) -> None:
     event = writer.add_event("a")
-    writer.get(f"events/{event['id']}/series", 400)
+    assert writer.get(f"events/{event['id']}/series")["points"] == []
+    writer.post(f"events/{event['id']}/series", flat(["deltaTime", "value"], [1, 1]), 400)
     body = {"streamIds": ["a"], "type": "series:mass/kg", "content": {"own": 1}}
     writer.post("events", body, 400)
     series = make_series(writer)

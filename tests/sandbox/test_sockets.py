@@ -402,6 +402,19 @@ def test_of_a_deleted_item_only_the_id_counts(pryv_sandbox: Sandbox, account: Ac
     assert raw.pending() == [["notificationsChanged", {"keys": ["same"]}]]
 
 
+def test_the_events_of_a_deleted_stream_are_told_of_once_and_to_no_scope(
+    pryv_sandbox: Sandbox, account: Account, raw: RawSocket
+) -> None:
+    for _ in range(3):
+        post(pryv_sandbox, account, "events", note("diary-child"))
+    with connected(pryv_sandbox, account) as scoped:
+        subscribe(scoped, "events", streams=["diary"])
+        raw.call("streams.delete", {"id": "diary-child"})
+        _, told = raw.call("streams.delete", {"id": "diary-child", "mergeEventsWithParent": True})
+        assert told == [["eventsChanged"], ["streamsChanged"]]
+        assert scoped.pending() == []
+
+
 def test_scope_of_accesses(pryv_sandbox: Sandbox, account: Account, raw: RawSocket) -> None:
     subscribe(raw, "accesses", types=["shared"], streams=["diary"])
     for stream_id in ("other", "diary"):

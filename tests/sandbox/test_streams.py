@@ -90,6 +90,18 @@ def test_refuses_reserved_ids(owner: Caller, stream_id: str) -> None:
     assert owner.post("streams", {"id": stream_id, "name": "name"}, 400)["error"]["id"] == "invalid-item-id"
 
 
+def test_leaves_the_systems_own_streams_alone(owner: Caller) -> None:
+    owner.add_streams("a")
+    for path in ("streams/:_system:account", "streams/:_system:language"):
+        assert owner.put(path, {"name": "mine"}, 400)["error"]["id"] == "invalid-operation"
+        assert owner.delete(path, 400)["error"]["id"] == "invalid-operation"
+    for body in ({"id": ":x:y"}, {"id": "b", "parentId": ":_system:account"}):
+        error = owner.post("streams", {"name": "mine", **body}, 400)["error"]
+        assert (error["id"], error["data"]["name"]) == ("invalid-request-structure", "mine")
+    moved = owner.put("streams/a", {"parentId": ":_system:account"}, 400)
+    assert moved["error"]["id"] == "invalid-request-structure"
+
+
 def test_merges_client_data_key_by_key(owner: Caller) -> None:
     owner.post("streams", {"id": "a", "name": "A", "clientData": {"x": 1, "y": 2}})
     changed = owner.put("streams/a", {"clientData": {"y": None, "z": 3}})["stream"]
@@ -119,6 +131,25 @@ def test_merges_the_events_of_a_deleted_branch_into_its_parent(tree: Caller) -> 
     events = tree.get("events", limit=100, types="note/txt")["events"]
     kept = {event["content"]: set(event["streamIds"]) for event in events}
     assert kept == {"a": {"a"}, "b": {"a"}, "c": {"a"}, "d": {"d"}, "bd": {"a", "d"}}
+
+
+@pytest.mark.parametrize("merge", ["true", "false"])
+def test_a_deleted_branch_leaves_events_in_the_trash_alone(tree: Caller, merge: str) -> None:
+    trashed = tree.add_event("c", content="trashed")
+    tree.delete(f"events/{trashed['id']}")
+    result = trash_and_delete(tree, "b", mergeEventsWithParent=merge)
+    assert trashed["id"] not in {update["id"] for update in result["updatedEvents"]}
+    assert tree.get(f"events/{trashed['id']}")["event"]["streamIds"] == ["c"]
+    found = tree.get("events", state="all", limit=100, types="note/txt")["events"]
+    assert "trashed" not in {event["content"] for event in found}
+    tree.add_streams("c")
+    assert [event["content"] for event in tree.get("events", state="trashed", streams="c")["events"]] == ["trashed"]
+
+
+def test_deletes_a_stream_whose_events_are_all_in_the_trash(owner: Caller) -> None:
+    owner.add_streams("a")
+    owner.delete(f"events/{owner.add_event('a')['id']}")
+    assert trash_and_delete(owner, "a")["updatedEvents"] == []
 
 
 def test_has_nothing_to_merge_a_root_into(tree: Caller) -> None:

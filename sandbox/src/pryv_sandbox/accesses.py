@@ -20,8 +20,10 @@ from pryv_sandbox.errors import (
     invalid_request_structure,
     unknown_resource,
 )
-from pryv_sandbox.ids import new_id, new_token
+from pryv_sandbox.ids import new_id, new_token, to_id
+from pryv_sandbox.merging import merged
 from pryv_sandbox.stored_accesses import Doc
+from pryv_sandbox.validation import Validator
 
 methods = Methods()
 
@@ -154,24 +156,45 @@ _BASE: dict[str, Any] = {
     "createdBy": {"type": "string"},
     "modified": {"type": "number"},
     "modifiedBy": {"type": "string"},
-    "expireAfter": _NUMBER,
 }
 
 
-def _access_schema(required: list[str], **properties: Any) -> dict[str, Any]:
-    def of_type(access_type: str, device_name: Any) -> dict[str, Any]:
-        own = {"type": {"type": ["string"], "enum": [access_type]}, "deviceName": device_name}
-        schema = {"type": ["object"], "additionalProperties": False, "properties": {**_BASE, **own, **properties}}
-        return {**schema, "required": required} if required else schema
+def _access_schema(required: dict[str, list[str]], every: dict[str, Any], granted: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an access: what each type requires, and properties of every one, or of those granted by one."""
 
-    return {"anyOf": [of_type("personal", _STRING), of_type("app", _STRING), of_type("shared", {"type": ["null"]})]}
+    def of_type(access_type: str, properties: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": ["object"],
+            **({"required": required[access_type]} if required else {}),
+            "additionalProperties": False,
+            "properties": {**_BASE, "type": {"type": ["string"], "enum": [access_type]}, **properties, **every},
+        }
+
+    return {
+        "anyOf": [
+            of_type("personal", {}),
+            of_type("app", {"deviceName": _STRING, "expireAfter": _NUMBER, **granted}),
+            of_type("shared", {"deviceName": {"type": ["null"]}, "expireAfter": _NUMBER, **granted}),
+        ]
+    }
 
 
-@methods.declare("accesses.create", _access_schema(["name", "permissions"], clientData=_OBJECT))
+_NEW_ACCESS = Validator(
+    _access_schema(
+        {"personal": ["name"], "app": ["name", "permissions"], "shared": ["name", "permissions"]},
+        every={"clientData": _OBJECT},
+        granted={"randomAlias": {"type": ["boolean"]}},
+    )
+)
+
+
+@methods.declare("accesses.create", _OBJECT)
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
+    params = {"type": "shared", **params}
+    _NEW_ACCESS.check(params)
     _check_not_shared(context)
-    access_type = params.get("type", "shared")
+    access_type = params["type"]
     if access_type == "personal":
         raise forbidden("Personal accesses are created automatically on login.")
     if not _may_grant(context.access, access_type, params["permissions"]):
@@ -184,7 +207,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
             _ensure_stream(context, permission, now)
     doc: Doc = {
         "id": new_id(),
-        "token": params.get("token") or new_token(),
+        "token": to_id(params["token"]) if "token" in params else new_token(),
         "name": params["name"],
         "type": access_type,
         "permissions": _bare(params["permissions"]),
@@ -270,10 +293,9 @@ def _check_unique(context: Context, doc: Doc) -> None:
     others = "SELECT 1 FROM accesses WHERE user = ? AND deleted IS NULL AND id <> ? AND "
     if db.execute(others + "token = ?", (user, doc["id"], doc["token"])).fetchone():
         raise already_exists("access", {"token": "(hidden)"})
-    keys = {"type": doc["type"], "name": doc["name"], "deviceName": doc.get("deviceName")}
     same = "type = ? AND name = ? AND device_name IS ?"
-    if db.execute(others + same, (user, doc["id"], *keys.values())).fetchone():
-        raise already_exists("access", keys)
+    if db.execute(others + same, (user, doc["id"], doc["type"], doc["name"], doc.get("deviceName"))).fetchone():
+        raise already_exists("access", {key: doc[key] for key in ("type", "name", "deviceName") if key in doc})
 
 
 # ---- changing and deleting
@@ -283,7 +305,11 @@ _UPDATE = {
     "required": ["id", "update"],
     "properties": {
         "id": _STRING,
-        "update": _access_schema([], id=_STRING, clientData={"type": ["object", "null"]}, expires={"type": ["null"]}),
+        "update": _access_schema(
+            {},
+            every={"id": _STRING, "clientData": {"type": ["object", "null"]}},
+            granted={"expires": {"type": ["null"]}},
+        ),
     },
 }
 _ALTERABLE = ("name", "deviceName", "permissions", "expires", "clientData")
@@ -301,6 +327,8 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         update["expires"] = _expiry(params["update"], now)
     if "permissions" in update:
         update["permissions"] = _bare(update["permissions"])
+    if update.get("clientData") is not None:
+        update["clientData"] = merged(target.get("clientData"), update["clientData"])
     serial = target.get("serial") or 0
     changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": _author(context)}
     changed = {key: value for key, value in changed.items() if value is not None or key == "deviceName"}
@@ -308,8 +336,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         _check_descent(context, changed)
     _check_unique(context, changed)
     context.platform.db.execute(
-        "INSERT INTO access_versions SELECT user, id, ?, doc FROM accesses WHERE user = ? AND id = ?",
-        (serial, context.user.key, target["id"]),
+        "INSERT INTO access_versions VALUES (?, ?, ?, ?)", (context.user.key, target["id"], serial, json.dumps(target))
     )
     changed = stored.save(context, changed)
     _publish(context, "update", changed)

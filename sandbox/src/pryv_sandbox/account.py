@@ -9,6 +9,7 @@ from pryv_sandbox import accounts, passwords
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import already_exists, forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.ids import new_token
+from pryv_sandbox.merging import merged
 
 if TYPE_CHECKING:
     from pryv_sandbox.platform import Platform
@@ -120,13 +121,21 @@ async def _request_password_reset(context: Context, params: dict[str, Any]) -> R
     return {}
 
 
-def reset_tokens(platform: Platform, username: str) -> list[str]:
-    """The tokens that would have been mailed to a user who asked to reset the password, the latest last."""
-    rows = platform.db.execute(
-        "SELECT token FROM password_resets JOIN users ON users.key = user WHERE username = ? ORDER BY expires",
+def reset_token(platform: Platform, username: str) -> str:
+    """The token that would have been mailed last to a user who asked to reset the password.
+
+    Raises:
+        LookupError: if there is none, or it has been used.
+    """
+    row = platform.db.execute(
+        "SELECT token FROM password_resets JOIN users ON users.key = user WHERE username = ?"
+        " ORDER BY password_resets.rowid DESC",
         (username,),
-    )
-    return [token for (token,) in rows]
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"no password reset is under way for {username}")
+    token: str = row[0]
+    return token
 
 
 _RESET = {
@@ -170,8 +179,7 @@ def _profile(context: Context, profile_id: str) -> dict[str, Any]:
 
 def _change_profile(context: Context, profile_id: str, update: dict[str, Any]) -> Result:
     """Set the given keys of a profile; those set to null are removed."""
-    merged = {**_profile(context, profile_id), **update}
-    profile = {key: value for key, value in merged.items() if value is not None}
+    profile = merged(_profile(context, profile_id), update)
     context.platform.db.execute(
         "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)", (context.user.key, profile_id, json.dumps(profile))
     )

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 methods = Methods()
 
 _STRING = {"type": ["string"]}
+_USERNAME = {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"}
 _REGISTRATION = Validator(
     {
         "type": ["object"],
-        "required": ["password", "email"],
+        "required": ["password", "appId", "email"],
         "properties": {
-            "username": {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"},
+            "username": _USERNAME,
             "password": {"type": ["string"], "minLength": 6, "maxLength": 100},
             "email": {"type": ["string"], "maxLength": 300},
             "appId": {"type": ["string"], "minLength": 6, "maxLength": 99},
@@ -45,9 +46,11 @@ _RESERVED = ("access", "assets", "event-types", "users")
 """Names that would hide the platform's own paths."""
 
 _NAMED = Validator({"required": ["username"]})
+_WELL_NAMED = Validator({"properties": {"username": _USERNAME}})
 _REQUIRED = {
     "username": ("username-required", "Username is required"),
     "password": ("password-required", "Password is required"),
+    "appId": ("appid-invalid", "Missing required field: appId"),
     "email": ("email-required", "Email is required"),
 }
 _INVALID = {
@@ -98,6 +101,22 @@ def _registration_problem(problem: dict[str, Any]) -> dict[str, Any]:
     return {"code": code, "message": message, "path": problem["path"], "param": param}
 
 
+def _check_registration(schema: Validator, params: dict[str, Any]) -> None:
+    problems = schema.problems(params)
+    if problems:
+        raise invalid_parameters([_registration_problem(problem) for problem in problems])
+
+
+def is_taken(platform: Platform, username: str) -> bool:
+    """Whether there is an account with this name.
+
+    Raises:
+        ApiError: if no account could have it.
+    """
+    _check_registration(_WELL_NAMED, {"username": username})
+    return find(platform, username) is not None
+
+
 async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, str]:
     """Open an account, with a first session.
 
@@ -108,9 +127,8 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
         ApiError: if the parameters are not valid, or the username or e-mail address is taken.
     """
     # A missing username is only noticed once the rest is in order.
-    problems = _REGISTRATION.problems(params) or _NAMED.problems(params)
-    if problems:
-        raise invalid_parameters([_registration_problem(problem) for problem in problems])
+    _check_registration(_REGISTRATION, params)
+    _check_registration(_NAMED, params)
     username, email = params["username"], params["email"]
     taken = {}
     if username.startswith("pryv") or username in _RESERVED or find(platform, username):
@@ -125,7 +143,7 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
     )
     user = find(platform, username)
     assert user  # noqa: S101
-    return user, open_session(platform, user, params.get("appId", "unknown-app"))
+    return user, open_session(platform, user, params["appId"])
 
 
 def open_session(platform: Platform, user: User, app_id: str) -> str:
@@ -203,8 +221,7 @@ def check_trusted(context: Context, origin: str) -> None:
 
 _LOGIN = {
     "type": ["object"],
-    "required": ["username", "password", "appId", "origin"],
-    "additionalProperties": False,
+    "required": ["username", "password", "appId"],
     "properties": {"username": _STRING, "password": _STRING, "appId": _STRING, "origin": _STRING},
 }
 
@@ -212,7 +229,7 @@ _LOGIN = {
 @methods.declare("auth.login", _LOGIN, public=True)
 async def _login(context: Context, params: dict[str, Any]) -> Result:
     platform, user = context.platform, context.user
-    check_trusted(context, params["origin"])
+    check_trusted(context, params.get("origin", ""))
     if params["username"].lower() != user.username:
         raise invalid_operation("The username in the path does not match that of the credentials.")
     if not password_matches(platform, user, params["password"]):

@@ -65,7 +65,7 @@ def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
 
 def _checked(context: Context, permission: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """The permission with the name of its stream, or one that is free, and whether that had to be found."""
-    stream_id = permission.get("streamId")
+    stream_id = permission.get("streamId", "undefined")
     if stream_id == "*":
         permission.pop("defaultName", None)
         return permission, False

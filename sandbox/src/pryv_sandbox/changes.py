@@ -17,7 +17,7 @@ class Change:
         username: whose account.
         kind: what changed.
         action: what was done to it.
-        item: the event, stream or access as it is now, or was before it was deleted.
+        item: the event, stream or access as it is now, or was before it was deleted; empty where many have changed.
     """
 
     username: str

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import operator
 import re
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from pryv_sandbox.errors import invalid_parameters
 
 Field = Literal["content", "clientData"]
-Sql = tuple[str, list[Any]]
 
 _OPERATORS = ("eq", "neq", "in", "exists", "gt", "gte", "lt", "lte", "prefix")
 _ORDER = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
-_SYMBOLS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_INDEX = re.compile(r"-?\d{1,9}")
 _SEGMENT = re.compile(r"[a-zA-Z0-9_:-]+")
 _MAX_CONDITIONS = 10
 _MAX_VALUES = 100
@@ -48,7 +48,7 @@ class Condition:
         """Whether the event meets the condition."""
         found = event.get(self.field, _ABSENT)
         for segment in self.path:
-            found = found.get(segment, _ABSENT) if isinstance(found, dict) else _ABSENT
+            found = _step(found, segment)
         match self.operator:
             case "exists":
                 return (found is not _ABSENT) is self.value
@@ -63,38 +63,36 @@ class Condition:
             case _:
                 return _is_number(found) and bool(_ORDER[self.operator](found, self.value))
 
-    def sql(self) -> Sql:
-        """The same in SQL, on the column ``doc``."""
-        path = f"$.{self.field}" + "".join(f'."{segment}"' for segment in self.path)
-        match self.operator:
-            case "exists":
-                return f"json_type(doc, ?) IS {'NOT ' if self.value else ''}NULL", [path]
-            case "eq":
-                return _equals(path, self.value)
-            case "neq":
-                equal, values = _equals(path, self.value)
-                return f"(json_type(doc, ?) IS NOT NULL AND NOT {equal})", [path, *values]
-            case "in":
-                choices = [_equals(path, value) for value in self.value]
-                return f"({' OR '.join(sql for sql, _ in choices)})", [v for _, values in choices for v in values]
-            case "prefix":
-                return (
-                    "(json_type(doc, ?) = 'text' AND substr(json_extract(doc, ?), 1, ?) = ?)",
-                    [path, path, len(self.value), self.value],
-                )
-            case _:
-                symbol = _SYMBOLS[self.operator]
-                return (
-                    f"(json_type(doc, ?) IN ('integer', 'real') AND json_extract(doc, ?) {symbol} ?)",
-                    [path, path, self.value],
-                )
+
+def _step(value: Any, segment: str) -> Any:
+    """What is under a key of an object, or at an index of an array."""
+    if isinstance(value, dict):
+        return value.get(segment, _ABSENT)
+    if isinstance(value, list) and _INDEX.fullmatch(segment) and -len(value) <= int(segment) < len(value):
+        return value[int(segment)]
+    return _ABSENT
 
 
-def _equals(path: str, value: Any) -> Sql:
-    if isinstance(value, bool):
-        return "ifnull(json_type(doc, ?) = ?, 0)", [path, "true" if value else "false"]
-    types = "('text')" if isinstance(value, str) else "('integer', 'real')"
-    return f"ifnull(json_type(doc, ?) IN {types} AND json_extract(doc, ?) = ?, 0)", [path, path, value]
+# ---- in SQL
+
+
+def dump_conditions(conditions: list[Condition]) -> str:
+    """The conditions as text, for ``meets``."""
+    return json.dumps([astuple(condition) for condition in conditions])
+
+
+def meets(doc: str, conditions: str) -> bool:
+    """Whether an event, as JSON text, meets all conditions: a function for use in SQL."""
+    event = json.loads(doc)
+    return all(condition.matches(event) for condition in _load_conditions(conditions))
+
+
+@lru_cache
+def _load_conditions(text: str) -> list[Condition]:
+    return [Condition(field, tuple(path), operator, value) for field, path, operator, value in json.loads(text)]
+
+
+# ---- as asked for
 
 
 def parse_conditions(raw: Any, field: Field) -> list[Condition]:

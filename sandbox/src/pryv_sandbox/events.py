@@ -23,6 +23,7 @@ from pryv_sandbox.errors import (
 from pryv_sandbox.events_query import EventsQuery, merge, read_deletions, read_events, window
 from pryv_sandbox.ids import new_id
 from pryv_sandbox.integrity import item_integrity
+from pryv_sandbox.merging import merged
 from pryv_sandbox.streams_query import parse_streams, resolve_streams
 
 methods = Methods()
@@ -130,7 +131,7 @@ _GET_ONE = {
 async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     event = readable_event(context, params["id"])
     if "deleted" in event:
-        return {"event": {"id": event["id"], "deleted": event["deleted"]}}
+        event = {"id": event["id"], "deleted": event["deleted"]}
     result: Result = {"event": with_read_tokens(event, context.access)}
     if params.get("includeHistory"):
         versions = context.platform.db.execute(
@@ -180,7 +181,7 @@ _CREATE = {
         **_PROPERTIES,
         "id": {
             "type": ["string"],
-            "pattern": "(^:[a-z0-9-]+:[a-z0-9A-Z-]{1,256})|(^c[a-z0-9-]{24}$)|(^[a-z][a-z0-9]{23}$)",
+            "pattern": "(?=^:[a-z0-9-]+:)(^:[a-z0-9-]+:[a-z0-9A-Z-]{1,256})|(^c[a-z0-9-]{24}$)|(^[a-z][a-z0-9]{23}$)",
         },
     },
 }
@@ -357,8 +358,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         event_types.check_type(changed["type"])
         raise invalid_operation("Normal events cannot be updated to HF-events and vice versa.")
     if update.get("clientData") is not None:
-        merged = {**event.get("clientData", {}), **update["clientData"]}
-        changed["clientData"] = {name: value for name, value in merged.items() if value is not None}
+        changed["clientData"] = merged(event.get("clientData"), update["clientData"])
     changed.update(modified=now, modifiedBy=context.author)
     _check_content(changed, update)
     if context.files:

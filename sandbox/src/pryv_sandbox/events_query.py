@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pryv_sandbox.content_query import Condition, parse_conditions
+from pryv_sandbox.content_query import Condition, dump_conditions, parse_conditions
 from pryv_sandbox.streams_query import StreamsQuery
 
 Row = tuple[float, str]
@@ -76,10 +76,6 @@ class EventsQuery:
         if self.types:
             clauses.append(f"({' OR '.join('type GLOB ?' for _ in self.types)})")
             values += self.types
-        for condition in self.conditions:
-            sql, operands = condition.sql()
-            clauses.append(sql)
-            values += operands
         if self.modified_since is not None:
             clauses.append("modified > ?")
             values.append(self.modified_since)
@@ -91,6 +87,9 @@ class EventsQuery:
         elif self.from_time is not None:
             clauses.append("(end_time >= ? OR end_time IS NULL)" if self._includes_now() else "end_time >= ?")
             values.append(self.from_time)
+        if self.conditions:
+            clauses.append("meets(doc, ?)")
+            values.append(dump_conditions(self.conditions))
         return " AND ".join(clauses), values
 
     def _includes_now(self) -> bool:

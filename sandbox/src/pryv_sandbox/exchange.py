@@ -17,6 +17,7 @@ from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_res
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.service import SERIAL
 from pryv_sandbox.settings import API_VERSION
+from pryv_sandbox.stored_accesses import check_valid
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
@@ -173,11 +174,12 @@ def authenticate(request: web.Request, context: Context, token: str | None) -> N
     Raises:
         ApiError: if the token is unknown, or no longer valid.
     """
-    if not token:
+    if token is None:
         return
     token, _, caller_id = token.partition(" ")
     context.caller_id = caller_id or None
     context.authenticated = context.platform.access(context.user, token)
     request[ACCESS_ID] = context.authenticated.id
+    check_valid(context.platform, context.authenticated)
     if context.authenticated.is_personal:
         accounts.check_session(context.platform, token)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import secrets
 import string
+import unicodedata
 
 _ALPHANUMERIC = string.ascii_lowercase + string.digits
 
@@ -12,6 +14,14 @@ _ALPHANUMERIC = string.ascii_lowercase + string.digits
 def new_id() -> str:
     """A random item id: a letter, then 23 letters or digits."""
     return random.choice(string.ascii_lowercase) + "".join(random.choices(_ALPHANUMERIC, k=23))
+
+
+def to_id(text: str) -> str:
+    """The text as an id: unaccented letters, digits, ``-._~``, and a dash for each gap; a system stream's as it is."""
+    if text.startswith(":"):
+        return text
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s.~-]", "", plain).strip())
 
 
 def new_token() -> str:

@@ -55,7 +55,7 @@ async def _body_from_page(request: web.Request) -> Any:
 
 async def _login(request: web.Request) -> Any:
     body = await read_object(request)
-    if not all(body.get(key) for key in ("username", "password", "appId")):
+    if not {"username", "password", "appId"} <= body.keys():
         raise invalid_operation("Missing parameters: username, password and appId are required.")
     return {**body, "origin": request.headers.get("Origin", "")}
 

@@ -78,7 +78,7 @@ async def _register_user(request: web.Request) -> web.Response:
 @routes.post("/reg/user")
 async def _register_user_formerly(request: web.Request) -> web.Response:
     params = await read_object(request)
-    return await _register(request, {**params, "appId": params.get("appid")})
+    return await _register(request, {"appId" if key == "appid" else key: value for key, value in params.items()})
 
 
 # ---- look-ups
@@ -86,8 +86,8 @@ async def _register_user_formerly(request: web.Request) -> web.Response:
 
 @routes.get("/reg/{username}/check_username")
 async def _check_username(request: web.Request) -> web.Response:
-    found = accounts.find(request.app[PLATFORM], request.match_info["username"])
-    return _answer(request, {"reserved": found is not None})
+    taken = accounts.is_taken(request.app[PLATFORM], request.match_info["username"])
+    return _answer(request, {"reserved": taken})
 
 
 @routes.get("/reg/{email}/check_email")

@@ -61,7 +61,9 @@ def batch_additions(body: Any) -> list[tuple[str, Any]]:
 
 
 def read_points(context: Context, event_id: str, start: float | None, end: float | None) -> dict[str, Any]:
-    """The points of a series from ``start`` on and before ``end``, by time, their fields by name.
+    """The points of a series from ``start`` on and before ``end``, by time; of their fields, shorter names come first.
+
+    Any other event has no points.
 
     Raises:
         ApiError: if there is no such event, or it may not be read.
@@ -77,7 +79,7 @@ def read_points(context: Context, event_id: str, start: float | None, end: float
         (key, start or 0, end or context.platform.clock.now()),
     )
     points = [(_plain(delta_time), json.loads(doc)) for delta_time, doc in rows]
-    fields = sorted({name for _, point in points for name in point})
+    fields = sorted({name for _, point in points for name in point}, key=lambda name: (len(name), name))
     return {
         "format": "flatJSON",
         "fields": [_DELTA_TIME, *fields] if points else [],
@@ -93,13 +95,13 @@ def _find(context: Context, event_id: str) -> tuple[int, Event]:
     key, event = events.find(context, event_id) or (None, {})
     if key is None or "deleted" in event:
         raise unknown_resource("event", event_id)
-    if not event_types.is_series(event["type"]):
-        raise invalid_operation(f'The event "{event_id}" is not a series.')
     return key, event
 
 
 def _find_writable(context: Context, event_id: str) -> tuple[int, Event]:
     key, event = _find(context, event_id)
+    if not event_types.is_series(event["type"]):
+        raise invalid_operation(f'The event "{event_id}" is not a series.')
     if "trashed" in event:
         raise invalid_operation(f'The referenced event "{event_id}" is trashed.', {"trashedReference": "eventId"})
     if not any(context.access.can_create(stream_id) for stream_id in event["streamIds"]):
@@ -162,6 +164,8 @@ def _of_kind(value: Any, kind: str) -> Any:
             return value
         case "boolean", bool():
             return value
+        case "boolean", "true" | "false":
+            return value == "true"
         case "string", _:
             return str(value)
         case "null", _:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from pryv_sandbox import accounts, second_factor
+from pryv_sandbox import account, accounts, second_factor
 from pryv_sandbox.app import create_app
 from pryv_sandbox.auth_requests import AuthRequests
 from pryv_sandbox.consent import ConsentPage
@@ -109,6 +109,20 @@ class Sandbox:
         token = self._server.call(self._register(registration, mfa))
         api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
         return Account(username, password, token, api_endpoint)
+
+    def reset_token(self, username: str) -> str:
+        """The token that would have been mailed last to a user who asked to reset the password.
+
+        Args:
+            username: whose password is to be reset.
+
+        Raises:
+            LookupError: if the user has not asked, or has used it.
+        """
+        return self._server.call(self._reset_token(username))
+
+    async def _reset_token(self, username: str) -> str:
+        return account.reset_token(self._platform, username)
 
     async def _register(self, registration: dict[str, str], mfa: bool) -> str:
         user, token = await accounts.register(self._platform, registration)

@@ -16,6 +16,7 @@ from pryv_sandbox.errors import ApiError, invalid_request_structure, unexpected,
 from pryv_sandbox.exchange import base_url, meta
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
+from pryv_sandbox.stored_accesses import check_valid
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class SocketSession:
         token, _, caller_id = self._token.partition(" ")
         context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
         context.authenticated = self._platform.access(user, token)
+        check_valid(self._platform, context.authenticated)
         if context.authenticated.is_personal:
             accounts.check_session(self._platform, token)
         return context

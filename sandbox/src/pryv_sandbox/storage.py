@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from pryv_sandbox.content_query import meets
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     key INTEGER PRIMARY KEY,
@@ -110,4 +112,5 @@ def connect(path: str | None) -> sqlite3.Connection:
     db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512)
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")
     db.executescript(_SCHEMA)
+    db.create_function("meets", 2, meets, deterministic=True)
     return db

@@ -23,15 +23,17 @@ class StreamTree:
 
     Attributes:
         has_trashed: whether any of them is in the trash.
+        has_deleted: whether any has been deleted; events in the trash may still name it.
     """
 
-    def __init__(self, streams: Iterable[Stream]) -> None:
+    def __init__(self, streams: Iterable[Stream], *, has_deleted: bool) -> None:
         self._by_id: dict[str, Stream] = dict(SYSTEM_STREAMS)
         self._by_id.update((stream["id"], stream) for stream in streams)
         self._children: dict[str | None, list[Stream]] = {}
         for stream in sorted(self._by_id.values(), key=_sibling_order):
             self._children.setdefault(stream["parentId"], []).append(stream)
 
+        self.has_deleted = has_deleted
         self.has_trashed = any(stream.get("trashed") for stream in self._by_id.values())
 
     def get(self, stream_id: str) -> Stream | None:
@@ -64,5 +66,6 @@ class StreamTree:
 
 def read_tree(db: sqlite3.Connection, user: int) -> StreamTree:
     """The tree of an account, from the database."""
-    rows = db.execute("SELECT doc FROM streams WHERE user = ? AND deleted IS NULL", (user,))
-    return StreamTree(json.loads(doc) for (doc,) in rows)
+    rows = db.execute("SELECT deleted, doc FROM streams WHERE user = ?", (user,)).fetchall()
+    kept = [json.loads(doc) for deleted, doc in rows if deleted is None]
+    return StreamTree(kept, has_deleted=len(kept) < len(rows))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import AsyncIterator
 from typing import Any
 
-from pryv_sandbox import events, system_streams
+from pryv_sandbox import events
 from pryv_sandbox.access import Access
 from pryv_sandbox.api import Context, Methods, Pages, Result
 from pryv_sandbox.changes import Action, Change
@@ -22,8 +21,10 @@ from pryv_sandbox.errors import (
     unknown_reference,
     unknown_resource,
 )
-from pryv_sandbox.ids import new_id
+from pryv_sandbox.ids import new_id, to_id
+from pryv_sandbox.merging import merged
 from pryv_sandbox.stream_tree import Stream, StreamTree
+from pryv_sandbox.system_streams import SYSTEM_STREAMS
 
 methods = Methods()
 
@@ -67,7 +68,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     result: Result = {"streams": view.below(parent_id, stream_id)}
     if "includeDeletionsSince" in params:
         rows = context.platform.db.execute(
-            "SELECT id, deleted FROM streams WHERE user = ? AND deleted > ? ORDER BY deleted DESC",
+            "SELECT id, deleted FROM streams WHERE user = ? AND deleted > ? ORDER BY deleted",
             (context.user.key, params["includeDeletionsSince"]),
         )
         result["streamDeletions"] = [{"id": deleted_id, "deleted": deleted} for deleted_id, deleted in rows]
@@ -126,16 +127,10 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     if not context.access.can_manage(parent_id):
         raise forbidden()
     _check_parent(context, parent_id, "unknown Stream:")
-    stream_id = _slug(params["id"]) if "id" in params else new_id()
+    stream_id = to_id(params["id"]) if "id" in params else new_id()
     if stream_id in _RESERVED_IDS or params.get("id") in _RESERVED_IDS:
         raise ApiError(400, "invalid-item-id", f'The specified id "{params["id"]}" is not allowed.')
     return _changed(context, "create", add(context, {**params, "id": stream_id, "parentId": parent_id}, now))
-
-
-def _slug(text: str) -> str:
-    """The text as an id: unaccented letters, digits, ``-._~``, and a dash for each gap."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s.~-]", "", plain).strip())
 
 
 def is_plain_id(stream_id: str) -> bool:
@@ -151,20 +146,32 @@ def _check_parent(context: Context, parent_id: str | None, kind: str) -> None:
         raise unknown_reference(kind, "parentId", parent_id)
     if parent.get("trashed"):
         raise invalid_operation("parent stream is trashed", "parentId")
-    if parent_id.startswith(":"):
-        raise forbidden()
 
 
 def add(context: Context, stream: Stream, now: float) -> Stream:
     """Write a new stream; returns it as stored.
 
     Raises:
-        ApiError: if its id, or its name beside its siblings, is taken.
+        ApiError: if its id, or its name beside its siblings, is taken, or it would be among the system's own.
     """
+    stream = {**stream, "created": now, "createdBy": context.author, "modified": now, "modifiedBy": context.author}
+    _check_store(stream)
     if context.platform.tree(context.user).get(stream["id"]):
         raise already_exists("stream", {"id": stream["id"]})
-    stream = {**stream, "created": now, "createdBy": context.author, "modified": now, "modifiedBy": context.author}
     return save(context, stream)
+
+
+def _check_store(stream: Stream) -> None:
+    """Refuse a stream that would be among the system's own."""
+    is_system, below_system = stream["id"].startswith(":"), (stream["parentId"] or "").startswith(":")
+    if is_system is not below_system:
+        raise invalid_request_structure("A stream and its parent must be in the same store.", stream)
+    if is_system:
+        raise _system_stream_is_fixed()
+
+
+def _system_stream_is_fixed() -> ApiError:
+    return invalid_operation("System streams cannot be changed.")
 
 
 def save(context: Context, stream: Stream) -> Stream:
@@ -221,9 +228,9 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         if stream["id"] in context.platform.tree(context.user).lineage(parent_id or ""):
             raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
     changed = {**stream, **update, "modified": now, "modifiedBy": context.author}
+    _check_store(changed)
     if update.get("clientData"):
-        merged = {**stream.get("clientData", {}), **update["clientData"]}
-        changed["clientData"] = {key: value for key, value in merged.items() if value is not None}
+        changed["clientData"] = merged(stream.get("clientData"), update["clientData"])
     return _changed(context, "update", save(context, changed))
 
 
@@ -231,8 +238,10 @@ def _find_to_change(context: Context, stream_id: str) -> Stream:
     stream = context.platform.tree(context.user).get(stream_id)
     if stream is None:
         raise unknown_resource("stream", stream_id)
-    if not context.access.can_manage(stream_id) or stream_id in system_streams.SYSTEM_STREAMS:
+    if not context.access.can_manage(stream_id):
         raise forbidden()
+    if stream_id in SYSTEM_STREAMS:
+        raise _system_stream_is_fixed()
     return stream
 
 
@@ -256,19 +265,22 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
         raise invalid_operation(message, {"streamId": stream["id"]})
     doomed = list(context.platform.tree(context.user).expand(stream["id"]))
     linked = _linked_events(context, doomed)
-    if merge is None and any("trashed" not in event for _, event in linked):
+    if linked and merge is None:
         message = "There are events referring to the deleted items and `mergeEventsWithParent` is missing."
         raise invalid_parameters(None, message)
     heir = stream["parentId"] if merge else None
     updated = [_unlink(context, key, event, doomed, heir, now) for key, event in linked]
     _remove(context, doomed, now)
+    if linked:
+        context.platform.publish(Change(context.user.username, "events", "update", {}))
     context.platform.publish(Change(context.user.username, "streams", "delete", stream))
     return {"updatedEvents": Pages(_page(updated)), "streamDeletion": {"id": stream["id"]}}
 
 
 def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, events.Event]]:
+    """The events in these streams with their keys, the latest first; those in the trash are left as they are."""
     rows = context.platform.db.execute(
-        "SELECT key, doc FROM events WHERE key IN"
+        "SELECT key, doc FROM events WHERE NOT trashed AND key IN"
         " (SELECT event FROM event_streams WHERE user = ? AND stream IN (SELECT value FROM json_each(?)))"
         " ORDER BY time DESC, key DESC",
         (context.user.key, json.dumps(stream_ids)),
@@ -287,8 +299,6 @@ def _unlink(context: Context, key: int, event: events.Event, doomed: list[str], 
     else:
         events.erase(context, key, event, now)
         outcome = "deleted"
-    action: Action = "update" if kept else "delete"
-    context.platform.publish(Change(context.user.username, "events", action, {**event, "streamIds": kept}))
     return json.dumps({"action": outcome, "id": event["id"]})
 
 

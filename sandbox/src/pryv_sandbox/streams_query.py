@@ -12,7 +12,8 @@ from pryv_sandbox.errors import forbidden, invalid_request_structure, unknown_re
 from pryv_sandbox.stream_tree import StreamTree
 from pryv_sandbox.system_streams import ACCOUNT, Store, store_of
 
-RawQuery = dict[str, list[str]]
+RawQuery = dict[str, Any]
+"""Stream ids under ``any``, ``all`` and ``not``, and under ``storeId`` the one store they are all in."""
 
 _FORBIDDEN_CHARACTERS = frozenset("\"'\\\0\b\t\n\r\x1a")
 
@@ -55,7 +56,7 @@ def parse_streams(raw: Any, *, json_only_as_text: bool) -> list[RawQuery]:
         ApiError: if it is neither.
     """
     if raw is None:
-        return [{"any": ["*"]}]
+        return [{"any": ["*"], "storeId": "local"}]
     if isinstance(raw, str) and raw[:1] in ("[", "{"):
         try:
             raw = json.loads(raw)
@@ -63,15 +64,14 @@ def parse_streams(raw: Any, *, json_only_as_text: bool) -> list[RawQuery]:
             raise _invalid(f"it is not JSON ({error})", raw) from None
     elif json_only_as_text and not (isinstance(raw, str) or all(isinstance(item, str) for item in raw)):
         raise _invalid("it should be an array of stream ids or a JSON query", raw)
-    queries = raw if isinstance(raw, list) else [raw]
-    ids = [item for item in queries if isinstance(item, str)]
-    if ids and len(ids) < len(queries):
-        raise _invalid("queries and stream ids cannot be mixed", raw)
-    if ids:
-        by_store = ([item for item in ids if store_of(item) == store] for store in ("local", "account", "audit"))
-        queries = [{"any": items} for items in by_store if items]
+    asked = [dict(item) if isinstance(item, dict) else item for item in (raw if isinstance(raw, list) else [raw])]
+    ids = [item for item in asked if isinstance(item, str)]
+    if ids and len(ids) < len(asked):
+        raise _invalid("queries and stream ids cannot be mixed", asked)
+    by_store = ([item for item in ids if store_of(item) == store] for store in ("local", "account", "audit"))
+    queries = [{"any": items} for items in by_store if items] if ids else asked
     for query in queries:
-        _check(query, raw)
+        _check(query, asked)
     return queries
 
 
@@ -79,24 +79,23 @@ def _invalid(problem: str, raw: Any) -> Exception:
     return invalid_request_structure(f"Invalid 'streams' parameter: {problem}", raw)
 
 
-def _check(query: Any, raw: Any) -> None:
-    if not isinstance(query, dict) or "any" not in query:
-        raise _invalid("a query must contain an 'any' property", raw)
-    for key, stream_ids in query.items():
+def _check(query: Any, asked: list[Any]) -> None:
+    """Refuse what is no query; note the store in one that is."""
+    if not isinstance(query, dict) or query.get("any") is None:
+        raise _invalid("a query must contain an 'any' property", asked)
+    for key, stream_ids in list(query.items()):
         if key not in ("any", "all", "not"):
-            raise _invalid(f"unknown property '{key}'", raw)
+            raise _invalid(f"unknown property '{key}'", asked)
         if not isinstance(stream_ids, list) or not all(isinstance(item, str) for item in stream_ids):
-            raise _invalid(f"'{key}' must be an array of stream ids", raw)
+            raise _invalid(f"'{key}' must be an array of stream ids", asked)
         if "*" in stream_ids and (key != "any" or len(stream_ids) > 1):
-            raise _invalid("'*' can only be alone and in 'any'", raw)
+            raise _invalid("'*' can only be alone and in 'any'", asked)
         if any(_FORBIDDEN_CHARACTERS.intersection(item) for item in stream_ids):
-            raise _invalid("forbidden character in a stream id", raw)
+            raise _invalid("forbidden character in a stream id", asked)
+        if any(store_of(item) != query.setdefault("storeId", store_of(item)) for item in stream_ids):
+            raise _invalid("queries must be grouped by store", asked)
     if "*" in query["any"] and "all" in query:
-        raise _invalid("'*' cannot be mixed with 'all'", raw)
-    if not query["any"]:
-        raise _invalid("a query must have a valid 'any' property", raw)
-    if len({store_of(item) for stream_ids in query.values() for item in stream_ids}) > 1:
-        raise _invalid("queries must be grouped by store", raw)
+        raise _invalid("'*' cannot be mixed with 'all'", asked)
 
 
 def resolve_streams(queries: list[RawQuery], tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
@@ -107,6 +106,8 @@ def resolve_streams(queries: list[RawQuery], tree: StreamTree, access: Access, *
     """
     expanded: list[StreamsQuery] = []
     for query in queries:
+        if not query["any"]:
+            raise invalid_request_structure("A streams query must have a valid {any: [...]} component.")
         if query["any"] == ["*"]:
             expanded += _expand_star(query, tree, access, trashed=trashed)
         else:
@@ -127,7 +128,7 @@ def _check_readable(stream_ids: list[str], tree: StreamTree, access: Access) -> 
 
 
 def _expand_star(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
-    if access.is_personal and "not" not in query and (trashed or not tree.has_trashed):
+    if access.is_personal and "not" not in query and not tree.has_deleted and (trashed or not tree.has_trashed):
         local = [StreamsQuery("local", (), frozenset())]
     elif access.can_read("*"):
         local = _expand(query, tree, access, trashed=trashed)
@@ -135,7 +136,7 @@ def _expand_star(query: RawQuery, tree: StreamTree, access: Access, *, trashed: 
         readable = [stream_id for stream_id in access.readable() if store_of(stream_id) == "local"]
         local = _expand({**query, "any": readable}, tree, access, trashed=trashed)
     fields = [ACCOUNT] if access.is_personal else [item for item in access.readable() if store_of(item) == "account"]
-    return local + _expand({"any": fields}, tree, access, trashed=trashed)
+    return local + _expand({"any": fields, "storeId": "account"}, tree, access, trashed=trashed)
 
 
 def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
@@ -151,7 +152,7 @@ def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool)
     every = tuple(group for group in (any_of, *all_of) if group)
     if not every:
         return []
-    return [StreamsQuery(store_of(query["any"][0]), every, streams_of(excluded, frozenset(query["any"])))]
+    return [StreamsQuery(query["storeId"], every, streams_of(excluded, frozenset(query["any"])))]
 
 
 def _streams_below(stream_id: str, tree: StreamTree, without: frozenset[str], *, trashed: bool) -> Iterator[str]:

@@ -33,7 +33,9 @@ _CODES = {
 
 
 def _described(error: ValidationError) -> list[dict[str, Any]]:
+    """The problems an error stands for; where there were alternatives, what is wrong with each comes first."""
     keyword = str(error.validator)
+    alternatives = [problem for cause in error.context or () for problem in _described(cause)]
     value: Any = error.instance
     limit: Any = error.validator_value
     path = "#" + "".join(f"/{step}" for step in error.absolute_path)
@@ -45,11 +47,17 @@ def _described(error: ValidationError) -> list[dict[str, Any]]:
         names = [name for name in value if name not in schema.get("properties", {})]
         texts = ["must NOT have additional properties"] * len(names)
     else:
-        names, texts = [limit], [_text(keyword, limit)]
-    return [
-        {"code": _CODES.get(keyword, keyword.upper()), "params": [name], "message": text, "path": path}
+        names, texts = [None if keyword == "oneOf" else limit], [_text(keyword, limit)]
+    own = [
+        {
+            "code": _CODES.get(keyword, keyword.upper()),
+            "params": [] if keyword == "anyOf" else [name],
+            "message": text,
+            "path": path,
+        }
         for name, text in zip(names, texts, strict=True)
     ]
+    return alternatives + own
 
 
 def _text(keyword: str, limit: Any) -> str:
