@@ -21,6 +21,7 @@ from pryv_monitor import (
     SQLiteMirror,
     _pass,
 )
+from pryv_monitor._ledger import Remembering
 from pryv_sandbox import Sandbox
 
 SCOPE = {"streams": ["pulse", "notes"]}
@@ -228,7 +229,7 @@ def test_a_burst_is_not_fetched_again_once_the_overlap_has_passed(
     assert adapter.bytes_read < 5000
 
 
-def test_a_write_that_becomes_visible_late_is_found(tmp_path: Path) -> None:
+def test_a_write_that_becomes_visible_late_is_found() -> None:
     with Sandbox(visibility_window=0.3) as sandbox:
         connection = Connection(sandbox.create_account().api_endpoint)
         subject = Subject(connection)
@@ -251,15 +252,35 @@ def test_a_write_that_becomes_visible_late_is_found(tmp_path: Path) -> None:
         assert sorted(seen) == sorted(subject.events(SCOPE))
 
 
-def test_two_versions_with_one_time_are_both_delivered(sandbox: Sandbox, subject: Subject) -> None:
-    ledger_events = [{"id": "a", "modified": 5.0, "content": 1}, {"id": "a", "modified": 5.0, "content": 2}]
-    from pryv_monitor._ledger import Remembering
+def test_what_is_written_while_a_pass_is_under_way_is_found(subject: Subject) -> None:
+    seen: list[str] = []
+    monitor = Monitor(subject.connection, SCOPE, overlap=0.1)
+    monitor.sync()
 
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event["id"])
+        if len(seen) == 1:
+            (written,) = subject.add(1)
+            while subject.connection.get("streams")["meta"]["serverTime"] < written["modified"] + 0.3:
+                pass
+
+    monitor.on("event", handle)
+    subject.add(1)
+    monitor.sync()
+    monitor.sync()
+    assert sorted(seen) == sorted(subject.events(SCOPE))
+
+
+def test_two_versions_with_one_time_are_both_delivered() -> None:
+    versions: list[dict[str, Any]] = [
+        {"id": "a", "modified": 5.0, "content": 1},
+        {"id": "a", "modified": 5.0, "content": 2},
+    ]
     ledger = Remembering(MemoryAnchorStore(), 10)
     ledger.begin(Anchor("f", 4.0), 6.0)
-    assert ledger.apply([Change("event", ledger_events[0])])
-    assert ledger.apply([Change("event", ledger_events[1])])
-    assert not ledger.apply([Change("event", ledger_events[1])])
+    assert ledger.apply([Change("event", versions[0])])
+    assert ledger.apply([Change("event", versions[1])])
+    assert not ledger.apply([Change("event", versions[1])])
 
 
 def test_everything_is_read_again_when_the_platforms_clock_falls(

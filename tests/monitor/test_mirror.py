@@ -5,11 +5,11 @@ import threading
 from typing import Any
 
 import pytest
-from pryv_sandbox import Sandbox
 from tests.monitor.conftest import Subject, own, wait_for
 
 from pryv import Connection
 from pryv_monitor import AnchorCorruptError, AnchorError, Monitor, SQLiteMirror
+from pryv_sandbox import Sandbox
 
 SCOPE = {"streams": ["pulse", "notes"]}
 NOW_ISH = 1_600_000_000

@@ -50,7 +50,7 @@ def windowed_subject(pytestconfig: pytest.Config, subject: Subject) -> Iterator[
         platform.kill()
 
 
-@pytest.mark.parametrize("changes", [600, pytest.param(10_800, marks=pytest.mark.long)])
+@pytest.mark.parametrize("changes", [600, pytest.param(12_000, marks=pytest.mark.long)])
 def test_six_writers_lose_nothing(changes: int, windowed_subject: Subject, tmp_path: Path) -> None:
     endpoint = windowed_subject.connection.api_endpoint
     mirror = SQLiteMirror(tmp_path / "mirror")
