@@ -10,6 +10,11 @@ import pytest
 from pryv import Connection, Service
 from pryv_sandbox import Sandbox
 
+from .peers.browser import driver, page
+from .peers.javascript import node
+
+__all__ = ["driver", "node", "page"]
+
 PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
 APP_ID = "pryv-sdk-tests"
 

@@ -3,102 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from selenium.webdriver import Chrome, Keys
+from tests.peers.browser import Page
 
 from pryv_sandbox import Account, Sandbox
 from pryv_sandbox.second_factor import CODE
 
-pytest.importorskip("selenium", reason="needs selenium")
-
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
-
 DIARY = {"streamId": "diary", "defaultName": "Journal", "level": "contribute"}
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    browser, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not chromedriver:
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(chromedriver))
-    yield driver
-    driver.quit()
-
-
-class Page:
-    """The consent page in a browser."""
-
-    def __init__(self, driver: webdriver.Chrome) -> None:
-        self._driver = driver
-
-    def open(self, url: str) -> None:
-        self._driver.get(url)
-
-    def wait_for(self, text: str) -> None:
-        """Wait until the text can be seen."""
-        WebDriverWait(self._driver, 10).until(lambda _: text in self.text, f"never saw {text!r}")
-
-    @property
-    def text(self) -> str:
-        return str(self._driver.execute_script("return document.body.innerText"))
-
-    @property
-    def url(self) -> str:
-        return str(self._driver.current_url)
-
-    def fill(self, form: str, **values: str) -> None:
-        """Fill a form in and send it."""
-        for name, value in values.items():
-            field = self._driver.find_element(By.CSS_SELECTOR, f"#{form} [name={name}]")
-            field.clear()
-            field.send_keys(value)
-        self._driver.find_element(By.CSS_SELECTOR, f"#{form} button.main").click()
-
-    def sign_in(self, account: Account) -> None:
-        self.fill("sign-in", username=account.username, password=account.password)
-
-    def click(self, text: str) -> None:
-        """Press the visible button with this text."""
-        buttons = self._driver.find_elements(By.TAG_NAME, "button")
-        next(button for button in buttons if button.is_displayed() and button.text == text).click()
-
-    def press(self, *keys: str) -> None:
-        """Type into whatever has the focus."""
-        for key in keys:
-            self._driver.switch_to.active_element.send_keys(key)
-
-    @property
-    def focused(self) -> str:
-        return str(self._driver.switch_to.active_element.text)
-
-
-@pytest.fixture
-def page(driver: webdriver.Chrome) -> Page:
-    return Page(driver)
 
 
 @pytest.fixture
@@ -342,7 +258,7 @@ def test_a_platform_that_cannot_be_reached(page: Page, pryv_sandbox: Sandbox, ac
     page.wait_for("What it asks for")
 
 
-def test_fits_a_phone(page: Page, driver: webdriver.Chrome, pryv_sandbox: Sandbox) -> None:
+def test_fits_a_phone(page: Page, driver: Chrome, pryv_sandbox: Sandbox) -> None:
     size = driver.get_window_size()
     driver.set_window_size(500, 800)
     try:

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.peers.javascript import Node
 
 from pryv_sandbox import Account, Sandbox
 
-SCRIPTS = Path(__file__).parent / "js"
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the client installed and the script that uses it."""
-    npm = shutil.which("npm")
-    if not npm or not shutil.which("node"):
-        pytest.skip("needs node and npm")
-    folder = tmp_path_factory.mktemp("js") / "client"
-    shutil.copytree(SCRIPTS, folder)
-    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    if installed.returncode:
-        pytest.skip(f"npm cannot install the client: {installed.stderr[-300:]}")
-    return folder
+SCRIPT = Path(__file__).parent / "js" / "client.cjs"
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +20,10 @@ def account(pryv_sandbox: Sandbox) -> Account:
 
 
 @pytest.fixture(scope="module")
-def outcome(client: Path, pryv_sandbox: Sandbox, account: Account) -> dict[str, Any]:
+def outcome(node: Node, pryv_sandbox: Sandbox, account: Account) -> dict[str, Any]:
     """What the client made of the platform, by step."""
-    command = ["node", "client.cjs", pryv_sandbox.service_info_url, account.username, account.password]
-    done = subprocess.run(command, cwd=client, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    outcome: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    output = node.run(SCRIPT, pryv_sandbox.service_info_url, account.username, account.password)
+    outcome: dict[str, Any] = json.loads(output.splitlines()[-1])
     return outcome
 
 
