@@ -1,0 +1,126 @@
+"""A connection's plain calls, and what it knows of its account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.pryv.conftest import META, Wire, error_reply, reply
+
+from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
+from pryv_sandbox import Sandbox
+
+Account = tuple[str, str, Connection]
+ENTRY = {"streamIds": ["diary"], "type": "note/txt", "content": "Hello"}
+
+
+def test_an_event_from_its_creation_to_its_end(new_account: Callable[[], Account]) -> None:
+    connection = new_account()[2]
+    connection.post("streams", {"id": "diary", "name": "Diary"})
+    event = connection.post("events", ENTRY)["event"]
+    path = f"events/{event['id']}"
+    assert connection.put(path, {"content": "Bye"})["event"]["content"] == "Bye"
+    assert connection.get(path)["event"]["content"] == "Bye"
+    assert connection.get("events", {"streams": ["diary"], "limit": 1})["events"][0]["id"] == event["id"]
+    assert connection.delete(path)["event"]["trashed"] is True
+    assert connection.delete(path)["eventDeletion"]["id"] == event["id"]
+    assert connection.get("events", {"streams": ["diary"], "state": "all"})["events"] == []
+
+
+def test_what_never_was_is_not_found(module_account: Account) -> None:
+    with pytest.raises(UnknownResourceError) as caught:
+        module_account[2].get("events/never-was")
+    assert (caught.value.status, caught.value.method) == (404, "GET events/never-was")
+
+
+def test_a_stream_may_go_with_its_events(new_account: Callable[[], Account]) -> None:
+    connection = new_account()[2]
+    connection.post("streams", {"id": "diary", "name": "Diary"})
+    connection.post("events", ENTRY)
+    connection.delete("streams/diary")
+    connection.delete("streams/diary", {"mergeEventsWithParent": False})
+    ids = [stream["id"] for stream in connection.get("streams", {"state": "all"})["streams"]]
+    assert "diary" not in ids
+
+
+def test_a_batch_may_be_posted_as_it_is(module_account: Account) -> None:
+    body = module_account[2].post("", [{"method": "streams.get", "params": {}}])
+    assert body["results"][0].keys() >= {"streams"}
+
+
+def test_what_is_known_of_an_access_is_asked_for_once(wire: Wire, connection: Connection) -> None:
+    wire.always = reply({"name": "app", "user": {"username": "alice"}})
+    assert connection.username() == "alice"
+    assert connection.access_info() is connection.access_info()
+    assert len(wire.requests) == 1
+    wire.always = reply({"name": "renamed", "user": {"username": "alice"}})
+    assert connection.access_info(force_refresh=True)["name"] == "renamed"
+    wire.always = error_reply(500, "unexpected-error")
+    with pytest.raises(Exception, match="unexpected-error"):
+        connection.access_info(force_refresh=True)
+    assert connection.access_info()["name"] == "renamed"
+
+
+def test_an_access_of_nobody(wire: Wire, connection: Connection) -> None:
+    with pytest.raises(PryvProtocolError, match="names no user"):
+        connection.username()
+
+
+def test_a_connection_tells_where_it_leads(wire: Wire) -> None:
+    with Connection(wire.api_endpoint.rstrip("/")) as connection:
+        assert connection.endpoint == f"{wire.url}user/"
+        assert connection.token == wire.token
+        assert connection.api_endpoint == wire.api_endpoint
+    with Connection(f"{wire.url}user/") as public:
+        assert public.token is None
+        public.get("events")
+    assert "authorization" not in wire.requests[-1].headers
+
+
+def test_a_connection_finds_its_platform(module_account: Account, platform_url: str) -> None:
+    with Connection(module_account[2].api_endpoint) as connection, Service(platform_url) as service:
+        assert connection.service is connection.service
+        assert connection.service.info().register == service.info().register
+    with Service(platform_url) as service, Connection(module_account[2].api_endpoint, service) as connection:
+        assert connection.service is service
+
+
+def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
+    with Connection(sandbox.create_account().api_endpoint) as connection:
+        assert connection.delta_time == 0
+        sandbox.faults.skew = 100
+        try:
+            connection.get("streams")
+            assert connection.delta_time == pytest.approx(100, abs=1)
+        finally:
+            sandbox.faults.skew = 0
+        for count in (2, 3, 4):
+            connection.api_one("streams.get")
+            assert connection.delta_time == pytest.approx(100 / count, abs=1)
+        before = connection.delta_time
+        list(connection.iter_events())
+        connection.get("events")
+        assert connection.delta_time == before
+
+
+def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:
+    wire.always = reply({"results": [{"events": [1], "none": None, "meta": META}]})
+    assert connection.api_one("events.get", expected_key="events") == [1]
+    for missing in ("event", "none"):
+        with pytest.raises(PryvProtocolError, match=missing):
+            connection.api_one("events.get", expected_key=missing)
+
+
+@pytest.mark.parametrize("service", ["https://pryv.me/service/info", 5, {}])
+def test_a_service_is_a_service(wire: Wire, service: Any) -> None:
+    with pytest.raises(TypeError, match="service is a"):
+        Connection(wire.api_endpoint, service)
+
+
+def test_an_add_on_that_is_missing_is_named(
+    wire: Wire, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    with pytest.raises(MissingAddonError, match="pip install pryv-socket-io"):
+        connection.socket  # noqa: B018
