@@ -16,6 +16,8 @@ from pryv_sandbox.second_factor import CODE, require
 from pryv_sandbox.serving import ServerThread
 from pryv_sandbox.settings import Settings
 
+from .caller import Caller
+
 
 def registration(**changes: Any) -> dict[str, Any]:
     username = f"user{secrets.token_hex(4)}"
@@ -175,14 +177,11 @@ def test_a_changed_password_replaces_the_old_one(pryv_sandbox: Sandbox) -> None:
 
 
 def test_the_account_shows_and_changes_its_fields(pryv_sandbox: Sandbox) -> None:
-    account = pryv_sandbox.create_account()
-    place = {"url": f"{pryv_sandbox.url}{account.username}/account", "headers": {"Authorization": account.token}}
-    changed = requests.put(**place, json={"language": "fr", "email": f"{account.username}@new.example"}, timeout=5)
-    shown = requests.get(**place, timeout=5).json()["account"]
-    assert changed.json()["account"] == shown
-    assert (shown["language"], shown["email"]) == ("fr", f"{account.username}@new.example")
-    refused = requests.put(**place, json={"storageUsed": 1}, timeout=5)
-    assert refused.status_code == 400
+    owner = Caller.of(pryv_sandbox)
+    changed = owner.put("account", {"language": "fr", "email": f"{owner.username}@new.example"})["account"]
+    assert owner.get("account")["account"] == changed
+    assert (changed["language"], changed["email"]) == ("fr", f"{owner.username}@new.example")
+    owner.put("account", {"storageUsed": 1}, 400)
 
 
 def test_a_profile_is_merged_key_by_key(pryv_sandbox: Sandbox) -> None:

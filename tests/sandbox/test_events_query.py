@@ -48,7 +48,8 @@ def _with_content(event: dict[str, Any]) -> dict[str, Any]:
 def names(reader: Caller, **params: Any) -> list[str]:
     """The descriptions of the events found, but for the account's own."""
     asked = {key: json.dumps(value) if isinstance(value, (dict, list)) else value for key, value in params.items()}
-    events = reader.get("events", **{"limit": 100, **asked})["events"]
+    asked.setdefault("limit", 100)
+    events = reader.call("GET", "events", params=asked)["events"]
     return [event["description"] for event in events if not event["id"].startswith(":")]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -41,7 +42,7 @@ def owner(process: tuple[int, str]) -> Caller:
     return owner
 
 
-def stream(owner: Caller, **params: object) -> requests.Response:
+def stream(owner: Caller, **params: Any) -> requests.Response:
     return requests.get(
         f"{owner.url}{owner.username}/events",
         params={"limit": 10 * EVENTS, "streams": "a", **params},
