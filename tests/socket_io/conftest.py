@@ -76,6 +76,7 @@ class Relay:
         cut_after: bytes from the platform after which a connection is reset; counts for connections made from now on.
         frozen: whether nothing is passed on any more, while connections stay open.
         connections: how many were made so far.
+        spoiled: bytes from the platform, and those of the same number to pass on in their place.
         received: what came from the platform.
         dropped: what was not passed on.
     """
@@ -88,6 +89,7 @@ class Relay:
         self.cut_after: int | None = None
         self.frozen = False
         self.connections = 0
+        self.spoiled: tuple[bytes, bytes] = (b"", b"")
         self.received = bytearray()
         self.dropped = bytearray()
         self._open: set[socket.socket] = set()
@@ -148,6 +150,7 @@ class Relay:
                         continue
                     if key.fileobj is platform:
                         self.received += data
+                        data = data.replace(*self.spoiled) if self.spoiled[0] else data
                     if key.fileobj is platform and left is not None:
                         data, left = data[:left], left - len(data)
                     key.data.sendall(data)

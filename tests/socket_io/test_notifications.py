@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, Account, Heard, eventually, socket_threads
+from .conftest import DIARY, QUICK, Account, Heard, Relay, eventually, socket_threads
 
 
 def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:
@@ -60,6 +62,15 @@ def test_callbacks_can_be_registered_before_open_and_taken_off(connection: Conne
     assert len(one) == 1
 
 
+@pytest.fixture
+def threads_take_short_turns() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("threads_take_short_turns")
 def test_a_thousand_notifications_come_in_order(sio: SocketIO, connection: Connection) -> None:
     # Told apart by their scopes: each event matches one of ten.
     sio.subscribe({str(digit): {"kind": "events", "query": {"types": [f"note/t{digit}"]}} for digit in range(10)})
@@ -264,3 +275,16 @@ def test_a_scope_the_platform_does_not_accept_is_an_error(sio: SocketIO) -> None
         sio.subscribe({"bad": {"kind": "bogus", "query": {}}})
     assert (refused.value.id, refused.value.method) == ("invalid-request-structure", "subscribe")
     assert sio.get_subscriptions() == {"scopes": {}}
+
+
+def test_a_platform_that_does_not_know_scopes(relayed: Connection, relay: Relay) -> None:
+    with SocketIO(relayed, reconnect=QUICK) as sio:
+        heard = Heard(sio)
+        error_id = b'"invalid-request-structure"'
+        relay.spoiled = (error_id, b'"invalid-method"'.ljust(len(error_id)))
+        assert sio.subscribe({"a": {"kind": "bogus", "query": {}}}) == {"ok": False}
+        relayed.post("events", DIARY)
+        assert heard.wait("eventsChanged") == [None]
+        relay.cut()
+        heard.wait("reconnect")
+        assert heard.of("error") == []

@@ -16,6 +16,7 @@ from pryv_socket_io import Notification, SocketIO
 
 from .conftest import DIARY, QUICK, Account, Heard, Relay, eventually, socket_threads
 
+ENDLESS = RetryPolicy(attempts=1_000_000, backoff=0.05, max_backoff=0.05)
 PING = b"\x81\x012"
 
 
@@ -38,6 +39,38 @@ def test_it_comes_back_and_says_so(far: SocketIO, relay: Relay, connection: Conn
     assert heard.of("disconnect") == ["transport error"] * 3
     assert heard.of("reconnect") == [1] * 3
     assert "stream" in far.api([{"method": "streams.create", "params": {"id": "x", "name": "X"}}])[0]
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        (b'["eventsChanged"]', b'["eventsChanged"}'),
+        (b'["eventsChanged"]', b'{"eventsChanged":'),
+        (b'["eventsChanged"]', b"               []"),
+        (b"\x8142/", b"\x814x/"),
+        (b"42/", b"92/"),
+        (b"42/", b"4\xff/"),
+    ],
+)
+def test_what_is_no_message_does_not_end_the_socket(
+    far: SocketIO, relay: Relay, connection: Connection, spoiled: tuple[bytes, bytes]
+) -> None:
+    heard = Heard(far)
+    relay.spoiled = spoiled
+    connection.post("events", DIARY)
+    eventually(lambda: b"eventsChanged" in relay.received)
+    relay.spoiled = (b"", b"")
+    eventually(lambda: works(far))
+    connection.post("events", DIARY)
+    heard.wait("eventsChanged")
+    assert heard.of("error") == []
+
+
+def works(sio: SocketIO) -> bool:
+    try:
+        return "events" in sio.api([{"method": "events.get"}])[0]
+    except PryvConnectionError:
+        return False
 
 
 def test_an_iterator_goes_on(far: SocketIO, relay: Relay, connection: Connection) -> None:
@@ -157,7 +190,7 @@ def test_a_revoked_token_ends_it(account: Account) -> None:
     access = account[2].post("accesses", {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}]})[
         "access"
     ]
-    with Connection(access["apiEndpoint"]) as connection, SocketIO(connection, reconnect=QUICK) as sio:
+    with Connection(access["apiEndpoint"]) as connection, SocketIO(connection, reconnect=ENDLESS) as sio:
         heard = Heard(sio)
         account[2].delete(f"accesses/{access['id']}")
         (error,) = heard.wait("error")

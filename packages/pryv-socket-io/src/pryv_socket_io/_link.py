@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import attrs
 import engineio  # type: ignore[import-untyped]
 import socketio  # type: ignore[import-untyped]
+from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
 from pryv import PryvConnectionError, PryvError, PryvTimeoutError
 from pryv.addons import HttpSettings, api_error, redact_data
@@ -24,7 +25,7 @@ from pryv_socket_io._websocket import WebSocket
 _log = logging.getLogger("pryv.socket")
 
 # The libraries log URLs and messages with the tokens in them.
-_silent = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
+_silent: Any = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
 
 
 @attrs.frozen
@@ -64,7 +65,7 @@ class _Engine(engineio.Client):  # type: ignore[misc]
         self._running = 2
         self._guard = threading.Lock()
 
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> threading.Thread | None:
+    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Handle a message at once; run the loop that reads, or the one that writes, on a thread."""
         if target == self.handlers["message"]:
             self._guarded(partial(target, *args))
@@ -235,7 +236,7 @@ class Link:
                     )
                     self._unanswered.add(answer)
                     return
-                except socketio.exceptions.SocketIOError:
+                except SocketIOError:
                     pass
         raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
 
