@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Subject, own, wait_for
+from tests.monitor.conftest import Subject, own, wait_for, wait_for_count
 
 from pryv import Connection
 from pryv_monitor import AnchorCorruptError, AnchorError, Monitor, SQLiteMirror
@@ -228,6 +228,20 @@ def test_large_numbers_and_odd_texts_are_kept(sandbox: Sandbox, subject: Subject
         subject.add(1, type="test/any", content=content)
     Monitor(subject.connection, SCOPE, mirror=mirror).sync()
     subject.assert_mirrored(mirror, SCOPE)
+
+
+def test_a_failed_pass_of_a_monitor_that_goes_on_is_undone(subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.add(3)
+    seen: list[str] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event["id"])
+        if len(seen) == 2:
+            raise LookupError
+
+    with Monitor(subject.connection, SCOPE, mirror=mirror).on("event", handle):
+        wait_for_count(lambda: seen, 5)
+    assert set(seen) == set(subject.events(SCOPE))
 
 
 def test_two_monitors_on_one_mirror_take_turns(subject: Subject, mirror: SQLiteMirror) -> None:
