@@ -167,7 +167,9 @@ def test_a_token_is_encoded_in_the_handshake() -> None:
 
 def test_a_platform_that_is_not_there(known: Connection, relay: Relay) -> None:
     relay.close()
-    assert type(failure_of(known)) is PryvConnectionError
+    failure = failure_of(known)
+    assert type(failure) is PryvConnectionError
+    assert not failure.sent
 
 
 def test_an_answer_that_is_none_of_a_socket(known: Connection, sandbox: Any) -> None:

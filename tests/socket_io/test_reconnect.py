@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
 from pryv_sandbox import Sandbox
@@ -264,4 +265,5 @@ def test_many_losses_leave_nothing_behind(far: SocketIO, relay: Relay) -> None:
         relay.cut()
         heard.wait("reconnect", count)
     assert sorted(socket_threads()) == threads
+    assert len(connected_clients) == 1
     assert not [error for error in heard.of("error") if isinstance(error, PryvError)]

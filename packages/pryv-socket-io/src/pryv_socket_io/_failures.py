@@ -28,7 +28,7 @@ def refusal(told: Any, token: str | None) -> PryvError:
     for pattern, error_id in _REFUSALS:
         if pattern.search(message):
             return api_error({"id": error_id, "message": message}, method="socket")
-    return PryvConnectionError(f"socket: the platform lets nobody in: {message}")
+    return PryvConnectionError(f"socket: the platform lets nobody in: {message}", sent=False)
 
 
 def connection_failure(failure: BaseException, host: str) -> PryvConnectionError:
@@ -36,15 +36,15 @@ def connection_failure(failure: BaseException, host: str) -> PryvConnectionError
     chain = _chain(failure)
     for error in chain:
         if isinstance(error, WebSocketBadStatusException):
-            return PryvConnectionError(f"socket: {host} answered with HTTP {error.status_code}")
+            return PryvConnectionError(f"socket: {host} answered with HTTP {error.status_code}", sent=False)
         if isinstance(error, (TimeoutError, WebSocketTimeoutException)):
-            return PryvTimeoutError(f"socket: no answer from {host} in time")
+            return PryvTimeoutError(f"socket: no answer from {host} in time", sent=False)
         if isinstance(error, ssl.SSLError):
             reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
-            return PryvTlsError(f"socket: the TLS connection to {host} failed: {reason}")
+            return PryvTlsError(f"socket: the TLS connection to {host} failed: {reason}", sent=False)
     root = chain[-1]
     reason = getattr(root, "strerror", None) or (redact(str(root)) if isinstance(root, OSError) else "")
-    return PryvConnectionError(f"socket: no connection to {host}: {reason or type(root).__name__}")
+    return PryvConnectionError(f"socket: no connection to {host}: {reason or type(root).__name__}", sent=False)
 
 
 def _chain(failure: BaseException) -> list[BaseException]:

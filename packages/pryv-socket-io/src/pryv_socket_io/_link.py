@@ -139,7 +139,7 @@ class Link:
             ApiError: the platform refuses the token, or does not know the user.
             PryvConnectionError: there is no connection.
         """
-        late = PryvTimeoutError(f"socket: no connection to {self._address.host} within {timeout:g} s")
+        late = PryvTimeoutError(f"socket: no connection to {self._address.host} within {timeout:g} s", sent=False)
         watchdog = threading.Timer(timeout, self._cut_because, (late,))
         watchdog.name, watchdog.daemon = "pryv-socket-watchdog", True
         failure: BaseException | None = None
@@ -191,7 +191,7 @@ class Link:
 
     def close(self) -> None:
         """End the connection, or the attempt to make it; `ended` is set soon after."""
-        self._cut_because(PryvConnectionError("socket: closed while it was opening"))
+        self._cut_because(PryvConnectionError("socket: closed while it was opening", sent=False))
 
     @property
     def threads(self) -> list[threading.Thread]:
@@ -278,7 +278,7 @@ class Link:
             self.ended.set()
             unanswered, self._unanswered = self._unanswered, set()
         if not self._entered.done():
-            self._entered.set_exception(PryvConnectionError(f"socket: {self._address.host} hung up"))
+            self._entered.set_exception(PryvConnectionError(f"socket: {self._address.host} hung up", sent=False))
         for answer in unanswered:
             answer.set_exception(PryvConnectionError("socket: the connection was lost before the answer came"))
         self._websocket.release()
