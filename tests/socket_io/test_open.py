@@ -179,7 +179,7 @@ def test_an_answer_that_is_none_of_a_socket(known: Connection, sandbox: Any) -> 
 
 def test_a_redirect_is_not_followed(known: Connection, sandbox: Any) -> None:
     with contextlib.closing(Relay("127.0.0.1", 1)) as elsewhere:
-        sandbox.faults.relocated(f"http://127.0.0.1:{elsewhere.port}", path="/socket.io/")
+        sandbox.faults.relocated(f"ws://127.0.0.1:{elsewhere.port}", path="/socket.io/")
         assert type(failure_of(known)) is PryvConnectionError
         assert not elsewhere.connections
 
