@@ -49,11 +49,12 @@ def test_takes_times_of_day_and_numbers_as_text(writer: Caller) -> None:
     writer.post(place, flat(["timestamp", "value"], [999, 1]), 400)
 
 
-def test_the_event_lasts_to_its_last_point(writer: Caller) -> None:
-    event_id = make_series(writer)
-    writer.post(f"events/{event_id}/series", flat(["deltaTime", "value"], [9, 1], [4, 1]), 200)
-    writer.post(f"events/{event_id}/series", flat(["deltaTime", "value"], [6, 1]), 200)
-    assert writer.get(f"events/{event_id}")["event"]["duration"] == 9
+def test_points_leave_the_event_as_it_is(writer: Caller) -> None:
+    place = f"events/{make_series(writer)}"
+    before = writer.get(place)["event"]
+    writer.post(f"{place}/series", flat(["deltaTime", "value"], [9, 1], [4, 1]), 200)
+    assert writer.get(place)["event"] == before
+    assert "duration" not in before
 
 
 def test_optional_fields_may_be_left_out_or_empty(writer: Caller) -> None:

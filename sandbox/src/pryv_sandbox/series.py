@@ -25,22 +25,21 @@ _DELTA_TIME = "deltaTime"
 _TIMESTAMP = "timestamp"
 
 
-async def add_points(context: Context, additions: Any) -> None:
+def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
     """Add points to series, all or nothing: pairs of an event id and the points in ``flatJSON``.
+
+    The events themselves stay as they are, and nobody is told.
 
     Raises:
         ApiError: if an event is not there or not a series, may not be written to, or has no such points.
     """
-    now = await context.stamp()
     parsed = []
     for event_id, points in additions:
         key, event = _find_writable(context, event_id)
-        parsed.append((key, event, _parse(points, event)))
+        parsed.append((key, _parse(points, event)))
     with context.platform.transaction():
-        for key, _, matrix in parsed:
+        for key, matrix in parsed:
             _store(context, key, matrix)
-    for key, _, (fields, rows) in parsed:
-        _extend(context, key, max((row[fields.index(_DELTA_TIME)] for row in rows), default=0), now)
 
 
 def batch_additions(body: Any) -> list[tuple[str, Any]]:
@@ -181,11 +180,3 @@ def _store(context: Context, key: int, matrix: Matrix) -> None:
         "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET doc = json_patch(doc, excluded.doc)",
         ((key, row[at], json.dumps(dict(zip(names, row[:at] + row[at + 1 :], strict=True)))) for row in rows),
     )
-
-
-def _extend(context: Context, key: int, delta_time: float, now: float) -> None:
-    """Let the event last to its last point."""
-    (doc,) = context.platform.db.execute("SELECT doc FROM events WHERE key = ?", (key,)).fetchone()
-    event = json.loads(doc)
-    duration = max(delta_time, event.get("duration") or 0)
-    events.replace(context, key, {**event, "duration": duration, "modified": now, "modifiedBy": context.author})

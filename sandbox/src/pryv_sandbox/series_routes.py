@@ -41,14 +41,14 @@ def _handler(
 @routes.post("/{username}/events/{id}/series")
 @_handler
 async def _add(request: web.Request, context: Context) -> dict[str, Any]:
-    await series.add_points(context, [(request.match_info["id"], await read_json(request))])
+    series.add_points(context, [(request.match_info["id"], await read_json(request))])
     return {"status": "ok"}
 
 
 @routes.post("/{username}/series/batch")
 @_handler
 async def _add_batch(request: web.Request, context: Context) -> dict[str, Any]:
-    await series.add_points(context, series.batch_additions(await read_json(request)))
+    series.add_points(context, series.batch_additions(await read_json(request)))
     return {"status": "ok"}
 
 
