@@ -125,14 +125,13 @@ def test_exit_codes(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:
 
 
 def test_a_reader_that_goes_away_commits_nothing(subject: Subject, shell: Shell) -> None:
-    subject.add(300, type="note/txt", content="x" * 5000)
+    subject.add(1)
     arguments = ("sync", "--anchor", "anchor", "--jsonl", "--scope", SCOPE)
     with shell.start(*arguments) as process:
         assert process.stdout is not None
-        process.stdout.readline()
         process.stdout.close()
         process.wait(30)
-    assert len(shell.run(*arguments)[1].splitlines()) == 301
+    assert len(shell.run(*arguments)[1].splitlines()) == 2
 
 
 def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:

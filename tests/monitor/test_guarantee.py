@@ -14,7 +14,6 @@ from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_monitor import (
     Anchor,
     AnchorMismatchError,
-    Change,
     FileAnchorStore,
     MemoryAnchorStore,
     Monitor,
@@ -275,9 +274,9 @@ def test_two_versions_with_one_time_are_both_delivered() -> None:
     ]
     ledger = Remembering(MemoryAnchorStore(), 10)
     ledger.begin(Anchor("f", 4.0), 6.0)
-    assert ledger.apply([Change("event", versions[0])])
-    assert ledger.apply([Change("event", versions[1])])
-    assert not ledger.apply([Change("event", versions[1])])
+    assert ledger.apply("event", [versions[0]])
+    assert ledger.apply("event", [versions[1]])
+    assert not ledger.apply("event", [versions[1]])
 
 
 def test_everything_is_read_again_when_the_platforms_clock_falls(

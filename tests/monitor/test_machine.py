@@ -150,7 +150,7 @@ class Account(RuleBasedStateMachine):
         self.delivered.add(change)
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.long)])
 def test_any_order_of_things(examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pass, "WINDOW", 3)
     monkeypatch.setattr("pryv_monitor._source._BATCH", 2)

@@ -73,7 +73,7 @@ def test_events_moved_by_the_deletion_of_their_stream_are_found(
 ) -> None:
     subject.create_stream("child", "pulse")
     subject.add(3, streamIds=kept)
-    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror, overlap=0)
     monitor.sync()
     for _ in range(2):
         subject.connection.delete("streams/child", {"mergeEventsWithParent": True})

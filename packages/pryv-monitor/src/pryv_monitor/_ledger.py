@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
 from ._json import encode, essence
 from .anchor import Anchor
-from .changes import Change
+from .changes import Kind
 from .stores import AnchorStore
+
+Item = Any
+"""An event, a deletion, or the tree of streams."""
 
 
 class Ledger(AnchorStore, Protocol):
@@ -24,8 +27,8 @@ class Ledger(AnchorStore, Protocol):
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin a pass that starts from `anchor` at the platform's time `now`."""
 
-    def apply(self, changes: Sequence[Change]) -> list[Change]:
-        """Take in changes of one kind and return those that are new."""
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Item]:
+        """Take in items of one kind and return those that are new."""
 
     def in_doubt(self) -> bool:
         """Tell whether events may have changed in a way that only reading the whole scope shows."""
@@ -59,18 +62,18 @@ class Remembering:
         self._remembered = dict(anchor.remembered)
         self._read_again = (now if anchor.reached is None else min(now, anchor.since)) - self._overlap
 
-    def apply(self, changes: Sequence[Change]) -> list[Change]:
-        """Return the changes not remembered, and remember them."""
-        return [change for change in changes if self._is_new(change)]
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Item]:
+        """Return the items not remembered, and remember them."""
+        if kind == "streams":
+            before, self._streams = self._streams, _digest(encode(items))
+            return [] if self._streams == before else list(items)
+        stamp = "modified" if kind == "event" else "deleted"
+        return [item for item in items if self._is_new(item, item[stamp])]
 
-    def _is_new(self, change: Change) -> bool:
-        if change.kind == "streams":
-            before, self._streams = self._streams, _digest(encode(change.data))
-            return self._streams != before
-        stamp: float = change.data["modified" if change.kind == "event" else "deleted"]
+    def _is_new(self, item: Item, stamp: float) -> bool:
         if stamp <= self._read_again and not self._remembered:
             return True
-        digest = _digest(essence(change.data))
+        digest = _digest(essence(item))
         is_new = digest not in self._remembered
         if stamp > self._read_again:
             self._remembered[digest] = stamp

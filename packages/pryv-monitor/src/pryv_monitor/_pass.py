@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ from ._ledger import Ledger
 from ._reader import Reader
 from ._source import Source
 from .anchor import Anchor
-from .changes import Change, Kind, SyncReport
+from .changes import Kind, SyncReport
 from .errors import AnchorError, AnchorMismatchError
 from .scope import END, START
 
@@ -21,10 +21,14 @@ WINDOW = 5000
 """Events after which reading the whole scope is committed."""
 
 
-class Pass(Iterator[Change]):
-    """The new changes of one pass.
+Batch = tuple[Kind, list[Any]]
+"""New items of one kind."""
 
-    A change counts as delivered when the one after it is asked for, and the pass is committed when it ends. Closed
+
+class Pass(Iterator[Batch]):
+    """The new changes of one pass, in batches.
+
+    A batch counts as delivered when the one after it is asked for, and the pass is committed when it ends. Closed
     before, or failed, it leaves nothing behind but the windows of a first reading that were committed before.
 
     Args:
@@ -46,18 +50,18 @@ class Pass(Iterator[Change]):
         self._reader = reader
         self._overlap = overlap
         self._counts: dict[Kind, int] = {"event": 0, "eventDelete": 0, "streams": 0}
-        self._read = 0
+        self._duplicates = 0
         self._round = round
-        self._changes = self._run()
+        self._batches = self._run()
 
-    def __next__(self) -> Change:
-        return next(self._changes)
+    def __next__(self) -> Batch:
+        return next(self._batches)
 
     def close(self) -> None:
         """End the pass; what it has not committed is not delivered."""
-        self._changes.close()
+        self._batches.close()
 
-    def _run(self) -> Generator[Change, None, None]:
+    def _run(self) -> Generator[Batch, None, None]:
         begin = time.monotonic()
         try:
             yield from self._once()
@@ -69,12 +73,12 @@ class Pass(Iterator[Change]):
             events=self._counts["event"],
             event_deletions=self._counts["eventDelete"],
             streams_changed=self._counts["streams"] > 0,
-            duplicates=self._read - self._counts["event"] - self._counts["eventDelete"],
+            duplicates=self._duplicates,
             anchor=anchor,
             seconds=time.monotonic() - begin,
         )
 
-    def _once(self) -> Generator[Change, None, None]:
+    def _once(self) -> Generator[Batch, None, None]:
         anchor = self._ledger.load()
         if anchor is not None and anchor.fingerprint != self._source.fingerprint:
             raise AnchorMismatchError("the anchor belongs to another account or scope; reset it to start over")
@@ -103,7 +107,7 @@ class Pass(Iterator[Change]):
         since, reached = (now, START) if floor is None else (floor, END)
         return Anchor(self._source.fingerprint, since, reached, round=before.round + 1 if before else 1)
 
-    def _whole(self, anchor: Anchor) -> Generator[Change, None, Anchor]:
+    def _whole(self, anchor: Anchor) -> Generator[Batch, None, Anchor]:
         """Read all events by their time, committing window by window; what changes meanwhile is read afterwards."""
         start = anchor.reached
         if start is None or start == END:
@@ -120,15 +124,15 @@ class Pass(Iterator[Change]):
             uncommitted += len(events)
         return anchor
 
-    def _changed(self, since: float) -> Generator[Change, None, None]:
+    def _changed(self, since: float) -> Generator[Batch, None, None]:
         for items in self._source.changed(self._reader, since):
             yield from self._new("event", [item for item in items if "deleted" not in item])
             yield from self._new("eventDelete", [item for item in items if "deleted" in item])
 
-    def _new(self, kind: Kind, data: Iterable[Any]) -> Generator[Change, None, None]:
-        changes = [Change(kind, item) for item in data]
+    def _new(self, kind: Kind, items: list[Any]) -> Generator[Batch, None, None]:
+        new = self._ledger.apply(kind, items)
+        self._counts[kind] += len(new)
         if kind != "streams":
-            self._read += len(changes)
-        for change in self._ledger.apply(changes):
-            self._counts[kind] += 1
-            yield change
+            self._duplicates += len(items) - len(new)
+        if new:
+            yield kind, new

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from ._json import decode, encode, essence, is_account_field
 from ._query import Query
 from ._streams import flattened, nested
 from .anchor import Anchor
-from .changes import Change
+from .changes import Kind
 from .errors import AnchorCorruptError, AnchorError
 
 _MIGRATIONS: Final = (
@@ -192,17 +192,19 @@ class SQLiteMirror:
         self._finishing = anchor.reached is not None
         self._vanished = set()
 
-    def apply(self, changes: Sequence[Change]) -> list[Change]:
-        """Take in changes of one kind and return those that make a difference.
+    def apply(self, kind: Kind, items: Sequence[Any]) -> list[Any]:
+        """Take in items of one kind and return those that make a difference.
 
         Raises:
             AnchorError: they cannot be written.
         """
-        if not changes:
-            return []
-        apply = {"event": self._apply_events, "eventDelete": self._apply_deletions, "streams": self._apply_streams}
+        apply: dict[Kind, Callable[[sqlite3.Connection, Any], list[Any]]] = {
+            "event": self._apply_events,
+            "eventDelete": self._apply_deletions,
+            "streams": self._apply_streams,
+        }
         with self._translated():
-            return apply[changes[0].kind](self._begun(), changes)
+            return apply[kind](self._begun(), items)
 
     def in_doubt(self) -> bool:
         """Tell whether an event is in a stream that is gone: the platform may have moved it without a trace."""
@@ -217,11 +219,10 @@ class SQLiteMirror:
         if self._writer is not None and self._writer.in_transaction:
             self._writer.rollback()
 
-    def _apply_events(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Change]:
-        texts = dict(db.execute(_KNOWN, (encode([change.data["id"] for change in changes]),)))
+    def _apply_events(self, db: sqlite3.Connection, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        texts = dict(db.execute(_KNOWN, (encode([event["id"] for event in events]),)))
         rows, same, new = {}, [], []
-        for change in changes:
-            event = change.data
+        for event in events:
             event_id, text = event["id"], encode(event)
             known = texts.get(event_id)
             if known is not None and (known == text or _same_field(known, event)):
@@ -229,24 +230,22 @@ class SQLiteMirror:
                 continue
             texts[event_id] = text
             rows[event_id] = (event_id, event["time"], text, self._round)
-            new.append(change)
+            new.append(event)
         db.executemany(_UPSERT, rows.values())
         if self._finishing:
             db.executemany("UPDATE events SET round = ? WHERE id = ?", same)
         return new
 
-    def _apply_deletions(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Change]:
+    def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         new = []
-        for change in changes:
-            deletion = change.data
+        for deletion in deletions:
             if db.execute("DELETE FROM events WHERE id = ?", (deletion["id"],)).rowcount:
                 row = (deletion["id"], deletion["deleted"], encode(deletion))
                 db.execute("INSERT OR REPLACE INTO deletions VALUES (?, ?, ?)", row)
-                new.append(change)
+                new.append(deletion)
         return new
 
-    def _apply_streams(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[Change]:
-        (change,) = changes
+    def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[list[dict[str, Any]]]) -> list[Any]:
         before = {row[0]: row for row in db.execute("SELECT id, parent_id, name, trashed, position, json FROM streams")}
         after = {
             stream["id"]: (
@@ -257,14 +256,15 @@ class SQLiteMirror:
                 position,
                 encode(stream),
             )
-            for position, stream in enumerate(flattened(change.data))
+            for tree in trees
+            for position, stream in enumerate(flattened(tree))
         }
         if before == after and self.load() is not None:
             return []
         self._vanished = before.keys() - after.keys()
         db.execute("DELETE FROM streams")
         db.executemany("INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?)", after.values())
-        return [change]
+        return list(trees)
 
     def _begun(self) -> sqlite3.Connection:
         if self._writer is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import Any, Final
@@ -328,12 +328,13 @@ class Monitor:
     def _yield_pass(self, activity: Activity, patience: Patience) -> Generator[Change, None, bool]:
         """Do as `_make_pass`, but yield the changes."""
         try:
-            with closing(self._new_pass(activity)) as changes:
-                for change in changes:
-                    activity.check()
-                    yield change
-                    activity.heard()
-            self._ended(activity, patience, changes.report)
+            with closing(self._new_pass(activity)) as batches:
+                for kind, items in batches:
+                    for item in items:
+                        activity.check()
+                        yield Change(kind, item)
+                        activity.heard()
+            self._ended(activity, patience, batches.report)
         except CalledOffError:
             return False
         except Exception as error:  # noqa: BLE001  (raised again where patience is over)
@@ -355,14 +356,20 @@ class Monitor:
         return Pass(self._source, self._ledger, activity.reader, self._overlap, round=round)
 
     def _pass(self, activity: Activity, round: int = 1) -> SyncReport:
-        with closing(self._new_pass(activity, round)) as changes:
-            for change in changes:
+        with closing(self._new_pass(activity, round)) as batches:
+            for kind, items in batches:
                 activity.check()
-                self._handling = change
-                for callback in tuple(self._listeners[change.kind]):
-                    callback(change.data)
-                self._handling = None
-        return changes.report
+                callbacks = tuple(self._listeners[kind])
+                for item in items if callbacks else ():
+                    self._handle(activity, Change(kind, item), callbacks)
+        return batches.report
+
+    def _handle(self, activity: Activity, change: Change, callbacks: Iterable[Callback]) -> None:
+        activity.check()
+        self._handling = change
+        for callback in callbacks:
+            callback(change.data)
+        self._handling = None
 
     def _ended(self, activity: Activity, patience: Patience, report: SyncReport) -> None:
         for callback in tuple(self._listeners["ready"]):
