@@ -78,6 +78,7 @@ def test_files_are_added_and_removed(writer: Caller) -> None:
     event = attach(writer)
     place = f"events/{event['id']}"
     added = writer.call("POST", place, files={"one": ("1.txt", b"1"), "two": ("2.txt", b"22")})["event"]
+    assert {attachment["type"] for attachment in added["attachments"][-2:]} == {"text/plain"}
     assert [item["fileName"] for item in added["attachments"]] == ["file.bin", "1.txt", "2.txt"]
     assert writer.get("account")["account"]["storageUsed"]["attachedFiles"] == len(FILE) + 3
     left = writer.delete(f"{place}/{added['attachments'][1]['id']}")["event"]

@@ -90,10 +90,11 @@ def test_lists_every_problem_of_the_parameters(writer: Caller) -> None:
     ]
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"[1", b'{"a": NaN}', b'{"a": 1e999}', b"\xff"])
-def test_refuses_what_is_not_json(writer: Caller, body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"{", b"[1", b'{"a": NaN}', b'{"a": 1e999}', b"\xff", b'"text"', b"1", b"null"])
+def test_refuses_what_is_no_json_object_or_array(writer: Caller, body: bytes) -> None:
     headers = {"Authorization": writer.token, "Content-Type": "application/json"}
-    writer.call("POST", "events", 400, data=body, headers=headers)
+    error = writer.call("POST", "events", 400, data=body, headers=headers)["error"]
+    assert error["id"] == "invalid-request-structure"
 
 
 def test_refuses_a_body_of_more_than_ten_megabytes(writer: Caller) -> None:

@@ -109,10 +109,10 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 
 
 async def read_json(request: web.Request) -> Any:
-    """The request's JSON body; an empty object without one.
+    """The request's JSON body, an object or an array; an empty object without one.
 
     Raises:
-        ApiError: if it is not JSON, or too long.
+        ApiError: if it is neither, or too long.
     """
     try:
         body = await request.read()
@@ -120,7 +120,10 @@ async def read_json(request: web.Request) -> Any:
         raise invalid_request_structure("request entity too large") from None
     if not body or request.content_type != "application/json":
         return {}
-    return parse_json(body)
+    value = parse_json(body)
+    if not isinstance(value, (dict, list)):
+        raise invalid_request_structure("The body must be an object or an array.")
+    return value
 
 
 def parse_json(text: bytes) -> Any:

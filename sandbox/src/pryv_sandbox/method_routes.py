@@ -121,7 +121,7 @@ async def _keep(part: BodyPartReader, context: Context) -> Attachment:
         while chunk := await part.read_chunk(64 * 1024):
             yield part.decode(chunk)
 
-    media_type = part.headers.get("Content-Type", "application/octet-stream")
+    media_type = part.headers.get("Content-Type", "text/plain")
     return await context.platform.files.receive(chunks(), part.filename or "", media_type)
 
 
