@@ -14,6 +14,7 @@ from pryv import (
     ForbiddenError,
     InvalidAccessTokenError,
     PryvConnectionError,
+    PryvProtocolError,
     StaleAccessIdError,
     UnknownResourceError,
 )
@@ -151,6 +152,13 @@ def test_a_serial_is_tried_once(wire: Wire, connection: Connection) -> None:
     with pytest.raises(StaleAccessIdError):
         connection.revoke()
     assert [request.json()[0]["params"]["id"] for request in wire.requests[1:]] == ["a", "a:3"]
+
+
+def test_an_access_without_an_id(wire: Wire, connection: Connection) -> None:
+    with pytest.raises(PryvProtocolError, match="no id"):
+        connection.revoke()
+    assert connection.revoke(throw_on_fail=False) is None
+    assert len(wire.requests) == 1
 
 
 def test_a_token_of_another_s_that_has_expired_is_not_a_success(wire: Wire, connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pryv.errors import InvalidAccessTokenError, StaleAccessIdError, UnknownResourceError
+from pryv.errors import InvalidAccessTokenError, PryvProtocolError, StaleAccessIdError, UnknownResourceError
 from pryv.utils import parse_access_ref, serialize_access_ref
 
 if TYPE_CHECKING:
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 def revoke(connection: Connection, using: Connection) -> dict[str, Any] | None:
     """Delete the access of `connection` with a call of `using`; return `None` if it is deleted already."""
     try:
-        access_id = connection.access_info()["id"]
+        access_id = connection.access_info().get("id")
     except InvalidAccessTokenError:
         return None
+    if not isinstance(access_id, str):
+        raise PryvProtocolError("GET access-info: the answer has no id")
     try:
         return _delete(using, access_id)
     except UnknownResourceError:

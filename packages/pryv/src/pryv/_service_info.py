@@ -60,7 +60,7 @@ class ServiceInfo(Mapping[str, Any]):
     serial: str | None = None
     assets: Mapping[str, Any] = attrs.field(factory=dict)
     features: Mapping[str, Any] = attrs.field(factory=dict)
-    _wire: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    _wire: Mapping[str, Any] = attrs.field(alias="wire", factory=dict, repr=False)
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> ServiceInfo:

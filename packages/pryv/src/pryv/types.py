@@ -201,15 +201,15 @@ class AuthRequest(TypedDict, total=False):
     serviceInfo: dict[str, Any]
 
 
-class Hosting(TypedDict, total=False):
+class Hosting(TypedDict):
     """A place accounts can be hosted at."""
 
     key: str
-    name: str
-    description: str
+    name: str | None
+    description: str | None
     region: str
     zone: str
-    availableCore: str
+    availableCore: str | None
     available: bool
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -122,8 +121,9 @@ class Http:
             PryvConnectionError: there is no whole answer.
         """
         start = time.monotonic()
+        attempt = 1
         sent = False
-        for attempt in itertools.count(1):
+        while True:
             outcome = self._try(request, start, resent=sent)
             wait = self.retry.wait(attempt, outcome.retry_after if isinstance(outcome, Answer) else None)
             late = time.monotonic() - start + wait > self.retry.deadline
@@ -132,6 +132,7 @@ class Http:
             sent = sent or outcome.sent
             _log.info("%s: try %d failed, the next in %.1f s", request.label, attempt, wait)
             time.sleep(wait)
+            attempt += 1
         try:
             if isinstance(outcome, PryvConnectionError):
                 raise outcome
