@@ -46,6 +46,7 @@ format:
 # Check types
 typecheck *params:
     mypy "$@"
+    pyright
 
 # See a real recording go into an account and come back
 demo *params:

@@ -1,0 +1,361 @@
+"""Uses every public name as a program would, for type checkers to read; it is not run."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+import pryv
+from pryv import (
+    ERRORS,
+    AccessRefusedError,
+    AccessRequest,
+    AccessTimeoutError,
+    ApiError,
+    Call,
+    Connection,
+    EventStream,
+    ForbiddenError,
+    IntegrityError,
+    InvalidAccessTokenError,
+    InvalidCredentialsError,
+    InvalidParametersError,
+    ItemAlreadyExistsError,
+    MfaRequiredError,
+    MissingAddonError,
+    PryvConnectionError,
+    PryvError,
+    PryvProtocolError,
+    PryvStreamError,
+    PryvTimeoutError,
+    PryvTlsError,
+    RateLimitedError,
+    RetryPolicy,
+    Series,
+    ServerError,
+    Service,
+    ServiceAssets,
+    ServiceInfo,
+    StaleAccessIdError,
+    StreamedEvents,
+    TooManyResultsError,
+    UnknownResourceError,
+    addons,
+    auth,
+    connect_from_key,
+    types,
+    utils,
+)
+
+
+def connections(service: Service) -> None:
+    retry = RetryPolicy(attempts=5, backoff=0.1, max_backoff=1, deadline=30)
+    wait: float = retry.wait(2, retry_after=1.5)
+    plain = Connection("https://TOKEN@alice.pryv.me/")
+    plain.close()
+    with Connection(
+        "https://TOKEN@alice.pryv.me/",
+        service,
+        timeout=(wait, None),
+        retry=None,
+        session=requests.Session(),
+        chunk_size=10,
+    ) as connection:
+        token: str | None = connection.token
+        endpoints: list[str] = [connection.endpoint, connection.api_endpoint]
+        delta_time: float = connection.delta_time
+        platform: Service = connection.service
+        username: str = connection.username()
+        info: types.AccessInfo = connection.access_info(force_refresh=True, timeout=None)
+        permissions: list[types.Permission] = info.get("permissions", [])
+        socket = connection.socket
+        logging.info("%s", (token, endpoints, delta_time, platform, username, permissions, socket))
+
+
+def calls(connection: Connection) -> None:
+    def handle(result: dict[str, Any], call: Call) -> None:
+        logging.info("%s %s %s", call.method, call.params, result)
+
+    def progress(percent: int | None, results: list[dict[str, Any]]) -> None:
+        logging.info("%s %d", percent, len(results))
+
+    event = {"id": utils.new_event_id(), "streamIds": ["diary"], "type": "note/txt", "content": "Hello"}
+    results: list[dict[str, Any]] = connection.api(
+        [Call("streams.get"), Call("events.create", event, handle), {"method": "events.get", "params": {}}],
+        progress,
+        timeout=5,
+    )
+    for call, result in connection.iter_api(Call("events.getOne", {"id": event_id}) for event_id in "abc"):
+        handle(result, call)
+    connection.api_one("streams.get", {"state": "all"}, "streams")
+    bodies: list[dict[str, Any]] = [
+        connection.get("events", {"limit": 1}),
+        connection.post("events", event),
+        connection.put("events/x", {"content": "y"}),
+        connection.delete("events/x", {"y": True}),
+    ]
+    logging.info("%s %s", results, bodies)
+
+
+def events(connection: Connection) -> None:
+    params: types.EventsParams = {
+        "streams": [{"any": ["diary"], "not": ["private"]}],
+        "types": ["note/txt"],
+        "fromTime": 0.0,
+        "toTime": 1.7e9,
+        "sortAscending": True,
+        "modifiedSince": 0,
+        "includeDeletions": True,
+        "content": [{"path": "$", "eq": "x"}],
+    }
+    stream: EventStream = connection.iter_events(params)
+    with stream:
+        for event in stream:
+            seen: tuple[str, list[str], float, str] = (event["id"], event["streamIds"], event["time"], event["type"])
+            logging.info("%s", seen)
+    counts: tuple[int, int | None, types.Meta | None] = (
+        stream.events_count,
+        stream.event_deletions_count,
+        stream.meta,
+    )
+    summary: StreamedEvents = connection.get_events_streamed({"limit": 5}, lambda event: event.get("content"))
+    told: tuple[int, int | None, float] = (
+        summary.events_count,
+        summary.event_deletions_count,
+        summary.meta["serverTime"],
+    )
+    latest: dict[Any, types.Event] = connection.get_latest_by_content("drug.code", ["a", 1, True], params)
+    logging.info("%s %s %s", counts, told, latest)
+
+
+def files(connection: Connection, path: Path) -> None:
+    event = {"streamIds": ["diary"], "type": "picture/attached"}
+    connection.create_event_with_file(event, path)
+    connection.create_event_with_file_from_buffer(event, b"data", "data.bin")
+    connection.create_event_with_file_from_buffer(event, io.BytesIO(), "data.bin", timeout=60)
+    body: dict[str, Any] = connection.add_attachment("x", path, "other.jpg")
+    attachment: types.Attachment = body["event"]["attachments"][0]
+    content: bytes = connection.download_attachment("x", attachment)
+    whole: Path = connection.download_attachment("x", attachment, path)
+    named: str = connection.download_attachment("x", attachment["id"], "copy.jpg")
+    buffer: io.BytesIO = connection.download_attachment("x", attachment, io.BytesIO())
+    connection.delete_attachment("x", attachment["id"])
+    logging.info("%d %s %s %s", len(content), whole, named, buffer)
+
+
+def series(connection: Connection) -> None:
+    sent: int = connection.add_points_to_hf_event("x", ["deltaTime", "value"], ((t, 1.5) for t in range(10)))
+    sent += connection.add_points_batch({"x": Series(["deltaTime", "value"], [[0, 1.5]])})
+    points: Series = connection.get_hf_points("x", from_delta_time=0, to_delta_time=5.5)
+    columns: dict[str, list[Any]] = points.columns()
+    rows: list[list[Any]] = list(points.rows())
+    fields: list[str] = points.fields
+    raw: Iterable[Any] = points.points
+    logging.info("%d %s %s %s %s", sent, columns, rows, fields, raw)
+
+
+def accesses(connection: Connection) -> None:
+    access: types.Access = connection.update_access("base:1", {"name": "x"})
+    history: types.AccessWithHistory = connection.get_access_with_history("base")
+    deletion: dict[str, Any] | None = connection.revoke(throw_on_fail=False, using=connection)
+    logging.info("%s %s %s", access, history, deletion)
+
+
+def platforms() -> None:
+    with Service(
+        "https://reg.pryv.me/service/info", {"name": "x"}, timeout=10, retry=RetryPolicy(), session=None
+    ) as service:
+        info: ServiceInfo = service.info(force_fetch=True)
+        known: ServiceInfo | None = service.info_sync()
+        service.set_service_info(info)
+        texts: list[str | None] = [
+            *(info.name, info.api, info.access, info.register, info.home, info.support, info.terms),
+            *(info.event_types, info.version, info.serial, info["eventTypes"]),
+        ]
+        members: list[Mapping[str, Any]] = [info.assets, info.features]
+        can: list[bool] = [service.supports_hf(), service.supports_content_queries(), service.is_dns_less()]
+        endpoint: str = service.api_endpoint_for("alice", "TOKEN") + Service.build_api_endpoint(info, "alice")
+        logging.info("%s %s %s %s %s", known, texts, members, can, endpoint)
+        assets(service.assets(force_fetch=True))
+
+
+def assets(found: ServiceAssets | None) -> None:
+    if found is not None:
+        urls: list[str] = [found.get_url("a:b"), found.relative_url("x"), found.login_button_css_url()]
+        html: str = found.login_button_html()
+        messages: dict[str, Any] = found.login_button_messages()
+        logging.info("%s %s %s %s", urls, html, messages, found.get("a"))
+
+
+def users(service: Service) -> None:
+    exists: bool = service.user_exists("alice")
+    found: str | None = service.user_id_for_email("alice@example.org")
+    tree: dict[str, Any] = service.available_hostings()
+    hostings: list[types.Hosting] = service.flat_hostings()
+    created: types.UserCreated = service.create_user(
+        username="alice",
+        password="see-you-soon",
+        email="alice@example.org",
+        app_id="my-notebook",
+        hosting=hostings[0]["key"],
+        language="fr",
+        invitation_token="enjoy",
+        referer=None,
+    )
+    logging.info("%s %s %s %s %s", exists, found, tree, created["username"], created["apiEndpoint"])
+    try:
+        connection: Connection = service.login("alice", "see-you-soon", "my-notebook", "https://app.example")
+    except MfaRequiredError as error:
+        service.mfa_challenge("alice", error.mfa_token)
+        connection = service.mfa_verify("alice", error.mfa_token, "123456")
+    connection.close()
+    service.request_password_reset("alice", "my-notebook")
+    service.reset_password("alice", "see-you-later", "TOKEN", "my-notebook")
+
+
+def access_requests(service: Service) -> None:
+    asked: types.AuthRequest = {
+        "requestingAppId": "my-notebook",
+        "requestedPermissions": [{"streamId": "diary", "level": "manage", "defaultName": "Diary"}],
+        "languageCode": "fr",
+        "returnURL": False,
+    }
+    request: AccessRequest = service.start_access_request(asked)
+    told: tuple[str, str, str, float, str] = (
+        request.key,
+        request.auth_url,
+        request.poll,
+        request.poll_rate,
+        request.status,
+    )
+    answer: dict[str, Any] = service.poll_access_request(request.poll)
+    both: list[Connection] = [
+        service.connect_from_key(request.key),
+        connect_from_key(request.key, "https://reg.pryv.me/service/info", {"name": "x"}),
+    ]
+    logging.info("%s %s %s", told, answer, both)
+
+
+class Interface:
+    """A login interface that belongs to no class of the package."""
+
+    def on_state_change(self, state: auth.AuthState) -> None:
+        logging.info("%s %s %s", state.status, state.auth_url, state.message)
+
+    def get_authorization_data(self) -> auth.AuthorizationData | None:
+        return None
+
+    def save_authorization_data(self, data: auth.AuthorizationData) -> None:
+        logging.info("%s", data.get("username"))
+
+    def delete_authorization_data(self) -> None:
+        pass
+
+
+def authentication(service: Service, request: AccessRequest) -> None:
+    def told(state: auth.AuthState) -> None:
+        if state.status == auth.AuthStates.AUTHORIZED and state.key is not None:
+            service.connect_from_key(state.key).close()
+
+    settings = auth.AuthSettings({"requestingAppId": "my-notebook", "requestedPermissions": []}, told)
+    interface: auth.LoginUI = Interface()
+    terminal: auth.LoginUI = auth.TerminalLogin(settings, service, open_browser=False)
+    controller = auth.AuthController(settings, service, interface)
+    controller.init()
+    controller.start_auth_request(timeout=60)
+    controller.handle_click()
+    controller.stop_auth_request("enough")
+    state: auth.AuthState = controller.state
+    signed_in: Service = auth.setup_auth(settings, "https://reg.pryv.me/service/info", None, ui=terminal)
+    auth.setup_auth(settings, "https://reg.pryv.me/service/info").close()
+    connection: Connection = auth.wait_for_access(service, request, 60, on_state=told)
+    statuses: list[str] = [
+        *(auth.AuthStates.ERROR, auth.AuthStates.LOADING, auth.AuthStates.INITIALIZED, auth.AuthStates.NEED_SIGNIN),
+        *(auth.AuthStates.SIGNOUT, auth.AuthStates.REFUSED),
+    ]
+    logging.info("%s %s %s %s", state, signed_in, connection, statuses)
+
+
+def stores() -> None:
+    kept: list[auth.CredentialStore] = [
+        auth.KeyringStore(),
+        auth.FileStore("credentials"),
+        auth.MemoryStore(),
+        auth.default_store(),
+    ]
+    for store in kept:
+        store.save("notebook", {"apiEndpoint": "https://TOKEN@alice.pryv.me/", "username": "alice"})
+        data: auth.AuthorizationData | None = store.get("notebook")
+        store.delete("notebook")
+        logging.info("%s", data is None)
+
+
+def utilities(url: str) -> None:
+    token, endpoint = utils.extract_token_and_api_endpoint(url)
+    named: tuple[str | None, str | None, str] = utils.decompose_api_endpoint(url, "https://{username}.pryv.me/")
+    base, serial = utils.parse_access_ref("base:3")
+    texts: list[str | None] = [
+        utils.build_api_endpoint(endpoint, token),
+        utils.serialize_access_ref(base, serial),
+        utils.service_info_from_url(url),
+        utils.clean_url_from_pryv_params(url),
+        utils.new_event_id(),
+    ]
+    params: dict[str, str] = utils.query_params_from_url(url)
+    logging.info("%s %s %s", named, texts, params)
+
+
+def api_errors(error: ApiError) -> None:
+    facts: tuple[str | None, str, int | None, str | None] = (error.id, error.message, error.status, error.method)
+    logging.info("%s %s %s", facts, error.data, error.id == ERRORS.UNKNOWN_USER)
+    if isinstance(error, StaleAccessIdError):
+        stale: tuple[str | None, int | None] = (error.provided, error.current_serial)
+        logging.info("%s", stale)
+    elif isinstance(error, (RateLimitedError, ServerError)):
+        wait: float | None = error.retry_after
+        logging.info("%s", wait)
+    elif isinstance(error, MfaRequiredError):
+        held: str = error.mfa_token
+        logging.info("%d", len(held))
+
+
+def errors(connection: Connection) -> None:
+    try:
+        connection.get("events")
+    except (InvalidAccessTokenError, InvalidCredentialsError, ForbiddenError, InvalidParametersError):
+        raise
+    except (UnknownResourceError, ItemAlreadyExistsError, TooManyResultsError) as error:
+        api_errors(error)
+    except PryvStreamError as error:
+        seen: int = error.events_seen
+        logging.info("%d", seen)
+    except (PryvTimeoutError, PryvTlsError) as error:
+        sent: bool = error.sent
+        logging.info("%s", sent)
+    except (PryvConnectionError, PryvProtocolError, IntegrityError):
+        raise
+    except (AccessRefusedError, AccessTimeoutError, MissingAddonError) as error:
+        logging.info("%s", error)
+    except PryvError as error:
+        again: bool = error.retryable
+        logging.info("%s", again)
+
+
+def add_ons(connection: Connection) -> None:
+    def send(chunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{} for _ in chunk]
+
+    settings: addons.HttpSettings = addons.http_settings(connection)
+    proxies: Mapping[str, str] = settings.proxies
+    others: tuple[bool | str, str | tuple[str, str] | None, str] = (settings.verify, settings.cert, settings.user_agent)
+    results: list[dict[str, Any]] = addons.run_batch(send, [Call("streams.get")], addons.chunk_size(connection))
+    text: str = addons.redact("https://TOKEN@host/", "TOKEN")
+    error: ApiError = addons.api_error(addons.redact_data({"id": "x"}, "TOKEN"), method="events.get")
+    info: types.AccessInfo = addons.access_info_within(connection, 5, force_refresh=True)
+    wait: float = addons.RetryPolicy().wait(1)
+    logging.info("%s", (proxies, others, results, text, error, info, wait, pryv.__version__))

@@ -1,0 +1,266 @@
+"""The public names, and what their parameters are called: what programs out there rely on."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+import pryv
+from pryv import ERRORS
+
+NAMES = {
+    "pryv": """
+        __version__ Connection Service ServiceInfo ServiceAssets Call RetryPolicy ERRORS connect_from_key Series
+        StreamedEvents AccessRequest auth utils types addons
+        PryvError ApiError InvalidAccessTokenError InvalidCredentialsError ForbiddenError UnknownResourceError
+        ItemAlreadyExistsError InvalidParametersError TooManyResultsError StaleAccessIdError MfaRequiredError
+        RateLimitedError ServerError PryvConnectionError PryvTimeoutError PryvTlsError PryvStreamError
+        PryvProtocolError IntegrityError AccessRefusedError AccessTimeoutError MissingAddonError
+    """,
+    "pryv.auth": """
+        AuthStates AuthSettings AuthController setup_auth LoginUI TerminalLogin wait_for_access
+        KeyringStore FileStore MemoryStore
+    """,
+    "pryv.utils": """
+        extract_token_and_api_endpoint decompose_api_endpoint parse_access_ref build_api_endpoint serialize_access_ref
+        service_info_from_url clean_url_from_pryv_params query_params_from_url new_event_id
+    """,
+    "pryv.addons": "run_batch http_settings RetryPolicy redact",
+    "pryv.types": "Event EventDeletion Stream Access AccessInfo Attachment Meta EventsParams AuthRequest Permission",
+}
+
+CALLABLES = {
+    "pryv.Connection": "api_endpoint service=None * timeout=(5, 60) retry session=None chunk_size=1000",
+    "pryv.Connection.username": "",
+    "pryv.Connection.access_info": "force_refresh=False",
+    "pryv.Connection.api": "calls progress=None",
+    "pryv.Connection.iter_api": "calls",
+    "pryv.Connection.api_one": "method params=None expected_key=None",
+    "pryv.Connection.get": "path params=None",
+    "pryv.Connection.post": "path data=None",
+    "pryv.Connection.put": "path data=None",
+    "pryv.Connection.delete": "path params=None",
+    "pryv.Connection.iter_events": "params=None",
+    "pryv.Connection.get_events_streamed": "params for_each_event",
+    "pryv.Connection.create_event_with_file": "event path",
+    "pryv.Connection.create_event_with_file_from_buffer": "event data filename",
+    "pryv.Connection.add_attachment": "event_id source filename=None",
+    "pryv.Connection.delete_attachment": "event_id file_id",
+    "pryv.Connection.download_attachment": "event_id attachment destination=None",
+    "pryv.Connection.add_points_to_hf_event": "event_id fields points",
+    "pryv.Connection.add_points_batch": "series_by_event",
+    "pryv.Connection.get_hf_points": "event_id * from_delta_time=None to_delta_time=None",
+    "pryv.Connection.get_latest_by_content": "path values base_query=None",
+    "pryv.Connection.update_access": "id changes",
+    "pryv.Connection.get_access_with_history": "id",
+    "pryv.Connection.revoke": "throw_on_fail=True using=None",
+    "pryv.Connection.close": "",
+    "pryv.Service": "service_info_url=None customizations=None * timeout=(5, 60) retry session=None",
+    "pryv.Service.info": "force_fetch=False",
+    "pryv.Service.info_sync": "",
+    "pryv.Service.set_service_info": "service_info",
+    "pryv.Service.supports_hf": "",
+    "pryv.Service.supports_content_queries": "",
+    "pryv.Service.is_dns_less": "",
+    "pryv.Service.assets": "force_fetch=False",
+    "pryv.Service.api_endpoint_for": "username token=None",
+    "pryv.Service.build_api_endpoint": "service_info username token=None",
+    "pryv.Service.login": "username password app_id origin=None",
+    "pryv.Service.mfa_challenge": "username mfa_token",
+    "pryv.Service.mfa_verify": "username mfa_token code",
+    "pryv.Service.user_exists": "username",
+    "pryv.Service.user_id_for_email": "email",
+    "pryv.Service.available_hostings": "",
+    "pryv.Service.flat_hostings": "",
+    "pryv.Service.create_user": (
+        "* username password email app_id hosting='auto' language='en' invitation_token='enjoy' referer=None"
+    ),
+    "pryv.Service.request_password_reset": "username app_id",
+    "pryv.Service.reset_password": "username new_password reset_token app_id",
+    "pryv.Service.start_access_request": "auth_request",
+    "pryv.Service.poll_access_request": "key_or_url",
+    "pryv.Service.connect_from_key": "key",
+    "pryv.Service.close": "",
+    "pryv.ServiceAssets.get": "key_path=None",
+    "pryv.ServiceAssets.get_url": "key_path",
+    "pryv.ServiceAssets.relative_url": "url",
+    "pryv.ServiceAssets.login_button_html": "",
+    "pryv.ServiceAssets.login_button_css_url": "",
+    "pryv.ServiceAssets.login_button_messages": "",
+    "pryv.connect_from_key": "key service_info_url customizations=None",
+    "pryv.Call": "method params=None handle_result=None",
+    "pryv.RetryPolicy": "attempts=3 backoff=0.5 max_backoff=8 deadline=120",
+    "pryv.Series": "fields points",
+    "pryv.Series.columns": "",
+    "pryv.AccessRequest": "key auth_url poll poll_rate status",
+    "pryv.StreamedEvents": "events_count event_deletions_count meta",
+    "pryv.auth.AuthSettings": "auth_request on_state_change=None",
+    "pryv.auth.AuthController": "settings service ui=None",
+    "pryv.auth.AuthController.init": "",
+    "pryv.auth.AuthController.start_auth_request": "",
+    "pryv.auth.AuthController.stop_auth_request": "message",
+    "pryv.auth.AuthController.handle_click": "",
+    "pryv.auth.setup_auth": "settings service_info_url customizations=None ui",
+    "pryv.auth.wait_for_access": "service request timeout=600 on_state=None",
+    "pryv.auth.LoginUI.on_state_change": "state",
+    "pryv.auth.LoginUI.get_authorization_data": "",
+    "pryv.auth.LoginUI.save_authorization_data": "data",
+    "pryv.auth.LoginUI.delete_authorization_data": "",
+    "pryv.utils.extract_token_and_api_endpoint": "url",
+    "pryv.utils.decompose_api_endpoint": "url service_info_api",
+    "pryv.utils.parse_access_ref": "ref",
+    "pryv.utils.build_api_endpoint": "endpoint token=None",
+    "pryv.utils.serialize_access_ref": "base serial=None",
+    "pryv.utils.service_info_from_url": "url",
+    "pryv.utils.clean_url_from_pryv_params": "url",
+    "pryv.utils.query_params_from_url": "url",
+    "pryv.utils.new_event_id": "",
+}
+
+WITHOUT_REQUEST = {
+    *("username", "info_sync", "set_service_info", "supports_hf", "supports_content_queries", "is_dns_less"),
+    *("build_api_endpoint", "revoke", "close"),
+}
+"""Methods of `Connection` and `Service` that make no request of their own, or several."""
+
+BASES = {
+    "ApiError": "PryvError",
+    "InvalidAccessTokenError": "ApiError",
+    "InvalidCredentialsError": "ApiError",
+    "ForbiddenError": "ApiError",
+    "UnknownResourceError": "ApiError",
+    "ItemAlreadyExistsError": "ApiError",
+    "InvalidParametersError": "ApiError",
+    "TooManyResultsError": "ApiError",
+    "StaleAccessIdError": "ApiError",
+    "MfaRequiredError": "ApiError",
+    "RateLimitedError": "ApiError",
+    "ServerError": "ApiError",
+    "PryvConnectionError": "PryvError",
+    "PryvTimeoutError": "PryvConnectionError",
+    "PryvTlsError": "PryvConnectionError",
+    "PryvStreamError": "PryvError",
+    "PryvProtocolError": "PryvError",
+    "IntegrityError": "PryvError",
+    "AccessRefusedError": "PryvError",
+    "AccessTimeoutError": "PryvError",
+    "MissingAddonError": "PryvError",
+}
+
+PROPERTIES = {
+    "pryv.Connection": "token endpoint api_endpoint service delta_time socket",
+    "pryv.auth.AuthController": "state",
+    "pryv.StaleAccessIdError": "provided current_serial",
+}
+
+
+def found(path: str) -> Any:
+    """Return what a dotted path leads to."""
+    value: Any = pryv
+    for name in path.split(".")[1:]:
+        value = getattr(value, name)
+    return value
+
+
+def written(path: str) -> Iterator[str]:
+    """Yield the parameters of what a dotted path leads to, with a `*` before the first that needs its name."""
+    star = False
+    for parameter in inspect.signature(found(path)).parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not star:
+            star = True
+            yield "*"
+        default = parameter.default
+        yield parameter.name + ("" if default is inspect.Parameter.empty else f"={default!r}".replace(", ", ","))
+
+
+@pytest.mark.parametrize(("module", "name"), [(module, name) for module in NAMES for name in NAMES[module].split()])
+def test_names_are_there(module: str, name: str) -> None:
+    there = importlib.import_module(module)
+    assert hasattr(there, name)
+    assert name in getattr(there, "__all__", [name])
+    assert name in dir(there)
+
+
+@pytest.mark.parametrize("path", CALLABLES)
+def test_parameters_are_called_as_they_are(path: str) -> None:
+    """More may follow than is written here, if they have a default; so may a default that is not written here."""
+    there = list(written(path))
+    promised = CALLABLES[path].replace(", ", ",").split()
+    for text, parameter in itertools.zip_longest(promised, there):
+        if text is None:
+            assert "=" in parameter or parameter == "*"
+        else:
+            assert text in (parameter, parameter.partition("=")[0])
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path in PROPERTIES for name in PROPERTIES[path].split()])
+def test_properties_are_there(path: str, name: str) -> None:
+    assert isinstance(inspect.getattr_static(found(path), name), property)
+
+
+@pytest.mark.parametrize("cls", [pryv.Connection, pryv.Service])
+def test_what_makes_a_request_takes_a_timeout(cls: type) -> None:
+    methods = [name for name, value in vars(cls).items() if inspect.isfunction(value) and not name.startswith("_")]
+    assert methods
+    for name in set(methods) - WITHOUT_REQUEST:
+        timeout = inspect.signature(getattr(cls, name)).parameters["timeout"]
+        assert timeout.kind is inspect.Parameter.KEYWORD_ONLY, name
+
+
+@pytest.mark.parametrize(("name", "base"), BASES.items())
+def test_exceptions_have_their_place(name: str, base: str) -> None:
+    cls = getattr(pryv, name)
+    assert cls.__bases__[0] is getattr(pryv, base)
+    assert isinstance(cls.retryable, bool)
+
+
+def test_a_timeout_is_a_timeout_error_too() -> None:
+    assert issubclass(pryv.PryvTimeoutError, TimeoutError)
+
+
+def test_error_ids_are_those_of_the_api() -> None:
+    ids = {name: value for name, value in vars(ERRORS).items() if name.isupper()}
+    assert len(ids) == len(set(ids.values())) == len(typing.get_type_hints(ERRORS))
+    assert ids["UNKNOWN_USER"] == "unknown-user"
+    assert ids["GONE"] == "removed-method"
+    assert ids["INVALID_INVITATION_TOKEN"] == "invitationToken-invalid"
+
+
+def test_the_seven_states() -> None:
+    states = {name: value for name, value in vars(pryv.auth.AuthStates).items() if name.isupper()}
+    names = {"ERROR", "LOADING", "INITIALIZED", "NEED_SIGNIN", "SIGNOUT", "REFUSED"}
+    assert states == {"AUTHORIZED": "ACCEPTED", **{name: name for name in names}}
+
+
+@pytest.mark.parametrize("name", ["Call", "RetryPolicy", "ServiceInfo", "StreamedEvents", "AccessRequest", "Series"])
+def test_what_the_sdk_makes_is_frozen(name: str) -> None:
+    cls = getattr(pryv, name)
+    assert attrs.has(cls)
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        setattr(cls.__new__(cls), attrs.fields(cls)[0].name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("TokenAndEndpoint", ("token", "endpoint")),
+        ("DecomposedEndpoint", ("token", "username", "host")),
+        ("AccessRef", ("base", "serial")),
+    ],
+)
+def test_what_utilities_return_is_named(name: str, fields: tuple[str, ...]) -> None:
+    assert getattr(pryv.utils, name)._fields == fields
+
+
+def test_a_name_that_is_not_there_is_an_error_as_usual() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        pryv.Nothing  # noqa: B018
