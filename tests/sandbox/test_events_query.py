@@ -65,6 +65,7 @@ def test_skips_and_limits(reader: Caller) -> None:
     assert names(reader, streams="b", skip=1) == ["t30", "long"]
     assert names(reader, streams="b", skip=9) == []
     assert names(reader, limit=0) == []
+    assert names(reader, streams="b", skip=-(2**70), limit=2) == ["t40", "t30"]
 
 
 @pytest.mark.parametrize(

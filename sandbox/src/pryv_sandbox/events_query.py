@@ -120,7 +120,7 @@ async def read_events(
         index = "events_by_modified"
     start = None if query.ascending or query.to_time is None else (query.to_time, _LAST_KEY)
     scan = _Scan(f"{index} WHERE user = ? AND {where}", [user, *values], "time", query.ascending)
-    size = page_size if query.limit is None else min(page_size, query.skip + query.limit)
+    size = page_size if query.limit is None else min(page_size, max(0, query.skip) + query.limit)
     async for page in scan.pages(db, size, start):
         yield [(time, render(doc) if attached else doc) for time, _, doc, attached in page]
 
