@@ -22,6 +22,7 @@ class Shell:
     def __init__(self, endpoint: str, directory: Path) -> None:
         self.directory = directory
         self.environment = {**os.environ, "PRYV_API_ENDPOINT": endpoint, "HOME": str(directory)}
+        self.environment.pop("PYTHONUNBUFFERED", None)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
