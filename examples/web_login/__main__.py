@@ -1,0 +1,209 @@
+"""A web application that people sign in to with Pryv.io, and that shows them the last events of their diary."""
+
+import argparse
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from hmac import compare_digest
+from urllib.parse import urlsplit
+
+import attrs
+from flask import Flask, Response, abort, flash, redirect, render_template, request, session, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response as AnyResponse
+
+from pryv import AccessRefusedError, Call, Connection, InvalidAccessTokenError, PryvError, Service
+from pryv.utils import clean_url_from_pryv_params, query_params_from_url
+from pryv_sandbox import Sandbox
+
+APP_ID = "diary-on-the-web"
+PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@attrs.define
+class Visit:
+    """Someone who is signing in, or has signed in.
+
+    Attributes:
+        key: The access request under way; it leads to the token.
+        connection: The account, once its user has given access.
+    """
+
+    key: str
+    connection: Connection | None = None
+    since: float = attrs.field(factory=time.monotonic)
+
+
+class Visits:
+    """All visits, by number. They stay on the server: all that a browser has is the number.
+
+    One that began longer ago than `LONGEST`, in seconds, is forgotten when another begins.
+    """
+
+    LONGEST = 8 * 3600
+
+    def __init__(self) -> None:
+        self._visits: dict[str, Visit] = {}
+
+    def current(self) -> Visit | None:
+        """The visit of the browser whose request is answered."""
+        return self._visits.get(session.get("visit", ""))
+
+    def begin(self, visit: Visit) -> None:
+        """Put a visit in place of the browser's current one, under a number not used before."""
+        self.end()
+        for number, other in list(self._visits.items()):
+            if visit.since - other.since > self.LONGEST:
+                self._forget(number)
+        session["visit"] = secrets.token_urlsafe()
+        self._visits[session["visit"]] = visit
+
+    def end(self) -> None:
+        """Forget the browser's current visit."""
+        self._forget(session.pop("visit", ""))
+
+    def _forget(self, number: str) -> None:
+        visit = self._visits.pop(number, None)
+        if visit and visit.connection:
+            visit.connection.close()
+
+
+app = Flask(__name__)
+app.secret_key = secrets.token_bytes()
+app.config.update(SESSION_COOKIE_NAME="web_login", SESSION_COOKIE_SAMESITE="Lax")
+visits = Visits()
+
+
+def platform() -> Service:
+    """The platform that the application is for."""
+    service: Service = app.config["PLATFORM"]
+    return service
+
+
+@app.get("/")
+def home() -> str | AnyResponse:
+    params = query_params_from_url(request.url)
+    if key := params.get("prYvkey") or params.get("pryvKey"):
+        come_back(key)
+        return redirect(clean_url_from_pryv_params(request.url))
+    visit = visits.current()
+    if visit is None or visit.connection is None:
+        return render_template("welcome.html", platform=platform().info().name)
+    events = list(visit.connection.iter_events({"limit": 20}))
+    return render_template("events.html", username=visit.connection.username(), events=events)
+
+
+@app.post("/sign-in")
+def sign_in() -> AnyResponse:
+    return_url = url_for("home", _external=True) + "?"
+    asked = platform().start_access_request(
+        {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS, "returnURL": return_url}
+    )
+    visits.begin(Visit(asked.key))
+    return redirect(asked.auth_url)
+
+
+def come_back(key: str) -> None:
+    """Go on with the access request that the user of this browser has answered.
+
+    The key stands for what OAuth calls `state`: an answer counts in the browser that asked, and nowhere else. So nobody
+    is led into someone else's account by a link.
+    """
+    visit = visits.current()
+    if visit is None or visit.connection or not compare_digest(visit.key.encode(), key.encode()):
+        abort(400, "This is no answer to what was asked in this browser. Nothing has changed.")
+    try:
+        visits.begin(Visit(key, platform().connect_from_key(key)))
+    except AccessRefusedError:
+        visits.end()
+        flash("You did not give access. Nothing has been read.")
+
+
+@app.post("/sign-out")
+def sign_out() -> AnyResponse:
+    visits.end()
+    flash("You are signed out.")
+    return redirect(url_for("home"))
+
+
+@app.errorhandler(InvalidAccessTokenError)
+def show_that_access_is_gone(_: InvalidAccessTokenError) -> AnyResponse:
+    visits.end()
+    flash("The access you gave does not exist any more.")
+    return redirect(url_for("home"))
+
+
+@app.errorhandler(PryvError)
+def show_failure(error: PryvError) -> tuple[str, int]:
+    return render_template("error.html", message=f"The platform did not do what it was asked: {error}"), 502
+
+
+@app.errorhandler(BadRequest)
+def show_bad_request(error: BadRequest) -> tuple[str, int]:
+    return render_template("error.html", message=error.description), 400
+
+
+@app.after_request
+def add_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
+@app.template_filter()
+def date(timestamp: float) -> str:
+    """The day and time, in UTC."""
+    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%d %B %Y, %H:%M")
+
+
+class RequestLog(WSGIRequestHandler):
+    """Logs requests without their parameters: a key is a secret."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        self.log("info", "%s %r %s", self.command, urlsplit(self.path).path, code)
+
+
+@contextmanager
+def sandbox_with_a_diary() -> Iterator[str]:
+    """A platform on this machine, with an account to sign in with; yields its service info URL."""
+    with Sandbox() as sandbox:
+        account = sandbox.create_account("alice", "see-you-soon")
+        notes = ["Slept well.", "Walked to the lake and back.", "61.2 kg, a little less than last week."]
+        calls = [Call("streams.create", {"id": "diary", "name": "Diary"})] + [
+            Call("events.create", {"streamIds": ["diary"], "type": "note/txt", "content": note}) for note in notes
+        ]
+        with Connection(account.api_endpoint) as connection:
+            connection.api(calls)
+        print(f"Sign in as {account.username}, password {account.password}.", file=sys.stderr)
+        yield sandbox.service_info_url
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="web_login", description=__doc__)
+    parser.add_argument("--platform", metavar="URL", help="service info URL of a platform (default: a sandbox, here)")
+    parser.add_argument("--port", type=int, default=0, help="the port to serve on (default: any that is free)")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ExitStack() as stack:
+            url = options.platform or stack.enter_context(sandbox_with_a_diary())
+            app.config["PLATFORM"] = stack.enter_context(Service(url))
+            platform().info()
+            server = make_server("127.0.0.1", options.port, app, threaded=True, request_handler=RequestLog)
+            print(f"http://127.0.0.1:{server.port}/", flush=True)
+            server.serve_forever()
+    except (PryvError, ValueError, OSError) as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+if __name__ == "__main__":
+    main()

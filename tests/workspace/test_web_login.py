@@ -1,0 +1,201 @@
+"""The web application, in a browser beside the sandbox's consent page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import pytest
+import requests
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+
+from pryv import Connection
+from pryv_sandbox import Account, Sandbox
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+    from tests.peers.browser import Page
+
+WEB_LOGIN = Path(__file__).resolve().parents[2] / "examples" / "web_login"
+NOTE = "Slept <b>well</b>, 8½ h"
+
+
+@attrs.frozen
+class Site:
+    """The application as it runs."""
+
+    url: str
+    log: Path
+
+
+@contextmanager
+def served(log: Path, *options: str) -> Iterator[Site]:
+    """The application in a process of its own."""
+    command = [sys.executable, str(WEB_LOGIN), *options]
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    with process:
+        try:
+            assert process.stdout
+            yield Site(process.stdout.readline().strip(), log)
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def site(pryv_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with served(tmp_path_factory.mktemp("site") / "log", "--platform", pryv_sandbox.service_info_url) as site:
+        yield site
+
+
+@pytest.fixture
+def account(pryv_sandbox: Sandbox) -> Account:
+    """An account with a diary."""
+    account = pryv_sandbox.create_account()
+    with Connection(account.api_endpoint) as connection:
+        connection.post("streams", {"id": "diary", "name": "Diary"})
+        connection.post("events", {"streamIds": ["diary"], "type": "note/txt", "content": NOTE, "time": 1385046854})
+        connection.post("events", {"streamIds": ["diary"], "type": "count/generic", "content": 4711})
+    return account
+
+
+@pytest.fixture(autouse=True)
+def fresh_browser(driver: Chrome) -> None:
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+
+
+def ask(page: Page, site: Site) -> str:
+    """Begin to sign in; the key of the access request."""
+    page.open(site.url)
+    page.click("Sign in")
+    page.wait_for("asks for access to your data")
+    return parse_qs(urlsplit(page.url).query)["key"][0]
+
+
+def sign_in(page: Page, site: Site, account: Account) -> str:
+    key = ask(page, site)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for(f"Diary of {account.username}")
+    return key
+
+
+def token_of(sandbox: Sandbox, key: str) -> str:
+    return str(requests.get(f"{sandbox.url}reg/access/{key}", timeout=10).json()["token"])
+
+
+def readable(cookie: str) -> str:
+    """What anyone can read in a cookie of Flask's."""
+    app = Flask("reader")
+    app.secret_key = "not the one it is signed with"
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer
+    _, content = serializer.loads_unsafe(cookie)
+    return str(content)
+
+
+def test_accept(page: Page, site: Site, account: Account) -> None:
+    sign_in(page, site, account)
+    assert page.url == site.url
+    assert "21 November 2013, 15:14 · note/txt" in page.text
+    assert page.text.index("4711") < page.text.index(NOTE)
+
+    page.click("Sign out")
+    page.wait_for("You are signed out.")
+    page.open(site.url)
+    page.wait_for("Sign in")
+    assert NOTE not in page.text
+
+
+def test_key_and_token_stay_on_the_server(
+    page: Page, driver: Chrome, site: Site, pryv_sandbox: Sandbox, account: Account
+) -> None:
+    key = sign_in(page, site, account)
+    (cookie,) = driver.get_cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("web_login", True, "Lax")
+    log = site.log.read_text()
+    assert "GET '/' 302" in log
+    for secret in (key, token_of(pryv_sandbox, key)):
+        assert secret not in readable(cookie["value"])
+        assert secret not in driver.page_source
+        assert secret not in log
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_refuse(page: Page, site: Site, account: Account, signed_in: bool) -> None:
+    ask(page, site)
+    if signed_in:
+        page.sign_in(account)
+        page.wait_for("What it asks for")
+    page.click("Refuse")
+    page.wait_for("You did not give access.")
+    assert page.url == site.url
+    page.open(site.url)
+    page.wait_for("Sign in")
+    assert "You did not give access." not in page.text
+
+
+def test_a_key_of_another_browser_counts_for_nothing(
+    page: Page, driver: Chrome, site: Site, pryv_sandbox: Sandbox, account: Account
+) -> None:
+    foreign = sign_in(page, site, account)
+    driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    for begin in (page.open, lambda _: ask(page, site)):
+        begin(site.url)
+        page.open(f"{site.url}?prYvkey={foreign}&prYvstatus=ACCEPTED")
+        page.wait_for("Nothing has changed.")
+        page.open(site.url)
+        page.wait_for("Sign in")
+
+
+def test_a_key_counts_once(page: Page, site: Site, account: Account) -> None:
+    key = sign_in(page, site, account)
+    page.open(f"{site.url}?prYvkey={key}&prYvstatus=ACCEPTED")
+    page.wait_for("Nothing has changed.")
+    page.open(site.url)
+    page.wait_for(f"Diary of {account.username}")
+
+
+def test_an_access_that_was_deleted(page: Page, site: Site, pryv_sandbox: Sandbox, account: Account) -> None:
+    key = sign_in(page, site, account)
+    with Connection(account.api_endpoint.replace(account.token, token_of(pryv_sandbox, key))) as given:
+        given.revoke()
+    page.open(site.url)
+    page.wait_for("The access you gave does not exist any more.")
+    page.wait_for("Sign in")
+
+
+def test_a_platform_in_trouble(page: Page, site: Site, pryv_sandbox: Sandbox, account: Account) -> None:
+    sign_in(page, site, account)
+    pryv_sandbox.faults.status(403, path="/events")
+    page.open(site.url)
+    page.wait_for("That did not work")
+    page.open(site.url)
+    page.wait_for(f"Diary of {account.username}")
+
+
+def test_brings_a_platform_of_its_own(page: Page, tmp_path: Path) -> None:
+    with served(tmp_path / "log") as site:
+        announced = re.search(r"Sign in as (\S+), password (\S+)\.", site.log.read_text())
+        assert announced
+        sign_in(page, site, Account(announced[1], announced[2], token="", api_endpoint=""))
+        assert "Slept well." in page.text
+
+
+def test_says_that_it_cannot_reach_the_platform(pryv_sandbox: Sandbox, tmp_path: Path) -> None:
+    command = [sys.executable, str(WEB_LOGIN), "--platform", pryv_sandbox.service_info_url]
+    with pryv_sandbox.faults.refuse():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("web_login: ")
+    assert "Traceback" not in done.stderr
