@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pryv import Connection, PryvConnectionError, RetryPolicy
+from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
 
 from .conftest import DIARY, Heard, Relay, eventually, socket_threads
@@ -87,6 +88,26 @@ def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> Non
     assert len(failures) == 1
     assert not asks_first or "closed while it was opening" in str(failures[0])
     assert not sio.connected
+
+
+def test_during_open_before_it_connects(relayed: Connection, relay: Relay, sandbox: Sandbox) -> None:
+    sio = SocketIO(relayed)
+    failures: list[BaseException] = []
+
+    def open_it() -> None:
+        try:
+            sio.open()
+        except PryvConnectionError as error:
+            failures.append(error)
+
+    sandbox.faults.delay(0.5, path="access-info")
+    opener = threading.Thread(target=open_it)
+    opener.start()
+    eventually(lambda: relay.connections == 1)
+    sio.close()
+    opener.join()
+    assert len(failures) == 1
+    assert relay.connections == 1
 
 
 def test_during_open_at_any_moment(connection: Connection) -> None:

@@ -201,6 +201,7 @@ def test_a_revoked_token_ends_it(account: Account) -> None:
             list(sio.notifications())
         eventually(lambda: not socket_threads())
         assert not sio.connected
+        assert not connected_clients
         with pytest.raises(InvalidAccessTokenError):
             sio.open()
 

@@ -82,7 +82,6 @@ class _Engine(engineio.Client):  # type: ignore[misc]
     def _run_loop(self, loop: Callable[[], None]) -> None:
         self._guarded(loop)
         self._cut()
-        self.queue.put(None)
         with self._guard:
             self._running -= 1
             is_last = not self._running
