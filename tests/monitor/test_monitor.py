@@ -82,6 +82,8 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         Monitor(subject.connection, overlap=-1)
     with pytest.raises(TypeError, match="scope"):
         Monitor(subject.connection, ["pulse"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="follows"):
+        Monitor(5)  # type: ignore[arg-type]
     monitor = Monitor(subject.connection)
     with pytest.raises(ValueError, match="eventDeleted"):
         monitor.on("eventDeleted", print)

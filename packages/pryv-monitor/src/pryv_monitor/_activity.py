@@ -64,16 +64,15 @@ class Activity:
             self._wanted = True
             self._changed.notify_all()
             if wait and self._idle:
-                self._wait_for_pass()
+                self._wait_for_pass(self._passes + 1)
 
     def wait_for_first_pass(self) -> None:
         """Wait until a pass has ended, whichever way."""
         with self._changed:
-            self._wait_for_pass()
+            self._wait_for_pass(1)
 
-    def _wait_for_pass(self) -> None:
-        target = self._passes + 1
-        self._changed.wait_for(lambda: self.stopped or self._passes >= target)
+    def _wait_for_pass(self, number: int) -> None:
+        self._changed.wait_for(lambda: self.stopped or self._passes >= number)
 
     def pass_ended(self) -> None:
         """Tell those who wait that a pass has ended."""

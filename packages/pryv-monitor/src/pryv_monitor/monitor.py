@@ -69,6 +69,8 @@ class Monitor:
         if not 0 <= overlap < math.inf:
             raise ValueError("overlap is a number of seconds, at least 0")
         connection = connection_or_api_endpoint
+        if not isinstance(connection, (Connection, str)):
+            raise TypeError(f"a monitor follows a pryv.Connection or an endpoint, not {type(connection).__name__}")
         self.connection = Connection(connection) if isinstance(connection, str) else connection
         self._source = Source(self.connection, Scope.of(scope))
         self._ledger: Ledger = mirror or Remembering(anchor_store or MemoryAnchorStore(), overlap)
