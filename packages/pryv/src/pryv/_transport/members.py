@@ -11,6 +11,7 @@ from typing import Any
 from .json import refuse_constant
 
 _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
+_SPACES = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
 _END_OF_VALUE = re.compile(r'["}\]]')
 _AFTER_VALUE = frozenset(",]} \t\n\r")
@@ -101,12 +102,11 @@ class _Text:
 
     def _peek(self) -> str:
         """Return the next character that is no space; nothing at the end."""
-        while True:
+        while (mark := self._text[self._at : self._at + 1]) in _SPACES:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._read_on():
+            if self._at == len(self._text) and not self._read_on():
                 return ""
+        return mark
 
     def _read_on(self) -> bool:
         """Read more, until something came that may end a value; tell whether anything did.
