@@ -56,6 +56,10 @@ demo *params:
 sandbox *params:
     python -m pryv_sandbox "$@"
 
+# Measure the SDK against its references (--tiny: see that it works; rows can be named)
+bench *params:
+    python benchmarks/bench.py "$@"
+
 # Resolve the dependencies into constraints.txt; with --upgrade, to the newest versions
 constraints *params:
     uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --all-extras \
@@ -78,4 +82,4 @@ build:
 # Remove what was built, measured and cached (`.venv` stays)
 clean:
     rm -rf dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache examples/demo/*.png
-    find packages sandbox tests tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+    find packages sandbox tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,98 @@
+"""What a row of the table is: a subject held against references, by one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
+
+import attrs
+
+Figure = Literal["cpu", "wall", "memory"]
+
+
+@attrs.frozen
+class Reply:
+    """What the static server answers: `chunks`, with a pause of so many seconds before each."""
+
+    chunks: Iterable[bytes]
+    size: int | None = None
+    pause: float = 0
+
+    @classmethod
+    def of(cls, body: bytes) -> Reply:
+        """Return a reply sent in one go."""
+        return cls([body], len(body))
+
+
+Site = Mapping[str, Reply]
+"""Replies by method and path, such as `GET /events`."""
+
+
+@attrs.frozen
+class Function:
+    """Python code run in a process of its own.
+
+    `name` is a function in the row's module: it takes the server's URL and the size, gets ready (imports included) and
+    returns what is measured, which returns the number of items it dealt with.
+    """
+
+    name: str
+
+
+@attrs.frozen
+class Command:
+    """A process measured from its start to its end; `{url}`, `{size}` and `{here}` are filled in.
+
+    A command that `reports` prints its own figures as JSON, as the processes of functions do.
+    """
+
+    arguments: list[str]
+    reports: bool = False
+
+
+Contender = Function | Command
+
+
+@attrs.frozen
+class Row:
+    """A row of the table.
+
+    Attributes:
+        name: What it is asked for by.
+        what: What it does, for people.
+        figure: What is compared.
+        subject: What this SDK does.
+        references: What it is held against, by name; with none, the figure itself is what counts.
+        reach: What the ratio to a reference should not exceed, or under the empty name, what the figure itself should
+            not; a reference that is not in it is there for comparison.
+        size: How many items there are, in full and at a tiny size.
+        site: Makes what the server hands out, from the size.
+        rounds: How often each contender runs.
+    """
+
+    name: str
+    what: str
+    figure: Figure
+    subject: Contender
+    references: Mapping[str, Contender] = attrs.field(factory=dict)
+    reach: Mapping[str, float] = attrs.field(factory=dict)
+    size: tuple[int, int] = (0, 0)
+    site: Callable[[int], Site] | None = None
+    rounds: int = 7
+
+
+@attrs.frozen
+class Script:
+    """A row that is a script of its own: it takes its size and prints JSON.
+
+    Attributes:
+        name: What it is asked for by, and the script's file.
+        what: What it measures, for people.
+        figures: Where in its JSON the figures are, and what each should not exceed.
+        size: In full and at a tiny size.
+    """
+
+    name: str
+    what: str
+    figures: Mapping[tuple[str, ...], float]
+    size: tuple[int, int]

@@ -1,0 +1,5 @@
+"""The rows of the table, a module for each part of the SDK."""
+
+from __future__ import annotations
+
+MODULES = ["rows.events", "rows.batch", "rows.files", "rows.series", "rows.startup", "rows.scripts"]

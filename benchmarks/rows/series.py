@@ -1,0 +1,126 @@
+"""Points of high-frequency series."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from bodies import META, encoded
+from row import Function, Reply, Row, Site
+
+if TYPE_CHECKING:
+    import requests
+
+_FIELDS = ["deltaTime", "value"]
+_POINTS_A_REQUEST = 20_000
+
+
+def site(_: int) -> Site:
+    """Return an account with a series."""
+    return {"POST /events/e/series": Reply.of(encoded({"meta": META, "status": "ok"}))}
+
+
+def points(size: int) -> Iterator[tuple[float, float]]:
+    """Generate points."""
+    return ((number / 128, 60 + number % 977 / 8) for number in range(size))
+
+
+def array(size: int) -> Any:
+    """Return the points as an array."""
+    import numpy as np
+
+    number = np.arange(size)
+    return np.column_stack((number / 128, 60 + number % 977 / 8))
+
+
+def generated(url: str, size: int) -> Callable[[], int]:
+    """Send points as they are generated."""
+    from pryv import Connection
+
+    connection = Connection(url)
+    return lambda: connection.add_points_to_hf_event("e", _FIELDS, points(size))
+
+
+def from_array(url: str, size: int) -> Callable[[], int]:
+    """Send an array of points."""
+    from pryv import Connection
+
+    connection, data = Connection(url), array(size)
+    return lambda: connection.add_points_to_hf_event("e", _FIELDS, data)
+
+
+def generated_by_hand(url: str, size: int) -> Callable[[], int]:
+    """Send points as they are generated, with requests and json."""
+    import requests
+
+    return lambda: send_by_hand(requests.Session(), url, points(size))
+
+
+def from_array_by_hand(url: str, size: int) -> Callable[[], int]:
+    """Send an array of points made a list at once, with requests and json."""
+    import requests
+
+    data = array(size)
+    return lambda: send_by_hand(requests.Session(), url, iter(data.tolist()))
+
+
+def send_by_hand(session: requests.Session, url: str, rows: Iterator[Any]) -> int:
+    """Send points in chunks as large as the SDK's."""
+    sent = 0
+    with session:
+        while chunk := list(itertools.islice(rows, _POINTS_A_REQUEST)):
+            body = json.dumps({"format": "flatJSON", "fields": _FIELDS, "points": chunk})
+            headers = {"Content-Type": "application/json"}
+            response = session.post(f"{url}events/e/series", data=body, headers=headers, timeout=60)
+            response.raise_for_status()
+            sent += len(chunk)
+    return sent
+
+
+ROWS = [
+    Row(
+        "series",
+        "1,000,000 points from a generator",
+        "cpu",
+        Function("generated"),
+        {"chunks by hand": Function("generated_by_hand")},
+        {"chunks by hand": 1.3},
+        size=(1_000_000, 1_000),
+        site=site,
+    ),
+    Row(
+        "series-array",
+        "1,000,000 points from a NumPy array",
+        "cpu",
+        Function("from_array"),
+        {
+            "chunks by hand, from a generator": Function("generated_by_hand"),
+            "chunks by hand, from `tolist()`": Function("from_array_by_hand"),
+        },
+        {"chunks by hand, from a generator": 0.9},
+        size=(1_000_000, 1_000),
+        site=site,
+    ),
+    Row(
+        "series-memory",
+        "1,000,000 points from a generator: memory, in MiB",
+        "memory",
+        Function("generated"),
+        reach={"": 32},
+        size=(1_000_000, 1_000),
+        site=site,
+        rounds=3,
+    ),
+    Row(
+        "series-array-memory",
+        "1,000,000 points from a NumPy array: memory, in MiB",
+        "memory",
+        Function("from_array"),
+        reach={"": 32},
+        size=(1_000_000, 1_000),
+        site=site,
+        rounds=3,
+    ),
+]

@@ -1,0 +1,148 @@
+"""Runs contenders in processes of their own, in turn, and takes the medians."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from row import Contender, Function, Row, Script
+
+HERE = Path(__file__).parent
+SUBJECT = "this SDK"
+_UNITS = {"cpu": ("CPU", "s"), "wall": ("time", "s"), "memory": ("memory", "MiB")}
+
+Measurement = dict[str, float]
+
+
+@attrs.frozen
+class Result:
+    """One line of the table: medians, and what the subject's is to the reference's."""
+
+    row: str
+    what: str
+    figure: str
+    unit: str
+    subject: float
+    reference_name: str
+    reference: float | None
+    ratio: float
+    reach: float | None
+    rounds: Any
+
+    def as_line(self) -> str:
+        """Return it as a line of Markdown."""
+        ratio = "" if self.reference is None else f"{self.ratio:.2f}"
+        reach = "" if self.reach is None else f"≤ {self.reach:g}"
+        values = [
+            f"{_short(value)} {self.unit}" if value is not None else "" for value in (self.subject, self.reference)
+        ]
+        cells = [self.what, self.figure, values[0], self.reference_name, values[1], ratio, reach]
+        return f"| {' | '.join(cells)} |"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all there is."""
+        return attrs.asdict(self)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[str, str]) -> list[Result]:
+    """Run a row's contenders in turn, each round in the other order."""
+    contenders: dict[str, Contender] = {SUBJECT: row.subject, **row.references}
+    measurements: dict[str, list[Measurement]] = {name: [] for name in contenders}
+    with serving(module, row, size) as url:
+        for number in range(rounds):
+            for name in list(contenders)[:: -1 if number % 2 else 1]:
+                measurements[name].append(run(contenders[name], module, url, size, environment))
+    figures = {name: [item[row.figure] for item in items] for name, items in measurements.items()}
+    what, unit = _UNITS[row.figure]
+    mine = figures[SUBJECT]
+
+    def result(name: str, reference: float | None, ratio: float) -> Result:
+        subject = statistics.median(mine)
+        return Result(
+            row.name, row.what, what, unit, subject, name, reference, ratio, row.reach.get(name), measurements
+        )
+
+    if not row.references:
+        return [result("", None, statistics.median(mine))]
+    return [
+        result(
+            name,
+            statistics.median(figures[name]),
+            statistics.median(a / b for a, b in zip(mine, figures[name], strict=True)),
+        )
+        for name in row.references
+    ]
+
+
+@contextmanager
+def serving(module: str, row: Row, size: int) -> Iterator[str]:
+    """Run a row's server, if it has one; its URL."""
+    if row.site is None:
+        yield ""
+        return
+    command = [sys.executable, str(HERE / "server.py"), module, row.name, str(size)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
+        if server.stdout is None or not (url := server.stdout.readline().strip()):
+            raise RuntimeError("the server did not start")
+        yield url
+        server.communicate()
+
+
+def run(contender: Contender, module: str, url: str, size: int, environment: Mapping[str, str]) -> Measurement:
+    """Run a contender once."""
+    if isinstance(contender, Function):
+        command = [sys.executable, str(HERE / "contender.py"), module, contender.name, url, str(size)]
+        return reported(command, environment)
+    command = [argument.format(url=url, size=size, here=HERE) for argument in contender.arguments]
+    return reported(command, environment) if contender.reports else observed(command, environment)
+
+
+def reported(command: list[str], environment: Mapping[str, str]) -> Measurement:
+    """Run a process that tells its own figures."""
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603
+    measurement: Measurement = json.loads(done.stdout.splitlines()[-1])
+    return measurement
+
+
+def observed(command: list[str], environment: Mapping[str, str]) -> Measurement:
+    """Run a process and take its figures from outside."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return {"items": 1, "cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "memory": usage.ru_maxrss / 1024}
+
+
+def run_script(script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
+    """Run a script and pick its figures."""
+    command = [sys.executable, str(HERE / f"{script.name}.py"), str(size)]
+    report = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
+    return [
+        Result(script.name, script.what, ": ".join(path), "", value, "", None, value, reach, report)
+        for path, reach in script.figures.items()
+        for value in [picked(report, path)]
+    ]
+
+
+def picked(report: Any, path: tuple[str, ...]) -> float:
+    """Return what is at a path in JSON."""
+    for key in path:
+        report = report[key]
+    return float(report)

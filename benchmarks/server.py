@@ -1,0 +1,72 @@
+"""A static server: hands out saved bodies, and takes whatever it is sent.
+
+    python server.py MODULE ROW SIZE
+
+It prints its URL, and ends with its standard input.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+
+from row import Reply, Site
+
+_BLOCK = 1 << 20
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers from the server's site, whatever the query."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    site: Site
+
+    def do_GET(self) -> None:
+        """Hand out a body."""
+        self._send(self.site[f"GET {self.path.partition('?')[0]}"])
+
+    def do_POST(self) -> None:
+        """Take a body and answer."""
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(_BLOCK, left)))
+        self._send(self.site[f"POST {self.path.partition('?')[0]}"])
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        chunked = reply.size is None
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(reply.size))
+        self.end_headers()
+        try:
+            for chunk in reply.chunks:
+                time.sleep(reply.pause)
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
+            if chunked:
+                self.wfile.write(b"0\r\n\r\n")
+        except ConnectionError:  # a client that has seen enough
+            self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def main(module: str, row: str, size: int) -> None:
+    """Serve a row's site."""
+    site = next(item.site for item in import_module(module).ROWS if item.name == row)
+    Handler.site = site(size)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(f"http://127.0.0.1:{server.server_port}/", flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
