@@ -43,6 +43,9 @@ class Call:
 
 CallLike = Call | Mapping[str, Any]
 
+_MAPPINGS = (dict, Mapping)
+"""A dict is a mapping, and told from others much faster than any."""
+
 
 def as_call(item: CallLike) -> Call:
     """Return a batch's item as a `Call`.
@@ -51,7 +54,7 @@ def as_call(item: CallLike) -> Call:
         TypeError: it is neither a `Call` nor a dict like one.
         ValueError: it has no method.
     """
-    if isinstance(item, Mapping):
+    if isinstance(item, _MAPPINGS):
         handler = item.get("handle_result", item.get("handleResult"))
         item = Call(item.get("method", ""), item.get("params"), handler)
     elif not isinstance(item, Call):
@@ -60,7 +63,7 @@ def as_call(item: CallLike) -> Call:
         raise TypeError("a call's method is a string")
     if not item.method:
         raise ValueError("a call has no method")
-    if not (item.params is None or isinstance(item.params, (Mapping, list, tuple))):
+    if not (item.params is None or isinstance(item.params, (dict, list, tuple, Mapping))):
         raise TypeError(f"{item.method}: params is a dict, not {type(item.params).__name__}")
     if not (item.handle_result is None or callable(item.handle_result)):
         raise TypeError(f"{item.method}: handle_result is not callable")
