@@ -162,7 +162,7 @@ def add_headers(response: Response) -> Response:
 @app.template_filter()
 def date(timestamp: float) -> str:
     """The day and time, in UTC."""
-    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%d %B %Y, %H:%M")
+    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%d %B %Y, %H:%M UTC")
 
 
 class RequestLog(WSGIRequestHandler):
