@@ -124,11 +124,7 @@ CALLABLES = {
     "pryv.utils.new_event_id": "",
 }
 
-WITHOUT_REQUEST = {
-    *("username", "info_sync", "set_service_info", "supports_hf", "supports_content_queries", "is_dns_less"),
-    *("build_api_endpoint", "revoke", "close"),
-}
-"""Methods of `Connection` and `Service` that make no request of their own, or several."""
+WITHOUT_REQUEST = {"info_sync", "set_service_info", "build_api_endpoint", "close"}
 
 BASES = {
     "ApiError": "PryvError",

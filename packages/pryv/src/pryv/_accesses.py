@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pryv._transport.account import DefaultTimeout
+from pryv._transport.http import Timeout
 from pryv.errors import InvalidAccessTokenError, PryvProtocolError, StaleAccessIdError, UnknownResourceError
 from pryv.utils import parse_access_ref, serialize_access_ref
 
@@ -11,16 +13,16 @@ if TYPE_CHECKING:
     from pryv.connection import Connection
 
 
-def revoke(connection: Connection, using: Connection) -> dict[str, Any] | None:
+def revoke(connection: Connection, using: Connection, timeout: Timeout | DefaultTimeout) -> dict[str, Any] | None:
     """Delete the access of `connection` with a call of `using`; return `None` if it is deleted already."""
     try:
-        access_id = connection.access_info().get("id")
+        access_id = connection.access_info(timeout=timeout).get("id")
     except InvalidAccessTokenError:
         return None
     if not isinstance(access_id, str):
         raise PryvProtocolError("GET access-info: the answer has no id")
     try:
-        return _delete(using, access_id)
+        return _delete(using, access_id, timeout)
     except UnknownResourceError:
         return None
     except InvalidAccessTokenError:
@@ -29,17 +31,17 @@ def revoke(connection: Connection, using: Connection) -> dict[str, Any] | None:
         return None
 
 
-def _delete(using: Connection, access_id: str) -> dict[str, Any]:
+def _delete(using: Connection, access_id: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
     """Delete an access, of which the id known may be that of an older version."""
     try:
-        return _deleted(using, access_id)
+        return _deleted(using, access_id, timeout)
     except StaleAccessIdError as error:
         if error.current_serial is None:
             raise
         serial = error.current_serial
-    return _deleted(using, serialize_access_ref(parse_access_ref(access_id).base, serial))
+    return _deleted(using, serialize_access_ref(parse_access_ref(access_id).base, serial), timeout)
 
 
-def _deleted(using: Connection, access_id: str) -> dict[str, Any]:
-    result: dict[str, Any] = using.api_one("accesses.delete", {"id": access_id})
+def _deleted(using: Connection, access_id: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+    result: dict[str, Any] = using.api_one("accesses.delete", {"id": access_id}, timeout=timeout)
     return result

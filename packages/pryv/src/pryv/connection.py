@@ -131,13 +131,13 @@ class Connection:
             )
         return self._service
 
-    def username(self) -> str:
+    def username(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
 
         Raises:
             PryvError: `access_info` failed.
         """
-        user = self.access_info().get("user")
+        user = self.access_info(timeout=timeout).get("user")
         if user is None or "username" not in user:
             raise PryvProtocolError("GET access-info: the answer names no user")
         return user["username"]
@@ -642,7 +642,13 @@ class Connection:
         result: AccessWithHistory = self.api_one("accesses.getOne", {"id": id, "includeHistory": True}, timeout=timeout)
         return result
 
-    def revoke(self, throw_on_fail: bool = True, using: Connection | None = None) -> dict[str, Any] | None:
+    def revoke(
+        self,
+        throw_on_fail: bool = True,
+        using: Connection | None = None,
+        *,
+        timeout: Timeout | DefaultTimeout = DEFAULT,
+    ) -> dict[str, Any] | None:
         """Delete this connection's access, which ends the connection.
 
         See the API's *Delete access*.
@@ -650,6 +656,7 @@ class Connection:
         Args:
             throw_on_fail: Whether a failure raises; otherwise it returns `None`.
             using: The connection to do it with, where this one may not.
+            timeout: In place of the connection's, for each request.
 
         Returns:
             The answer, with `accessDeletion`; `None` if the access was revoked already.
@@ -658,7 +665,7 @@ class Connection:
             PryvError: the platform refused, or there is no proper answer.
         """
         try:
-            return revoke(self, using or self)
+            return revoke(self, using or self, timeout)
         except PryvError:
             if throw_on_fail:
                 raise

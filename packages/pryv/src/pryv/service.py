@@ -129,29 +129,29 @@ class Service:
         """
         self._info = ServiceInfo.from_wire({key: value for key, value in service_info.items() if key != "meta"})
 
-    def supports_hf(self) -> bool:
+    def supports_hf(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether the platform keeps high-frequency series.
 
         Raises:
             PryvError: the service info cannot be had.
         """
-        return self.info().features.get("noHF") is not True
+        return self.info(timeout=timeout).features.get("noHF") is not True
 
-    def supports_content_queries(self) -> bool:
+    def supports_content_queries(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether `events.get` takes conditions on `content` and `clientData`.
 
         Raises:
             PryvError: the service info cannot be had.
         """
-        return self.info().features.get("contentQueries") is True
+        return self.info(timeout=timeout).features.get("contentQueries") is True
 
-    def is_dns_less(self) -> bool:
+    def is_dns_less(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether usernames are part of the path of API endpoints, not of their host name.
 
         Raises:
             PryvError: the service info cannot be had.
         """
-        return "{username}" not in urlsplit(self.info().api).netloc
+        return "{username}" not in urlsplit(self.info(timeout=timeout).api).netloc
 
     def assets(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceAssets | None:
         """Return the platform's assets, or `None` if it has none; fetched once, and anew with `force_fetch`.
