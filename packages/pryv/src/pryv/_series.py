@@ -23,6 +23,7 @@ MAX_ROWS = 20_000
 """How many rows one request holds."""
 
 _BLOCK = 100
+_PLAIN = {list, tuple}
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -67,12 +68,25 @@ class Series:
             TypeError: a row is not a sequence of values.
             ValueError: a row has not one value a field.
         """
-        for number, row in enumerate(_plain_rows(self.points)):
-            if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
-                raise TypeError(f"row {number} is not a sequence of values but {type(row).__name__}")
-            if len(row) != len(self.fields):
-                raise ValueError(f"row {number} has {len(row)} values for {len(self.fields)} fields")
-            yield list(row)
+        for block in self.blocks():
+            yield from map(list, block)
+
+    def blocks(self) -> Iterator[list[Sequence[Any]]]:
+        """Yield the rows as `rows` does, some at a time."""
+        first = 0
+        for block in _blocks_of(self.points):
+            if not ({type(row) for row in block} <= _PLAIN and {len(row) for row in block} == {len(self.fields)}):
+                block = [self._checked_row(number, row) for number, row in enumerate(block, first)]
+            yield block
+            first += len(block)
+
+    def _checked_row(self, number: int, row: Any) -> Sequence[Any]:
+        row = row.tolist() if hasattr(row, "tolist") else row
+        if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
+            raise TypeError(f"row {number} is not a sequence of values but {type(row).__name__}")
+        if len(row) != len(self.fields):
+            raise ValueError(f"row {number} has {len(row)} values for {len(self.fields)} fields")
+        return list(row)
 
     def columns(self) -> dict[str, list[Any]]:
         """Return the values of each field.
@@ -85,14 +99,15 @@ class Series:
         return {field: [row[index] for row in rows] for index, field in enumerate(self.fields)}
 
 
-def _plain_rows(points: Any) -> Iterator[Any]:
-    """Yield rows, those of arrays as lists of plain numbers, block by block."""
+def _blocks_of(points: Any) -> Iterator[list[Any]]:
+    """Yield rows in blocks, those of an array as lists of plain numbers."""
     if hasattr(points, "tolist"):
         for start in range(0, len(points), _BLOCK):
-            yield from points[start : start + _BLOCK].tolist()
+            yield points[start : start + _BLOCK].tolist()
     else:
-        for row in points:
-            yield row.tolist() if hasattr(row, "tolist") else row
+        rows = iter(points)
+        while block := list(itertools.islice(rows, _BLOCK)):
+            yield block
 
 
 def add_points(account: Account, event_id: str, series: Series, timeout: Timeout | DefaultTimeout) -> int:
@@ -174,9 +189,8 @@ def _flat_json(series: Series, points: bytes) -> bytes:
 
 def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
     """Yield the rows as JSON without the brackets around them, block by block, beside their number."""
-    rows = series.rows()
     first = 0
-    while block := list(itertools.islice(rows, _BLOCK)):
+    for block in series.blocks():
         try:
             yield from _encoded_block(block)
         except ValueError as error:
@@ -184,7 +198,7 @@ def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
         first += len(block)
 
 
-def _encoded_block(rows: list[list[Any]]) -> Iterator[tuple[bytes, int]]:
+def _encoded_block(rows: list[Sequence[Any]]) -> Iterator[tuple[bytes, int]]:
     text = _encoded(rows)[1:-1]
     if len(text) <= MAX_BYTES or len(rows) == 1:
         yield text, len(rows)

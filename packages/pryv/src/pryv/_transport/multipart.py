@@ -17,7 +17,7 @@ import attrs
 
 Bytes = bytes | bytearray | memoryview
 
-_BLOCK = 1 << 14
+_BLOCK = 1 << 16
 _DELIMITER = re.compile(r'[\x00-\x1f\x7f"/\\]')
 
 
