@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import shutil
 import subprocess
 import sys
@@ -135,8 +136,8 @@ def show_the_page(browsers: str, path: str) -> subprocess.CompletedProcess[str]:
 def a_browser(directory: Path, name: str) -> str:
     """Makes a browser that writes the page it was opened with beside itself."""
     program = directory / name
-    told = str(directory / "opened")
-    program.write_text(f"#!{sys.executable}\nimport sys\nopen({told!r}, 'w').write(sys.argv[1])\n")
+    told = shlex.quote(str(directory / "opened"))
+    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {told}\n')
     program.chmod(0o755)
     return f"{program} %s"
 
@@ -194,7 +195,7 @@ def test_a_program_asks_once(new_account: Callable[[], Account], platform_url: s
     environment = {
         "HOME": str(tmp_path),
         "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
-        "BROWSER": f"{sys.executable} {browser} %s",
+        "BROWSER": f"{shlex.quote(sys.executable)} {browser} %s",
         "ANSWER": json.dumps({"username": username, "token": access["token"], "apiEndpoint": endpoint}),
     }
     command = [sys.executable, "-c", SIGN_IN, platform_url]
