@@ -22,7 +22,7 @@ MAX_BYTES = 8_000_000
 MAX_ROWS = 20_000
 """How many rows one request holds."""
 
-_BLOCK = 100
+_BLOCK = 200
 _PLAIN = {list, tuple}
 _JSON = {"Content-Type": "application/json"}
 
@@ -74,8 +74,12 @@ class Series:
     def blocks(self) -> Iterator[list[Sequence[Any]]]:
         """Yield the rows as `rows` does, some at a time."""
         first = 0
+        rows_are_alike = hasattr(self.points, "ndim")
         for block in _blocks_of(self.points):
-            if not ({type(row) for row in block} <= _PLAIN and {len(row) for row in block} == {len(self.fields)}):
+            looked_at = block[:1] if rows_are_alike else block
+            if not (
+                {type(row) for row in looked_at} <= _PLAIN and {len(row) for row in looked_at} == {len(self.fields)}
+            ):
                 block = [self._checked_row(number, row) for number, row in enumerate(block, first)]
             yield block
             first += len(block)

@@ -29,7 +29,7 @@ DEFAULT_TIMEOUT: Timeout = (5, 60)
 _LONGEST = 2**31 / 1000
 """Seconds that no socket waits."""
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 17
 _RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 _log = logging.getLogger("pryv")
