@@ -7,14 +7,14 @@ from row import Script
 ROWS = [
     Script(
         "socket_latency",
-        "from the answer of a write to the socket's callback, over the JavaScript client's",
-        {("median_ratio",): 1.5},
+        "from a write's answer to the socket's callback, beside the JavaScript client",
+        {("median_ratio",): 1.2},
         size=(1_000, 20),
     ),
     Script(
         "monitor_cost",
-        "a monitor's first sync into a mirror, over `iter_events`",
-        {("first sync over iter_events, CPU",): 2.5},
+        "a monitor's first sync into a mirror, beside `iter_events`",
+        {("first sync over iter_events, CPU",): 2.0},
         size=(100_000, 100),
     ),
 ]

@@ -26,7 +26,6 @@ ROWS = [
         "cpu",
         Command([sys.executable, "-c", "from pryv import Connection"]),
         _REQUESTS,
-        {"`import requests`": 1.3},
         rounds=15,
     ),
     Row(

@@ -1,0 +1,30 @@
+"""The benchmarks work; how fast anything is, is not looked at."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[2] / "benchmarks" / "bench.py"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs node and npm")
+def test_every_row_yields_numbers(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    command = [sys.executable, BENCH, "--tiny", "--json", report]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+    results = json.loads(report.read_text())["rows"]
+    assert {f"{result['row']} …" for result in results} == set(done.stderr.splitlines())
+    for result in results:
+        assert result["what"] in done.stdout
+        assert math.isfinite(result["subject"])
+        assert result["ratio"] > 0
