@@ -241,6 +241,21 @@ def test_a_malformed_endpoint_is_not_repeated(endpoint: str, caplog: pytest.LogC
     assert isinstance(failure, ValueError)
 
 
+@pytest.mark.parametrize("call", sorted(TAKES_SECRET))
+@pytest.mark.parametrize("odd", ["\r\nX-Injected: 1", " ", "\u20ac", "\ud800"])
+def test_a_secret_that_cannot_be_sent_is_not_repeated(
+    wire: Wire, caplog: pytest.LogCaptureFixture, call: str, odd: str
+) -> None:
+    wire.always = error_reply(400, "x")
+    with Service(wire.url) as service:
+        service.set_service_info({"name": "x", "api": f"{wire.url}{{username}}/", "access": "x", "register": wire.url})
+        failure = use_silently(
+            lambda: service_calls(wire.token + odd)[call](service), wire.token, caplog, locals_too=False
+        )
+    assert isinstance(failure, ValueError) == (not wire.requests)
+    assert not any("x-injected" in request.headers for request in wire.requests)
+
+
 def test_text_is_redacted() -> None:
     assert redact("no s3cret here: https://s3cret@host/", "s3cret") == "no *** here: https://***@host/"
     assert redact("GET /x?auth=abc&readToken=d&y=1") == "GET /x?auth=***&readToken=***&y=1"

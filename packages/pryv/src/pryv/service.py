@@ -32,6 +32,7 @@ from pryv.types import AuthRequest, Hosting, UserCreated
 from pryv.utils import build_api_endpoint
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+")
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _FIRST_CAMEL_CASE_REGISTER = (1, 6)
 
 
@@ -237,7 +238,7 @@ class Service:
         See the API's *Trigger MFA challenge*.
 
         Raises:
-            ValueError: an argument is empty.
+            ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
         """
         _require(username=username, mfa_token=mfa_token)
@@ -251,7 +252,7 @@ class Service:
         See the API's *Verify MFA challenge*.
 
         Raises:
-            ValueError: an argument is empty.
+            ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
         """
         _require(username=username, mfa_token=mfa_token, code=code)
@@ -522,6 +523,8 @@ class Service:
     def _post_mfa(
         self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: Timeout | DefaultTimeout
     ) -> dict[str, Any]:
+        if _UNPRINTABLE.search(mfa_token):
+            raise ValueError("mfa_token is not a token")
         url = f"{self.api_endpoint_for(username, timeout=timeout)}mfa/{step}"
         request = self._request("POST", url, f"POST mfa/{step}", timeout, data=data, token=mfa_token)
         return result_of(self._http.send(request), f"mfa.{step}", mfa_token)
@@ -588,7 +591,7 @@ def _http_url(url: Any, name: str) -> str:
         raise TypeError(f"{name} is a string, not {type(url).__name__}")
     parts = urlsplit(url)
     is_named = parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    if parts.scheme not in ("http", "https") or not is_named or re.search(r"[^\x21-\x7e]", url):
+    if parts.scheme not in ("http", "https") or not is_named or _UNPRINTABLE.search(url):
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials")
     return url
 

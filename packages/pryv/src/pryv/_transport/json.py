@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import Any, NoReturn
 
@@ -16,9 +15,13 @@ def encode(value: Any) -> bytes:
         TypeError: something in it has no JSON form.
         ValueError: it holds `NaN`, an infinity, a lone surrogate, or itself, or is nested too deeply.
     """
-    with contextlib.suppress(RecursionError):
+    try:
         return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    raise ValueError("the data is nested too deeply")
+    except RecursionError:
+        problem = "is nested too deeply"
+    except UnicodeEncodeError:  # it shows all of the data
+        problem = "holds a lone surrogate"
+    raise ValueError(f"the data {problem}")
 
 
 def decode(body: bytes, label: str) -> Any:
