@@ -379,12 +379,14 @@ def test_netrc_never_joins_a_request_without_token(wire: Wire) -> None:
     assert not any("authorization" in request.headers for request in wire.requests)
 
 
-def test_no_cookie_is_kept(wire: Wire) -> None:
+@pytest.mark.parametrize("given", [True, False])
+def test_no_cookie_is_kept(wire: Wire, given: bool) -> None:
     wire.always = reply({}, headers={"Set-Cookie": "sso=someone-else; Path=/"})
-    with wire.connection() as connection:
+    with requests.Session() as session, wire.connection(session=session if given else None) as connection:
         for _ in range(2):
             connection.get("streams")
             connection.post("streams")
+        assert not session.cookies
     assert not any("cookie" in request.headers for request in wire.requests)
 
 

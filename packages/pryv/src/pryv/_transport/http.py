@@ -173,7 +173,7 @@ class Http:
             stream=True,
             proxies=dict(session.proxies),
             verify=None if session.verify is True else session.verify,
-            hooks={"response": [*_hooks_of(session), _stay]},
+            hooks={"response": [*_hooks_of(session), _stay, _leave_no_cookie]},
         )
 
 
@@ -185,6 +185,13 @@ def _hooks_of(session: requests.Session) -> list[Any]:
 def _stay(response: requests.Response, **_: Any) -> None:
     """Hide from `requests` where an answer redirects to: even told not to follow, it would read and resolve it."""
     response.headers.pop("Location", None)
+
+
+def _leave_no_cookie(response: requests.Response, **_: Any) -> None:
+    """Hide an answer's cookies from the session, which may be the caller's, and serve several accounts."""
+    head = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    if head is not None:
+        del head["Set-Cookie"]
 
 
 def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:

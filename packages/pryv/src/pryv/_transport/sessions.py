@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -71,9 +70,8 @@ class Sessions:
 
 
 def new_session() -> requests.Session:
-    """Return a session that calls itself by this package's name and keeps no cookies."""
+    """Return a session that calls itself by this package's name."""
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
