@@ -124,7 +124,26 @@ CALLABLES = {
     "pryv.utils.new_event_id": "",
 }
 
-WITHOUT_REQUEST = {"info_sync", "set_service_info", "build_api_endpoint", "close"}
+WITHOUT_REQUEST = {
+    "pryv.Connection.close",
+    "pryv.Service.info_sync",
+    "pryv.Service.set_service_info",
+    "pryv.Service.build_api_endpoint",
+    "pryv.Service.close",
+    "pryv.ServiceAssets.get",
+    "pryv.ServiceAssets.get_url",
+    "pryv.ServiceAssets.relative_url",
+    "pryv.ServiceAssets.login_button_css_url",
+}
+REQUESTS = [
+    "pryv.connect_from_key",
+    *(
+        f"pryv.{cls.__name__}.{name}"
+        for cls in (pryv.Connection, pryv.Service, pryv.ServiceAssets)
+        for name, member in vars(cls).items()
+        if inspect.isroutine(member) and not name.startswith("_")
+    ),
+]
 
 BASES = {
     "ApiError": "PryvError",
@@ -203,13 +222,10 @@ def test_properties_are_there(path: str, name: str) -> None:
     assert isinstance(inspect.getattr_static(found(path), name), property)
 
 
-@pytest.mark.parametrize("cls", [pryv.Connection, pryv.Service])
-def test_what_makes_a_request_takes_a_timeout(cls: type) -> None:
-    methods = [name for name, value in vars(cls).items() if inspect.isfunction(value) and not name.startswith("_")]
-    assert methods
-    for name in set(methods) - WITHOUT_REQUEST:
-        timeout = inspect.signature(getattr(cls, name)).parameters["timeout"]
-        assert timeout.kind is inspect.Parameter.KEYWORD_ONLY, name
+@pytest.mark.parametrize("path", [path for path in REQUESTS if path not in WITHOUT_REQUEST])
+def test_what_makes_a_request_takes_a_timeout(path: str) -> None:
+    timeout = inspect.signature(found(path)).parameters["timeout"]
+    assert timeout.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 @pytest.mark.parametrize(("name", "base"), BASES.items())

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from pryv._transport import json
+from pryv._transport.account import DEFAULT, DefaultTimeout
+from pryv._transport.http import Timeout
 
 
 class ServiceAssets:
@@ -15,7 +17,9 @@ class ServiceAssets:
     Made by `Service.assets`.
     """
 
-    def __init__(self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str], bytes]) -> None:
+    def __init__(
+        self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str, Timeout | DefaultTimeout], bytes]
+    ) -> None:
         self._definitions = definitions
         self._base_url = str(definitions.get("baseUrl") or url)
         self._fetch = fetch
@@ -48,14 +52,14 @@ class ServiceAssets:
         """Return the absolute form of a URL in the definition."""
         return urljoin(self._base_url, url)
 
-    def login_button_html(self) -> str:
+    def login_button_html(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
 
         Raises:
             ValueError: the assets define none.
             PryvError: it cannot be fetched.
         """
-        return self._fetch(self.get_url("lib-js:buttonSignIn:html")).decode("utf-8", "replace")
+        return self._fetch(self.get_url("lib-js:buttonSignIn:html"), timeout).decode("utf-8", "replace")
 
     def login_button_css_url(self) -> str:
         """Return the URL of the sign-in button's style sheet.
@@ -65,12 +69,13 @@ class ServiceAssets:
         """
         return self.get_url("lib-js:buttonSignIn:css")
 
-    def login_button_messages(self) -> dict[str, Any]:
+    def login_button_messages(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """Fetch and return the texts of the sign-in button, by their name and language.
 
         Raises:
             ValueError: the assets define none.
             PryvError: they cannot be fetched.
         """
-        messages: dict[str, Any] = json.decode(self._fetch(self.get_url("lib-js:buttonSignIn:messages")), "GET asset")
+        body = self._fetch(self.get_url("lib-js:buttonSignIn:messages"), timeout)
+        messages: dict[str, Any] = json.decode(body, "GET asset")
         return messages

@@ -542,9 +542,9 @@ class Service:
     ) -> dict[str, Any]:
         return result_of(self._http.send(self._request("POST", url, label, timeout, data=data)), label, secret)
 
-    def _fetch(self, url: str) -> bytes:
+    def _fetch(self, url: str, timeout: Timeout | DefaultTimeout) -> bytes:
         label = "GET asset"
-        answer = follow(self._http, self._request("GET", url, label, DEFAULT))
+        answer = follow(self._http, self._request("GET", url, label, timeout))
         if answer.status != 200:
             raise PryvProtocolError(f"{label}: HTTP {answer.status}")
         return answer.body
@@ -573,9 +573,15 @@ class Service:
         )
 
 
-def connect_from_key(key: str, service_info_url: str, customizations: Mapping[str, Any] | None = None) -> Connection:
+def connect_from_key(
+    key: str,
+    service_info_url: str,
+    customizations: Mapping[str, Any] | None = None,
+    *,
+    timeout: Timeout | DefaultTimeout = DEFAULT,
+) -> Connection:
     """Return the connection that an accepted access request leads to; see `Service.connect_from_key`."""
-    return Service(service_info_url, customizations).connect_from_key(key)
+    return Service(service_info_url, customizations).connect_from_key(key, timeout=timeout)
 
 
 def _require(**arguments: Any) -> None:
