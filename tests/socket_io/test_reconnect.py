@@ -122,6 +122,26 @@ def test_a_scope_out_of_reach_does_not_cost_the_others(account: Account, relay: 
         assert sio.get_subscriptions() == {"scopes": {"diary": scopes["diary"]}}
 
 
+def test_a_connection_whose_scopes_are_not_acknowledged_is_given_up(relayed: Connection, relay: Relay) -> None:
+    scope = {"kind": "events", "query": {"streams": ["diary"]}}
+    acknowledgement, event = b"43/", b"42/"
+    with SocketIO(relayed, reconnect=QUICK).open(timeout=0.3) as sio:
+        heard = Heard(sio)
+        threads = len(socket_threads())
+        sio.subscribe({"diary": scope})
+        relay.received.clear()
+        relay.spoiled = (acknowledgement, event)
+        relay.cut()
+        eventually(lambda: relay.received.count(acknowledgement) >= 2)
+        relay.spoiled = (b"", b"")
+        heard.wait("reconnect")
+        eventually(lambda: len(socket_threads()) == threads)
+        relayed.post("events", DIARY)
+        relayed.post("streams", {"id": "x", "name": "X"})
+        assert "events" in sio.api([{"method": "events.get"}])[0]
+        assert heard.wait("notificationsChanged") == [{"keys": ["diary"]}]
+
+
 def test_attempts_go_on_while_the_platform_is_away(far: SocketIO, sandbox: Sandbox) -> None:
     heard = Heard(far)
     sandbox.faults.status(503, path="/socket.io/", times=3)

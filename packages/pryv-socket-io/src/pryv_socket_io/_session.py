@@ -123,9 +123,12 @@ class Session:
             was_over = self.is_over
             self._over.set()
         self.dispatcher.inbox.close(error)
+        self._disconnect()
+        return was_over
+
+    def _disconnect(self) -> None:
         if self._link is not None:
             self._link.close()
-        return was_over
 
     def _on_event(self, name: str, *arguments: Any) -> None:
         if name in CHANGES:
@@ -165,6 +168,7 @@ class Session:
                 self._restore_scopes()
             except PryvError as failure:
                 error = failure
+                self._disconnect()
                 _log.debug("attempt %d to reconnect failed: %s", attempt, failure)
                 if not failure.retryable:
                     break
