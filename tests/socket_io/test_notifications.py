@@ -84,10 +84,10 @@ def test_a_thousand_notifications_come_in_order(sio: SocketIO, connection: Conne
     assert taken == digits
 
 
+@pytest.mark.parametrize("failure", [RuntimeError("out of order"), SystemExit(3)])
 def test_an_error_in_a_callback_is_reported_and_ends_nothing(
-    sio: SocketIO, connection: Connection, caplog: pytest.LogCaptureFixture
+    sio: SocketIO, connection: Connection, caplog: pytest.LogCaptureFixture, failure: BaseException
 ) -> None:
-    failure = RuntimeError("out of order")
 
     def fail(_: Any) -> None:
         raise failure

@@ -181,10 +181,10 @@ class Dispatcher:
             self._hand_on(Notification("error", error))
 
 
-def _raised_by(callback: Callback, notification: Notification) -> Exception | None:
+def _raised_by(callback: Callback, notification: Notification) -> BaseException | None:
     try:
         callback(notification.payload)
-    except Exception as error:  # noqa: BLE001  (a callback may raise anything)
+    except BaseException as error:  # noqa: BLE001  (a callback may raise anything, SystemExit too)
         _log.error("a callback for %s failed", notification.name, exc_info=error)
         return error
     return None
