@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,25 @@ def test_a_lazy_batch_holds_one_chunk(wire: Wire) -> None:
             assert result["value"] == number % 3
             assert taken == 3 * (number // 3 + 1)
             assert len(wire.requests) == number // 3 + 1
+
+
+def test_a_lazy_batch_forgets_the_chunk_before(wire: Wire) -> None:
+    made: list[weakref.ref[Call]] = []
+    kept: list[int] = []
+
+    def calls() -> Iterator[Call]:
+        for number in range(12):
+            call = Call("events.getOne", {"id": str(number)})
+            made.append(weakref.ref(call))
+            kept.append(sum(ref() is not None for ref in made))
+            yield call
+
+    wire.always = results(0, 1, 2, 3)
+    with wire.connection(chunk_size=4) as connection:
+        for _ in connection.iter_api(calls()):
+            pass
+    assert len(kept) == 12
+    assert max(kept) <= 4 + 1  # the one the loop holds
 
 
 NOT_CALLS: list[Any] = [None, 5, "events.get", b"x", {"method": "events.get"}, Call("events.get"), object()]

@@ -99,6 +99,7 @@ def iter_batch(send: SendChunk, calls: Iterable[Call], chunk_size: int) -> Itera
         if not all(isinstance(result, dict) for result in results):
             raise PryvProtocolError("callBatch: a result is not an object")
         yield list(zip(chunk, results, strict=True))
+        del chunk, results  # or they would be kept while the next ones are made
 
 
 def run_batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -197,7 +198,7 @@ class Connection:
             PryvError: a chunk got no proper answer.
         """
         chunks = iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size)
-        return (pair for chunk in chunks for pair in handle_results(chunk))
+        return itertools.chain.from_iterable(map(handle_results, chunks))
 
     def api_one(
         self,
