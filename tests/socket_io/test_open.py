@@ -361,6 +361,23 @@ def test_an_unknown_certificate(account: Account, secure_relay: Relay, session: 
     assert not error.retryable
 
 
+def test_an_authority_that_is_gone_ends_no_delivery(
+    account: Account, secure_relay: Relay, session: requests.Session, tmp_path: Path
+) -> None:
+    personal = account[2]
+    access = personal.post(
+        "accesses", {"type": "app", "name": "App", "permissions": [{"streamId": "diary", "level": "read"}]}
+    )["access"]
+    api_endpoint = f"https://{access['token']}@127.0.0.1:{secure_relay.port}/{account[0]}/"
+    with Connection(api_endpoint, session=session) as connection, SocketIO(connection) as sio:
+        notifications = sio.notifications(timeout=10)
+        session.verify = str(tmp_path / "gone.pem")
+        personal.update_access(access["id"], {"name": "Renamed"})
+        personal.post("events", DIARY)
+        told = [next(notifications).name for _ in range(3)]
+    assert sorted(told) == ["accessUpdated", "accessesChanged", "eventsChanged"]
+
+
 def test_certificates_are_not_checked_where_the_session_says_so(
     account: Account, secure_relay: Relay, session: requests.Session
 ) -> None:

@@ -196,7 +196,7 @@ class Session:
         if notification.name == "accessUpdated" and self._concerns_own_access(notification.payload):
             try:
                 access_info_within(self._connection, _REFRESH_TIMEOUT, force_refresh=True)
-            except PryvError as error:
+            except (PryvError, OSError) as error:
                 _log.debug("the access info could not be refreshed: %s", error)
 
     def _concerns_own_access(self, payload: Any) -> bool:
