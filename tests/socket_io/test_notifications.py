@@ -174,8 +174,8 @@ def test_an_iterator_needs_a_socket_that_was_opened(connection: Connection) -> N
         SocketIO(connection).notifications()
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan")])
-def test_a_timeout_is_no_less_than_nothing(sio: SocketIO, timeout: float) -> None:
+@pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf")])
+def test_a_timeout_is_finite_and_no_less_than_nothing(sio: SocketIO, timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout"):
         sio.notifications(timeout)
 

@@ -85,8 +85,8 @@ def test_openers_at_the_same_time_share_one_connection(connection: Connection) -
     sio.close()
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_is_above_zero(connection: Connection, timeout: float) -> None:
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_a_timeout_is_finite_and_above_zero(connection: Connection, timeout: float) -> None:
     sio = SocketIO(connection)
     with pytest.raises(ValueError, match="timeout"):
         sio.open(timeout)

@@ -76,7 +76,7 @@ class SocketIO:
             This object.
 
         Raises:
-            ValueError: `timeout` is not above 0.
+            ValueError: `timeout` is not above 0, or not finite.
             InvalidAccessTokenError: the token is wrong or was revoked.
             UnknownResourceError: there is no such user.
             PryvTlsError: the platform's certificate was not accepted.
@@ -142,11 +142,11 @@ class SocketIO:
             as `InvalidAccessTokenError`.
 
         Raises:
-            ValueError: `timeout` is negative.
+            ValueError: `timeout` is negative, or not finite.
             PryvConnectionError: the socket was never opened.
         """
-        if timeout is not None and not timeout >= 0:
-            raise ValueError("timeout is not below 0 seconds; None waits on")
+        if timeout is not None and not 0 <= timeout <= threading.TIMEOUT_MAX:
+            raise ValueError("timeout is a finite number of seconds, not below 0; None waits on")
         if self._session is None:
             raise PryvConnectionError("notifications: the socket was never opened", sent=False)
         return self._session.dispatcher.inbox.take(timeout)
@@ -239,8 +239,8 @@ class SocketIO:
 
 
 def _seconds(timeout: float) -> float:
-    if not timeout > 0:
-        raise ValueError("a timeout is above 0 seconds")
+    if not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise ValueError("a timeout is a finite number of seconds, above 0")
     return timeout
 
 
