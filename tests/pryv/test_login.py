@@ -47,6 +47,15 @@ def test_a_login_gives_a_connection(service: Service, new_account: Callable[[], 
         assert connection.service is service
 
 
+def test_a_login_is_led_to_the_core_of_the_account(sandbox: Sandbox) -> None:
+    account = sandbox.create_account()
+    with Service(sandbox.service_info_url) as service:
+        service.info()
+        sandbox.faults.wrong_core(sandbox.url.replace("127.0.0.1", "localhost"))
+        with service.login(account.username, account.password, APP_ID) as connection:
+            assert connection.username() == account.username
+
+
 def test_a_wrong_password(service: Service, new_account: Callable[[], Account]) -> None:
     username, password, _ = new_account()
     with pytest.raises(InvalidCredentialsError) as caught:

@@ -15,7 +15,7 @@ import requests
 from pryv._assets import ServiceAssets
 from pryv._service_info import ServiceInfo
 from pryv._transport import json
-from pryv._transport.account import DEFAULT, DefaultTimeout
+from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.answers import follow, result_of
 from pryv._transport.http import DEFAULT_TIMEOUT, Answer, Http, Request, Timeout, checked_timeout
 from pryv._transport.retry import RetryPolicy
@@ -516,18 +516,30 @@ class Service:
         timeout: Timeout | DefaultTimeout,
     ) -> Answer:
         """Send what only trusted apps may, which the platform knows by their `Origin`."""
-        url = self.api_endpoint_for(username, timeout=timeout) + path
-        headers = {"Origin": _origin_of(self.info().register) if origin is None else origin}
-        return self._http.send(self._request("POST", url, f"POST {path}", timeout, data=data, headers=headers))
+        headers = {"Origin": _origin_of(self.info(timeout=timeout).register) if origin is None else origin}
+        return self._send_to_account(username, path, data, timeout, headers=headers)
 
     def _post_mfa(
         self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: Timeout | DefaultTimeout
     ) -> dict[str, Any]:
         if _UNPRINTABLE.search(mfa_token):
             raise ValueError("mfa_token is not a token")
-        url = f"{self.api_endpoint_for(username, timeout=timeout)}mfa/{step}"
-        request = self._request("POST", url, f"POST mfa/{step}", timeout, data=data, token=mfa_token)
-        return result_of(self._http.send(request), f"mfa.{step}", mfa_token)
+        answer = self._send_to_account(username, f"mfa/{step}", data, timeout, token=mfa_token)
+        return result_of(answer, f"mfa.{step}", mfa_token)
+
+    def _send_to_account(
+        self,
+        username: str,
+        path: str,
+        data: dict[str, Any],
+        timeout: Timeout | DefaultTimeout,
+        *,
+        headers: Mapping[str, str] | None = None,
+        token: str | None = None,
+    ) -> Answer:
+        account = Account(self._http, self.api_endpoint_for(username, timeout=timeout), token, self._timeout)
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        return account.send("POST", path, headers=headers, body=json.encode(data), timeout=timeout)
 
     def _get(self, url: str, label: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
         return result_of(follow(self._http, self._request("GET", url, label, timeout)), label)
@@ -557,16 +569,12 @@ class Service:
         timeout: Timeout | DefaultTimeout,
         *,
         data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        token: str | None = None,
     ) -> Request:
-        content = {} if data is None else {"Content-Type": "application/json"}
         return Request(
             method,
             url,
             label,
-            token=token,
-            headers={**content, **(headers or {})},
+            headers={} if data is None else {"Content-Type": "application/json"},
             body=None if data is None else json.encode(data),
             safe=method == "GET",
             timeout=self._timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
