@@ -9,6 +9,7 @@ import pytest
 from tests.pryv.conftest import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
+from pryv.utils import decompose_api_endpoint
 from pryv_sandbox import Sandbox
 
 Account = tuple[str, str, Connection]
@@ -116,6 +117,26 @@ def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:
 def test_a_service_is_a_service(wire: Wire, service: Any) -> None:
     with pytest.raises(TypeError, match="service is a"):
         Connection(wire.api_endpoint, service)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda connection: connection.iter_events([("limit", 1)]),
+        lambda connection: connection.iter_events("limit=1"),
+        lambda connection: connection.get_latest_by_content("$", [["x"]]),
+        lambda connection: connection.get_latest_by_content("$", [None]),
+        lambda connection: connection.revoke(using="https://token@pryv.me/"),
+        lambda connection: decompose_api_endpoint(connection.endpoint, 5),  # type: ignore[arg-type]
+        lambda connection: connection.service.set_service_info("https://pryv.me/service/info"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_before_any_request(
+    wire: Wire, connection: Connection, use: Callable[[Connection], object]
+) -> None:
+    with pytest.raises(TypeError):
+        use(connection)
+    assert not wire.requests
 
 
 def test_an_add_on_that_is_missing_is_named(

@@ -23,6 +23,9 @@ def latest_by_content(
         raise ValueError("path is a dot-path into the content, or $")
     if "limit" in query or "skip" in query:
         raise ValueError("the latest event of each value is looked for in all events: limit and skip have no place")
+    values = list(values)
+    if not all(isinstance(value, (str, int, float)) for value in values):
+        raise TypeError("the values looked for are strings, numbers or booleans")
     wanted = {_distinct(value): value for value in values}
     condition = {"path": path, "in": list(wanted.values())}
     query |= {"content": [*query.get("content", ()), condition], "sortAscending": False}

@@ -62,6 +62,8 @@ class EventStream(Iterator[Event]):
     def __init__(
         self, account: Account, params: Mapping[str, Any] | None, timeout: Timeout | DefaultTimeout = DEFAULT
     ) -> None:
+        if not isinstance(params, (Mapping, type(None))):
+            raise TypeError(f"params is a dict, not {type(params).__name__}")
         self._account = account
         self._timeout = timeout
         self._query = query_pairs(open_ended(params))

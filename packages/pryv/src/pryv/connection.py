@@ -316,7 +316,7 @@ class Connection:
             and `PryvStreamError` where the answer is cut short or malformed.
 
         Raises:
-            TypeError: a parameter has no JSON form.
+            TypeError: `params` is not a dict, or a parameter has no JSON form.
             ValueError: a number is not finite.
         """
         return EventStream(self._account, params, timeout)
@@ -603,6 +603,7 @@ class Connection:
             The event by its value; a value that no event has is left out.
 
         Raises:
+            TypeError: a value is neither a string, a number nor a boolean.
             ValueError: the path is empty, or `base_query` has `limit` or `skip`.
             PryvError: the events cannot be read.
         """
@@ -663,8 +664,11 @@ class Connection:
             The answer, with `accessDeletion`; `None` if the access was revoked already.
 
         Raises:
+            TypeError: `using` is not a connection.
             PryvError: the platform refused, or there is no proper answer.
         """
+        if not isinstance(using, (Connection, type(None))):
+            raise TypeError(f"using is a pryv.Connection, not {type(using).__name__}")
         try:
             return revoke(self, using or self, timeout)
         except PryvError:

@@ -126,8 +126,11 @@ class Service:
         """Take a service info from elsewhere, in place of fetching it.
 
         Raises:
+            TypeError: it is not a dict.
             PryvProtocolError: it lacks its name or one of the URLs every platform has.
         """
+        if not isinstance(service_info, Mapping):
+            raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
         self._info = ServiceInfo.from_wire({key: value for key, value in service_info.items() if key != "meta"})
 
     def supports_hf(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:

@@ -92,6 +92,8 @@ def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoin
         service_info_api: The `api` template of the service info, `https://{username}.domain/` or
             `https://host/{username}/`. The host returned is the platform's: without the username's subdomain.
     """
+    if not isinstance(service_info_api, str):
+        raise TypeError(f"a template is a string, not {type(service_info_api).__name__}")
     token, endpoint = extract_token_and_api_endpoint(url)
     prefix, placeholder, suffix = service_info_api.partition("{username}")
     fits = placeholder and endpoint.startswith(prefix) and endpoint.endswith(suffix)
