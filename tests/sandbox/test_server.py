@@ -116,10 +116,21 @@ def test_the_command_prints_where_clients_begin_and_ends_cleanly(number: signal.
     assert (process.returncode, output, errors) == (0, "", "")
 
 
-def test_the_command_says_what_is_wrong() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        command = [sys.executable, "-m", "pryv_sandbox", "--port", str(taken.getsockname()[1])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "address already in use" in done.stderr
+def refusal(*options: str) -> str:
+    """What the command says, and nothing else, when it cannot start."""
+    command = [sys.executable, "-m", "pryv_sandbox", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_the_command_says_that_the_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert "address already in use" in refusal("--port", str(taken.getsockname()[1]))
+
+
+def test_the_command_says_that_the_file_cannot_keep_data(tmp_path: Path) -> None:
+    assert "unable to open database file" in refusal("--data", str(tmp_path / "missing" / "data.db"))
+    (tmp_path / "other").write_bytes(b"no database" * 1000)
+    assert "file is not a database" in refusal("--data", str(tmp_path / "other"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import threading
 
 from pryv_sandbox import Sandbox
@@ -23,7 +24,7 @@ def main() -> None:
         with Sandbox(arguments.host, arguments.port, arguments.data) as sandbox:
             print(sandbox.service_info_url, flush=True)
             stop.wait()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, sqlite3.Error) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
 
