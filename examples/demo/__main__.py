@@ -32,7 +32,7 @@ def main() -> None:
         with ExitStack() as stack:
             platform = options.platform or stack.enter_context(Sandbox()).service_info_url
             run(platform, options.plot)
-    except (PryvError, OSError, DemoError) as error:
+    except (PryvError, OSError, ValueError, DemoError) as error:
         sys.exit(f"The demo failed: {error}")
 
 

@@ -44,6 +44,14 @@ def test_fails_without_a_traceback_where_no_platform_is(sandbox: Sandbox, tmp_pa
     assert "Traceback" not in done.stderr
 
 
+def test_says_that_a_platform_is_no_url() -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "demo"), "--platform", "nowhere"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("The demo failed: service_info_url is not a URL")
+
+
 def test_a_changed_sample_is_found(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
     _, _, connection = new_account()
     written = read_recording(RECORDING, start=0)[:1500]
