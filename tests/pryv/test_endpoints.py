@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pryv import Connection, Service
 from pryv.utils import (
     build_api_endpoint,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from pryv import Connection
 from pryv._transport.urls import path_segment
 
