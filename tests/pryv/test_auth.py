@@ -597,6 +597,9 @@ def test_nothing_on_the_way_shows_the_key_or_the_token(
     with pytest.raises(PryvError) as failed:
         wait_for_access(service, attrs.evolve(request, poll=request.poll + "x"))
     assert token not in shown + repr(failed.value)
+    own = "".join(record.getMessage() for record in caplog.records if record.name.startswith("pryv"))
+    assert own
+    assert request.key not in own + repr(request) + repr(failed.value)
 
 
 def test_a_state_is_a_mapping() -> None:
