@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from row import Row, Script
 from rows import MODULES
 from runner import Result, measure, run_script
@@ -46,7 +48,7 @@ def main() -> None:
     print(table(results, machine))
     if arguments.json:
         Path(arguments.json).write_text(
-            json.dumps({"machine": machine, "rows": [r.as_json() for r in results]}, indent=2)
+            json.dumps({"machine": machine, "rows": [attrs.asdict(result) for result in results]}, indent=2)
         )
 
 
@@ -76,7 +78,7 @@ def measured(module: str, row: Row | Script, tiny: bool, environment: Mapping[st
     """Return the results of a row, one a reference."""
     size = row.size[tiny]
     if isinstance(row, Script):
-        return run_script(row, size, environment)
+        return [run_script(row, size, environment)]
     return measure(module, row, size, 1 if tiny else row.rounds, environment)
 
 

@@ -88,11 +88,17 @@ class Script:
     Attributes:
         name: What it is asked for by, and the script's file.
         what: What it measures, for people.
-        figures: Where in its JSON the figures are, and what each should not exceed.
+        figure: What is compared, for people.
+        reference: What it is held against.
+        ratio: Under which key of its JSON the ratio is.
+        reach: What the ratio should not exceed.
         size: In full and at a tiny size.
     """
 
     name: str
     what: str
-    figures: Mapping[tuple[str, ...], float]
+    figure: str
+    reference: str
+    ratio: str
+    reach: float
     size: tuple[int, int]

@@ -32,30 +32,21 @@ class Result:
     what: str
     figure: str
     unit: str
-    subject: float
+    subject: float | None
     reference_name: str
     reference: float | None
-    ratio: float
+    ratio: float | None
     reach: float | None
     rounds: Any
 
     def as_line(self) -> str:
         """Return it as a line of Markdown."""
-        ratio = "" if self.reference is None else f"{self.ratio:.2f}"
+        subject, reference = (
+            "" if value is None else f"{value:.3g} {self.unit}" for value in (self.subject, self.reference)
+        )
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         reach = "" if self.reach is None else f"≤ {self.reach:g}"
-        values = [
-            f"{_short(value)} {self.unit}" if value is not None else "" for value in (self.subject, self.reference)
-        ]
-        cells = [self.what, self.figure, values[0], self.reference_name, values[1], ratio, reach]
-        return f"| {' | '.join(cells)} |"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all there is."""
-        return attrs.asdict(self)
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}"
+        return f"| {' | '.join([self.what, self.figure, subject, self.reference_name, reference, ratio, reach])} |"
 
 
 def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[str, str]) -> list[Result]:
@@ -70,14 +61,14 @@ def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[
     what, unit = _UNITS[row.figure]
     mine = figures[SUBJECT]
 
-    def result(name: str, reference: float | None, ratio: float) -> Result:
+    def result(name: str, reference: float | None = None, ratio: float | None = None) -> Result:
         subject = statistics.median(mine)
         return Result(
             row.name, row.what, what, unit, subject, name, reference, ratio, row.reach.get(name), measurements
         )
 
     if not row.references:
-        return [result("", None, statistics.median(mine))]
+        return [result("")]
     return [
         result(
             name,
@@ -130,19 +121,11 @@ def observed(command: list[str], environment: Mapping[str, str]) -> Measurement:
     return {"items": 1, "cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "memory": usage.ru_maxrss / 1024}
 
 
-def run_script(script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
-    """Run a script and pick its figures."""
+def run_script(script: Script, size: int, environment: Mapping[str, str]) -> Result:
+    """Run a script and pick its ratio."""
     command = [sys.executable, str(HERE / f"{script.name}.py"), str(size)]
     report = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
-    return [
-        Result(script.name, script.what, ": ".join(path), "", value, "", None, value, reach, report)
-        for path, reach in script.figures.items()
-        for value in [picked(report, path)]
-    ]
-
-
-def picked(report: Any, path: tuple[str, ...]) -> float:
-    """Return what is at a path in JSON."""
-    for key in path:
-        report = report[key]
-    return float(report)
+    ratio = float(report[script.ratio])
+    return Result(
+        script.name, script.what, script.figure, "", None, script.reference, None, ratio, script.reach, report
+    )

@@ -163,7 +163,7 @@ ROWS = [
         {"requests, by hand": 1.1},
         size=(512, 2),
         site=site,
-        rounds=5,
+        rounds=15,
     ),
     Row(
         "upload-memory",
