@@ -94,9 +94,9 @@ def test_a_call_has_its_own_timeout(wire: Wire, timeout: Any) -> None:
 def test_a_timeout_can_be_turned_off(wire: Wire, timeout: Any) -> None:
     wire.always = reply(interval=0.001)
     with wire.connection(timeout=0.0005) as connection:
-        connection.get("streams", timeout=timeout)
+        assert connection.get("streams", timeout=timeout)
     with wire.connection(timeout=timeout) as connection:
-        connection.get("streams")
+        assert connection.get("streams")
 
 
 @pytest.fixture
@@ -529,9 +529,9 @@ def test_a_ca_bundle_in_the_environment_counts(
 ) -> None:
     monkeypatch.setenv(variable, authority_file)
     with secure_wire.connection() as connection:
-        connection.get("streams")
+        assert connection.get("streams")
     with requests.Session() as session, secure_wire.connection(session=session) as connection:
-        connection.get("streams")
+        assert connection.get("streams")
 
 
 def test_a_session_s_ca_bundle_wins_over_the_environment_s(
