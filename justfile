@@ -60,6 +60,10 @@ sandbox *params:
 bench *params:
     python benchmarks/bench.py "$@"
 
+# Build the documentation into docs/_build; a broken link or a missing docstring fails
+docs *params:
+    sphinx-build --quiet --builder html --fail-on-warning --keep-going --nitpicky docs docs/_build "$@"
+
 # Resolve the dependencies into constraints.txt; with --upgrade, to the newest versions
 constraints *params:
     uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --all-extras \
@@ -81,5 +85,5 @@ build:
 
 # Remove what was built, measured and cached (`.venv` stays)
 clean:
-    rm -rf dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache examples/demo/*.png
+    rm -rf dist docs/_build htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache examples/demo/*.png
     find packages sandbox tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
