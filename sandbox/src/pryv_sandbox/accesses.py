@@ -22,14 +22,12 @@ from pryv_sandbox.errors import (
 )
 from pryv_sandbox.ids import new_id, new_token, to_id
 from pryv_sandbox.merging import merged
+from pryv_sandbox.schemas import BOOLEAN, NUMBER, OBJECT, STRING, TRACKED
 from pryv_sandbox.stored_accesses import Doc
 from pryv_sandbox.validation import Validator
 
 methods = Methods()
 
-_STRING = {"type": ["string"]}
-_NUMBER = {"type": ["number"]}
-_OBJECT = {"type": ["object"]}
 PERMISSIONS = {
     "type": ["array"],
     "items": {
@@ -42,14 +40,14 @@ PERMISSIONS = {
                     "streamId": {"type": ["string", "null"]},
                     "level": {"type": ["string"], "enum": ["none", "read", "create-only", "contribute", "manage"]},
                     "defaultName": {"type": ["string"], "pattern": r"\w+"},
-                    "name": _STRING,
+                    "name": STRING,
                 },
             },
             {
                 "type": ["object"],
                 "required": ["feature", "setting"],
                 "additionalProperties": False,
-                "properties": {"feature": _STRING, "setting": {"type": ["string"], "enum": ["forbidden", "allowed"]}},
+                "properties": {"feature": STRING, "setting": {"type": ["string"], "enum": ["forbidden", "allowed"]}},
             },
         ]
     },
@@ -62,7 +60,7 @@ _INFO = (
 )
 
 
-@methods.declare("getAccessInfo", _OBJECT)
+@methods.declare("getAccessInfo", OBJECT)
 async def _info(context: Context, params: dict[str, Any]) -> Result:
     access = context.access
     info = {key: access.doc[key] for key in _INFO if access.doc.get(key) is not None}
@@ -85,7 +83,7 @@ def _check_not_shared(context: Context) -> None:
 
 _GET = {
     "type": ["object"],
-    "properties": {"includeDeletions": {"type": ["boolean"]}, "includeExpired": {"type": ["boolean"]}},
+    "properties": {"includeDeletions": BOOLEAN, "includeExpired": BOOLEAN},
 }
 
 
@@ -114,7 +112,7 @@ def _visible(context: Context, where: str) -> list[Doc]:
 _GET_ONE = {
     "type": ["object"],
     "required": ["id"],
-    "properties": {"id": _STRING, "includeHistory": {"type": ["boolean"]}},
+    "properties": {"id": STRING, "includeHistory": BOOLEAN},
 }
 
 
@@ -150,12 +148,9 @@ _BASE: dict[str, Any] = {
     "apiEndpoint": {"type": ["string"], "minLength": 1},
     "name": {"type": ["string"], "minLength": 1},
     "permissions": PERMISSIONS,
-    "lastUsed": _NUMBER,
+    "lastUsed": NUMBER,
     "integrity": {"type": ["string", "null"]},
-    "created": {"type": "number"},
-    "createdBy": {"type": "string"},
-    "modified": {"type": "number"},
-    "modifiedBy": {"type": "string"},
+    **TRACKED,
 }
 
 
@@ -173,8 +168,8 @@ def _access_schema(required: dict[str, list[str]], every: dict[str, Any], grante
     return {
         "anyOf": [
             of_type("personal", {}),
-            of_type("app", {"deviceName": _STRING, "expireAfter": _NUMBER, **granted}),
-            of_type("shared", {"deviceName": {"type": ["null"]}, "expireAfter": _NUMBER, **granted}),
+            of_type("app", {"deviceName": STRING, "expireAfter": NUMBER, **granted}),
+            of_type("shared", {"deviceName": {"type": ["null"]}, "expireAfter": NUMBER, **granted}),
         ]
     }
 
@@ -182,13 +177,13 @@ def _access_schema(required: dict[str, list[str]], every: dict[str, Any], grante
 _NEW_ACCESS = Validator(
     _access_schema(
         {"personal": ["name"], "app": ["name", "permissions"], "shared": ["name", "permissions"]},
-        every={"clientData": _OBJECT},
-        granted={"randomAlias": {"type": ["boolean"]}},
+        every={"clientData": OBJECT},
+        granted={"randomAlias": BOOLEAN},
     )
 )
 
 
-@methods.declare("accesses.create", _OBJECT)
+@methods.declare("accesses.create", OBJECT)
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     params = {"type": "shared", **params}
@@ -304,10 +299,10 @@ _UPDATE = {
     "type": ["object"],
     "required": ["id", "update"],
     "properties": {
-        "id": _STRING,
+        "id": STRING,
         "update": _access_schema(
             {},
-            every={"id": _STRING, "clientData": {"type": ["object", "null"]}},
+            every={"id": STRING, "clientData": {"type": ["object", "null"]}},
             granted={"expires": {"type": ["null"]}},
         ),
     },
@@ -399,7 +394,7 @@ def _check_descent(context: Context, changed: Doc) -> None:
         raise invalid_operation(message, {"offendingChildren": offending})
 
 
-@methods.declare("accesses.delete", {"type": ["object"], "required": ["id"], "properties": {"id": _STRING}})
+@methods.declare("accesses.delete", {"type": ["object"], "required": ["id"], "properties": {"id": STRING}})
 async def _delete(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     target = _find_current(context, params["id"])

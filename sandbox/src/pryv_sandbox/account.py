@@ -10,13 +10,13 @@ from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import already_exists, forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.ids import new_token
 from pryv_sandbox.merging import merged
+from pryv_sandbox.schemas import OBJECT, STRING
 
 if TYPE_CHECKING:
     from pryv_sandbox.platform import Platform
 
 methods = Methods()
 
-_STRING = {"type": ["string"]}
 _PASSWORD = {"type": ["string"], "minLength": 6, "maxLength": 100}
 
 
@@ -42,7 +42,7 @@ def _account(context: Context) -> Result:
     }
 
 
-@methods.declare("account.get", {"type": ["object"]})
+@methods.declare("account.get", OBJECT)
 async def _get(context: Context, params: dict[str, Any]) -> Result:
     _check_personal(context, "account.get")
     return _account(context)
@@ -85,7 +85,7 @@ _CHANGE_PASSWORD = {
     "type": ["object"],
     "required": ["oldPassword", "newPassword"],
     "additionalProperties": False,
-    "properties": {"oldPassword": _STRING, "newPassword": _PASSWORD},
+    "properties": {"oldPassword": STRING, "newPassword": _PASSWORD},
 }
 
 
@@ -107,7 +107,7 @@ def _set_password(context: Context, password: str) -> None:
 _REQUEST_RESET = {
     "type": ["object"],
     "required": ["appId"],
-    "properties": {"appId": _STRING, "origin": _STRING},
+    "properties": {"appId": STRING, "origin": STRING},
 }
 
 
@@ -141,7 +141,7 @@ def reset_token(platform: Platform, username: str) -> str:
 _RESET = {
     "type": ["object"],
     "required": ["appId", "resetToken", "newPassword"],
-    "properties": {"appId": _STRING, "origin": _STRING, "resetToken": _STRING, "newPassword": _PASSWORD},
+    "properties": {"appId": STRING, "origin": STRING, "resetToken": STRING, "newPassword": _PASSWORD},
 }
 
 
@@ -160,13 +160,13 @@ async def _reset_password(context: Context, params: dict[str, Any]) -> Result:
 
 # ---- profiles
 
-_GET_PROFILE = {"type": ["object"], "required": ["id"], "properties": {"id": _STRING}}
+_GET_PROFILE = {"type": ["object"], "required": ["id"], "properties": {"id": STRING}}
 _UPDATE_PROFILE = {
     "type": ["object"],
     "required": ["id", "update"],
-    "properties": {"id": _STRING, "update": {"type": ["object"]}},
+    "properties": {"id": STRING, "update": OBJECT},
 }
-_UPDATE_APP_PROFILE = {"type": ["object"], "required": ["update"], "properties": {"update": {"type": ["object"]}}}
+_UPDATE_APP_PROFILE = {"type": ["object"], "required": ["update"], "properties": {"update": OBJECT}}
 
 
 def _profile(context: Context, profile_id: str) -> dict[str, Any]:
@@ -205,12 +205,12 @@ async def _update_profile(context: Context, params: dict[str, Any]) -> Result:
     return _change_profile(context, params["id"], params["update"])
 
 
-@methods.declare("profile.getPublic", {"type": ["object"]})
+@methods.declare("profile.getPublic", OBJECT)
 async def _get_public_profile(context: Context, params: dict[str, Any]) -> Result:
     return {"profile": _profile(context, "public")}
 
 
-@methods.declare("profile.getApp", {"type": ["object"]})
+@methods.declare("profile.getApp", OBJECT)
 async def _get_app_profile(context: Context, params: dict[str, Any]) -> Result:
     return {"profile": _profile(context, _app_profile_id(context))}
 

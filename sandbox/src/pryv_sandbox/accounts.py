@@ -18,6 +18,7 @@ from pryv_sandbox.errors import (
     invalid_parameters,
 )
 from pryv_sandbox.ids import new_id, new_token
+from pryv_sandbox.schemas import OBJECT, STRING
 from pryv_sandbox.validation import Validator
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 methods = Methods()
 
-_STRING = {"type": ["string"]}
 _USERNAME = {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"}
 _REGISTRATION = Validator(
     {
@@ -36,7 +36,7 @@ _REGISTRATION = Validator(
             "password": {"type": ["string"], "minLength": 6, "maxLength": 100},
             "email": {"type": ["string"], "maxLength": 300},
             "appId": {"type": ["string"], "minLength": 6, "maxLength": 99},
-            "invitationToken": _STRING,
+            "invitationToken": STRING,
             "referer": {"type": ["string", "null"], "minLength": 1, "maxLength": 99},
             "language": {"type": ["string"], "minLength": 1, "maxLength": 5},
         },
@@ -222,7 +222,7 @@ def check_trusted(context: Context, origin: str) -> None:
 _LOGIN = {
     "type": ["object"],
     "required": ["username", "password", "appId"],
-    "properties": {"username": _STRING, "password": _STRING, "appId": _STRING, "origin": _STRING},
+    "properties": {"username": STRING, "password": STRING, "appId": STRING, "origin": STRING},
 }
 
 
@@ -240,7 +240,7 @@ async def _login(context: Context, params: dict[str, Any]) -> Result:
     return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}
 
 
-@methods.declare("auth.logout", {"type": ["object"]})
+@methods.declare("auth.logout", OBJECT)
 async def _logout(context: Context, params: dict[str, Any]) -> Result:
     context.platform.db.execute("DELETE FROM sessions WHERE token = ?", (context.access.token,))
     return {}

@@ -8,20 +8,20 @@ from pryv_sandbox import stored_accesses as stored
 from pryv_sandbox.accesses import PERMISSIONS
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import forbidden, invalid_parameters
+from pryv_sandbox.schemas import OBJECT, STRING
 from pryv_sandbox.stored_accesses import Doc
 
 methods = Methods()
 
-_STRING = {"type": ["string"]}
 _CHECK_APP = {
     "type": ["object"],
     "required": ["requestingAppId", "requestedPermissions"],
     "additionalProperties": False,
     "properties": {
-        "requestingAppId": _STRING,
-        "deviceName": _STRING,
+        "requestingAppId": STRING,
+        "deviceName": STRING,
         "requestedPermissions": PERMISSIONS,
-        "clientData": {"type": ["object"]},
+        "clientData": OBJECT,
     },
 }
 

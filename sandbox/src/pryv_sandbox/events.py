@@ -24,6 +24,7 @@ from pryv_sandbox.events_query import EventsQuery, merge, read_deletions, read_e
 from pryv_sandbox.ids import new_id
 from pryv_sandbox.integrity import item_integrity
 from pryv_sandbox.merging import merged
+from pryv_sandbox.schemas import BOOLEAN, NUMBER, STRING, TRACKED, check_alterable
 from pryv_sandbox.streams_query import parse_streams, resolve_streams
 
 methods = Methods()
@@ -33,24 +34,18 @@ Event = dict[str, Any]
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _TYPE_PATTERN = "^(series:)?[a-z0-9-]+/[a-z0-9-]+$"
-_STRING = {"type": ["string"]}
-_NUMBER = {"type": ["number"]}
-_BOOLEAN = {"type": ["boolean"]}
 _PROPERTIES: dict[str, Any] = {
-    "id": _STRING,
-    "time": _NUMBER,
+    "id": STRING,
+    "time": NUMBER,
     "duration": {"type": ["number", "null"]},
-    "streamIds": {"type": ["array"], "minItems": 1, "items": _STRING},
+    "streamIds": {"type": ["array"], "minItems": 1, "items": STRING},
     "type": {"type": ["string"], "pattern": _TYPE_PATTERN},
     "content": {},
     "description": {"type": ["string", "null"]},
     "clientData": {"type": ["object", "null"]},
     "trashed": {"type": ["boolean", "null"]},
     "integrity": {"type": ["string", "null"]},
-    "created": {"type": "number"},
-    "createdBy": {"type": "string"},
-    "modified": {"type": "number"},
-    "modifiedBy": {"type": "string"},
+    **TRACKED,
 }
 _ALTERABLE = ("streamIds", "time", "duration", "type", "content", "references", "description", "clientData", "trashed")
 
@@ -68,15 +63,15 @@ _GET = {
             "type": ["array", "null"],
             "items": {"type": ["string"], "pattern": r"^(series:)?[a-z0-9-]+/(\*|[a-z0-9-]+)$"},
         },
-        "fromTime": _NUMBER,
-        "toTime": _NUMBER,
-        "sortAscending": _BOOLEAN,
-        "skip": _NUMBER,
-        "limit": _NUMBER,
+        "fromTime": NUMBER,
+        "toTime": NUMBER,
+        "sortAscending": BOOLEAN,
+        "skip": NUMBER,
+        "limit": NUMBER,
         "state": {"type": ["string"], "enum": ["default", "trashed", "all"]},
-        "modifiedSince": _NUMBER,
-        "includeDeletions": _BOOLEAN,
-        "running": _BOOLEAN,
+        "modifiedSince": NUMBER,
+        "includeDeletions": BOOLEAN,
+        "running": BOOLEAN,
     },
 }
 
@@ -123,7 +118,7 @@ def _account_events(context: Context, now: float) -> list[Event]:
 _GET_ONE = {
     "type": ["object"],
     "required": ["id"],
-    "properties": {"id": _STRING, "includeHistory": _BOOLEAN},
+    "properties": {"id": STRING, "includeHistory": BOOLEAN},
 }
 
 
@@ -330,7 +325,7 @@ _UPDATE = {
     "type": ["object"],
     "required": ["id", "update"],
     "properties": {
-        "id": _STRING,
+        "id": STRING,
         "update": {
             "type": ["object"],
             "additionalProperties": False,
@@ -344,9 +339,7 @@ _UPDATE = {
 async def _update(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     update: dict[str, Any] = dict(params["update"])
-    protected = [key for key in update if key not in _ALTERABLE]
-    if protected:
-        raise forbidden(f"Forbidden update was attempted on the following protected field(s): [{','.join(protected)}].")
+    check_alterable(update, _ALTERABLE)
     if "streamIds" in update:
         update["streamIds"] = _known_streams(context, update["streamIds"])
     key, event = _find_to_change(context, params["id"])
@@ -386,7 +379,7 @@ def _find_to_change(context: Context, event_id: str) -> tuple[int, Event]:
     return key, event
 
 
-_DELETE = {"type": ["object"], "required": ["id"], "properties": {"id": _STRING}}
+_DELETE = {"type": ["object"], "required": ["id"], "properties": {"id": STRING}}
 
 
 @methods.declare("events.delete", _DELETE)
@@ -404,7 +397,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
 _DELETE_ATTACHMENT = {
     "type": ["object"],
     "required": ["id", "fileId"],
-    "properties": {"id": _STRING, "fileId": _STRING},
+    "properties": {"id": STRING, "fileId": STRING},
 }
 
 

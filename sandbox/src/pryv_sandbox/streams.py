@@ -23,12 +23,12 @@ from pryv_sandbox.errors import (
 )
 from pryv_sandbox.ids import new_id, to_id
 from pryv_sandbox.merging import merged
+from pryv_sandbox.schemas import BOOLEAN, STRING, TRACKED, check_alterable
 from pryv_sandbox.stream_tree import Stream, StreamTree
 from pryv_sandbox.system_streams import SYSTEM_STREAMS
 
 methods = Methods()
 
-_STRING = {"type": ["string"]}
 _PROPERTIES: dict[str, Any] = {
     "id": {"type": ["string"], "minLength": 1},
     "name": {"type": ["string"], "minLength": 1},
@@ -37,10 +37,7 @@ _PROPERTIES: dict[str, Any] = {
     "trashed": {"type": ["boolean", "null"]},
     "children": {"type": ["array", "null"]},
     "childrenHidden": {"type": ["boolean", "null"]},
-    "created": {"type": "number"},
-    "createdBy": {"type": "string"},
-    "modified": {"type": "number"},
-    "modifiedBy": {"type": "string"},
+    **TRACKED,
 }
 _ALTERABLE = ("name", "parentId", "clientData", "trashed")
 _RESERVED_IDS = ("null", "undefined", "*", "")
@@ -51,8 +48,8 @@ _RESERVED_IDS = ("null", "undefined", "*", "")
 _GET = {
     "type": ["object"],
     "properties": {
-        "parentId": _STRING,
-        "id": _STRING,
+        "parentId": STRING,
+        "id": STRING,
         "state": {"type": ["string"], "enum": ["default", "all"]},
         "includeDeletionsSince": {"type": ["number"]},
     },
@@ -205,7 +202,7 @@ _UPDATE = {
     "type": ["object"],
     "required": ["id", "update"],
     "properties": {
-        "id": _STRING,
+        "id": STRING,
         "update": {"type": "object", "additionalProperties": False, "properties": _PROPERTIES},
     },
 }
@@ -215,9 +212,7 @@ _UPDATE = {
 async def _update(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     update = params["update"]
-    protected = [key for key in update if key not in _ALTERABLE]
-    if protected:
-        raise forbidden(f"Forbidden update was attempted on the following protected field(s): [{','.join(protected)}].")
+    check_alterable(update, _ALTERABLE)
     stream = _find_to_change(context, params["id"])
     # The new parent is checked even where the update names none: only who may manage all streams may then go on.
     if not context.access.can_manage(update.get("parentId")):
@@ -248,7 +243,7 @@ def _find_to_change(context: Context, stream_id: str) -> Stream:
 _DELETE = {
     "type": ["object"],
     "required": ["id"],
-    "properties": {"id": _STRING, "mergeEventsWithParent": {"type": ["boolean"]}},
+    "properties": {"id": STRING, "mergeEventsWithParent": BOOLEAN},
 }
 
 
