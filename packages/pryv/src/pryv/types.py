@@ -117,7 +117,7 @@ class User(TypedDict, total=False):
 
 
 class AccessInfo(Access, total=False):
-    """An access as `access-info` tells it, with its `user` and how often each method was `calls`ed."""
+    """An access as `access-info` tells it, with its `user`, and in `calls` how often each method was called."""
 
     user: User
     calls: dict[str, int]
