@@ -173,7 +173,7 @@ class Connection:
         See the API's *Call batch*.
 
         Args:
-            calls: `Call`s, or dicts with `method`, `params` and `handle_result`; may come lazily.
+            calls: Instances of `Call`, or dicts with `method`, `params` and `handle_result`; may come lazily.
             progress: Called after each chunk with the percentage done (`None` where the number of calls is unknown)
                 and the results so far.
             timeout: In place of the connection's.
