@@ -73,6 +73,7 @@ constraints *params:
 # Set every version and sibling pin, open the changelog's section, commit and tag
 version version:
     git diff --quiet HEAD || { echo "Commit your changes first." >&2; exit 1; }
+    ! git rev-parse --quiet --verify "refs/tags/v$1" || { echo "There is a tag v$1 already." >&2; exit 1; }
     python tools/version.py "$1"
     git commit --quiet --all --message "Version $1"
     git tag --annotate "v$1" --message "Version $1"

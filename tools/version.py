@@ -15,8 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 VERSION = re.compile(r'(?m)^((?:__)?version(?:__)? = )"(?P<version>[^"]+)"$')
 SIBLING_PIN = re.compile(r'"(?P<name>pryv[a-z-]*)==(?P<version>[^"]+)"')
-CHANGELOG_SECTION = re.compile(r"(?m)^## (?P<version>\d\S*) - \d{4}-\d{2}-\d{2}$")
-UNRELEASED = "## Unreleased\n"
+SECTION = re.compile(r"(?m)^## (?P<version>\S+)(?: - \d{4}-\d{2}-\d{2})?\n")
+UNRELEASED = "Unreleased"
 
 
 def versioned_files(root: Path) -> list[Path]:
@@ -31,25 +31,41 @@ def named_versions(text: str) -> list[str]:
     return [match["version"] for pattern in (VERSION, SIBLING_PIN) for match in pattern.finditer(text)]
 
 
+def current_version(root: Path) -> str:
+    """Returns the version that the workspace has."""
+    return named_versions((root / "pyproject.toml").read_text())[0]
+
+
+def changelog_sections(root: Path) -> dict[str, str]:
+    """Returns what the changelog says of each version, the latest first, and of what is unreleased."""
+    _, *parts = SECTION.split((root / "CHANGELOG.md").read_text())
+    return {version: text.strip() for version, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
 def set_version(root: Path, version: str) -> None:
     """Writes `version` wherever the workspace names its own.
 
     Raises:
-        ValueError: `version` is malformed or not later than the current one.
+        ValueError: `version` is malformed or not later than the last one released, or there is nothing to release.
     """
-    current = named_versions((root / "pyproject.toml").read_text())[0]
+    sections = changelog_sections(root)
+    if not sections.pop(UNRELEASED, ""):
+        raise ValueError(f'nothing is told of it: the changelog\'s "{UNRELEASED}" section is empty')
     try:
-        later = Version(version) > Version(current)
+        asked = Version(version)
     except InvalidVersion as error:
         raise ValueError(str(error)) from None
-    if not later:
-        raise ValueError(f"{version} is not later than {current}")
+    if str(asked) != version:
+        raise ValueError(f"{version} is written {asked}")
+    if earlier := [released for released in sections if Version(released) >= asked]:
+        raise ValueError(f"{version} is not later than {earlier[0]}")
     for file in versioned_files(root):
         text = VERSION.sub(rf'\g<1>"{version}"', file.read_text())
         file.write_text(SIBLING_PIN.sub(rf'"\g<name>=={version}"', text))
     changelog = root / "CHANGELOG.md"
-    section = f"{UNRELEASED}\n## {version} - {datetime.now(timezone.utc):%Y-%m-%d}\n"
-    changelog.write_text(changelog.read_text().replace(UNRELEASED, section, 1))
+    heading = f"## {UNRELEASED}\n"
+    section = f"{heading}\n## {version} - {datetime.now(timezone.utc):%Y-%m-%d}\n"
+    changelog.write_text(changelog.read_text().replace(heading, section, 1))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from version import CHANGELOG_SECTION, named_versions, versioned_files
+from version import UNRELEASED, changelog_sections, named_versions, versioned_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def versions(root: Path) -> set[str]:
-    released = CHANGELOG_SECTION.search((root / "CHANGELOG.md").read_text())
-    assert released
-    return {released["version"]}.union(*(named_versions(file.read_text()) for file in versioned_files(root)))
+    released = [version for version in changelog_sections(root) if version != UNRELEASED]
+    return set(released[:1]).union(*(named_versions(file.read_text()) for file in versioned_files(root)))
 
 
 def test_versions_pins_and_changelog_agree() -> None:
@@ -60,21 +59,58 @@ def run_recipe(clone: Path, version: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_recipe_sets_commits_and_tags(clone: Path) -> None:
-    done = run_recipe(clone, "9.8.7")
+def write_changelog(clone: Path, text: str) -> None:
+    """Has the clone's changelog say this, in a commit."""
+    (clone / "CHANGELOG.md").write_text(f"# Changelog\n\n{text}")
+    git(clone, "commit", "--quiet", "--allow-empty", "--all", "--message", "Changelog")
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "9.8.7"])
+def test_recipe_sets_commits_and_tags_the_first_version(clone: Path, version: str) -> None:
+    write_changelog(clone, "## Unreleased\n\nThe first version.\n")
+    done = run_recipe(clone, version)
     assert done.returncode == 0, done.stderr
-    assert versions(clone) == {"9.8.7"}
+    assert versions(clone) == {version}
+    assert changelog_sections(clone) == {UNRELEASED: "", version: "The first version."}
     assert git(clone, "status", "--porcelain") == ""
-    assert git(clone, "describe", "--exact-match", "HEAD").strip() == "v9.8.7"
+    assert git(clone, "describe", "--exact-match", "HEAD").strip() == f"v{version}"
 
 
-@pytest.mark.parametrize("version", ["0.0.1", "next"])
+def test_recipe_sets_the_next_version(clone: Path) -> None:
+    write_changelog(clone, "## Unreleased\n\nThe second version.\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
+    done = run_recipe(clone, "0.2.0")
+    assert done.returncode == 0, done.stderr
+    assert versions(clone) == {"0.2.0"}
+    told = {UNRELEASED: "", "0.2.0": "The second version.", "0.1.0": "The first version."}
+    assert changelog_sections(clone) == told
+
+
+@pytest.mark.parametrize("version", ["0.0.1", "0.1.0", "next", "1.0.0-rc1"])
 def test_recipe_refuses_what_is_no_later_version(clone: Path, version: str) -> None:
+    write_changelog(clone, "## Unreleased\n\nMore.\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
+    refuses(clone, version)
+
+
+def test_recipe_refuses_a_version_of_which_nothing_is_told(clone: Path) -> None:
+    write_changelog(clone, "## Unreleased\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
+    refuses(clone, "0.2.0")
+
+
+def refuses(clone: Path, version: str) -> None:
     before = git(clone, "rev-parse", "HEAD")
-    assert run_recipe(clone, version).returncode != 0
+    done = run_recipe(clone, version)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
     assert git(clone, "rev-parse", "HEAD") == before
     assert git(clone, "status", "--porcelain") == ""
     assert git(clone, "tag", "--list", f"v{version}") == ""
+
+
+def test_recipe_refuses_a_version_that_is_tagged(clone: Path) -> None:
+    git(clone, "tag", "v9.8.7")
+    done = run_recipe(clone, "9.8.7")
+    assert "There is a tag v9.8.7 already" in done.stderr
+    assert versions(clone) != {"9.8.7"}
 
 
 def test_recipe_refuses_uncommitted_changes(clone: Path) -> None:
