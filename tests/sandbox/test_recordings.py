@@ -12,7 +12,7 @@ import pytest
 from pryv_sandbox import Sandbox
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "wire"
-TOPICS = ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account")
+TOPICS = ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "webhooks", "account")
 
 # Lists are sorted by name: the other names keep the order.
 OTHER_WORDS = {
@@ -47,7 +47,7 @@ def replay(sandbox: Sandbox, directory: Path) -> str:
 
 def test_answers_as_recorded() -> None:
     with Sandbox() as sandbox:
-        assert replay(sandbox, RECORDINGS) == "187 of 187 exchanges match"
+        assert replay(sandbox, RECORDINGS) == "196 of 196 exchanges match"
 
 
 def test_answers_by_the_rule_and_not_by_the_case(tmp_path: Path) -> None:
@@ -60,4 +60,4 @@ def test_answers_by_the_rule_and_not_by_the_case(tmp_path: Path) -> None:
                 text = re.sub(number, other, text)
         (tmp_path / file.name).write_text(text, encoding="utf8")
     with Sandbox() as sandbox:
-        assert replay(sandbox, tmp_path) == "187 of 187 exchanges match"
+        assert replay(sandbox, tmp_path) == "196 of 196 exchanges match"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from pryv_sandbox import stored_accesses as stored
-from pryv_sandbox import streams, system_streams
+from pryv_sandbox import streams, system_streams, webhooks
 from pryv_sandbox.access import Access
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.changes import Action, Change
@@ -408,6 +408,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
             "UPDATE accesses SET deleted = ?, doc = ? WHERE user = ? AND id = ?",
             (now, json.dumps(deleted), context.user.key, doc["id"]),
         )
+        webhooks.delete_of_access(context.platform, context.user, doc["id"])
     context.platform.forget(context.user)
     _publish(context, "delete", target)
     result: Result = {"accessDeletion": {"id": target["id"]}}

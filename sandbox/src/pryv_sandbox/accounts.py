@@ -88,6 +88,11 @@ def find(platform: Platform, username: str) -> User | None:
     return User(*row) if row else None
 
 
+def every(platform: Platform) -> list[User]:
+    """All users."""
+    return [User(*row) for row in platform.db.execute(_USER + "true").fetchall()]
+
+
 def find_by_email(platform: Platform, email: str) -> User | None:
     """The user with this e-mail address."""
     row = platform.db.execute(_USER + "email = ?", (email,)).fetchone()

@@ -23,6 +23,7 @@ def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
     app = web.Application(middlewares=[*middlewares, _answer_errors], client_max_size=MAX_BODY_SIZE)
     app[PLATFORM] = platform
     app.on_response_prepare.append(_add_headers)
+    app.cleanup_ctx.append(platform.hooks.deliver)
     for module in (register_routes, asset_routes, series_routes, attachment_routes, method_routes):
         app.add_routes(module.routes)
     return app

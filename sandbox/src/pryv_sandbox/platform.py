@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pryv_sandbox import accesses, account, accounts, app_check, events, second_factor, service, streams
+from pryv_sandbox import accesses, account, accounts, app_check, events, second_factor, service, streams, webhooks
 from pryv_sandbox.access import Access
 from pryv_sandbox.accounts import User
 from pryv_sandbox.api import Context, Methods, Result, gather
@@ -15,13 +15,14 @@ from pryv_sandbox.attachments import Files
 from pryv_sandbox.changes import Change, Listener
 from pryv_sandbox.clock import Clock
 from pryv_sandbox.errors import ApiError, invalid_method
+from pryv_sandbox.hooks import Hooks
 from pryv_sandbox.settings import Settings
 from pryv_sandbox.storage import connect
 from pryv_sandbox.stored_accesses import find_by_token, note_use
 from pryv_sandbox.stream_tree import StreamTree, read_tree
 
 METHODS = Methods()
-for _resource in (account, accounts, accesses, app_check, events, second_factor, service, streams):
+for _resource in (account, accounts, accesses, app_check, events, second_factor, service, streams, webhooks):
     METHODS.update(_resource.methods)
 
 
@@ -56,6 +57,7 @@ class Platform:
 
     Attributes:
         listeners: called with each change, on the event loop's thread.
+        hooks: the webhooks that are delivered.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -64,6 +66,7 @@ class Platform:
         self.db = connect(self.settings.data)
         self.files = Files(self.settings.data)
         self.listeners: list[Listener] = []
+        self.hooks = Hooks(self)
         self._trees: dict[int, StreamTree] = {}
         self._accesses: dict[int, dict[str, Access]] = {}
 

@@ -104,6 +104,16 @@ CREATE TABLE IF NOT EXISTS points (
     doc TEXT NOT NULL,
     PRIMARY KEY (event, delta_time)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS webhooks (
+    key INTEGER PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    id TEXT NOT NULL,
+    access TEXT NOT NULL,
+    url TEXT NOT NULL,
+    doc TEXT NOT NULL,
+    UNIQUE (user, id),
+    UNIQUE (user, access, url)
+);
 """
 
 

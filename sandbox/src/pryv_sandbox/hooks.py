@@ -1,0 +1,146 @@
+"""Delivering webhooks: each is called when something in its account changes, again later if that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from pryv_sandbox import accounts, stored_accesses, webhooks
+from pryv_sandbox.api import Context
+from pryv_sandbox.changes import Change
+from pryv_sandbox.errors import ApiError
+from pryv_sandbox.scopes import Scope
+from pryv_sandbox.webhooks import Doc, is_success
+
+if TYPE_CHECKING:
+    from pryv_sandbox.accounts import User
+    from pryv_sandbox.platform import Platform
+
+_RUNS_KEPT = 50
+
+Message = str | None
+"""The key of a scope; without scopes the platform sends null."""
+
+
+class Hooks:
+    """The webhooks of a platform that are delivered: all there are while it is served."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._hooks: dict[str, _Hook] = {}
+        self._session: aiohttp.ClientSession
+        platform.listeners.append(self._on_change)
+
+    async def deliver(self, app: web.Application) -> AsyncIterator[None]:
+        """Deliver the webhooks while an application is served."""
+        async with aiohttp.ClientSession() as self._session:
+            for user in accounts.every(self._platform):
+                for webhook in webhooks.select(self._platform, user):
+                    self._resume(user, webhook)
+            yield
+            for webhook_id in list(self._hooks):
+                self.stop(webhook_id)
+
+    def start(self, user: User, webhook: Doc, scopes: dict[str, Scope]) -> None:
+        """Deliver one more."""
+        self._hooks[webhook["id"]] = _Hook(self._platform, user, webhook, scopes)
+
+    def stop(self, webhook_id: str) -> None:
+        """Deliver one no more."""
+        if hook := self._hooks.pop(webhook_id, None):
+            hook.task.cancel()
+
+    def reactivate(self, webhook_id: str) -> None:
+        """Deliver one again that was given up."""
+        if hook := self._hooks.get(webhook_id):
+            hook.state = "active"
+
+    async def call(self, url: str, messages: list[Message]) -> int:
+        """Call a webhook; the status of the answer, 0 without one."""
+        body = {"messages": messages, "meta": {"serverTime": self._platform.clock.now()}}
+        try:
+            async with self._session.post(url, json=body) as answer:
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError):
+            return 0
+
+    def _resume(self, user: User, webhook: Doc) -> None:
+        """Deliver one that was stored, unless its scopes mean nothing any more."""
+        access = stored_accesses.find_by_id(self._platform, user, webhook["accessId"])
+        context = Context(self._platform, user, base_url="", authenticated=access)
+        try:
+            scopes = webhooks.bind(context, webhook.get("scopes", {}))
+        except ApiError:
+            return
+        self.start(user, webhook, scopes)
+        self._hooks[webhook["id"]].send(["webhooksServiceBoot"])
+
+    def _on_change(self, change: Change) -> None:
+        for hook in self._hooks.values():
+            if hook.user.username == change.username:
+                hook.tell(change)
+
+
+class _Hook:
+    """One webhook: what it is still to be sent, and how its calls went."""
+
+    def __init__(self, platform: Platform, user: User, webhook: Doc, scopes: dict[str, Scope]) -> None:
+        self.user = user
+        self.state: str = webhook["state"]
+        self._platform = platform
+        self._webhook = webhook
+        self._scopes = scopes
+        self._messages: dict[Message, None] = {}
+        self._has_messages = asyncio.Event()
+        self.task = asyncio.create_task(self._deliver())
+
+    def tell(self, change: Change) -> None:
+        """Send word of a change: the keys of the scopes that match it."""
+        self.send([key for key, scope in self._scopes.items() if scope.matches(change)] if self._scopes else [None])
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Send messages soon, each once."""
+        if self.state == "active" and messages:
+            self._messages.update(dict.fromkeys(messages))
+            self._has_messages.set()
+
+    async def _deliver(self) -> None:
+        while True:
+            await self._has_messages.wait()
+            await asyncio.sleep(self._pause())
+            messages, self._messages = list(self._messages), {}
+            self._has_messages.clear()
+            status = await self._platform.hooks.call(self._webhook["url"], messages)
+            self._note(status)
+            if not is_success(status):
+                self.send(messages)
+
+    def _pause(self) -> float:
+        """Seconds until the next call, which grow with the number of failed ones."""
+        pause: float = self._webhook["minIntervalMs"] / 1000 * (self._webhook["currentRetries"] or 1)
+        passed: float = self._platform.clock.now() - self._webhook["lastRun"]["timestamp"]
+        return max(0.0, min(pause - passed, pause))
+
+    def _note(self, status: int) -> None:
+        before = self._webhook
+        failed = not is_success(status)
+        retries = before["currentRetries"] + 1 if failed else 0
+        if retries > before["maxRetries"]:
+            self.state = "inactive"
+            self._messages.clear()
+            self._has_messages.clear()
+        run: dict[str, Any] = {"status": status, "timestamp": self._platform.clock.now()}
+        changes = {
+            "lastRun": run,
+            "runs": [run, *before["runs"]][:_RUNS_KEPT],
+            "runCount": before["runCount"] + 1,
+            "failCount": before["failCount"] + failed,
+            "currentRetries": retries,
+            "state": self.state,
+        }
+        self._webhook = before | changes
+        webhooks.change(self._platform, self.user, before, changes)
