@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +87,42 @@ def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
             with pytest.raises(ZeroDivisionError) as own:
                 connection.api(calls, progress)
             assert len(own.value.results) == 2  # type: ignore[attr-defined]
+
+
+def notes(count: int, size: int) -> list[Call]:
+    return [Call("events.create", {"content": str(number) * size}) for number in range(count)]
+
+
+def test_a_chunk_too_large_for_a_request_goes_out_in_parts(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend([results(0, 1), results(2), results(3, 4)])
+    progress: list[int | None] = []
+    found = connection.api(notes(5, 3_000_000), lambda percent, _: progress.append(percent))
+    assert [result["value"] for result in found] == [0, 1, 2, 3, 4]
+    sent = [[call["params"]["content"][0] for call in request.json()] for request in wire.requests]
+    assert sent == [["0", "1"], ["2"], ["3", "4"]]
+    assert max(len(request.body) for request in wire.requests) < 8_000_000
+    assert progress == [40, 60, 100]
+
+
+def test_results_of_the_parts_of_a_chunk_are_kept(wire: Wire) -> None:
+    wire.replies.extend([results(0), error_reply(503, "x")])
+    with wire.connection(retry=None) as connection, pytest.raises(ServerError) as failed:
+        connection.api(notes(2, 5_000_000))
+    assert [result["value"] for result in failed.value.results] == [0]  # type: ignore[attr-defined]
+
+
+def test_a_call_of_any_size_is_left_to_the_platform(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(results(0))
+    assert connection.api(notes(1, 9_000_000)) == [{"value": 0}]
+
+
+def test_a_batch_larger_than_a_request_on_a_platform(new_account: Callable[[], Account]) -> None:
+    _, _, connection = new_account()
+    connection.post("streams", {"id": "batch", "name": "Batch"})
+    event = {"streamIds": ["batch"], "type": "note/txt"}
+    calls = [Call("events.create", {**event, "content": f"{number:02}" * 250_000}) for number in range(24)]
+    found = connection.api(calls)
+    assert [result["event"]["content"][:2] for result in found] == [f"{number:02}" for number in range(24)]
 
 
 def test_a_lazy_batch_holds_one_chunk(wire: Wire) -> None:

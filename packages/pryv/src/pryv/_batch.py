@@ -15,7 +15,14 @@ from pryv.errors import PryvProtocolError
 Result = dict[str, Any]
 Progress = Callable[[int | None, list[Result]], object]
 SendChunk = Callable[[list[dict[str, Any]]], Sequence[Result]]
-"""Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order."""
+"""Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order.
+
+It raises `ChunkTooLargeError`, having sent nothing, where a chunk is more than it can carry at once.
+"""
+
+
+class ChunkTooLargeError(ValueError):
+    """Raised by a `SendChunk` that cannot carry so much at once; unless it is a single call, its halves are sent."""
 
 
 @attrs.frozen
@@ -88,18 +95,42 @@ def iter_batch(send: SendChunk, calls: Iterable[Call], chunk_size: int) -> Itera
     """Send calls chunk by chunk and yield each chunk's calls beside their results.
 
     Raises:
+        ChunkTooLargeError: a single call is more than can be sent at once.
         PryvProtocolError: a chunk's results are not one a call.
     """
     remaining = iter(calls)
     while chunk := list(itertools.islice(remaining, chunk_size)):
+        yield from _send_in_parts(send, chunk)
+        del chunk  # or it would be kept while the next one is made
+
+
+def _send_in_parts(send: SendChunk, chunk: list[Call]) -> Iterator[list[tuple[Call, Result]]]:
+    """Send a chunk at once or, where that is too much, its halves."""
+    try:
         results = send([call.to_wire() for call in chunk])
-        if not isinstance(results, Sequence) or len(results) != len(chunk):
-            count = len(results) if isinstance(results, Sequence) else "no"
-            raise PryvProtocolError(f"callBatch: {count} results came for {len(chunk)} calls")
-        if not all(isinstance(result, dict) for result in results):
-            raise PryvProtocolError("callBatch: a result is not an object")
-        yield list(zip(chunk, results, strict=True))
-        del chunk, results  # or they would be kept while the next ones are made
+    except ChunkTooLargeError:
+        if len(chunk) == 1:
+            raise
+    else:
+        yield _beside(chunk, results)
+        return
+    half = len(chunk) // 2
+    yield from _send_in_parts(send, chunk[:half])
+    yield from _send_in_parts(send, chunk[half:])
+
+
+def _beside(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:
+    """Return each call beside its result.
+
+    Raises:
+        PryvProtocolError: the results are not one a call.
+    """
+    if not isinstance(results, Sequence) or len(results) != len(chunk):
+        count = len(results) if isinstance(results, Sequence) else "no"
+        raise PryvProtocolError(f"callBatch: {count} results came for {len(chunk)} calls")
+    if not all(isinstance(result, dict) for result in results):
+        raise PryvProtocolError("callBatch: a result is not an object")
+    return list(zip(chunk, results, strict=True))
 
 
 def run_batch(

@@ -6,14 +6,19 @@ the event is read back; if it is what was sent, the first sending had created it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pryv._batch import ChunkTooLargeError
 from pryv._transport import json
 from pryv._transport.account import Account, DefaultTimeout
 from pryv._transport.http import Answer, Timeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, ApiError
+
+MAX_CHUNK = 8_000_000
+"""Bytes of calls that a chunk of a batch holds; the platform takes no body above 10 MB."""
 
 _READS = frozenset(("service.info", "accesses.checkApp"))
 _JSON = {"Content-Type": "application/json"}
@@ -33,19 +38,26 @@ def creates_with_id(method: str, params: Any) -> bool:
     return method == "events.create" and isinstance(params, Mapping) and isinstance(params.get("id"), str)
 
 
-def post_batch(account: Account, calls: Sequence[Any], timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+def post_batch(
+    account: Account, calls: Sequence[Any], timeout: Timeout | DefaultTimeout, max_bytes: float = math.inf
+) -> dict[str, Any]:
     """Send a batch, again if it is safe and need be, and return the answer's body.
 
     Raises:
+        ChunkTooLargeError: it is of several calls and more than `max_bytes`.
         ApiError: the platform refused the batch as a whole.
         PryvError: there is no proper answer.
     """
+    body = json.encode(calls)
+    if len(body) > max_bytes and len(calls) > 1:
+        raise ChunkTooLargeError(f"callBatch: {len(body)} bytes are too many for one request")
     safe = is_safe("callBatch", calls)
-    body, answer = account.call("POST", "", label="callBatch", data=calls, safe=safe, timeout=timeout)
-    results = body.get("results")
+    answer = account.send("POST", "", label="callBatch", headers=_JSON, body=body, safe=safe, timeout=timeout)
+    batch = account.result(answer, "callBatch")
+    results = batch.get("results")
     if answer.resent and isinstance(results, list) and len(results) == len(calls):
         _settle(account, calls, results, timeout)
-    return body
+    return batch
 
 
 def post_event(account: Account, event: Mapping[str, Any], timeout: Timeout | DefaultTimeout) -> dict[str, Any]:

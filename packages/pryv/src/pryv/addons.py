@@ -1,6 +1,7 @@
 """What an add-on may build on; nothing else of this package is meant for one.
 
-- `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`.
+- `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`. A
+  transport that raises `ChunkTooLargeError` gets smaller ones.
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `access_info_within`: a connection's access info, from a platform that may be slow to answer.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from pryv._batch import CallLike, Progress, Result, SendChunk, run_batch
+from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
@@ -27,6 +28,7 @@ from pryv.types import AccessInfo
 
 __all__ = [
     "CallLike",
+    "ChunkTooLargeError",
     "HttpSettings",
     "Progress",
     "Result",

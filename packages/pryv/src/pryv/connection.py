@@ -45,7 +45,7 @@ class Connection:
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
         session: A session to send every request with, used as given and from all threads: its proxies, certificates
             and adapters count. It is neither changed nor closed.
-        chunk_size: The number of calls sent at once by `api`.
+        chunk_size: The number of calls sent at once by `api`; fewer where they would make more than 8 MB.
 
     Raises:
         TypeError: an argument is of another type.
@@ -232,7 +232,8 @@ class Connection:
         return result[expected_key]
 
     def _chunk_sender(self, timeout: Timeout | DefaultTimeout) -> SendChunk:
-        return lambda chunk: _resend.post_batch(self._account, chunk, timeout).get("results", ())
+        account, limit = self._account, _resend.MAX_CHUNK
+        return lambda chunk: _resend.post_batch(account, chunk, timeout, limit).get("results", ())
 
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
