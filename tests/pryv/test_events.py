@@ -292,6 +292,16 @@ def test_deletions_come_only_if_asked_for(wire: Wire, connection: Connection) ->
     assert connection.delta_time == 0
 
 
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_the_text_of_each_item_is_what_was_sent(wire: Wire, connection: Connection, size: int) -> None:
+    texts = ['{"id" : "a","content":1.50e3}', '{"content":"\\u00e9é\\ud800"}', f'{{"n":[{2**70}],"s":"{"x" * 500}"}}']
+    body = f'{{ "meta":{json.dumps(META)},"events":[{" , ".join(texts)}],"eventDeletions":[{{"id":"d"}}]}}'.encode()
+    wire.replies.append(chunked([body[start : start + size] for start in range(0, len(body), size)]))
+    with connection.iter_events(DELETIONS_TOO) as events:
+        assert events.text == ""
+        assert [events.text for _ in events] == [*texts, '{"id":"d"}']
+
+
 def test_an_iterator_is_its_own(wire: Wire, connection: Connection) -> None:
     wire.always = reply(body_of())
     events = connection.iter_events()

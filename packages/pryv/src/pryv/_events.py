@@ -12,7 +12,7 @@ import attrs
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.answers import error_of
 from pryv._transport.http import Timeout, body_chunks
-from pryv._transport.members import MalformedError, iter_members
+from pryv._transport.members import MalformedError, Members
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvStreamError
 from pryv.types import Event, Meta
@@ -54,6 +54,7 @@ class EventStream(Iterator[Event]):
     The request is made when the first one is asked for. `close()`, or leaving a `with` block, ends the read early.
 
     Attributes:
+        text: The JSON text of the item yielded last, as the platform sent it, until the next is asked for.
         events_count: Events yielded so far.
         event_deletions_count: Deletions yielded so far, `None` if they were not asked for.
         meta: The answer's `meta`, `None` until the last event was yielded.
@@ -70,7 +71,13 @@ class EventStream(Iterator[Event]):
         self.events_count = 0
         self.event_deletions_count = 0 if (params or {}).get("includeDeletions") else None
         self.meta: Meta | None = None
+        self._members: Members | None = None
         self._items = self._read()
+
+    @property
+    def text(self) -> str:
+        """The JSON text of the item yielded last, as the platform sent it, until the next is asked for."""
+        return "" if self._members is None else self._members.text
 
     def __next__(self) -> Event:
         return next(self._items)
@@ -115,7 +122,8 @@ class EventStream(Iterator[Event]):
             raise PryvStreamError(broken, events_seen=self.events_count + (self.event_deletions_count or 0))
 
     def _parsed(self, chunks: Iterator[bytes]) -> Iterator[Event]:
-        for key, value in iter_members(chunks, _SECTIONS):
+        self._members = Members(chunks, _SECTIONS)
+        for key, value in self._members:
             if key == _EVENTS:
                 self.events_count += 1
                 yield value

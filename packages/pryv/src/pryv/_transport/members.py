@@ -25,30 +25,43 @@ class MalformedError(Exception):
     """The text is not a JSON object, or not all of one."""
 
 
-def iter_members(chunks: Iterator[bytes], streamed: Container[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the members of the object in a body, key and value; of an array under one of `streamed`, each item.
+class Members:
+    """The members of the object in a body, key and value; of an array under one of `streamed`, each item.
+
+    Iterating over them reads the body, once.
 
     Raises:
         MalformedError: the body is not one JSON object.
         UnicodeDecodeError: it is not UTF-8.
     """
-    text = _Text(chunks)
-    text.expect("{")
-    more = not text.take("}")
-    while more:
-        key = text.value()
-        if not isinstance(key, str):
-            raise MalformedError
-        text.expect(":")
-        if key in streamed and text.take("["):
-            items = not text.take("]")
-            while items:
+
+    def __init__(self, chunks: Iterator[bytes], streamed: Container[str]) -> None:
+        self._text = _Text(chunks)
+        self._streamed = streamed
+
+    @property
+    def text(self) -> str:
+        """The text of the value yielded last, until the next is asked for."""
+        return self._text.last()
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        text = self._text
+        text.expect("{")
+        more = not text.take("}")
+        while more:
+            key = text.value()
+            if not isinstance(key, str):
+                raise MalformedError
+            text.expect(":")
+            if key in self._streamed and text.take("["):
+                items = not text.take("]")
+                while items:
+                    yield key, text.value()
+                    items = text.take_comma_or("]")
+            else:
                 yield key, text.value()
-                items = text.take_comma_or("]")
-        else:
-            yield key, text.value()
-        more = text.take_comma_or("}")
-    text.expect("")
+            more = text.take_comma_or("}")
+        text.expect("")
 
 
 class _Text:
@@ -58,7 +71,7 @@ class _Text:
         self._parts = codecs.iterdecode(chunks, "utf-8")
         self._failure: Exception | None = None
         self._text = ""
-        self._at = 0
+        self._start = self._at = 0
 
     def take(self, mark: str) -> bool:
         """Read `mark` if it comes next, and tell whether it did."""
@@ -91,11 +104,15 @@ class _Text:
                 malformed = True
             else:
                 if isinstance(value, (dict, list, str)) or self._text[end : end + 1] in _AFTER_VALUE:
-                    self._at = end
+                    self._start, self._at = self._at, end
                     return value
                 malformed = False
             if malformed or not self._read_on():
                 raise MalformedError
+
+    def last(self) -> str:
+        """Return the text of the value read last, if nothing was read since."""
+        return self._text[self._start : self._at]
 
     def _may_be_cut_short(self, error: JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
