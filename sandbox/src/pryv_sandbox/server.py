@@ -42,6 +42,7 @@ class Sandbox:
             the moment it can be read.
         ping_interval: seconds between the pings of a socket; clients are told the whole ones.
         ping_timeout: seconds after which a socket whose ping is not answered is closed.
+        subscriptions: whether sockets know subscriptions; on older platforms they do not.
 
     Attributes:
         faults: what can be made to go wrong.
@@ -56,8 +57,9 @@ class Sandbox:
         visibility_window: float | None = None,
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
+        subscriptions: bool = True,
     ) -> None:
-        self._platform = Platform(Settings(data=data, visibility_window=visibility_window))
+        self._platform = Platform(Settings(data=data, visibility_window=visibility_window, subscriptions=subscriptions))
         weakref.finalize(self, self._platform.close)
         self._host = host
         self._server = ServerThread(self._make_app, host, port)

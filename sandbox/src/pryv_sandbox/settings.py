@@ -24,6 +24,7 @@ class Settings:
         session_lifetime: seconds an unused personal session lasts.
         results_limit: most events a batch or a socket call may return.
         page_size: events per chunk of a streamed answer.
+        subscriptions: whether sockets know subscriptions; on older platforms they do not.
     """
 
     data: str | None = None
@@ -35,3 +36,4 @@ class Settings:
     session_lifetime: float = 14 * 24 * 3600
     results_limit: int = 100_000
     page_size: int = 1000
+    subscriptions: bool = True

@@ -75,7 +75,7 @@ class SocketSession:
             subscribing = {
                 "subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "getSubscriptions": self._subscriptions
             }.get(method_id)  # fmt: skip
-            if subscribing:
+            if subscribing and self._platform.settings.subscriptions:
                 ack: Ack = (None, subscribing(params if isinstance(params, dict) else {}))
             else:
                 ack = (None, await self._call_api(method_id, params))
