@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.monitor.conftest import Subject, wait_for, wait_for_count
 
-from pryv import InvalidAccessTokenError
+from pryv import Connection, InvalidAccessTokenError
 from pryv_monitor import Monitor, SocketUpdates, SyncReport
 from pryv_sandbox import Sandbox
 
@@ -37,6 +37,59 @@ def test_only_changes_in_the_scope_wake_it(subject: Subject) -> None:
         wait_for_count(lambda: seen, 1)
         wait_for(lambda: reports[-1].duplicates or reports[-1].events)
         assert len(reports) <= 4
+
+
+def test_streams_made_below_the_scope_are_followed(subject: Subject) -> None:
+    seen: list[Any] = []
+    trees: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    with monitor.on("event", seen.append).on("streams", trees.append):
+        for count, (stream_id, parent_id) in enumerate([("child", "pulse"), ("grandchild", "child")], 1):
+            subject.create_stream(stream_id, parent_id)
+            wait_for_count(lambda: trees, count + 1)
+            subject.add(1, streamIds=[stream_id])
+            wait_for_count(lambda: seen, count)
+
+
+@pytest.mark.parametrize("scope", [None, {"streams": ["*"]}, {"types": ["frequency/bpm"]}])
+def test_new_streams_of_the_account_are_followed(scope: dict[str, Any] | None, subject: Subject) -> None:
+    seen: list[Any] = []
+    trees: list[Any] = []
+    monitor = Monitor(subject.connection, scope).add_update_method(SocketUpdates())
+    with monitor.on("event", seen.append).on("streams", trees.append):
+        subject.create_stream("more")
+        wait_for_count(lambda: trees, 2)
+        before = len(seen)
+        subject.add(1, streamIds=["more"])
+        wait_for_count(lambda: seen, before + 1)
+
+
+@pytest.mark.parametrize("types", [["frequency/bpm"], ["frequency/*"]])
+def test_events_of_a_type_in_the_scope_are_followed(types: list[str], subject: Subject) -> None:
+    seen: list[Any] = []
+    monitor = Monitor(subject.connection, {**SCOPE, "types": types}).add_update_method(SocketUpdates())
+    with monitor.on("event", seen.append):
+        subject.add(1)
+        wait_for_count(lambda: seen, 1)
+
+
+def test_on_an_older_platform_every_change_wakes_it() -> None:
+    with Sandbox(subscriptions=False) as sandbox, Connection(sandbox.create_account().api_endpoint) as connection:
+        subject = Subject(connection)
+        seen: list[Any] = []
+        trees: list[Any] = []
+        reports: list[SyncReport] = []
+        monitor = Monitor(connection, SCOPE).add_update_method(SocketUpdates())
+        with monitor.on("event", seen.append).on("streams", trees.append).on("ready", reports.append):
+            for count in (1, 2):
+                subject.add(1)
+                wait_for_count(lambda: seen, count)
+            subject.create_stream("child", "pulse")
+            wait_for_count(lambda: trees, 2)
+            before = len(reports)
+            subject.add(1, streamIds=["notes"])
+            wait_for(lambda: len(reports) > before)
+        assert len(seen) == 2
 
 
 def test_it_looks_again_after_a_lost_connection(sandbox: Sandbox, subject: Subject) -> None:
@@ -85,7 +138,10 @@ def test_a_revoked_access_ends_it(subject: Subject) -> None:
     )
     ends: list[Any] = []
     endpoint = subject.connection.api_endpoint.replace(str(subject.connection.token), access["token"])
-    Monitor(endpoint).add_update_method(SocketUpdates()).on("stop", ends.append).start()
+    reports: list[SyncReport] = []
+    monitor = Monitor(endpoint).add_update_method(SocketUpdates())
+    monitor.on("stop", ends.append).on("ready", reports.append).start()
+    wait_for_count(lambda: reports, 2)  # a token that is revoked while it is used may stay in the platform's cache
     subject.connection.delete(f"accesses/{access['id']}")
     subject.add(1)
     wait_for_count(lambda: ends, 1)

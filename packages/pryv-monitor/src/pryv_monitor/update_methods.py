@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pryv import Connection, MissingAddonError, PryvError
 
+from ._json import encode
+
 if TYPE_CHECKING:
     from pryv_socket_io import SocketIO
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _SUBSCRIBED = ("streams", "types", "content", "clientData")
 _CHANGES = ("notificationsChanged", "eventsChanged", "streamsChanged", "reconnect")
+_ALL_STREAMS = '"*"'
 
 
 class UpdateMethod:
@@ -93,8 +96,9 @@ class EventsTimer(UpdateMethod):
 class SocketUpdates(UpdateMethod):
     """Asks for an update whenever the platform notifies of a change in the scope. It needs `pryv-monitor[socket]`.
 
-    A platform that knows no subscriptions notifies of every change in the account. After the connection was lost an
-    update is asked for as well, since notifications may have been missed. The socket is this object's own.
+    Where the scope names streams, and the platform knows subscriptions, only changes in these streams and those below
+    count; otherwise every change in the account. After the connection was lost an update is asked for as well, since
+    notifications may have been missed. The socket is this object's own.
     """
 
     def __init__(self) -> None:
@@ -112,7 +116,7 @@ class SocketUpdates(UpdateMethod):
         socket = _new_socket(self.monitor.connection)
         try:
             socket.open()
-            socket.subscribe(self._scopes(self.monitor.scope))
+            _subscribe(socket, self.monitor.scope)
         except PryvError:
             socket.close()
             raise
@@ -126,27 +130,42 @@ class SocketUpdates(UpdateMethod):
         if socket is not None:
             socket.close()
 
-    def _scopes(self, scope: Mapping[str, Any]) -> dict[str, Any]:
-        events = {key: scope[key] for key in _SUBSCRIBED if key in scope}
-        streams = {key: scope[key] for key in ("streams",) if key in scope}
-        return {"events": {"kind": "events", "query": events}, "streams": {"kind": "streams", "query": streams}}
-
     def _listen(self, socket: SocketIO) -> None:
-        """Act on notifications until the socket is closed; one that ended for good is opened anew after a pass."""
+        """Act on notifications until the socket is closed; one that failed is opened anew after a pass."""
         try:
             for notification in socket.notifications():
-                self._heard(notification.name, notification.payload)
+                self._heard(socket, notification.name, notification.payload)
         except PryvError as error:
-            self._heard("error", error)
             if self._socket is socket:
-                self._socket = None
+                self.stop()
+                self._tell("error", error)
                 self.ask()
 
-    def _heard(self, name: str, payload: Any) -> None:
+    def _heard(self, socket: SocketIO, name: str, payload: Any) -> None:
+        if name == "notificationsChanged" and "streams" in payload["keys"] and self.monitor is not None:
+            _subscribe(socket, self.monitor.scope)
         if name in _CHANGES:
             self.ask()
-        elif name in ("accessUpdated", "error") and self.monitor is not None:
+        elif name in ("accessUpdated", "error"):
+            self._tell(name, payload)
+
+    def _tell(self, name: str, payload: Any) -> None:
+        if self.monitor is not None:
             self.monitor.tell(name, payload)
+
+
+def _subscribe(socket: SocketIO, scope: Mapping[str, Any]) -> None:
+    """Ask to be notified of the scope alone: of the streams there are below those it names, but not of later ones.
+
+    A scope of all streams is not subscribed to, for new ones would go unnoticed.
+    """
+    if "streams" not in scope or _ALL_STREAMS in encode(scope["streams"]):
+        return
+    streams = {"streams": scope["streams"]}
+    events = {key: scope[key] for key in _SUBSCRIBED if key in scope}
+    if any("*" in name for name in events.get("types", ())):
+        del events["types"]  # patterns match nothing there
+    socket.subscribe({"events": {"kind": "events", "query": events}, "streams": {"kind": "streams", "query": streams}})
 
 
 def _new_socket(connection: Connection) -> SocketIO:
