@@ -66,7 +66,7 @@ docs *params:
 
 # Resolve the dependencies into constraints.txt; with --upgrade, to the newest versions
 constraints *params:
-    uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.10 --all-extras \
+    uv pip compile --quiet --no-python-downloads --no-header --no-annotate --universal --python-version 3.10 --all-extras \
         --group dev --group bootstrap packages/*/pyproject.toml sandbox/pyproject.toml \
         --no-emit-package pryv --no-emit-package pryv-socket-io --output-file constraints.txt "$@"
 
