@@ -249,6 +249,14 @@ def test_one_call(wire: Wire, connection: Connection) -> None:
     assert (failed.value.status, failed.value.method) == (None, "a.get")
 
 
+@pytest.mark.parametrize("error_id", ["api-unavailable", "unexpected-error"])
+def test_a_failure_of_the_platform_is_told_from_a_refusal(wire: Wire, connection: Connection, error_id: str) -> None:
+    wire.replies.append(reply({"results": [{"error": {"id": error_id, "message": "no"}}]}))
+    with pytest.raises(ServerError) as failed:
+        connection.api_one("a.get")
+    assert failed.value.retryable
+
+
 def test_errors_stay_in_their_place_on_a_platform(module_account: Account) -> None:
     _, _, connection = module_account
     calls = [

@@ -281,6 +281,8 @@ _CLASS_BY_ID: Final[dict[str, type[ApiError]]] = {
     ERRORS.INVALID_REQUEST_STRUCTURE: InvalidParametersError,
     ERRORS.INVALID_EVENT_TYPE: InvalidParametersError,
     ERRORS.INVALID_ITEM_ID: InvalidParametersError,
+    ERRORS.API_UNAVAILABLE: ServerError,
+    ERRORS.UNEXPECTED_ERROR: ServerError,
 }
 
 _CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
