@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import secrets
 import socket
@@ -12,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -21,6 +22,9 @@ from pryv import Connection, RetryPolicy
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "2024"}
 FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02, deadline=5)
 """Tries as often as the default policy, in no time."""
+
+_PIECE = 1 << 16
+"""Bytes of a body read at once."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class Wire:
         self.always = reply()
         self.token = f"canary{secrets.token_hex(12)}"
         self.connections = 0
+        self._pauses: list[float] = []
         self._tls = tls
         self._closing = threading.Event()
         self._changed = threading.Condition()
@@ -123,6 +128,11 @@ class Wire:
         """Wait until so many requests have come."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= count, timeout=5)
+
+    def read_slowly(self, pauses: list[float]) -> None:
+        """Let so many seconds pass before each of the first pieces of a body, and have little of it wait unread."""
+        self._pauses = pauses
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
 
     def connection(self, **options: Any) -> Connection:
         """Return a connection to the account served here."""
@@ -169,7 +179,7 @@ class Wire:
 
     def _converse(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as incoming:
-            while request := _read_request(incoming):
+            while request := self._read_request(incoming):
                 with self._changed:
                     self.requests.append(request)
                     answer = self.replies.popleft() if self.replies else self.always
@@ -185,6 +195,26 @@ class Wire:
         elif answer.then == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def _read_request(self, incoming: BinaryIO) -> Received | None:
+        first_line = incoming.readline().decode("latin-1")
+        method, target, *_ = [*first_line.split(), "", ""]
+        if not method:
+            return None
+        headers: dict[str, str] = {}
+        while line := str(incoming.readline(), "latin-1").strip():
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        body = self._read_body(incoming, int(headers.get("content-length", 0)))
+        return Received(method, target, headers, body)
+
+    def _read_body(self, incoming: BinaryIO, length: int) -> bytes:
+        pieces = []
+        pauses = itertools.chain(self._pauses, itertools.repeat(0))
+        for start, pause in zip(range(0, length, _PIECE), pauses, strict=False):
+            self._closing.wait(pause)
+            pieces.append(incoming.read(min(_PIECE, length - start)))
+        return b"".join(pieces)
+
     def _send(self, connection: socket.socket, answer: Reply) -> None:
         if not answer.interval:
             connection.sendall(answer.data)
@@ -193,24 +223,6 @@ class Wire:
             connection.sendall(bytes((byte,)))
             if self._closing.wait(answer.interval):
                 return
-
-
-def _read_request(incoming: Any) -> Received | None:
-    first_line: str = incoming.readline().decode("latin-1")
-    method, target, *_ = [*first_line.split(), "", ""]
-    if not method:
-        return None
-    headers: dict[str, str] = {}
-    while line := str(incoming.readline(), "latin-1").strip():
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    body = incoming.read(int(headers.get("content-length", 0)))
-    if headers.get("transfer-encoding") == "chunked":
-        while size := int(incoming.readline(), 16):
-            body += incoming.read(size)
-            incoming.readline()
-        incoming.readline()
-    return Received(method, target, headers, body)
 
 
 @pytest.fixture

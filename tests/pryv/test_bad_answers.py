@@ -314,6 +314,19 @@ def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
         assert_usable(wire, connection)
 
 
+@pytest.mark.parametrize("deadline", [0.1, 10])
+def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
+    """It has the time of one read; the body may drip on as long as the deadline lasts."""
+    wire.always = reply(interval=0.02)
+    policy = RetryPolicy(attempts=1, deadline=deadline)
+    with wire.connection(timeout=0.3, retry=policy) as connection:
+        for call in (connection.get, connection.post, lambda path: next(connection.iter_events())):
+            begin = time.monotonic()
+            with pytest.raises(PryvTimeoutError):
+                call("streams")
+            assert 0.3 <= time.monotonic() - begin < 1
+
+
 @pytest.mark.parametrize("then", ["reset", "close"])
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"])
 def test_a_connection_that_breaks(wire: Wire, connection: Connection, then: str, sent: bytes) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from tests.pryv.conftest import FAST, Reply, Wire, error_reply, reply
+import responses
+from tests.pryv.conftest import FAST, META, Reply, Wire, error_reply, reply
 
 from pryv import (
     ERRORS,
@@ -121,6 +122,75 @@ def test_a_connection_that_is_not_made_in_time(deaf: str, verb: str) -> None:
         assert 0.15 <= time.monotonic() - begin < 2
     assert not failed.value.sent
     assert failed.value.retryable
+
+
+def uploads(connection: Connection) -> list[Callable[[], Any]]:
+    """Return calls that send 8 MB each: a batch, a post, points, a file."""
+    text = "é" * 4_000_000
+    return [
+        lambda: connection.api([{"method": "streams.create", "params": {"name": text}}]),
+        lambda: connection.post("streams", {"name": text}),
+        lambda: connection.add_points_to_hf_event("e", ["deltaTime", "value"], [[0, text]]),
+        lambda: connection.add_attachment("e", text.encode(), "e.txt"),
+    ]
+
+
+SENT = {"results": [{}], "status": "ok", "event": {}}
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_body_may_take_longer_than_connecting(wire: Wire, given: bool) -> None:
+    """Each piece is bounded, not the whole; small sockets make the sending wait for the reading."""
+    wire.always = reply(SENT)
+    wire.read_slowly([0.004] * 200)
+    with (
+        requests.Session() as session,
+        wire.connection(timeout=(0.2, 10), retry=None, session=session if given else None) as connection,
+    ):
+        for upload in uploads(connection):
+            begin = time.monotonic()
+            upload()
+            assert time.monotonic() - begin > 0.4
+    for request in wire.requests:
+        assert "é" * 4_000_000 in request.body.decode()
+        assert "transfer-encoding" not in request.headers
+
+
+def test_a_pause_in_reading_is_bounded_as_one_in_answering(wire: Wire) -> None:
+    wire.always = reply(SENT)
+    wire.read_slowly([0.4])
+    with wire.connection(timeout=(0.1, 10), retry=None) as connection:
+        for upload in uploads(connection):
+            upload()
+
+
+def test_a_server_that_stops_reading_is_not_waited_for(wire: Wire) -> None:
+    wire.read_slowly([60])
+    with wire.connection(timeout=(30, 0.2), retry=None) as connection:
+        for upload in uploads(connection):
+            begin = time.monotonic()
+            with pytest.raises(PryvTimeoutError) as failed:
+                upload()
+            assert 0.2 <= time.monotonic() - begin < 5
+            assert failed.value.sent
+
+
+def test_a_large_body_is_sent_again_whole(wire: Wire, other_wire: Wire) -> None:
+    event = {"id": "c" * 25, "content": "é" * 1_000_000}
+    wire.replies.extend([Reply(b"", "reset"), error_reply(503, "x"), moves_to(other_wire.url)[0]])
+    with wire.connection() as connection:
+        connection.post("events", event)
+    for request in [*wire.requests, *other_wire.requests]:
+        assert request.json() == event
+    assert (len(wire.requests), len(other_wire.requests)) == (3, 1)
+
+
+@pytest.mark.usefixtures("plain_environment")
+def test_bodies_can_be_looked_at_in_tests_of_programs() -> None:
+    url, event = "https://host/user/events", {"type": "note/txt", "content": "é"}
+    with responses.RequestsMock() as mocked, Connection("https://token@host/user/") as connection:
+        mocked.post(url, json={"meta": META}, match=[responses.matchers.json_params_matcher(event)])
+        assert connection.post("events", event)
 
 
 @pytest.mark.parametrize("make", [Connection, Service])
@@ -504,6 +574,18 @@ def test_an_unknown_certificate_is_refused(secure_wire: Wire) -> None:
         service.info()
     assert secure_wire.requests == []
     assert secure_wire.connections == 6
+
+
+def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    secure_wire.always = reply(SENT)
+    secure_wire.read_slowly([0.4])
+    with secure_wire.connection(timeout=(0.3, 10), retry=None) as connection:
+        for upload in uploads(connection):
+            upload()
+    secure_wire.always = reply(interval=0.02)
+    with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
+        connection.get("streams")
 
 
 def test_a_certificate_for_another_host_is_refused(

@@ -84,7 +84,7 @@ def _upload(
     form = Multipart(fields, filename, file)
     headers = {"Content-Type": form.content_type}
     try:
-        return account.send("POST", path, headers=headers, body=lambda: form, safe=safe, timeout=timeout)
+        return account.send("POST", path, headers=headers, body=form, safe=safe, timeout=timeout)
     except SourceError as failure:
         error = failure.error
     raise error

@@ -41,10 +41,12 @@ class Connection:
     Args:
         api_endpoint: The account's API endpoint, `https://TOKEN@host/…`.
         service: The platform, where it is at hand; otherwise it is found from the endpoint when asked for.
-        timeout: Seconds to wait for a connection and for each read, one number or a pair; `None` is no limit.
+        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of an answer, a
+            piece of its body), one number for both or a pair; `None` is no limit.
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
         session: A session to send every request with, used as given and from all threads: its proxies, certificates
-            and adapters count. It is neither changed nor closed.
+            and adapters count. It is neither changed nor closed. Its adapters know one time limit while they send,
+            that for a connection.
         chunk_size: The number of calls sent at once by `api`; fewer where they would make more than 8 MB.
 
     Raises:

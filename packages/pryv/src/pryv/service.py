@@ -63,7 +63,8 @@ class Service:
     Args:
         service_info_url: Where the platform describes itself, such as `https://reg.pryv.me/service/info`.
         customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
-        timeout: Seconds to wait for a connection and for each read, one number or a pair; `None` is no limit.
+        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of an answer, a
+            piece of its body), one number for both or a pair; `None` is no limit.
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
         session: A session to send every request with, used as given; neither changed nor closed.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import attrs
@@ -14,15 +14,16 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
 
+from .limits import BLOCK, Content, Outgoing
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
 from .urls import host_of
 
 Timeout = float | tuple[float | None, float | None] | None
-"""Seconds for connecting and for reading (one for both, or a pair); `None` turns one or both off."""
+"""Seconds for connecting and for each step after it (one for both, or a pair); `None` turns one or both off."""
 
-Body = bytes | Callable[[], Any] | None
-"""A request's body: bytes, or what makes it anew for each try (a readable or an iterable of bytes)."""
+Body = bytes | Content | None
+"""A request's body: bytes, or what can be read from its beginning by each try."""
 
 DEFAULT_TIMEOUT: Timeout = (5, 60)
 
@@ -151,8 +152,8 @@ class Http:
         received = time.time()
         body = b""
         if not (request.stream and response.status_code == 200):
-            read_timeout = request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
-            limit = None if read_timeout is None else max(start + self.retry.deadline, time.monotonic() + read_timeout)
+            seconds = _read_timeout(request)
+            limit = None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
             try:
                 body = _whole_body(response, request.label, limit)
             except PryvConnectionError as error:
@@ -166,7 +167,7 @@ class Http:
             request.url,
             params=request.query,
             headers=dict(request.headers),
-            data=request.body() if callable(request.body) else request.body,
+            data=_outgoing(request),
             auth=TokenAuth(request.token),
             timeout=request.timeout,
             allow_redirects=False,
@@ -175,6 +176,18 @@ class Http:
             verify=None if session.verify is True else session.verify,
             hooks={"response": [*_hooks_of(session), _stay, _leave_no_cookie]},
         )
+
+
+def _read_timeout(request: Request) -> float | None:
+    return request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
+
+
+def _outgoing(request: Request) -> bytes | Outgoing | None:
+    """Return the body to send; a small one, which leaves at once, as bytes."""
+    body = request.body
+    if body is None or (isinstance(body, bytes) and len(body) <= BLOCK):
+        return body
+    return Outgoing(body, _read_timeout(request))
 
 
 def _hooks_of(session: requests.Session) -> list[Any]:
@@ -189,8 +202,8 @@ def _stay(response: requests.Response, **_: Any) -> None:
 
 def _leave_no_cookie(response: requests.Response, **_: Any) -> None:
     """Hide an answer's cookies from the session, which may be the caller's, and serve several accounts."""
-    head = getattr(getattr(response.raw, "_original_response", None), "msg", None)
-    if head is not None:
+    head: Any = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    if head is not None and "Set-Cookie" in head:
         del head["Set-Cookie"]
 
 

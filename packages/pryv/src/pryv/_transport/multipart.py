@@ -15,9 +15,10 @@ from typing import BinaryIO
 
 import attrs
 
+from .limits import BLOCK
+
 Bytes = bytes | bytearray | memoryview
 
-_BLOCK = 1 << 16
 _DELIMITER = re.compile(r'[\x00-\x1f\x7f"/\\]')
 
 
@@ -46,7 +47,7 @@ class Source:
         self.file.seek(self.start)
         remaining = self.size
         while remaining:
-            block = self.file.read(min(_BLOCK, remaining))
+            block = self.file.read(min(BLOCK, remaining))
             if not block:
                 raise OSError("the file became shorter while it was sent")
             remaining -= len(block)

@@ -12,6 +12,8 @@ from requests.auth import AuthBase
 
 from pryv._version import __version__
 
+from .limits import LimitingAdapter
+
 
 class TokenAuth(AuthBase):
     """Sends the token (if any) with one request; being an auth object, it keeps `.netrc` out."""
@@ -74,4 +76,6 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, LimitingAdapter())
     return session

@@ -1,0 +1,119 @@
+"""Time limits that `requests` leaves open: for a body to leave, and for the whole head of an answer to come."""
+
+from __future__ import annotations
+
+import functools
+import io
+import socket
+import time
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any, Protocol
+
+import attrs
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+BLOCK = 1 << 16
+"""Bytes of a body that leave at once."""
+
+
+class Content(Protocol):
+    """What a body is made of: its length in bytes, and blocks of bytes."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+@attrs.frozen
+class Outgoing:
+    """A body that leaves in blocks, each within so many seconds (`None`: without a limit)."""
+
+    content: bytes | Content = attrs.field(repr=False)
+    seconds: float | None
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __iter__(self) -> Iterator[bytes]:
+        if isinstance(self.content, bytes):
+            return _blocks(self.content)
+        return iter(self.content)
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    return (content[start : start + BLOCK] for start in range(0, len(content), BLOCK))
+
+
+class LimitingAdapter(HTTPAdapter):
+    """Sends and receives within these limits.
+
+    With the adapters of a session given, a block has to leave within the limit for connecting, and each piece of a
+    head has one read's.
+    """
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what holds the connections to a host."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _limiting(pool.ConnectionCls)
+        return pool
+
+
+class _Connection(HTTPConnection):
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        if isinstance(body, Outgoing):
+            if self.is_closed:
+                self.connect()
+            self.timeout = body.seconds
+        super().request(method, url, body, *args, **kwargs)
+
+
+@functools.cache
+def _limiting(connection: type[Any]) -> type[Any]:
+    """Return a class of connections like those given (TLS, SOCKS…), and with these limits."""
+    if issubclass(connection, _Connection):
+        return connection
+    return type(connection.__name__, (_Connection, connection), {"response_class": _Answer})
+
+
+class _Answer(HTTPResponse):
+    """An answer whose head comes within the socket's time limit as a whole, and its body within one for each read."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._incoming = _Incoming(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._incoming)
+
+    def begin(self) -> None:
+        super().begin()
+        self._incoming.head_has_come()
+
+
+class _Incoming(io.RawIOBase):
+    """The bytes that come in on a socket."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw = raw
+        self._socket = sock
+        self._limit = sock.gettimeout()
+        self._end = None if self._limit is None else time.monotonic() + self._limit
+
+    def head_has_come(self) -> None:
+        """Begin anew with the time limit at each read."""
+        self._end = None
+        self._socket.settimeout(self._limit)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._end is not None:
+            left = self._end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the head of the answer was not whole in time")
+            self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
