@@ -1,0 +1,123 @@
+"""How Sphinx makes the documentation, from these pages and from the packages' docstrings."""
+
+import inspect
+import os
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+from pryv import __version__
+
+DOCS = Path(__file__).resolve().parent
+REPOSITORY = "https://github.com/pryv/lib-python"
+MODULES = (
+    "pryv",
+    "pryv.addons",
+    "pryv.auth",
+    "pryv.types",
+    "pryv.utils",
+    "pryv_socket_io",
+    "pryv_monitor",
+    "pryv_sandbox",
+)
+
+project = "Pryv.io SDK for Python"
+project_copyright = "2026, the authors; BSD-3-Clause"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+default_role = "py:obj"
+highlight_language = "text"
+myst_heading_anchors = 3
+
+autodoc_default_options = {"members": True}
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("CallLike", "Data", "DestinationT", "Timeout")}
+maximum_signature_line_length = 80
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+python_use_unqualified_type_names = True
+nitpick_ignore_regex = [
+    ("py:.*", r"(?!pryv\w*\.).*"),  # names of others, whose documentation is elsewhere
+    ("py:.*", r".*\._.*"),  # private names
+]
+
+html_title = project
+html_theme = "furo"
+html_theme_options = {"source_repository": f"{REPOSITORY}/", "source_branch": "main", "source_directory": "docs/"}
+html_copy_source = False
+
+_LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)(?: \| DefaultTimeout)?")
+_log = logging.getLogger(__name__)
+
+
+def lead_links(text: str, directory: Path, page: Path) -> str:
+    """Return Markdown of a file in `directory` as part of a page; links out of these pages lead to the repository."""
+
+    def led(link: re.Match[str]) -> str:
+        target = (directory / link[1]).resolve()
+        if target.is_relative_to(DOCS) or not target.exists():
+            return f"]({os.path.relpath(target, page.parent)}"
+        return f"]({REPOSITORY}/{'tree' if target.is_dir() else 'blob'}/main/{target.relative_to(DOCS.parent)}"
+
+    return _LINK.sub(led, text)
+
+
+def read_page(app: Sphinx, name: str, content: list[str]) -> None:
+    """Lead the links of a page."""
+    page = Path(app.env.doc2path(name))
+    content[0] = lead_links(content[0], page.parent, page)
+
+
+def read_included(app: Sphinx, path: Path, name: str, content: list[str]) -> None:
+    """Lead the links of a file included in a page."""
+    content[0] = lead_links(content[0], (DOCS / path).resolve().parent, Path(app.env.doc2path(name)))
+
+
+def shorten_signature(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, ...]:
+    """Name types by their aliases, and say nothing of the default that stands for the connection's own time limit."""
+    return tuple(text and _ALIAS.sub(r"\1", text) for text in (signature, returned))
+
+
+def check_reference(_app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of each public name that has no docstring, or no place in the reference."""
+    documented = env.domains.python_domain.objects
+    for name in public_names():
+        if name not in documented:
+            _log.warning("%s has no docstring, or no place in the reference", name)
+
+
+def public_names() -> Iterator[str]:
+    """Yield what the packages offer, each thing by its first name, and what their classes do."""
+    seen: list[Any] = []
+    for module_name in MODULES:
+        module = import_module(module_name)
+        own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
+        for name in getattr(module, "__all__", own):
+            value = getattr(module, name)
+            if name.startswith("_") or inspect.ismodule(value) or any(value is one for one in seen):
+                continue
+            seen.append(value)
+            yield f"{module_name}.{name}"
+            for member, does in vars(value).items() if inspect.isclass(value) else ():
+                if not member.startswith("_") and (callable(does) or isinstance(does, (property, staticmethod))):
+                    yield f"{module_name}.{name}.{member}"
+
+
+def setup(app: Sphinx) -> None:
+    """Register what is done on the way."""
+    app.connect("source-read", read_page)
+    app.connect("include-read", read_included)
+    app.connect("autodoc-process-signature", shorten_signature)
+    app.connect("env-check-consistency", check_reference)

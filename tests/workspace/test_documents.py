@@ -1,0 +1,57 @@
+"""What the documents say: their code runs, their links lead somewhere, the tests they name are there."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .documents import DOCUMENTS, NOT_RUN, ROOT, RUN, Account, blocks, name, program, run, settled, with_code
+
+
+def run_document(document: Path, language: str, platform_url: str, owner: Account, directory: Path) -> None:
+    """Run all its code of a language, in order, as one program on an account with a diary."""
+    connection = owner[2]
+    connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
+    code, printed = run(settled(program(document, language), platform_url, owner), language, directory, connection)
+    assert code == 0, printed
+
+
+@pytest.mark.parametrize("document", with_code("python"), ids=name)
+def test_the_python_of_a_document_runs(
+    document: Path, platform_url: str, new_account: Callable[[], Account], tmp_path: Path
+) -> None:
+    run_document(document, "python", platform_url, new_account(), tmp_path)
+
+
+@pytest.mark.parametrize("document", with_code("sh"), ids=name)
+def test_the_commands_of_a_document_run(
+    document: Path, platform_url: str, new_account: Callable[[], Account], tmp_path: Path
+) -> None:
+    run_document(document, "sh", platform_url, new_account(), tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_code_is_run_or_says_what_it_is(document: Path) -> None:
+    assert {language for language, _ in blocks(document)} <= {*RUN, *NOT_RUN}
+
+
+def test_the_first_example_works_when_pasted(tmp_path: Path) -> None:
+    example = program(ROOT / "README.md", "python")
+    assert len(example.splitlines()) <= 20
+    code, printed = run(example, "python", tmp_path)
+    assert code == 0, printed
+    assert [line.split(" ", 1)[1] for line in printed.splitlines()] == ["61.2 kg", "61.0 kg", "60.7 kg"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_lead_to_files(document: Path) -> None:
+    for target in re.findall(r"\]\((?![a-z]+:)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_tests_that_are_named_exist(document: Path) -> None:
+    for file, test in re.findall(r"`([\w/]+\.py)::(\w+)`", document.read_text()):
+        folder = ROOT / "tests" if "/" in file else ROOT / "tests" / "pryv"
+        assert re.search(rf"^def {test}\(", (folder / file).read_text(), re.MULTILINE), f"{file}::{test}"
