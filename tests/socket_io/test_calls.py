@@ -50,7 +50,7 @@ def test_a_batch_larger_than_a_message_is_sent_in_several(sio: SocketIO, connect
 
 
 def test_a_call_larger_than_a_message_is_refused_at_once(sio: SocketIO) -> None:
-    with pytest.raises(ValueError, match=r"events\.create: .* use Connection\.api"):
+    with pytest.raises(ValueError, match=r"callBatch: .* Connection\.api"):
         sio.api([{"method": "events.create", "params": {**DIARY, "content": "x" * 1_000_000}}])
     assert "events" in sio.api([GET])[0]
 

@@ -12,20 +12,16 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import attrs
-import engineio  # type: ignore[import-untyped]
-import socketio  # type: ignore[import-untyped]
 from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
 from pryv import PryvConnectionError, PryvError, PryvTimeoutError
 from pryv.addons import HttpSettings, api_error, redact_data
+from pryv_socket_io._client import TRANSPORT_ERROR, Client, check_data
 from pryv_socket_io._dial import dial
 from pryv_socket_io._failures import connection_failure, refusal
 from pryv_socket_io._websocket import WebSocket
 
 _log = logging.getLogger("pryv.socket")
-
-# The libraries log URLs and messages with the tokens in them.
-_silent: Any = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
 
 
 @attrs.frozen
@@ -54,58 +50,12 @@ class Address:
         return f"{urlsplit(self.endpoint).scheme}://{self.host}/{query}"
 
 
-class _Engine(engineio.Client):  # type: ignore[misc]
-    """The Engine.IO client, with messages handled in the order received, and one way to end: its socket is cut."""
-
-    def __init__(self, *, cut: Callable[[], None], on_end: Callable[[], None], **options: Any) -> None:
-        super().__init__(**options)
-        self.loops: list[threading.Thread] = []
-        self._cut = cut
-        self._on_end = on_end
-        self._running = 2
-        self._guard = threading.Lock()
-
-    def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Handle a message at once; run the loop that reads, or the one that writes, on a thread."""
-        if target == self.handlers["message"]:
-            self._guarded(partial(target, *args))
-            return None
-        loop = threading.Thread(target=self._run_loop, args=(target,), name="pryv-socket-loop", daemon=True)
-        self.loops.append(loop)
-        loop.start()
-        return loop
-
-    def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
-        """Cut the socket; the loops notice, and end."""
-        self._cut()
-
-    def _run_loop(self, loop: Callable[[], None]) -> None:
-        self._guarded(loop)
-        self._cut()
-        with self._guard:
-            self._running -= 1
-            is_last = not self._running
-        if is_last:
-            self._on_end()
-
-    def _guarded(self, task: Callable[[], Any]) -> None:
-        try:
-            task()
-        except Exception as error:  # noqa: BLE001  (a peer may send anything)
-            _log.debug("cut: %s while handling what came", type(error).__name__)
-            self._cut()
-
-
-class _Client(socketio.Client):  # type: ignore[misc]
-    def _engineio_client_class(self) -> type[_Engine]:
-        return _Engine
-
-
 class Link:
     """A connection to an account's namespace; once ended, it is not opened again.
 
     Args:
         address: Where to.
+        timeout: Seconds that opening may take.
         on_event: Called with the name and arguments of each event, in order, from the thread that reads.
 
     Attributes:
@@ -113,38 +63,43 @@ class Link:
         reason: Why it ended.
     """
 
-    def __init__(self, address: Address, on_event: Callable[..., None]) -> None:
+    def __init__(self, address: Address, timeout: float, on_event: Callable[..., None]) -> None:
         self.ended = threading.Event()
-        self.reason: str = _Client.reason.TRANSPORT_ERROR
+        self.reason = TRANSPORT_ERROR
         self._address = address
-        self._on_event = on_event
+        self._timeout = timeout
         self._entered: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._unanswered: set[concurrent.futures.Future[tuple[Any, ...]]] = set()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._why_cut: PryvConnectionError | None = None
-        self._client: Any = None
-        self._websocket: WebSocket
+        self._client = Client(
+            WebSocket(partial(dial, address.endpoint, address.settings, timeout)), timeout, self._on_end
+        )
+        self._client.on("connect", self._on_connect, namespace=address.namespace)
+        self._client.on("connect_error", self._on_refusal, namespace=address.namespace)
+        self._client.on("disconnect", self._on_disconnect, namespace=address.namespace)
+        self._client.on("*", on_event, namespace=address.namespace)
 
     @property
     def connected(self) -> bool:
         """Whether calls can be sent."""
         return self._entered.done() and not self.ended.is_set()
 
-    def open(self, timeout: float) -> None:
-        """Connect and enter the namespace, within so many seconds.
+    def open(self) -> None:
+        """Connect and enter the namespace.
 
         Raises:
             ApiError: the platform refuses the token, or does not know the user.
             PryvConnectionError: there is no connection.
         """
-        late = PryvTimeoutError(f"socket: no connection to {self._address.host} within {timeout:g} s", sent=False)
-        watchdog = threading.Timer(timeout, self._cut_because, (late,))
+        late = f"socket: no connection to {self._address.host} within {self._timeout:g} s"
+        watchdog = threading.Timer(self._timeout, self._cut_because, (PryvTimeoutError(late, sent=False),))
         watchdog.name, watchdog.daemon = "pryv-socket-watchdog", True
         failure: BaseException | None = None
         try:
             watchdog.start()
-            self._connect(timeout)
+            self._connect()
             self._entered.result()
         except PryvError as error:
             failure = error
@@ -165,10 +120,12 @@ class Link:
         One call is under way at a time: those that overlap on one connection overwrite each other on the platform.
 
         Raises:
-            TypeError: `data` has no JSON form.
+            TypeError: something in `data` has no JSON form.
+            ValueError: it is larger than a message may be, holds `NaN`, or is nested too deeply.
             ApiError: it is acknowledged with an error.
             PryvConnectionError: there is no acknowledgement, and none will come.
         """
+        check_data(name, data)
         deadline = time.monotonic() + timeout
         if not self._turn.acquire(timeout=timeout):
             raise PryvTimeoutError(f"{name}: the calls before took longer than {timeout:g} s", sent=False)
@@ -195,34 +152,14 @@ class Link:
     @property
     def threads(self) -> list[threading.Thread]:
         """The threads of the connection."""
-        return list(self._client.eio.loops) if self._client else []
+        return self._client.threads
 
-    def _connect(self, timeout: float) -> None:
-        address = self._address
-        websocket = WebSocket(partial(dial, address.endpoint, address.settings, timeout))
-        client = _Client(
-            reconnection=False,
-            handle_sigint=False,
-            logger=_silent,
-            engineio_logger=_silent,
-            request_timeout=timeout,
-            cut=websocket.cut,
-            on_end=self._on_end,
-            websocket_extra_options={"class_": lambda **_: websocket, "suppress_origin": True, "redirect_limit": 0},
-        )
-        client.on("connect", self._on_connect, namespace=address.namespace)
-        client.on("connect_error", self._on_refusal, namespace=address.namespace)
-        client.on("disconnect", self._on_disconnect, namespace=address.namespace)
-        client.on("*", self._on_event, namespace=address.namespace)
-        with self._lock:
-            if self._why_cut:
-                raise self._why_cut
-            self._websocket, self._client = websocket, client
-        client.connect(
-            address.url,
-            headers={"User-Agent": address.settings.user_agent},
+    def _connect(self) -> None:
+        self._client.connect(
+            self._address.url,
+            headers={"User-Agent": self._address.settings.user_agent},
             transports=["websocket"],
-            namespaces=[address.namespace],
+            namespaces=[self._address.namespace],
             wait=False,
         )
 
@@ -240,20 +177,15 @@ class Link:
         raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
 
     def _cut_because(self, why: PryvConnectionError) -> None:
-        with self._lock:
-            self._why_cut = self._why_cut or why
-            if self._client is not None:
-                self._websocket.cut()
+        self._why_cut = self._why_cut or why
+        self._client.cut()
 
     def _abandon(self) -> None:
         """Leave nothing behind of a connection that was not made."""
-        with self._lock:
-            client = self._client
-        if client is not None:
-            self._websocket.cut()
-            for loop in self.threads:
-                loop.join()
-            self._websocket.release()
+        self._client.cut()
+        for loop in self.threads:
+            loop.join()
+        self._client.release()
         self.ended.set()
 
     def _on_connect(self) -> None:
@@ -280,4 +212,4 @@ class Link:
             self._entered.set_exception(PryvConnectionError(f"socket: {self._address.host} hung up", sent=False))
         for answer in unanswered:
             answer.set_exception(PryvConnectionError("socket: the connection was lost before the answer came"))
-        self._websocket.release()
+        self._client.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from pryv import PryvError
+from pryv import PryvConnectionError, PryvError
 
 CHANGES = ("eventsChanged", "streamsChanged", "accessesChanged", "accessUpdated", "notificationsChanged")
 """The notifications that come from the platform."""
@@ -41,11 +42,13 @@ class Notification:
 
 
 class Callbacks:
-    """The callbacks registered for each name."""
+    """The callbacks registered for each name.
+
+    It needs no lock, which a fork could leave locked: it does one thing at a time with a list.
+    """
 
     def __init__(self) -> None:
-        self._by_name: dict[str, tuple[Callback, ...]] = dict.fromkeys(NAMES, ())
-        self._lock = threading.Lock()
+        self._by_name: dict[str, list[Callback]] = {name: [] for name in NAMES}
 
     def add(self, name: str, callback: Callback) -> None:
         """Register a callback.
@@ -56,8 +59,7 @@ class Callbacks:
         """
         if not callable(callback):
             raise TypeError("callback is not callable")
-        with self._lock:
-            self._by_name[name] = (*self.of(name), callback)
+        self._named(name).append(callback)
 
     def remove(self, name: str, callback: Callback) -> None:
         """Forget a callback; one that is not registered is no error.
@@ -65,15 +67,16 @@ class Callbacks:
         Raises:
             ValueError: there is no notification of that name.
         """
-        with self._lock:
-            self._by_name[name] = tuple(known for known in self.of(name) if known != callback)
+        callbacks = self._named(name)
+        with contextlib.suppress(ValueError):
+            while True:
+                callbacks.remove(callback)
 
     def of(self, name: str) -> tuple[Callback, ...]:
-        """Return the callbacks for a name, in the order registered.
+        """Return the callbacks for a name, in the order registered."""
+        return tuple(self._named(name))
 
-        Raises:
-            ValueError: there is no notification of that name.
-        """
+    def _named(self, name: str) -> list[Callback]:
         if name not in self._by_name:
             raise ValueError(f"no notification is named {name!r}; those that are: {', '.join(NAMES)}")
         return self._by_name[name]
@@ -85,6 +88,7 @@ class Inbox:
     def __init__(self) -> None:
         self._kept: collections.deque[Notification] = collections.deque()
         self._changed = threading.Condition()
+        self._pid = os.getpid()
         self._closed = False
         self._error: PryvError | None = None
 
@@ -110,6 +114,8 @@ class Inbox:
             yield notification
 
     def _next(self, timeout: float | None) -> Notification | None:
+        if self._pid != os.getpid():
+            raise PryvConnectionError("notifications: the socket is open in another process", sent=False)
         with self._changed:
             self._changed.wait_for(lambda: self._kept or self._closed, timeout)
             if self._kept:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pryv import ApiError, Connection, PryvConnectionError, PryvError, RetryPolicy
+from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
 from pryv.addons import access_info_within, http_settings
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import CHANGES, Callbacks, Dispatcher, Notification
@@ -29,13 +30,13 @@ class Session:
         self._connection = connection
         self._reconnect_policy = reconnect
         self._scopes: dict[str, Any] = {}
+        self._scopes_turn = threading.Lock()
         self._link: Link | None = None
-        self._timeout: float
-        self._supervisor = threading.Thread(target=self._supervise, name="pryv-socket-supervisor", daemon=True)
-        self._started = False
+        self._timeout = 0.0
+        self._deadline = 0.0
+        self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._over = threading.Event()
-        self._error: PryvError | None = None
-        self._opening = threading.Lock()
+        self._supervisor = threading.Thread(target=self._run, name="pryv-socket-supervisor", daemon=True)
         self._lock = threading.Lock()
 
     @property
@@ -54,25 +55,23 @@ class Session:
         Raises:
             PryvError: there is no connection, and the session is over.
         """
-        with self._opening:
-            if self._started:
-                return
-            if self._error is not None:
-                raise self._error
-            self._timeout = timeout
-            deadline = time.monotonic() + timeout
-            try:
-                access_info_within(self._connection, timeout)
-                self._connect(max(0.001, deadline - time.monotonic()))
-                self._start()
-            except BaseException as error:
-                self._error = error if isinstance(error, PryvError) else None
-                self._finish(self._error)
-                raise
+        with self._lock:
+            if self._supervisor.ident is None and not self.is_over:
+                self._timeout, self._deadline = timeout, time.monotonic() + timeout
+                self._supervisor.start()
+        try:
+            concurrent.futures.wait([self._opened], max(0.0, self._deadline - time.monotonic()))
+        finally:
+            if not self._opened.done():
+                self._end(PryvTimeoutError(f"socket: not open within {self._timeout:g} s", sent=False))
+        error = self._opened.exception()
+        if error is not None:
+            _join([self._supervisor], 0.1)  # what hangs in the look-up of a host name is left to itself
+            raise error
 
     def close(self) -> None:
         """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
-        if not self._finish(None) and self._started:
+        if self._end(None) and self._opened.exception() is None:
             self.dispatcher.stop(Notification("disconnect", "client disconnect"))
         links = self._link.threads if self._link else []
         _join([self.dispatcher.thread, self._supervisor, *links], _PATIENCE)
@@ -85,46 +84,55 @@ class Session:
 
     def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> Any:
         """Register scopes, now and after each reconnect."""
-        answer = self.call("subscribe", {"scopes": scopes}, timeout)
-        if isinstance(answer, Mapping) and answer.get("ok"):
-            with self._lock:
+        with self._scopes_turn:
+            answer = self.call("subscribe", {"scopes": scopes}, timeout)
+            if isinstance(answer, Mapping) and answer.get("ok"):
                 self._scopes.update(scopes)
         return answer
 
     def unsubscribe(self, keys: list[str] | None, timeout: float) -> Any:
         """Forget scopes, or all of them."""
-        answer = self.call("unsubscribe", {"all": True} if keys is None else {"keys": keys}, timeout)
-        with self._lock:
+        with self._scopes_turn:
+            answer = self.call("unsubscribe", {"all": True} if keys is None else {"keys": keys}, timeout)
             for key in list(self._scopes) if keys is None else keys:
                 self._scopes.pop(key, None)
         return answer
 
+    def _run(self) -> None:
+        """Connect, and stay connected until it is over."""
+        try:
+            access_info_within(self._connection, self._timeout)
+            self._connect(max(0.001, self._deadline - time.monotonic()))
+        except Exception as error:  # noqa: BLE001  (it is raised by `open`)
+            self._end(error)
+            return
+        with self._lock:
+            if self.is_over:
+                return
+            self.dispatcher.thread.start()
+            self._opened.set_result(None)
+        self._supervise()
+
     def _connect(self, timeout: float) -> None:
         connection = self._connection
         address = Address(connection.endpoint, connection.username(), connection.token, http_settings(connection))
-        link = Link(address, self._on_event)
+        link = Link(address, timeout, self._on_event)
         with self._lock:
             if self.is_over:
-                raise PryvConnectionError("socket: closed while it was opening", sent=False)
+                raise _closed_while_opening()
             self._link = link
-        link.open(timeout)
+        link.open()
 
-    def _start(self) -> None:
-        with self._lock:
-            if self.is_over:
-                raise PryvConnectionError("socket: closed while it was opening", sent=False)
-            self.dispatcher.thread.start()
-            self._supervisor.start()
-            self._started = True
-
-    def _finish(self, error: PryvError | None) -> bool:
-        """Disconnect and let nothing begin any more; return whether that was so before."""
+    def _end(self, error: Exception | None) -> bool:
+        """Disconnect and let nothing begin any more; return whether this is what ended it."""
         with self._lock:
             was_over = self.is_over
             self._over.set()
-        self.dispatcher.inbox.close(error)
+            if not self._opened.done():
+                self._opened.set_exception(error or _closed_while_opening())
+        self.dispatcher.inbox.close(error if isinstance(error, PryvError) else None)
         self._disconnect()
-        return was_over
+        return not was_over
 
     def _disconnect(self) -> None:
         if self._link is not None:
@@ -179,30 +187,37 @@ class Session:
 
     def _restore_scopes(self) -> None:
         """Register the scopes anew, each for itself: one that the access lost must not cost the others."""
-        with self._lock:
-            scopes = dict(self._scopes)
-        for key, scope in scopes.items():
-            self._restore_scope(key, scope)
+        with self._scopes_turn:
+            for key, scope in list(self._scopes.items()):
+                self._restore_scope(key, scope)
 
     def _restore_scope(self, key: str, scope: Any) -> None:
         try:
             self.call("subscribe", {"scopes": {key: scope}}, self._timeout)
         except ApiError as error:
-            with self._lock:
-                self._scopes.pop(key, None)
+            if error.retryable:
+                raise
+            del self._scopes[key]
             self.dispatcher.put(Notification("error", error))
 
     def _refresh_access_info(self, notification: Notification) -> None:
-        if notification.name == "accessUpdated" and self._concerns_own_access(notification.payload):
+        if notification.name == "reconnect" or self._is_own_update(notification):
             try:
                 access_info_within(self._connection, _REFRESH_TIMEOUT, force_refresh=True)
             except (PryvError, OSError) as error:
                 _log.debug("the access info could not be refreshed: %s", error)
 
-    def _concerns_own_access(self, payload: Any) -> bool:
+    def _is_own_update(self, notification: Notification) -> bool:
+        if notification.name != "accessUpdated":
+            return False
+        payload = notification.payload
         updated = payload.get("accessId") if isinstance(payload, Mapping) else None
         own = self._connection.access_info().get("id")
         return not (updated and own) or _base(updated) == _base(own)
+
+
+def _closed_while_opening() -> PryvConnectionError:
+    return PryvConnectionError("socket: closed while it was opening", sent=False)
 
 
 def _base(access_id: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -17,9 +17,6 @@ from pryv_socket_io._session import Session
 OPEN_TIMEOUT = 20.0
 CALL_TIMEOUT = 60.0
 RECONNECT = RetryPolicy(attempts=10, backoff=1, max_backoff=60, deadline=math.inf)
-
-MAX_MESSAGE = 1_000_000 - 1000
-"""Bytes of calls that fit in a message: a platform cuts connections that send more than 1 MB at once."""
 
 
 class SocketIO:
@@ -49,6 +46,7 @@ class SocketIO:
         self._callbacks = Callbacks()
         self._session: Session | None = None
         self._lock = threading.Lock()
+        self._pid = os.getpid()
 
     def __repr__(self) -> str:
         return f"<SocketIO {self.connection.endpoint}{'' if self.connected else ', not connected'}>"
@@ -64,7 +62,8 @@ class SocketIO:
     @property
     def connected(self) -> bool:
         """Whether there is a connection at this moment."""
-        return self._session is not None and self._session.connected
+        session = self._own_session()
+        return session is not None and session.connected
 
     def open(self, timeout: float = OPEN_TIMEOUT) -> SocketIO:
         """Connect, and begin to deliver notifications; if it is open, return at once.
@@ -85,6 +84,7 @@ class SocketIO:
             PryvError: the platform refused for another reason.
         """
         timeout = _seconds(timeout)
+        self._forget_after_fork()
         with self._lock:
             if self._session is None or self._session.is_over:
                 self._session = Session(self.connection, self._callbacks, self.reconnect)
@@ -98,7 +98,7 @@ class SocketIO:
         Callbacks get a last `disconnect`, iterators end. It returns within a second; a callback that is still running
         then is not interrupted.
         """
-        session = self._session
+        session = self._own_session()
         if session is not None:
             session.close()
 
@@ -147,9 +147,7 @@ class SocketIO:
         """
         if timeout is not None and not 0 <= timeout <= threading.TIMEOUT_MAX:
             raise ValueError("timeout is a finite number of seconds, not below 0; None waits on")
-        if self._session is None:
-            raise PryvConnectionError("notifications: the socket was never opened", sent=False)
-        return self._session.dispatcher.inbox.take(timeout)
+        return self._opened("notifications").dispatcher.inbox.take(timeout)
 
     def api(
         self, calls: Iterable[CallLike], progress: Progress | None = None, *, timeout: float = CALL_TIMEOUT
@@ -219,18 +217,22 @@ class SocketIO:
             {"scopes": {}},
         )
 
-    def _opened(self, method: str) -> Session:
-        if self._session is None:
-            raise PryvConnectionError(f"{method}: the socket was never opened", sent=False)
+    def _forget_after_fork(self) -> None:
+        """Leave the session, its threads and its connection, to the process that opened it."""
+        if self._pid != os.getpid():
+            self._session, self._lock, self._pid = None, threading.Lock(), os.getpid()
+
+    def _own_session(self) -> Session | None:
+        self._forget_after_fork()
         return self._session
 
+    def _opened(self, method: str) -> Session:
+        session = self._own_session()
+        if session is None:
+            raise PryvConnectionError(f"{method}: the socket was never opened in this process", sent=False)
+        return session
+
     def _send_chunk(self, calls: list[dict[str, Any]], timeout: float) -> list[Result]:
-        size = len(json.dumps(calls, allow_nan=False))
-        if size > MAX_MESSAGE:
-            if len(calls) == 1:
-                raise ValueError(f"{calls[0]['method']}: {size} bytes are too many for a socket; use Connection.api")
-            half = len(calls) // 2
-            return self._send_chunk(calls[:half], timeout) + self._send_chunk(calls[half:], timeout)
         answer = self._opened("callBatch").call("callBatch", calls, timeout)
         results = answer.get("results") if isinstance(answer, dict) else None
         if not isinstance(results, list):
