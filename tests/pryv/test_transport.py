@@ -319,8 +319,44 @@ def test_a_move_to_nowhere_is_not_followed(wire: Wire, connection: Connection, p
 
 def test_a_move_never_gives_up_encryption() -> None:
     assert moved("https://host/user/", "http://core/") is None
-    assert moved("https://host/user/", "https://core:8443/x/") == "https://core:8443/user/"
+    assert moved("https://host/user/", "https://core/") == "https://core/user/"
     assert moved("http://host/user/", "https://core/") == "https://core/user/"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "place", "there"),
+    [
+        ("https://host/user/", "https://core:8443", "https://core:8443/user/"),
+        ("https://host/user/", "https://core/x/", "https://core/user/"),
+        ("https://host/user/", "https://core/user", "https://core/user/"),
+        ("https://host/user/", "https://core/user/streams/user?x=1", "https://core/user/"),
+        ("https://host/user/", "https://core/api/user/streams", "https://core/api/user/"),
+        ("https://host/api/user/", "https://core/", "https://core/api/user/"),
+        ("https://host/api/user/", "https://core/user/", "https://core/user/"),
+        ("https://user.host/", "https://core.host/", "https://core.host/user/"),
+        ("https://user.host/", "https://core.host/user/streams?x=1", "https://core.host/user/"),
+        ("https://user.host/", "https://core.host/api/user", "https://core.host/api/user/"),
+        ("https://user.host/", "https://user.core:8443/streams/user?x=1", "https://user.core:8443/"),
+    ],
+)
+def test_a_move_keeps_the_username(endpoint: str, place: str, there: str) -> None:
+    assert moved(endpoint, place) == there
+
+
+def test_a_move_from_a_host_of_its_own(wire: Wire) -> None:
+    core = "http://core.pryv.invalid/"
+    wire.replies.append(moves_to(core)[0])
+    with requests.Session() as session:
+        session.proxies = {"http": wire.url}
+        with Connection("http://token@alice.pryv.invalid/", session=session, retry=None) as connection:
+            for _ in range(2):
+                connection.post("streams")
+            assert connection.endpoint == f"{core}alice/"
+    assert [request.target for request in wire.requests] == [
+        "http://alice.pryv.invalid/streams",
+        "http://core.pryv.invalid/alice/streams",
+        "http://core.pryv.invalid/alice/streams",
+    ]
 
 
 @pytest.mark.parametrize("status", [200, 302, 307, 308, 400, 401, 403, 404, 409, 503])

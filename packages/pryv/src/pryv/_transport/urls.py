@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from pryv.utils import extract_token_and_api_endpoint
 
@@ -100,7 +100,11 @@ def resolved(url: str, place: str) -> str | None:
 
 
 def moved(endpoint: str, place: str) -> str | None:
-    """Return `endpoint` on the host that `place` names; `None` where that is no host, or one less secure."""
+    """Return an account's endpoint at the `place` an answer names: a core, or a URL of the account there.
+
+    Cores have the username in the path, even where the account has a host name of its own. It is `None` where the
+    place is no URL, or one less secure.
+    """
     try:
         token, target = extract_token_and_api_endpoint(place.partition("?")[0])
     except ValueError:
@@ -108,7 +112,23 @@ def moved(endpoint: str, place: str) -> str | None:
     if token is not None or not _is_no_less_secure(endpoint, target):
         return None
     new = urlsplit(target)
-    return urlunsplit((new.scheme, new.netloc, urlsplit(endpoint).path, "", ""))
+    return urlunsplit((new.scheme, new.netloc, _account_path(urlsplit(endpoint), new), "", ""))
+
+
+def _account_path(old: SplitResult, new: SplitResult) -> str:
+    username = old.path.rstrip("/").rpartition("/")[2]
+    if not username:
+        username = _first_label(old)
+        if _first_label(new) == username:
+            return "/"
+    before, found, _ = new.path.partition(f"/{username}/")
+    if found:
+        return before + found
+    return f"/{username}/" if old.path == "/" else old.path
+
+
+def _first_label(url: SplitResult) -> str:
+    return (url.hostname or "").partition(".")[0]
 
 
 def _is_no_less_secure(old: str, new: str) -> bool:
