@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pryv_sandbox import Sandbox
 SCOPE = {"streams": ["pulse", "notes"]}
 STREAMS = st.sampled_from(["pulse", "notes", "child"])
 TIMES = st.sampled_from([0.0, 1e9, 1e9 + 0.001, 2e9])
+LATENESS = st.sampled_from([0, 0.001, 1, 9.5])
 
 
 class CrashError(Exception):
@@ -50,25 +51,33 @@ class Account(RuleBasedStateMachine):
     def stream(self, wanted: str) -> str:
         return wanted if wanted != "child" or self.has_child else "pulse"
 
-    @rule(target=events, stream=STREAMS, time=TIMES, count=st.integers(1, 4))
-    def create(self, stream: str, time: float, count: int) -> Any:
-        return multiple(*self.subject.add(count, streamIds=[self.stream(stream)], time=time))
+    @rule(target=events, stream=STREAMS, time=TIMES, count=st.integers(1, 4), late=LATENESS)
+    def create(self, stream: str, time: float, count: int, late: float) -> Any:
+        with self.stamped(late):
+            return multiple(*self.subject.add(count, streamIds=[self.stream(stream)], time=time))
 
-    @rule(event=events, content=st.integers(0, 3))
-    def update(self, event: dict[str, Any], content: int) -> None:
-        self._on(lambda: self.subject.update(event, content=content))
+    @rule(event=events, content=st.integers(0, 3), late=LATENESS)
+    def update(self, event: dict[str, Any], content: int, late: float) -> None:
+        with self.stamped(late):
+            self.subject.update(event, content=content)
 
-    @rule(event=events, stream=STREAMS, time=TIMES)
-    def move(self, event: dict[str, Any], stream: str, time: float) -> None:
-        self._on(lambda: self.subject.update(event, streamIds=[self.stream(stream)], time=time))
+    @rule(event=events, stream=STREAMS, time=TIMES, late=LATENESS)
+    def move(self, event: dict[str, Any], stream: str, time: float, late: float) -> None:
+        with self.stamped(late):
+            self.subject.update(event, streamIds=[self.stream(stream)], time=time)
 
-    @rule(event=events)
-    def trash_or_delete(self, event: dict[str, Any]) -> None:
-        self._on(lambda: self.subject.connection.delete(f"events/{event['id']}"))
+    @rule(event=events, late=LATENESS)
+    def trash_or_delete(self, event: dict[str, Any], late: float) -> None:
+        with self.stamped(late):
+            self.subject.connection.delete(f"events/{event['id']}")
 
-    def _on(self, change: Callable[[], Any]) -> None:
-        with contextlib.suppress(ApiError):  # it is deleted, or in the trash
-            change()
+    @contextlib.contextmanager
+    def stamped(self, late: float) -> Iterator[None]:
+        """What is written inside becomes visible so many seconds after the time it is stamped with, if it is taken."""
+        self.sandbox.faults.skew -= late
+        with contextlib.suppress(ApiError):  # the event is deleted, or in the trash
+            yield
+        self.sandbox.faults.skew += late
 
     @rule(name=st.integers(0, 2))
     def rename_stream(self, name: int) -> None:
