@@ -28,7 +28,7 @@ class MalformedError(Exception):
 class Members:
     """The members of the object in a body, key and value; of an array under one of `streamed`, each item.
 
-    Iterating over them reads the body, once.
+    Of the body, which is read as they are asked for, only what was not read yet is kept.
 
     Raises:
         MalformedError: the body is not one JSON object.
@@ -36,63 +36,55 @@ class Members:
     """
 
     def __init__(self, chunks: Iterator[bytes], streamed: Container[str]) -> None:
-        self._text = _Text(chunks)
-        self._streamed = streamed
-
-    @property
-    def text(self) -> str:
-        """The text of the value yielded last, until the next is asked for."""
-        return self._text.last()
-
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
-        text = self._text
-        text.expect("{")
-        more = not text.take("}")
-        while more:
-            key = text.value()
-            if not isinstance(key, str):
-                raise MalformedError
-            text.expect(":")
-            if key in self._streamed and text.take("["):
-                items = not text.take("]")
-                while items:
-                    yield key, text.value()
-                    items = text.take_comma_or("]")
-            else:
-                yield key, text.value()
-            more = text.take_comma_or("}")
-        text.expect("")
-
-
-class _Text:
-    """A text of which only what was not read yet is kept."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
         self._parts = codecs.iterdecode(chunks, "utf-8")
+        self._streamed = streamed
         self._failure: Exception | None = None
         self._text = ""
         self._start = self._at = 0
 
-    def take(self, mark: str) -> bool:
+    @property
+    def text(self) -> str:
+        """The text of the value yielded last, until the next is asked for."""
+        return self._text[self._start : self._at]
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        self._expect("{")
+        more = not self._take("}")
+        while more:
+            key = self._value()
+            if not isinstance(key, str):
+                raise MalformedError
+            self._expect(":")
+            if key in self._streamed and self._take("["):
+                items = not self._take("]")
+                while items:
+                    yield key, self._value()
+                    items = self._take_comma_or("]")
+            else:
+                yield key, self._value()
+            more = self._take_comma_or("}")
+        self._expect("")
+
+    def _take(self, mark: str) -> bool:
         """Read `mark` if it comes next, and tell whether it did."""
         found = self._peek() == mark
         self._at += found
         return found
 
-    def take_comma_or(self, end: str) -> bool:
+    def _take_comma_or(self, end: str) -> bool:
         """Read a comma, or else the `end` of what it separates, and tell whether it was a comma."""
-        if self.take(","):
+        if self._take(","):
             return True
-        self.expect(end)
+        self._expect(end)
         return False
 
-    def expect(self, mark: str) -> None:
+    def _expect(self, mark: str) -> None:
         """Read `mark`, nothing being the end of the text."""
         if self._peek() != mark:
             raise MalformedError
         self._at += len(mark)
 
-    def value(self) -> Any:
+    def _value(self) -> Any:
         """Read a value."""
         self._peek()
         while True:
@@ -109,10 +101,6 @@ class _Text:
                 malformed = False
             if malformed or not self._read_on():
                 raise MalformedError
-
-    def last(self) -> str:
-        """Return the text of the value read last, if nothing was read since."""
-        return self._text[self._start : self._at]
 
     def _may_be_cut_short(self, error: JSONDecodeError) -> bool:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
