@@ -1,0 +1,17 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from dependency_tree import dependency_tree, told_tree
+from environments import Environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="an older bidict has no dependency of its own")
+@pytest.mark.parametrize("package", ["pryv", "pryv-socket-io", "pryv-monitor"])
+def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
+    assert told_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
+        Environment(Path(sys.prefix)), package
+    )
