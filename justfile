@@ -81,8 +81,31 @@ version version:
 # Build the sdists and wheels of all packages into dist/
 build:
     rm -rf dist
-    for package in packages/*/; do python -m build --no-isolation --outdir dist "$package"; done
+    for package in packages/*/; do python -m build --no-isolation --outdir dist "$package" > /dev/null; done
     twine check --strict dist/*
+
+# Build, and prove each sdist and wheel in a fresh environment (--quick: wheels only, without their tests)
+release-check *params: build
+    python tools/release_check.py "$@"
+
+# Prove a tagged version and upload it, with the credentials in TWINE_USERNAME and TWINE_PASSWORD
+publish: _publishable release-check
+    python tools/publish.py
+
+_publishable:
+    python tools/publish.py --check
+
+# Name every public name that was removed or changed since the last version; fails when there is one
+api-diff:
+    python tools/api_diff.py
+
+# Run the tests of the packages with the oldest dependencies that they allow
+test-oldest *params:
+    python tools/test_oldest.py "$@"
+
+# Run all tests of what is committed with another Python (its name or path)
+test-python python *params:
+    clone=$(mktemp -d) && trap 'rm -rf "$clone"' EXIT && git clone --quiet . "$clone" && "$1" "$clone/dev" test all "${@:2}"
 
 # Remove what was built, measured and cached (`.venv` stays)
 clean:

@@ -43,7 +43,7 @@ def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, 
     assert "test package" in second.stdout
     assert second.stderr == ""
 
-    from_within = [clone / ".venv" / "bin" / "python", clone / "dev", "uv", "--version"]
+    from_within: list[str | Path] = [clone / ".venv" / "bin" / "python", clone / "dev", "uv", "--version"]
     third = subprocess.run(from_within, capture_output=True, text=True, check=True)
     assert third.stdout.startswith("uv ")
     assert third.stderr == ""

@@ -1,0 +1,19 @@
+"""What a package brings with it, as it is and as its README tells it."""
+
+import re
+from pathlib import Path
+
+from environments import Environment
+
+
+def dependency_tree(environment: Environment, package: str) -> str:
+    """Returns the dependencies of a package that is installed, as a tree of names."""
+    tree = environment.uv_pip("tree", "--package", package)
+    return re.sub(r"(?m) v\S+( \(\*\))?$", "", tree.partition("(*) ")[0]).strip()
+
+
+def told_tree(readme: Path) -> str:
+    """Returns the tree in a README's section "Dependencies"."""
+    section = readme.read_text().partition("\n## Dependencies\n")[2]
+    tree = re.search(r"```text\n(.*?)\n```", section, re.DOTALL)
+    return tree[1] if tree else ""

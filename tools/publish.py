@@ -1,0 +1,75 @@
+"""Uploads the distributions in dist/ to a package index, the one and the account that twine's variables name.
+
+python tools/publish.py [--check]
+
+With --check it only tells whether the workspace may be published as it is.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from distributions import PACKAGES, distributions
+from version import changelog_sections, current_version
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(check_only: bool) -> None:
+    """Uploads the distributions, the core first, once a person has agreed."""
+    version = current_version(ROOT)
+    if reason := why_not(version):
+        sys.exit(f"publish: {reason}")
+    if check_only:
+        return
+    files: dict[str, list[Path]] = {package: [] for package in PACKAGES}
+    for distribution in distributions(ROOT / "dist", version):
+        files[distribution.package].append(distribution.file)
+    print(f"{', '.join(PACKAGES)} {version} go to {index()}.")
+    if not agreed("Upload them? [y/N] "):
+        sys.exit("publish: nothing was uploaded")
+    for of_package in files.values():
+        upload(of_package)
+
+
+def why_not(version: str) -> str | None:
+    """Tells what keeps a version from being published, if anything does."""
+    if git("status", "--porcelain"):
+        return "there are changes that are not committed"
+    if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
+        return f"this commit has no tag v{version}"
+    if not changelog_sections(ROOT).get(version):
+        return f"the changelog tells nothing of {version}"
+    return None
+
+
+def index() -> str:
+    """Names the index, without credentials that may be in its URL."""
+    url = urlsplit(os.environ.get("TWINE_REPOSITORY_URL", ""))
+    return url.netloc.rpartition("@")[2] or os.environ.get("TWINE_REPOSITORY", "the public index")
+
+
+def agreed(question: str) -> bool:
+    """Asks a question; no answer is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def upload(files: list[Path]) -> None:
+    """Uploads files, but those that an earlier attempt has uploaded already."""
+    code = subprocess.run(["twine", "upload", "--non-interactive", "--skip-existing", *files], check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+def git(*arguments: str) -> str:
+    """Returns what git answers."""
+    return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    main(check_only=sys.argv[1:] == ["--check"])

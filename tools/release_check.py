@@ -1,0 +1,90 @@
+"""Proves that the distributions in dist/ are fit for release.
+
+First what they hold; then each of them, wheel and sdist, in a fresh environment, its siblings from dist/ too: what it
+brings with it, its import, its commands, the programs of its README, its tests.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dependency_tree import dependency_tree, told_tree
+from distributions import ROOT, Distribution, distributions, faults
+from environments import Environment, fresh_environment
+from version import current_version
+
+COMMANDS = {"pryv": ["pryv"], "pryv-socket-io": [], "pryv-monitor": ["pryv-monitor"]}
+EXTRAS = {"pryv": "[keyring]", "pryv-socket-io": "", "pryv-monitor": "[socket]"}
+"""What the tests of a package use besides."""
+
+
+def main(quick: bool) -> None:
+    """Proves all distributions; when in a hurry, the wheels only, and without their tests."""
+    version = current_version(ROOT)
+    if found := list(faults(ROOT / "dist", version)):
+        sys.exit("\n".join(found))
+    all_of_them = distributions(ROOT / "dist", version)
+    with repository_without_packages() as repository:
+        for distribution in all_of_them:
+            if distribution.is_wheel or not quick:
+                print(f"{distribution.file.name} …", flush=True)
+                prove(distribution, siblings(distribution, all_of_them), repository, quick)
+
+
+def siblings(distribution: Distribution, all_of_them: list[Distribution]) -> list[Distribution]:
+    """Returns the distributions of a kind, of all packages."""
+    return [sibling for sibling in all_of_them if sibling.is_wheel == distribution.is_wheel]
+
+
+@contextmanager
+def repository_without_packages() -> Iterator[Path]:
+    """Copies the repository but the packages' sources, which can thus not be imported by accident."""
+    others = [".*", "dist", "htmlcov", "_build", "__pycache__"]
+    with TemporaryDirectory() as directory:
+        repository = Path(directory) / "repository"
+        shutil.copytree(ROOT, repository, ignore=shutil.ignore_patterns(*others))
+        for sources in repository.glob("packages/*/src"):
+            shutil.rmtree(sources)
+        yield repository
+
+
+def prove(distribution: Distribution, siblings: list[Distribution], repository: Path, quick: bool) -> None:
+    """Installs a distribution in a fresh environment, and tries it there."""
+    package, module = distribution.package, distribution.module
+    with fresh_environment() as environment:
+        install(environment, siblings, f"{package} @ {distribution.file.as_uri()}")
+        brought, told = dependency_tree(environment, package), told_tree(ROOT / "packages" / package / "README.md")
+        if brought != told:
+            sys.exit(f"The README of {package} does not tell what it brings with it:\n{brought}")
+        place = Path(environment.run("python", "-I", "-c", f"import {module}; print({module}.__file__, end='')"))
+        if not place.is_relative_to(environment.directory):
+            sys.exit(f"{module} is imported from {place}")
+        for command in COMMANDS[package]:
+            environment.run(command, "--help")
+
+        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", ROOT / "sandbox"]
+        install(environment, siblings, f"{package}{EXTRAS[package]} @ {distribution.file.as_uri()}", *tools)
+        environment.test("tests/workspace/test_documents.py", "-k", f"packages/{package}/", directory=repository)
+        if not quick:
+            tests = f"tests/{module.removeprefix('pryv_')}"
+            environment.test(tests, "--numprocesses=2", "--dist=loadfile", directory=repository)
+
+
+def install(environment: Environment, siblings: list[Distribution], *requirements: object) -> None:
+    """Installs what is required, the packages of the workspace from these files."""
+    files = environment.directory / "siblings.txt"
+    files.write_text("".join(f"{sibling.package} @ {sibling.file.as_uri()}\n" for sibling in siblings))
+    versions = ROOT / "constraints.txt"
+    constraints = ["--constraint", files, "--constraint", versions, "--build-constraint", versions]
+    environment.uv_pip("install", *constraints, *requirements)
+    environment.uv_pip("check")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the wheels only, and without their tests")
+    main(parser.parse_args().quick)

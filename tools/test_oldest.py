@@ -1,0 +1,43 @@
+"""Runs the tests of the packages with the oldest versions of their dependencies that they allow.
+
+python tools/test_oldest.py [--python PYTHON] [TEST…]
+"""
+
+import argparse
+import sys
+
+from distributions import PACKAGES, ROOT
+from environments import Environment, fresh_environment
+
+PROJECTS = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
+TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor"]
+
+
+def main(python: str, tests: list[str]) -> None:
+    """Installs the oldest versions, shows which these are, and runs the tests."""
+    with fresh_environment(python) as environment:
+        oldest = install_oldest(environment)
+        print(oldest, flush=True)
+        pins = environment.directory / "oldest.txt"
+        pins.write_text(oldest)
+        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", ROOT / "sandbox"]
+        environment.uv_pip("install", "--constraint", pins, *tools)
+        environment.test("--numprocesses=2", "--dist=loadfile", *tests)
+
+
+def install_oldest(environment: Environment) -> str:
+    """Installs the packages with the oldest dependencies; returns the versions."""
+    projects = [part for project in PROJECTS for part in ("--requirements", project)]
+    environment.uv_pip("install", "--resolution=lowest-direct", "--all-extras", *projects)
+    environment.uv_pip("install", "--no-deps", *(project.parent for project in PROJECTS))
+    environment.uv_pip("check")
+    frozen = environment.uv_pip("freeze").splitlines()
+    return "\n".join(sorted(line for line in frozen if "==" in line))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--python", default=sys.executable, help="name or path; this one if not given")
+    parser.add_argument("tests", nargs="*", default=TESTS, help="all if not given")
+    arguments = parser.parse_args()
+    main(arguments.python, arguments.tests)
