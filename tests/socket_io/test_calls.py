@@ -18,6 +18,8 @@ from pryv_socket_io import SocketIO
 
 from .conftest import DIARY, QUICK, Relay, eventually
 
+ENDLESS: list[Any] = []
+ENDLESS.append(ENDLESS)
 GET = {"method": "events.get", "params": {"streams": ["diary"]}}
 
 
@@ -49,6 +51,17 @@ def test_a_batch_larger_than_a_message_is_sent_in_several(sio: SocketIO, connect
     assert sio.connected
 
 
+def test_the_results_of_the_parts_of_a_chunk_are_kept(relayed: Connection, relay: Relay) -> None:
+    def cut(percent: int | None, results: list[Any]) -> None:
+        relay.frozen = True
+        threading.Timer(0.1, relay.cut).start()
+
+    calls = [{"method": "events.create", "params": {**DIARY, "content": "x" * 800_000}}] * 2
+    with SocketIO(relayed, reconnect=None) as sio, pytest.raises(PryvConnectionError) as lost:
+        sio.api(calls, cut)
+    assert ["event" in result for result in lost.value.results] == [True]  # type: ignore[attr-defined]
+
+
 def test_a_call_larger_than_a_message_is_refused_at_once(sio: SocketIO) -> None:
     with pytest.raises(ValueError, match=r"callBatch: .* Connection\.api"):
         sio.api([{"method": "events.create", "params": {**DIARY, "content": "x" * 1_000_000}}])
@@ -63,6 +76,7 @@ def test_a_call_larger_than_a_message_is_refused_at_once(sio: SocketIO) -> None:
         ([{"params": {}}], ValueError),
         ([{"method": "events.get", "params": {"limit": float("nan")}}], ValueError),
         ([{"method": "events.get", "params": {"limit": b"1"}}], TypeError),
+        ([{"method": "events.create", "params": {"content": ENDLESS}}], ValueError),
     ],
 )
 def test_what_is_no_call_is_refused(sio: SocketIO, calls: Any, kind: type[Exception]) -> None:

@@ -261,6 +261,15 @@ def test_scopes_that_are_none_are_refused(sio: SocketIO, payload: Any) -> None:
         sio.subscribe(payload)
 
 
+@pytest.mark.parametrize(
+    ("limit", "kind"), [(float("nan"), ValueError), (b"1", TypeError), ("x" * 1_000_000, ValueError)]
+)
+def test_scopes_that_cannot_be_sent_are_refused(sio: SocketIO, limit: Any, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        sio.subscribe({"a": {"kind": "events", "query": {"limit": limit}}})
+    assert sio.get_subscriptions() == {"scopes": {}}
+
+
 def test_scopes_are_forgotten_one_by_one_or_all(sio: SocketIO, connection: Connection) -> None:
     sio.subscribe({key: {"kind": "events", "query": {}} for key in "abcd"})
     assert sio.unsubscribe("a") == {"ok": True, "keys": ["b", "c", "d"]}

@@ -37,7 +37,7 @@ from pryv_socket_io._failures import refusal
 from pryv_socket_io._link import Address
 from pryv_socket_io._websocket import WebSocket
 
-from .conftest import DIARY, Account, Proxy, Relay, socket_threads
+from .conftest import DIARY, Account, Proxy, Relay, eventually, socket_threads
 
 
 @pytest.fixture
@@ -250,10 +250,45 @@ def test_a_connection_is_cut_while_its_host_is_out_of_reach() -> None:
         attempt.release()
 
 
-def test_a_platform_that_drips(known: Connection, relay: Relay, silent: Silent) -> None:
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_platform_that_drips(relayed: Connection, relay: Relay, silent: Silent, asks_first: bool) -> None:
+    if asks_first:
+        relayed.access_info()
     silent.dripping = True
     relay._target = ("127.0.0.1", silent.port)
-    assert isinstance(failure_of(known, timeout=0.6), PryvTimeoutError)
+    with requests.Session() as session, Connection(relayed.api_endpoint, session=session) as dripped:
+        connection = relayed if asks_first else dripped
+        sio = SocketIO(connection)
+        start = time.monotonic()
+        with pytest.raises(PryvTimeoutError):
+            sio.open(0.6)
+        assert time.monotonic() - start < 1
+        silent.close()
+        eventually(lambda: not socket_threads())
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_host_name_that_is_not_found_in_time(
+    relayed: Connection, monkeypatch: pytest.MonkeyPatch, asks_first: bool
+) -> None:
+    if asks_first:
+        relayed.access_info()
+    found = threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        found.wait(10)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    sio = SocketIO(relayed)
+    start = time.monotonic()
+    with pytest.raises(PryvTimeoutError):
+        sio.open(0.3)
+    assert time.monotonic() - start < 1
+    found.set()
+    eventually(lambda: not socket_threads())
+    assert not sio.connected
 
 
 def test_a_connection_cut_at_any_byte_of_its_beginning(known: Connection, relay: Relay) -> None:
@@ -330,6 +365,30 @@ def is_told(connection: Connection) -> bool:
 
 def test_the_sessions_authority_counts(account: Account, secure_relay: Relay, session: requests.Session) -> None:
     assert is_told(secure(account, secure_relay, session))
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Brings a TLS context of its own."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **options)
+
+
+def test_the_tls_context_of_the_sessions_adapter_counts(
+    account: Account, secure_relay: Relay, session: requests.Session, authority: Any
+) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    session.verify = True
+    session.mount("https://", Adapter(trusting))
+    connection = secure(account, secure_relay, session)
+    assert is_told(connection)
+    session.mount("https://", Adapter(ssl.create_default_context()))
+    assert isinstance(failure_of(connection), PryvTlsError)
 
 
 def test_the_environments_authority_counts(

@@ -122,6 +122,64 @@ def test_a_scope_out_of_reach_does_not_cost_the_others(account: Account, relay: 
         assert sio.get_subscriptions() == {"scopes": {"diary": scopes["diary"]}}
 
 
+def test_a_scope_that_the_platform_fails_to_register_is_kept(far: SocketIO, relay: Relay) -> None:
+    key = "k" * 60
+    scopes = {key: {"kind": "events", "query": {"streams": ["diary"]}}}
+    heard = Heard(far)
+    far.subscribe(scopes)
+    accepted = f'[null,{{"ok":true,"keys":["{key}"]}}]'.encode()
+    relay.received.clear()
+    relay.spoiled = (accepted, b'[{"error":{"id":"unexpected-error","message":"no"}}'.ljust(len(accepted) - 1) + b"]")
+    relay.cut()
+    eventually(lambda: relay.received.count(accepted) >= 2)
+    relay.spoiled = (b"", b"")
+    heard.wait("reconnect")
+    assert far.get_subscriptions() == {"scopes": scopes}
+    assert heard.of("error") == []
+
+
+def test_a_scope_registered_while_the_connection_is_lost_is_registered_again(
+    far: SocketIO, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scopes = {"a": {"kind": "events", "query": {"streams": ["diary"]}}}
+    heard = Heard(far)
+    session = far._session
+    assert session
+    call = session.call
+
+    def call_and_lose(*arguments: Any) -> Any:
+        answer = call(*arguments)
+        if not heard.all:
+            relay.cut()
+            with contextlib.suppress(AssertionError):  # it waits for this call to return
+                heard.wait("reconnect", timeout=0.5)
+        return answer
+
+    monkeypatch.setattr(session, "call", call_and_lose)
+    far.subscribe(scopes)
+    heard.wait("reconnect")
+    assert far.get_subscriptions() == {"scopes": scopes}
+
+
+def test_an_update_of_the_own_access_missed_meanwhile_is_caught_up(account: Account, relay: Relay) -> None:
+    username, _, personal = account
+    access = personal.post(
+        "accesses", {"type": "app", "name": "App", "permissions": [{"streamId": "diary", "level": "read"}]}
+    )["access"]
+    names: list[str] = []
+    with (
+        Connection(f"http://{access['token']}@127.0.0.1:{relay.port}/{username}/") as connection,
+        SocketIO(connection, reconnect=QUICK) as sio,
+    ):
+        sio.on("reconnect", lambda _: names.append(connection.access_info()["name"]))
+        relay.frozen = True
+        personal.update_access(access["id"], {"name": "Renamed"})
+        relay.cut()
+        relay.frozen = False
+        eventually(lambda: names)
+    assert names == ["Renamed"]
+
+
 def test_a_connection_whose_scopes_are_not_acknowledged_is_given_up(relayed: Connection, relay: Relay) -> None:
     scope = {"kind": "events", "query": {"streams": ["diary"]}}
     acknowledgement, event = b"43/", b"42/"

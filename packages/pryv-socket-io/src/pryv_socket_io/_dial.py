@@ -96,7 +96,9 @@ def _tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> N
 
 def _encrypt(sock: socket.socket, host: str, settings: HttpSettings) -> socket.socket:
     verify = settings.verify
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
+    needs = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    context = settings.ssl_context or create_urllib3_context(cert_reqs=needs)
+    context.verify_mode = needs
     if verify:
         authorities = where() if verify is True else verify
         if os.path.isdir(authorities):

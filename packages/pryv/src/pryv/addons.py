@@ -14,9 +14,11 @@ calls it with the connection.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 
 import attrs
+import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._transport.redact import redact, redact_data
@@ -53,12 +55,14 @@ class HttpSettings:
         verify: Whether certificates are checked, or the path of the CA bundle to check them with.
         cert: The path of a client certificate, or of a certificate and its key.
         user_agent: What requests call themselves.
+        ssl_context: The TLS context that an adapter of the session's brings; `verify` and `cert` apply to it.
     """
 
     proxies: Mapping[str, str] = attrs.field(repr=False)
     verify: bool | str
     cert: str | tuple[str, str] | None
     user_agent: str
+    ssl_context: ssl.SSLContext | None = None
 
 
 def http_settings(connection: Connection) -> HttpSettings:
@@ -71,7 +75,13 @@ def http_settings(connection: Connection) -> HttpSettings:
         verify=True if merged["verify"] is None else merged["verify"],
         cert=merged["cert"],
         user_agent=str(session.headers.get("User-Agent", "")),
+        ssl_context=_ssl_context(session, connection.endpoint),
     )
+
+
+def _ssl_context(session: requests.Session, url: str) -> ssl.SSLContext | None:
+    pools = getattr(session.get_adapter(url), "poolmanager", None)
+    return pools.connection_pool_kw.get("ssl_context") if pools is not None else None
 
 
 def chunk_size(connection: Connection) -> int:
