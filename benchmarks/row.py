@@ -91,7 +91,7 @@ class Script:
         figure: What is compared, for people.
         reference: What it is held against.
         ratio: Under which key of its JSON the ratio is.
-        reach: What the ratio should not exceed.
+        reach: What the ratio should not exceed; `None` where it is there for comparison.
         size: In full and at a tiny size.
     """
 
@@ -100,5 +100,5 @@ class Script:
     figure: str
     reference: str
     ratio: str
-    reach: float
+    reach: float | None
     size: tuple[int, int]

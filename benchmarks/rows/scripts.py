@@ -15,6 +15,15 @@ ROWS = [
         size=(1_000, 20),
     ),
     Script(
+        "notification_latency",
+        "from a write's answer to the change that a monitor delivers",
+        "time",
+        "JavaScript client",
+        "median_ratio",
+        None,
+        size=(400, 20),
+    ),
+    Script(
         "monitor_cost",
         "a monitor's first sync of 100,000 events into a mirror",
         "CPU",

@@ -1,0 +1,13 @@
+"""How long after the HTTP answer of a write a monitor delivers the change: this SDK beside the JavaScript client.
+
+    python benchmarks/notification_latency.py [WRITES]
+
+The platform notifies both over a socket, and they fetch what has changed. The JavaScript client's monitor asks for what was
+modified after the latest it has seen, and so may lose a change; this SDK's asks for the streams as well, and for the last
+ten seconds again. Prints JSON.
+"""
+
+import latency
+
+if __name__ == "__main__":
+    latency.main("monitor_listener", writes=400)
