@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 
@@ -90,6 +91,7 @@ def test_finds_what_touches_a_time_range(reader: Caller, start: float, end: floa
 def test_fills_in_the_bounds_that_are_not_given(reader: Caller) -> None:
     assert "future" not in names(reader, fromTime=0)
     assert "future" in names(reader, fromTime=0, toTime=9e9)
+    assert "long" in names(reader, fromTime=-sys.float_info.max, toTime=sys.float_info.max)
     assert names(reader, toTime=40 + 24 * HOUR, limit=100) == [
         "data", "object", "html", "number", "t40",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 Kind = Literal["number", "boolean", "array"]
 
 _MAX_SAFE = 2**53
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?\s*")
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def _coerced(value: str, kind: Kind) -> Any:
         case "boolean":
             return {"true": True, "false": False}.get(value.lower(), value)
         case "number":
-            if not _NUMBER.fullmatch(value):
+            number = float(value) if _NUMBER.fullmatch(value) else math.inf
+            if math.isinf(number):
                 return value
-            number = float(value)
             return int(number) if number.is_integer() and abs(number) < _MAX_SAFE else number
