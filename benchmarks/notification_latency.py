@@ -2,9 +2,9 @@
 
     python benchmarks/notification_latency.py [WRITES]
 
-The platform notifies both over a socket, and they fetch what has changed. The JavaScript client's monitor asks for what was
-modified after the latest it has seen, and so may lose a change; this SDK's asks for the streams as well, and for the last
-ten seconds again. Prints JSON.
+The platform notifies both over a socket, and they fetch what has changed. The JavaScript client's monitor asks for what
+was modified after the latest it has seen, and so may lose a change. This SDK's asks for the last ten seconds again, and
+for the streams. Prints JSON.
 """
 
 import latency
