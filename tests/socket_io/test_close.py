@@ -50,6 +50,16 @@ def test_it_can_be_opened_again(connection: Connection) -> None:
     assert heard.of("disconnect") == ["client disconnect"] * 3
 
 
+def test_with_its_connection(connection: Connection) -> None:
+    sio = connection.socket.open()
+    with within_a_second():
+        connection.close()
+    assert not sio.connected
+    assert connection.socket is sio
+    with sio:
+        assert sio.connected
+
+
 def test_from_several_threads_at_once(connection: Connection) -> None:
     sio = SocketIO(connection).open()
     heard = Heard(sio)

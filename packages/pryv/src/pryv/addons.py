@@ -9,7 +9,7 @@
 - `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
-calls it with the connection.
+calls it with the connection. What it gets is closed, by its `close()`, when the connection is.
 """
 
 from __future__ import annotations

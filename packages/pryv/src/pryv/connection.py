@@ -91,7 +91,9 @@ class Connection:
         return {**self.__dict__, "_socket": None}
 
     def close(self) -> None:
-        """Close the network connections kept open, those of other threads too; a later call opens new ones."""
+        """Close the socket, and the connections kept open, those of other threads too; a later call opens new ones."""
+        if self._socket is not None:
+            self._socket.close()
         self._account.http.close()
         if self._service is not None and self._service_is_own:
             self._service.close()
