@@ -586,6 +586,18 @@ def test_setup_auth_signs_in(platform_url: str, person: Person, is_made: bool) -
     assert interface.statuses == [AuthStates.LOADING, AuthStates.AUTHORIZED]
 
 
+def test_an_answer_is_waited_for_as_long_as_asked(platform_url: str, service: Service) -> None:
+    ui = Interface()
+    controller = AuthController(AuthSettings(ASKED), service, ui)
+    controller.init(timeout=(5, 10))
+    with pytest.raises(AccessTimeoutError):
+        controller.handle_click(timeout=0.2)
+    with pytest.raises(AccessTimeoutError):
+        setup_auth(AuthSettings(ASKED), platform_url, ui=ui, timeout=0.2)
+    told = [AuthStates.LOADING, AuthStates.INITIALIZED, AuthStates.NEED_SIGNIN, AuthStates.ERROR]
+    assert ui.statuses == [*told, *told]
+
+
 def test_nothing_on_the_way_shows_the_key_or_the_token(
     service: Service, person: Person, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -249,6 +249,11 @@ def test_a_missing_file_is_named(pryv: Run, signed_in: Connection) -> None:
 # ---- exit codes
 
 
+def test_the_help_names_them_all(pryv: Run) -> None:
+    codes = pryv("--help").stdout.partition("exit codes:")[2]
+    assert [int(code) for code in re.findall(r"\d+", codes)] == [0, 2, 69, 75, 77, 130, 1]
+
+
 def test_a_revoked_token_is_refused(pryv: Run, account: Connection) -> None:
     token = secrets.token_hex(12)
     said = pryv("whoami", "--endpoint", account.endpoint.replace("//", f"//{token}@"))
@@ -264,7 +269,7 @@ def test_a_platform_out_of_reach(pryv: Run) -> None:
     assert said.stderr.startswith("pryv: GET service/info: no connection to 127.0.0.1:9")
 
 
-@pytest.mark.parametrize(("status", "code"), [(503, 75), (429, 75), (403, 77), (400, 1)])
+@pytest.mark.parametrize(("status", "code"), [(503, 75), (429, 75), (403, 77), (404, 1)])
 def test_a_status_decides(pryv: Run, signed_in: Connection, sandbox: Sandbox, status: int, code: int) -> None:
     sandbox.faults.status(status, times=3, path="access-info")
     said = pryv("whoami")

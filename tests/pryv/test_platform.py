@@ -22,6 +22,7 @@ from pryv import (
     ServiceInfo,
     UnknownResourceError,
 )
+from pryv.auth import wait_for_access
 from pryv_sandbox import Sandbox
 
 Account = tuple[str, str, Connection]
@@ -130,6 +131,12 @@ def test_where_accounts_are(wire: Wire, api: str, is_dns_less: bool, endpoint: s
         assert service.api_endpoint_for("alice") == endpoint.replace("TOKEN@", "")
         assert Service.build_api_endpoint(service.info(), "alice", "TOKEN") == endpoint
         assert Service.build_api_endpoint({"api": api}, "alice", "TOKEN") == endpoint
+
+
+@pytest.mark.parametrize("info", [{}, {"api": None}, {"api": 5}])
+def test_a_service_info_without_a_template(info: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="service info has no api"):
+        Service.build_api_endpoint(info, "alice")
 
 
 @pytest.mark.parametrize(
@@ -304,6 +311,42 @@ def test_a_key_leads_to_a_connection(service: Service, platform_url: str, new_ac
         assert connection.api_endpoint == owner.api_endpoint
     with pryv.connect_from_key(request.key, platform_url, {"name": "Mine"}) as connection:
         assert connection.service.info().name == "Mine"
+
+
+def test_a_request_that_goes_on_elsewhere(
+    service: Service, platform_url: str, new_account: Callable[[], Account]
+) -> None:
+    username, _, owner = new_account()
+    first, last = service.start_access_request(ASKED), service.start_access_request(ASKED)
+    answer(service, first.key, {"status": "REDIRECTED", "redirectUrl": last.poll})
+    assert service.poll_access_request(first.key)["key"] == last.key
+    accepted = {"status": "ACCEPTED", "username": username, "token": owner.token, "apiEndpoint": owner.api_endpoint}
+    answer(service, last.key, accepted)
+    with wait_for_access(service, first, timeout=30) as connection:
+        assert connection.api_endpoint == owner.api_endpoint
+    with service.connect_from_key(first.key) as connection:
+        assert connection.username() == username
+
+
+@pytest.mark.parametrize("place", [None, 5, "http://[", "ftp://host/", "again"])
+def test_a_request_that_goes_on_nowhere(wire: Wire, served: Service, place: Any) -> None:
+    wire.always = reply({"status": "REDIRECTED", "poll": place}, 301)
+    with pytest.raises(PryvProtocolError, match="redirected in vain"):
+        served.poll_access_request("key")
+    assert len(wire.requests) < 10
+
+
+def test_a_connection_from_a_key_closes_what_it_opened(wire: Wire) -> None:
+    info = described(wire)
+    wire.replies += [reply(info), reply({"status": "ACCEPTED", "apiEndpoint": wire.api_endpoint})]
+    with pryv.connect_from_key("k9x4f7", f"{wire.url}service/info") as connection:
+        assert connection.api_endpoint == wire.api_endpoint
+        assert wire.open_connections == 1
+    assert wire.wait_until_open(0)
+    wire.replies += [reply(info), error_reply(400, "unknown-access-key")]
+    with pytest.raises(UnknownResourceError):
+        pryv.connect_from_key("k9x4f7", f"{wire.url}service/info")
+    assert wire.wait_until_open(0)
 
 
 def test_a_key_that_never_was(service: Service) -> None:

@@ -16,10 +16,10 @@ from pryv._assets import ServiceAssets
 from pryv._service_info import ServiceInfo
 from pryv._transport import json
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
-from pryv._transport.answers import follow, result_of
+from pryv._transport.answers import MAX_REDIRECTS, follow, result_of
 from pryv._transport.http import DEFAULT_TIMEOUT, Answer, Http, Request, Timeout, checked_timeout
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.urls import path_segment
+from pryv._transport.urls import host_of, path_segment, resolved
 from pryv.connection import Connection
 from pryv.errors import (
     AccessRefusedError,
@@ -188,13 +188,17 @@ class Service:
 
         Raises:
             TypeError: the username is not a string.
-            ValueError: the username cannot be one, or the token cannot be part of an endpoint.
+            ValueError: the service info has no `api`, the username cannot be one, or the token cannot be part of an
+                endpoint.
         """
         if not isinstance(username, str):
             raise TypeError(f"a username is a string, not {type(username).__name__}")
         if not _USERNAME.fullmatch(username):
             raise ValueError(f"not a username: {username!r}")
-        return build_api_endpoint(service_info["api"].replace("{username}", username), token)
+        template = service_info.get("api")
+        if not isinstance(template, str):
+            raise ValueError("the service info has no api, the template of API endpoints")
+        return build_api_endpoint(template.replace("{username}", username), token)
 
     def login(
         self,
@@ -456,6 +460,7 @@ class Service:
 
         Returns:
             The answer; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`), `REFUSED` or `ERROR`.
+            Where the platform says `REDIRECTED`, it is that of the place it names.
 
         Raises:
             ValueError: the argument is empty.
@@ -465,11 +470,7 @@ class Service:
         _require(key_or_url=key_or_url)
         is_url = key_or_url.startswith(("http://", "https://"))
         url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
-        label = "GET access request"
-        answer = self._http.send(self._request("GET", url, label, timeout))
-        body = json.decode(answer.body, label) if answer.status in (301, 403) else None
-        if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-            body = result_of(answer, label, key_or_url)
+        body = self._poll(url, timeout)
         if body.get("status") == "ACCEPTED" and "apiEndpoint" not in body and {"username", "token"} <= body.keys():
             body["apiEndpoint"] = self.api_endpoint_for(body["username"], body["token"], timeout=timeout)
         return body
@@ -493,6 +494,22 @@ class Service:
         with contextlib.suppress(TypeError, ValueError):
             return self._connection(body.get("apiEndpoint"))
         raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
+
+    def _poll(self, url: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+        """Return how the access request at a URL stands; the URL of one that is redirected is in the answer itself."""
+        label = "GET access request"
+        for _ in range(MAX_REDIRECTS):
+            answer = self._http.send(self._request("GET", url, label, timeout))
+            body = json.decode(answer.body, label) if answer.status in (301, 403) else None
+            if not isinstance(body, dict) or not isinstance(body.get("status"), str):
+                body = result_of(answer, label, url, url.rpartition("/")[2])
+            if body.get("status") != "REDIRECTED":
+                return body
+            place = resolved(url, str(body.get("poll")))
+            if place is None:
+                break
+            url = place
+        raise PryvProtocolError(f"{label}: redirected in vain from {host_of(url)}")
 
     def _connection(self, api_endpoint: Any) -> Connection:
         http = self._http
@@ -592,8 +609,26 @@ def connect_from_key(
     *,
     timeout: Timeout | DefaultTimeout = DEFAULT,
 ) -> Connection:
-    """Return the connection that an accepted access request leads to; see `Service.connect_from_key`."""
-    return Service(service_info_url, customizations).connect_from_key(key, timeout=timeout)
+    """Return the connection that an accepted access request leads to; see `Service.connect_from_key`.
+
+    Args:
+        key: The request's key.
+        service_info_url: The platform.
+        customizations: Members of the service info to put in place of the platform's.
+        timeout: Seconds, as `Service` takes them.
+
+    Raises:
+        ValueError: the key is empty, or `service_info_url` is not a URL.
+        AccessRefusedError: the user refused.
+        UnknownResourceError: the platform does not know the request, or has forgotten it.
+        PryvError: the request is not accepted (yet), or there is no proper answer.
+    """
+    with contextlib.ExitStack() as failing:
+        service = failing.enter_context(Service(service_info_url, customizations))
+        connection = service.connect_from_key(key, timeout=timeout)
+        failing.pop_all()
+    connection._service_is_own = True
+    return connection
 
 
 def _require(**arguments: Any) -> None:

@@ -14,7 +14,7 @@ from .http import Answer, Http, Request
 from .redact import redact, redact_data
 from .urls import host_of, resolved
 
-_MAX_REDIRECTS = 5
+MAX_REDIRECTS = 5
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
@@ -66,7 +66,7 @@ def follow(http: Http, request: Request) -> Answer:
         PryvConnectionError: there is no whole answer.
         PryvProtocolError: it is redirected too often, to no URL, or from https to http.
     """
-    for _ in range(_MAX_REDIRECTS):
+    for _ in range(MAX_REDIRECTS):
         answer = http.send(request)
         if answer.status not in _REDIRECTS or "Location" not in answer.headers:
             return answer

@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import Protocol, runtime_checkable
 
+from pryv._transport.account import DEFAULT, DefaultTimeout
+from pryv._transport.http import Timeout
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates, tell
 from pryv.auth._stores import AuthorizationData
@@ -61,15 +63,18 @@ class AuthController:
         """How the authentication stands."""
         return self._state
 
-    def init(self) -> Service:
+    def init(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Service:
         """Begin: `AUTHORIZED` with the credentials that the UI kept, `INITIALIZED` without any. Returns the service.
+
+        Args:
+            timeout: In place of the service's.
 
         Raises:
             PryvError: the service info cannot be had, or the UI's credentials not be read.
         """
         self._change(AuthState(AuthStates.LOADING))
         try:
-            info = self.service.info()
+            info = self.service.info(timeout=timeout)
             kept = self.ui.get_authorization_data() if self.ui is not None else None
         except Exception as error:
             self._change(AuthState.failed(error))
@@ -90,12 +95,13 @@ class AuthController:
     def start_auth_request(self, timeout: float | None = WAIT) -> None:
         """Ask for access and wait for the answer: `AUTHORIZED`, or `REFUSED` and then `INITIALIZED`.
 
-        A request of this controller that still waits is given up.
+        A request of this controller that still waits is given up. See the API's *Auth request*.
 
         Args:
             timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
 
         Raises:
+            ValueError: `timeout` is not above 0.
             AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
             PryvError: the request failed, or there is no proper answer. As with any exception, the state is `ERROR`.
         """
@@ -116,15 +122,23 @@ class AuthController:
             told(AuthState(AuthStates.INITIALIZED, service_info=self.service.info()))
 
     def stop_auth_request(self, message: str) -> None:
-        """Give up the request that waits, from whatever thread: the state is `ERROR` with this message."""
+        """Give up the request that waits, from whatever thread.
+
+        Args:
+            message: Why; the state is `ERROR` with this message.
+        """
         with self._lock:
             self._stopped.set()
         self._change(AuthState(AuthStates.ERROR, message=message))
 
-    def handle_click(self) -> None:
+    def handle_click(self, timeout: float | None = WAIT) -> None:
         """Do what a click on a login button means: sign in, show the page again while it waits, or sign out.
 
+        Args:
+            timeout: Seconds to wait for the answer where it leads to a request, as in `start_auth_request`.
+
         Raises:
+            ValueError: `timeout` is not above 0.
             PryvError: as `start_auth_request` and `init` do.
         """
         if self._state.status == AuthStates.AUTHORIZED:
@@ -132,7 +146,7 @@ class AuthController:
         elif self._state.status == AuthStates.NEED_SIGNIN:
             self._change(self._state)
         elif self._state.status != AuthStates.LOADING:
-            self.start_auth_request()
+            self.start_auth_request(timeout)
 
     def _sign_out(self) -> None:
         if self.ui is not None:

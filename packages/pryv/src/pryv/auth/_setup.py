@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from pryv.auth._controller import AuthController, LoginUI
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthStates
 from pryv.auth._terminal import TerminalLogin
+from pryv.auth._waiting import WAIT
 from pryv.service import Service
 
 
@@ -17,6 +19,8 @@ def setup_auth(
     service_info_url: str,
     customizations: Mapping[str, Any] | None = None,
     ui: LoginUI | Callable[[AuthSettings, Service], LoginUI] | None = TerminalLogin,
+    *,
+    timeout: float | None = WAIT,
 ) -> Service:
     """Sign in with the credentials kept, or else by an access request, and return the service.
 
@@ -24,21 +28,26 @@ def setup_auth(
     `AUTHORIZED` state, make the connection with `service.connect_from_key(state.key)` where it has a `key`, otherwise
     with `Connection(state.api_endpoint, service)`.
 
+    See the API's *Auth request*.
+
     Args:
         settings: What to ask for, and whom to tell.
         service_info_url: The platform.
         customizations: Members of the service info to put in place of the platform's.
         ui: A `LoginUI`, or what makes one from the settings and the service.
+        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: `service_info_url` is not a URL.
+        ValueError: `service_info_url` is not a URL, or `timeout` is not above 0.
         AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
         PryvError: it failed, or there is no proper answer. A refusal is an answer: it is told, not raised.
     """
-    service = Service(service_info_url, customizations)
-    controller = AuthController(settings, service, ui(settings, service) if callable(ui) else ui)
-    controller.init()
-    if controller.state.status != AuthStates.AUTHORIZED:
-        controller.start_auth_request()
+    with contextlib.ExitStack() as failing:
+        service = failing.enter_context(Service(service_info_url, customizations))
+        controller = AuthController(settings, service, ui(settings, service) if callable(ui) else ui)
+        controller.init()
+        if controller.state.status != AuthStates.AUTHORIZED:
+            controller.start_auth_request(timeout)
+        failing.pop_all()
     return service

@@ -34,7 +34,8 @@ examples:
   pryv upload photo.jpg --stream diary
   pryv download EVENT_ID copy.jpg
 
-exit codes: 0 done, 2 usage, 69 platform out of reach, 75 try again later, 77 refused, 1 anything else
+exit codes: 0 done, 2 usage, 69 platform out of reach, 75 try again later, 77 refused, 130 interrupted,
+  1 anything else
 """
 
 
