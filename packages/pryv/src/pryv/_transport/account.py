@@ -12,7 +12,8 @@ from pryv.errors import ERRORS, PryvError, PryvProtocolError
 
 from . import json
 from .answers import result_of
-from .http import Answer, Body, Http, Request, Timeout, checked_timeout
+from .http import Answer, Http, Request, Timeout, checked_timeout
+from .limits import Body
 from .redact import redact
 from .urls import moved
 

@@ -14,16 +14,13 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
 
-from .limits import BLOCK, Content, Outgoing
+from .limits import Body, outgoing
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
 from .urls import host_of
 
 Timeout = float | tuple[float | None, float | None] | None
 """Seconds for connecting and for each step after it (one for both, or a pair); `None` turns one or both off."""
-
-Body = bytes | Content | None
-"""A request's body: bytes, or what can be read from its beginning by each try."""
 
 DEFAULT_TIMEOUT: Timeout = (5, 60)
 
@@ -167,7 +164,7 @@ class Http:
             request.url,
             params=request.query,
             headers=dict(request.headers),
-            data=_outgoing(request),
+            data=outgoing(request.body, _read_timeout(request)),
             auth=TokenAuth(request.token),
             timeout=request.timeout,
             allow_redirects=False,
@@ -180,14 +177,6 @@ class Http:
 
 def _read_timeout(request: Request) -> float | None:
     return request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
-
-
-def _outgoing(request: Request) -> bytes | Outgoing | None:
-    """Return the body to send; a small one, which leaves at once, as bytes."""
-    body = request.body
-    if body is None or (isinstance(body, bytes) and len(body) <= BLOCK):
-        return body
-    return Outgoing(body, _read_timeout(request))
 
 
 def _hooks_of(session: requests.Session) -> list[Any]:

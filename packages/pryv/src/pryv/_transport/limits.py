@@ -14,8 +14,10 @@ import attrs
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-BLOCK = 1 << 16
-"""Bytes of a body that leave at once."""
+BLOCK = 1 << 18
+"""Bytes of a body sent at once, as far as it is not small."""
+_SMALL = 1 << 14
+"""Bytes that a socket takes without waiting."""
 
 
 class Content(Protocol):
@@ -23,6 +25,10 @@ class Content(Protocol):
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[bytes]: ...
+
+
+Body = bytes | Content | None
+"""A request's body: bytes, or what can be read from its beginning by each try."""
 
 
 @attrs.frozen
@@ -39,6 +45,13 @@ class Outgoing:
         if isinstance(self.content, bytes):
             return _blocks(self.content)
         return iter(self.content)
+
+
+def outgoing(body: Body, seconds: float | None) -> bytes | Outgoing | None:
+    """Return what to send for a body, whose blocks have so many seconds each; what is small stays as it is."""
+    if body is None or (isinstance(body, bytes) and len(body) <= _SMALL):
+        return body
+    return Outgoing(body, seconds)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:
