@@ -1,4 +1,4 @@
-"""How Sphinx makes the documentation, from these pages and from the packages' docstrings."""
+"""How Sphinx makes the documentation, of these pages and the packages' docstrings."""
 
 import inspect
 import os
@@ -40,7 +40,9 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {name: name for name in ("CallLike", "Data", "DestinationT", "Timeout")}
+autodoc_type_aliases = {
+    name: name for name in ("CallLike", "Data", "DestinationT", "Timeout")
+}
 maximum_signature_line_length = 80
 napoleon_use_ivar = True
 napoleon_use_rtype = False
@@ -52,7 +54,13 @@ nitpick_ignore_regex = [
 
 html_title = project
 html_theme = "furo"
-html_theme_options = {"source_repository": f"{REPOSITORY}/", "source_branch": "main", "source_directory": "docs/"}
+html_theme_options = {
+    "source_repository": f"{REPOSITORY}/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
@@ -61,13 +69,14 @@ _log = logging.getLogger(__name__)
 
 
 def lead_links(text: str, directory: Path, page: Path) -> str:
-    """Return Markdown of a file in `directory` as part of a page; links out of these pages lead to the repository."""
+    """Return text for a page, its links out of the pages led to the repository."""
 
     def led(link: re.Match[str]) -> str:
         target = (directory / link[1]).resolve()
         if target.is_relative_to(DOCS) or not target.exists():
             return f"]({os.path.relpath(target, page.parent)}"
-        return f"]({REPOSITORY}/{'tree' if target.is_dir() else 'blob'}/main/{target.relative_to(DOCS.parent)}"
+        kind = "tree" if target.is_dir() else "blob"
+        return f"]({REPOSITORY}/{kind}/main/{target.relative_to(DOCS.parent)}"
 
     return _LINK.sub(led, text)
 
@@ -80,13 +89,21 @@ def read_page(app: Sphinx, name: str, content: list[str]) -> None:
 
 def read_included(app: Sphinx, path: Path, name: str, content: list[str]) -> None:
     """Lead the links of a file included in a page."""
-    content[0] = lead_links(content[0], (DOCS / path).resolve().parent, Path(app.env.doc2path(name)))
+    content[0] = lead_links(
+        content[0], (DOCS / path).resolve().parent, Path(app.env.doc2path(name))
+    )
 
 
 def shorten_signature(
-    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, signature: str | None, returned: str | None
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _obj: Any,
+    _options: Any,
+    signature: str | None,
+    returned: str | None,
 ) -> tuple[str | None, ...]:
-    """Name types by their aliases, and say nothing of the default that stands for the connection's own time limit."""
+    """Name types by their aliases, but for the one of a default."""
     return tuple(text and _ALIAS.sub(r"\1", text) for text in (signature, returned))
 
 
@@ -99,19 +116,29 @@ def check_reference(_app: Sphinx, env: BuildEnvironment) -> None:
 
 
 def public_names() -> Iterator[str]:
-    """Yield what the packages offer, each thing by its first name, and what their classes do."""
+    """Yield what the packages offer, by its first name, and what classes do."""
     seen: list[Any] = []
     for module_name in MODULES:
         module = import_module(module_name)
-        own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
+        own = [
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "") == module_name
+        ]
         for name in getattr(module, "__all__", own):
             value = getattr(module, name)
-            if name.startswith("_") or inspect.ismodule(value) or any(value is one for one in seen):
+            if (
+                name.startswith("_")
+                or inspect.ismodule(value)
+                or any(value is one for one in seen)
+            ):
                 continue
             seen.append(value)
             yield f"{module_name}.{name}"
             for member, does in vars(value).items() if inspect.isclass(value) else ():
-                if not member.startswith("_") and (callable(does) or isinstance(does, (property, staticmethod))):
+                if not member.startswith("_") and (
+                    callable(does) or isinstance(does, (property, staticmethod))
+                ):
                     yield f"{module_name}.{name}.{member}"
 
 
