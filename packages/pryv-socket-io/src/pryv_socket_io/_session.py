@@ -11,6 +11,7 @@ from typing import Any
 
 from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
 from pryv.addons import access_info_within, http_settings
+from pryv_socket_io._handle import Handle
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import CHANGES, Callbacks, Dispatcher, Notification
 
@@ -31,6 +32,7 @@ class Session:
         self._reconnect_policy = reconnect
         self._scopes: dict[str, Any] = {}
         self._scopes_turn = threading.Lock()
+        self._request = Handle()
         self._link: Link | None = None
         self._timeout = 0.0
         self._deadline = 0.0
@@ -101,7 +103,7 @@ class Session:
     def _run(self) -> None:
         """Connect, and stay connected until it is over."""
         try:
-            access_info_within(self._connection, self._timeout)
+            self._get_access_info(self._timeout)
             self._connect(max(0.001, self._deadline - time.monotonic()))
         except Exception as error:  # noqa: BLE001  (it is raised by `open`)
             self._end(error)
@@ -112,6 +114,12 @@ class Session:
             self.dispatcher.thread.start()
             self._opened.set_result(None)
         self._supervise()
+
+    def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> None:
+        try:
+            access_info_within(self._connection, seconds, force_refresh=force_refresh, opened=self._request.hold)
+        finally:
+            self._request.release()
 
     def _connect(self, timeout: float) -> None:
         connection = self._connection
@@ -131,6 +139,7 @@ class Session:
             if not self._opened.done():
                 self._opened.set_exception(error or _closed_while_opening())
         self.dispatcher.inbox.close(error if isinstance(error, PryvError) else None)
+        self._request.cut()
         self._disconnect()
         return not was_over
 
@@ -203,7 +212,7 @@ class Session:
     def _refresh_access_info(self, notification: Notification) -> None:
         if notification.name == "reconnect" or self._is_own_update(notification):
             try:
-                access_info_within(self._connection, _REFRESH_TIMEOUT, force_refresh=True)
+                self._get_access_info(_REFRESH_TIMEOUT, force_refresh=True)
             except (PryvError, OSError) as error:
                 _log.debug("the access info could not be refreshed: %s", error)
 

@@ -21,6 +21,8 @@ if websocket is None:
         "Rename that file, or: pip uninstall websocket; pip install --force-reinstall websocket-client"
     )
 
+from pryv_socket_io._handle import Handle
+
 __all__ = ["WebSocket", "WebSocketBadStatusException", "WebSocketTimeoutException"]
 
 _quiet = threading.local()
@@ -49,40 +51,22 @@ class WebSocket(websocket.WebSocket):
     def __init__(self, dial: Callable[[Callable[[socket.socket], None]], socket.socket]) -> None:
         super().__init__()
         self._dial = dial
-        self._handle: socket.socket | None = None
-        self._is_cut = False
-        self._guard = threading.Lock()
+        self._handle = Handle()
 
     def connect(self, url: str, **options: Any) -> None:
         """Dial, and change from HTTP to WebSocket."""
         with _unlogged():
-            super().connect(url, **{**options, "socket": self._dial(self._keep_handle)})  # type: ignore[no-untyped-call]
-
-    def _keep_handle(self, sock: socket.socket) -> None:
-        """Keep a second handle on a connection: the first one is out of reach while it is connected and encrypted."""
-        with self._guard:
-            if self._is_cut:
-                raise ConnectionAbortedError("cut before it was connected")
-            if self._handle is not None:
-                self._handle.close()
-            self._handle = sock.dup()
+            super().connect(url, **{**options, "socket": self._dial(self._handle.hold)})  # type: ignore[no-untyped-call]
 
     def cut(self) -> None:
-        """End the connection, or the attempt to make it: whoever waits on it, wakes. A host name lookup goes on."""
-        with self._guard:
-            self._is_cut = True
-            if self._handle is not None:
-                with contextlib.suppress(OSError):
-                    self._handle.shutdown(socket.SHUT_RDWR)
+        """End the connection, or the attempt to make it: whoever waits on it, wakes."""
+        self._handle.cut()
 
     def release(self) -> None:
         """Give back what is held; nobody may be using the socket any more."""
         self.cut()
         self.shutdown()  # type: ignore[no-untyped-call]
-        with self._guard:
-            if self._handle is not None:
-                self._handle.close()
-                self._handle = None
+        self._handle.release()
 
     def send_frame(self, frame: Any) -> int:
         """Send a frame."""

@@ -14,13 +14,15 @@ calls it with the connection. What it gets is closed, by its `close()`, when the
 
 from __future__ import annotations
 
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import attrs
 import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
+from pryv._transport.limits import telling_of_connections
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
@@ -89,8 +91,21 @@ def chunk_size(connection: Connection) -> int:
     return connection._chunk_size
 
 
-def access_info_within(connection: Connection, seconds: float, *, force_refresh: bool = False) -> AccessInfo:
-    """Return `Connection.access_info`, asking once and for no longer than so many seconds.
+def access_info_within(
+    connection: Connection,
+    seconds: float,
+    *,
+    force_refresh: bool = False,
+    opened: Callable[[socket.socket], object] | None = None,
+) -> AccessInfo:
+    """Return `Connection.access_info`, asking once, with so many seconds for each step.
+
+    Args:
+        connection: The connection.
+        seconds: Seconds to connect, for the head of the answer to come, and for the rest.
+        force_refresh: Whether to ask although it is known.
+        opened: Called with the socket that the request goes over, which can be shut down to end it; not where the
+            connection was given a session.
 
     Raises:
         PryvError: there is no proper answer in that time.
@@ -101,6 +116,7 @@ def access_info_within(connection: Connection, seconds: float, *, force_refresh:
         connection.api_endpoint, timeout=seconds, retry=once, session=account.http.sessions.given
     ) as hurried:
         hurried._access_info = connection._access_info
-        info = hurried.access_info(force_refresh)
+        with telling_of_connections(opened):
+            info = hurried.access_info(force_refresh)
     connection._access_info, account.endpoint = info, hurried.endpoint
     return info

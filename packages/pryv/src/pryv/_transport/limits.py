@@ -1,12 +1,14 @@
-"""Time limits that `requests` leaves open: for a body to leave, and for the whole head of an answer to come."""
+"""Limits that `requests` leaves open: for a body to leave, for the head of an answer to come, and on another's word."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from typing import Any, Protocol
 
@@ -72,7 +74,34 @@ class LimitingAdapter(HTTPAdapter):
         return pool
 
 
+_watching = threading.local()
+
+
+@contextlib.contextmanager
+def telling_of_connections(opened: Callable[[socket.socket], object] | None) -> Iterator[None]:
+    """Call `opened` with each connection that this thread makes by a `LimitingAdapter`, so that others can end it.
+
+    An exception of `opened` closes the connection.
+    """
+    _watching.opened = opened
+    try:
+        yield
+    finally:
+        _watching.opened = None
+
+
 class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        opened = getattr(_watching, "opened", None)
+        try:
+            if opened is not None:
+                opened(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         if isinstance(body, Outgoing):
             if self.is_closed:
