@@ -1,0 +1,64 @@
+"""What the examples share: the account they work on. In a program of yours, a `Connection` takes its place."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pryv import Call, Connection, PryvError
+from pryv.cli import exit_code, say
+from pryv_sandbox import Sandbox
+
+
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the option that names the account."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        default=os.environ.get("PRYV_API_ENDPOINT"),
+        help="API endpoint of the account, https://TOKEN@host/…; otherwise PRYV_API_ENDPOINT in the environment, or "
+        "else one on a sandbox that starts and ends with this program",
+    )
+    return parser
+
+
+@contextmanager
+def open_account(endpoint: str | None, *, for_others: bool = False) -> Iterator[Connection]:
+    """A connection to the account with this API endpoint, or to one on a sandbox; an error ends the program.
+
+    `for_others` says how other programs get to the sandbox's account.
+    """
+    try:
+        if endpoint:
+            with Connection(endpoint) as connection:
+                yield connection
+        else:
+            with Sandbox() as sandbox, Connection(make_account(sandbox)) as connection:
+                if for_others:
+                    say(f"To change something, in another terminal:\n\n{command(connection)}\n")
+                yield connection
+    except (PryvError, OSError, ValueError) as error:
+        say(f"{Path(sys.argv[0]).stem}: {error}")
+        sys.exit(exit_code(error))
+
+
+def make_account(sandbox: Sandbox) -> str:
+    """The API endpoint of an app's access to an account that has a diary."""
+    notes = ["Slept well.", "Walked to the lake and back.", "Rain. Read all day."]
+    calls = [Call("streams.create", {"id": "diary", "name": "Diary"})] + [
+        Call("events.create", {"streamIds": ["diary"], "type": "note/txt", "content": note}) for note in notes
+    ]
+    asked = {"type": "app", "name": "examples", "permissions": [{"streamId": "*", "level": "manage"}]}
+    with Connection(sandbox.create_account().api_endpoint) as owner:
+        owner.api(calls)
+        access = owner.api_one("accesses.create", asked, expected_key="access")
+    return str(access["apiEndpoint"])
+
+
+def command(connection: Connection) -> str:
+    """How to run another example on the same account."""
+    quickstart = os.path.relpath(Path(__file__).with_name("quickstart.py"))
+    return f"  PRYV_API_ENDPOINT={connection.api_endpoint} {os.path.relpath(sys.executable)} {quickstart}"

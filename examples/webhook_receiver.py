@@ -1,0 +1,68 @@
+"""Follows an account by webhook: the platform calls this program when something changed, and the monitor reads what.
+
+The platform has to reach it: put it behind a web server with HTTPS, and name its address with --public-url. A personal
+token may not make webhooks; one of an app may.
+"""
+
+import secrets
+import signal
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from account import argument_parser, open_account
+from pryv import Connection
+from pryv_monitor import EventsTimer, FileAnchorStore, Monitor
+
+
+class Receiver(ThreadingHTTPServer):
+    """Asks a monitor for a pass at each POST to a path that only the platform knows."""
+
+    def __init__(self, port: int, monitor: Monitor) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.monitor = monitor
+        self.path = f"/{secrets.token_urlsafe()}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        known = secrets.compare_digest(self.path.encode(), self.server.path.encode())
+        self.send_response(204 if known else 404)
+        self.end_headers()
+        if known:  # what changed is not in the call: the monitor asks for it
+            self.server.monitor.update_events(wait=False)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the path is a secret."""
+
+
+def main(connection: Connection, public_url: str | None, port: int, anchor: Path | None) -> None:
+    monitor = Monitor(connection, anchor_store=FileAnchorStore(anchor) if anchor else None)
+    monitor.on("event", lambda event: print(event["type"], event.get("content"), flush=True))
+    monitor.on("eventDelete", lambda deletion: print(deletion["id"], "is gone", flush=True))
+    monitor.add_update_method(EventsTimer(3600))  # the platform gives a webhook up after some failed calls
+    with Receiver(port, monitor) as receiver:
+        url = (public_url or f"http://127.0.0.1:{receiver.server_port}").rstrip("/") + receiver.path
+        webhook = connection.api_one("webhooks.create", {"url": url}, expected_key="webhook")
+        try:
+            with monitor:
+                print(f"Following {connection.username()}; Ctrl-C ends it.", file=sys.stderr)
+                receiver.serve_forever()
+        finally:
+            connection.delete(f"webhooks/{webhook['id']}")
+
+
+if __name__ == "__main__":
+    parser = argument_parser(__doc__)
+    parser.add_argument("--public-url", metavar="URL", help="where the platform reaches it (default: this machine)")
+    parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
+    parser.add_argument("--anchor", metavar="FILE", type=Path, help="keeps how far it has come, for the next run")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with open_account(options.endpoint, for_others=True) as account:
+            main(account, options.public_url, options.port, options.anchor)
+    except KeyboardInterrupt:
+        print("Done.", file=sys.stderr)
