@@ -344,8 +344,9 @@ def test_a_connection_from_a_key_closes_what_it_opened(wire: Wire) -> None:
         assert wire.open_connections == 1
     assert wire.wait_until_open(0)
     wire.replies += [reply(info), error_reply(400, "unknown-access-key")]
-    with pytest.raises(UnknownResourceError):
+    with pytest.raises(UnknownResourceError) as failed:
         pryv.connect_from_key("k9x4f7", f"{wire.url}service/info")
+    assert failed.traceback
     assert wire.wait_until_open(0)
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pryv._transport.account import Account, DefaultTimeout
 from pryv._transport.answers import error_of
-from pryv._transport.http import Timeout, body_chunks
+from pryv._transport.http import Timeout
 from pryv._transport.redact import redact
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, IntegrityError, UnknownResourceError
@@ -69,7 +69,7 @@ def _fetch(
     answer = account.send("GET", path, headers={"Accept": "*/*"}, safe=True, stream=True, timeout=timeout)
     if answer.status != 200:
         raise error_of(answer, label, account.token)
-    with contextlib.closing(body_chunks(answer.response, label)) as chunks:
+    with contextlib.closing(answer.chunks(label)) as chunks:
         for chunk in chunks:
             check.add(chunk)
             if file.write(chunk) not in (len(chunk), None):

@@ -11,7 +11,7 @@ import attrs
 
 from pryv._transport.account import DEFAULT, Account, DefaultTimeout
 from pryv._transport.answers import error_of
-from pryv._transport.http import Timeout, body_chunks
+from pryv._transport.http import Timeout
 from pryv._transport.members import MalformedError, Members
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvStreamError
@@ -109,7 +109,7 @@ class EventStream(Iterator[Event]):
         if answer.status != 200:
             raise error_of(answer, _LABEL, self._account.token)
         broken: str | None = None
-        with contextlib.closing(body_chunks(answer.response, _LABEL)) as chunks:
+        with contextlib.closing(answer.chunks(_LABEL)) as chunks:
             try:
                 yield from self._parsed(chunks)
             except PryvConnectionError as error:

@@ -76,7 +76,7 @@ class Request:
 
 @attrs.frozen
 class Answer:
-    """The answer to a request; `body` is empty where it is left to be read from `response`.
+    """The answer to a request; `body` is empty where it is left to be read, by `chunks`.
 
     Attributes:
         received: Local time at which its head arrived, in seconds.
@@ -87,14 +87,19 @@ class Answer:
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     received: float
-    response: requests.Response = attrs.field(repr=False)
     resent: bool = False
+    _unread: requests.Response | None = attrs.field(default=None, repr=False)
     sent = True
 
     @property
     def retry_after(self) -> float | None:
         """Seconds the platform asks to wait."""
         return parse_retry_after(self.headers.get("Retry-After"))
+
+    def chunks(self, label: str) -> Generator[bytes, None, None]:
+        """Yield a body left to be read, as `body_chunks` does."""
+        assert self._unread is not None  # noqa: S101  (only streams are read so)
+        return body_chunks(self._unread, label)
 
 
 class Http:
@@ -146,16 +151,18 @@ class Http:
         except _FAILURES as failure:
             return translated(failure, request.label, request.url)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
-        received = time.time()
-        body = b""
-        if not (request.stream and response.status_code == 200):
-            seconds = _read_timeout(request)
-            limit = None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
-            try:
-                body = _whole_body(response, request.label, limit)
-            except PryvConnectionError as error:
-                return error.with_traceback(None)  # its frames hold the body
-        return Answer(response.status_code, response.raw.headers, body, received, response, resent)
+        status, headers, received = response.status_code, response.raw.headers, time.time()
+        if request.stream and status == 200:
+            return Answer(status, headers, b"", received, resent, response)
+        try:
+            body = _whole_body(response, request.label, self._end_of_answer(request, start))
+        except PryvConnectionError as error:
+            return error.with_traceback(None)  # its frames hold the body
+        return Answer(status, headers, body, received, resent)  # without the response, which holds on to its socket
+
+    def _end_of_answer(self, request: Request, start: float) -> float | None:
+        seconds = _read_timeout(request)
+        return None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
 
     def _open(self, request: Request) -> requests.Response:
         session = self.sessions.get()
@@ -202,12 +209,12 @@ def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) 
     return outcome.retryable and (request.safe or not outcome.sent)
 
 
-def _whole_body(response: requests.Response, label: str, limit: float | None) -> bytes:
+def _whole_body(response: requests.Response, label: str, end: float | None) -> bytes:
     parts = []
     with contextlib.closing(body_chunks(response, label)) as chunks:
         for chunk in chunks:
             parts.append(chunk)
-            if limit is not None and time.monotonic() > limit:
+            if end is not None and time.monotonic() > end:
                 raise PryvTimeoutError(f"{label}: the answer was not whole in time")
     return b"".join(parts)
 
