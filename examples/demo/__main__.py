@@ -1,8 +1,9 @@
-"""Writes a real pulse recording into a new Pryv.io account, reads it back, and checks every sample."""
+"""Writes a real pulse recording into a new Pryv.io account, reads it back, checks every sample, and follows changes."""
 
 import argparse
 import secrets
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from following import copy, mark_gap, wait_until_equal, watching
 from plot import save_plot
 from pryv import Connection, PryvError, Service
+from pryv.types import Event
+from pryv_monitor import SQLiteMirror
 from pryv_sandbox import Sandbox
 from recording import create_streams, difference, read, read_recording, write
 
@@ -41,14 +45,23 @@ def run(service_info_url: str, plot: Path) -> None:
 
     Raises:
         DemoError: a sample was not taken or did not come back as it was written.
+        TimeoutError: the mirror did not follow.
     """
+    print(f"Platform     {service_info_url}")
+    with register(service_info_url) as connection:
+        print(f"Account      {connection.username()}")
+        events = write_and_read(connection)
+        save_plot(events, plot)
+        print(f"Plot         {plot}")
+        mirror_and_follow(connection, events)
+
+
+def write_and_read(connection: Connection) -> list[Event]:
+    """Writes the recording and returns what is read back, which is the same."""
     recording = HERE.parent / "data" / "pulse.csv"
     written = read_recording(recording, start=time.time() - 3600)
-    print(f"Platform     {service_info_url}")
-    with register(service_info_url) as connection, progress_bars() as bars:
-        print(f"Account      {connection.username()}")
-        create_streams(connection)
-
+    create_streams(connection)
+    with progress_bars() as bars:
         bar = bars.add_task("Writing", total=len(written))
         refusals = write(connection, written, lambda done: bars.update(bar, completed=done))
         if refusals:
@@ -58,10 +71,23 @@ def run(service_info_url: str, plot: Path) -> None:
     found = difference(written, came_back)
     if found:
         raise DemoError(found)
-    save_plot(came_back, plot)
     print(f"Recording    {len(written):,} samples, {written[-1]['time'] - written[0]['time']:.0f} s, {recording.name}")
     print("Check        every sample came back as it was written")
-    print(f"Plot         {plot}")
+    return came_back
+
+
+def mirror_and_follow(connection: Connection, events: list[Event]) -> None:
+    """Copies the account, and changes it through another connection while the copy follows."""
+    with tempfile.TemporaryDirectory() as folder, Connection(connection.api_endpoint) as other:
+        mirror = SQLiteMirror(Path(folder) / "heart.db")
+        report = copy(connection, mirror)
+        print(f"Mirror       {report.events:,} events, copied in {report.seconds:.1f} s")
+        with watching(connection.api_endpoint, mirror):
+            trashed = mark_gap(other, events)
+            changed = time.monotonic()
+            print(f"Change       {trashed:,} samples of a sensor that was off, trashed; a note in their place")
+            wait_until_equal(mirror, connection)
+        print(f"Watch        the mirror followed, and equals the account after {time.monotonic() - changed:.1f} s")
 
 
 def register(service_info_url: str) -> Connection:

@@ -3,9 +3,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from matplotlib.image import imread
 
+import following
+from following import copy, mark_gap, wait_until_equal
 from pryv import Connection
+from pryv_monitor import SQLiteMirror
 from pryv_sandbox import Sandbox
 from recording import create_streams, difference, read, read_recording, write
 
@@ -18,12 +22,14 @@ def run_demo(plot: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_every_sample_comes_back(tmp_path: Path) -> None:
+def test_every_sample_comes_back_and_is_followed(tmp_path: Path) -> None:
     plot = tmp_path / "pulse.png"
     done = run_demo(plot)
     assert done.returncode == 0, done.stderr
     assert "15,000 samples" in done.stdout
     assert str(plot) in done.stdout
+    assert "15,000 events, copied" in done.stdout
+    assert "the mirror followed, and equals the account" in done.stdout
     height, width, _ = imread(plot).shape
     assert width > height > 500
 
@@ -69,3 +75,20 @@ def test_a_sample_that_is_not_taken_is_reported(new_account: Callable[[], tuple[
     _, _, connection = new_account()
     [refusal] = write(connection, read_recording(RECORDING, start=0)[:1], lambda done: None)
     assert "pulse" in refusal
+
+
+def test_a_mirror_that_does_not_follow_is_noticed(
+    new_account: Callable[[], tuple[str, str, Connection]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "PATIENCE", 0.2)
+    _, _, connection = new_account()
+    create_streams(connection)
+    write(connection, read_recording(RECORDING, start=0)[2000:2500], lambda done: None)
+    mirror = SQLiteMirror(tmp_path / "heart.db")
+    copy(connection, mirror)
+    wait_until_equal(mirror, connection)
+    assert mark_gap(connection, list(read(connection)))
+    with pytest.raises(TimeoutError, match="did not follow"):
+        wait_until_equal(mirror, connection)
+    copy(connection, mirror)
+    wait_until_equal(mirror, connection)
