@@ -16,7 +16,7 @@ def main(connection: Connection) -> None:
     event = connection.api_one("events.create", new, expected_key="event")
     print("Created ", event["id"])
 
-    event = connection.put(f"events/{event['id']}", {"content": 61.0})["event"]
+    event = connection.put(f"events/{event['id']}", {"content": 60.9})["event"]
     print("Changed ", event["content"], "kg")
 
     for found in connection.iter_events({"streams": [STREAM], "sortAscending": True}):

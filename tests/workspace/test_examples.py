@@ -157,7 +157,7 @@ def test_the_table_names_every_example() -> None:
 
 def test_quickstart(runner: Runner, owner: Connection) -> None:
     assert re.search(
-        r"Created .*Changed  61.0 kg\nRead     61.0 kg\nDeleted ", runner.output("quickstart.py"), re.DOTALL
+        r"Created .*Changed  60.9 kg\nRead     60.9 kg\nDeleted ", runner.output("quickstart.py"), re.DOTALL
     )
     runner.output("quickstart.py")  # streams that are there already are no hindrance
     assert list(owner.iter_events({"streams": ["example-weight"], "state": "all"})) == []
