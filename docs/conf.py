@@ -39,7 +39,6 @@ myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_type_aliases = {
     name: name for name in ("CallLike", "Data", "DestinationT", "Timeout")
 }
@@ -64,7 +63,8 @@ html_css_files = ["site.css"]
 html_copy_source = False
 
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
-_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)(?: \| DefaultTimeout)?")
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
+_CONNECTION_S = re.compile(r" \| [\w.~]*DefaultTimeout = the connection's")
 _log = logging.getLogger(__name__)
 
 
@@ -102,9 +102,11 @@ def shorten_signature(
     _options: Any,
     signature: str | None,
     returned: str | None,
-) -> tuple[str | None, ...]:
-    """Name types by their aliases, but for the one of a default."""
-    return tuple(text and _ALIAS.sub(r"\1", text) for text in (signature, returned))
+) -> tuple[str | None, str | None]:
+    """Name types by their aliases, and the default that stands for another limit."""
+    if signature is not None:
+        signature = _CONNECTION_S.sub(" = DEFAULT", _ALIAS.sub(r"\1", signature))
+    return signature, returned
 
 
 def check_reference(_app: Sphinx, env: BuildEnvironment) -> None:
