@@ -172,6 +172,61 @@ def test_any_answer_in_any_pieces_is_what_json_says(
     assert found.meta == META
 
 
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    items=st.fixed_dictionaries({"events": EVENT_LISTS, "eventDeletions": EVENT_LISTS}),
+    order=st.permutations(["events", "eventDeletions", "meta"]),
+    ascii_only=st.booleans(),
+    data=st.data(),
+)
+def test_any_answer_cut_anywhere_gives_exactly_what_was_whole(
+    wire: Wire,
+    connection: Connection,
+    items: dict[str, list[Any]],
+    order: list[str],
+    ascii_only: bool,
+    data: st.DataObject,
+) -> None:
+    body, ends = b"", []
+    for key in order:
+        body += b'%s"%s":' % (b"," if body else b"{", key.encode())
+        if key == "meta":
+            body += json.dumps(META).encode()
+            continue
+        for number, item in enumerate(items[key]):
+            body += (b"," if number else b"[") + json.dumps(item, ensure_ascii=ascii_only).encode()
+            ends.append((item, len(body)))
+        body += b"]" if items[key] else b"[]"
+    cut = data.draw(st.integers(0, len(body)), "cut")
+    edges = [0, *sorted(data.draw(st.lists(st.integers(0, cut), max_size=10), "edges")), cut]
+    pieces = [body[start:end] for start, end in itertools.pairwise(edges)]
+    wire.replies.append(chunked(pieces, end=data.draw(st.sampled_from([b"", b"0\r\n\r\n"])), then="close"))
+    seen, error = read(connection, DELETIONS_TOO)
+    assert repr(seen) == repr([item for item, end in ends if end <= cut])
+    assert error is not None
+    assert error.events_seen == len(seen)
+
+
+ODD_VALUES = [
+    r'"\ud800"',
+    r'"\udc00x"',
+    r'"\ud83d\ud83d\ude00"',
+    r'"\u0000"',
+    "9" * 22,
+    "-0",
+    "1E400",
+    '{"a": 1, "a": 2}',
+]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES)
+def test_odd_values_are_what_json_makes_of_them(wire: Wire, connection: Connection, value: str) -> None:
+    body = f'{{"events": [{{"content": {value}}}], "meta": {{"serverTime": 1}}}}'.encode()
+    for cut in range(1, len(body)):
+        wire.replies.append(chunked([body[:cut], body[cut:]]))
+        assert repr(read(connection)) == repr((json.loads(body)["events"], None))
+
+
 def test_numbers_and_words_in_pieces_stay_whole(wire: Wire, connection: Connection) -> None:
     body = b'{"events": [12.5e3, -70, true, null, "x"], "meta": {"serverTime": 12}}'
     for cut in range(1, len(body)):
