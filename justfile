@@ -88,9 +88,9 @@ build:
 release-check *params: build
     python tools/release_check.py "$@"
 
-# Prove a tagged version and upload it, with the credentials in TWINE_USERNAME and TWINE_PASSWORD
-publish: _publishable release-check
-    python tools/publish.py
+# Prove a tagged version and upload it, with the credentials in TWINE_USERNAME and TWINE_PASSWORD (twine's parameters)
+publish *params: _publishable release-check
+    python tools/publish.py "$@"
 
 _publishable:
     python tools/publish.py --check

@@ -1,8 +1,7 @@
 """Uploads the distributions in dist/ to a package index, the one and the account that twine's variables name.
 
-python tools/publish.py [--check]
-
-With --check it only tells whether the workspace may be published as it is.
+python tools/publish.py [PARAMETER OF TWINE…]
+python tools/publish.py --check                only tells whether the workspace may be published as it is
 """
 
 import os
@@ -17,12 +16,12 @@ from version import changelog_sections, current_version
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main(check_only: bool) -> None:
+def main(parameters: list[str]) -> None:
     """Uploads the distributions, the core first, once a person has agreed."""
     version = current_version(ROOT)
     if reason := why_not(version):
         sys.exit(f"publish: {reason}")
-    if check_only:
+    if parameters == ["--check"]:
         return
     files: dict[str, list[Path]] = {package: [] for package in PACKAGES}
     for distribution in distributions(ROOT / "dist", version):
@@ -31,7 +30,7 @@ def main(check_only: bool) -> None:
     if not agreed("Upload them? [y/N] "):
         sys.exit("publish: nothing was uploaded")
     for of_package in files.values():
-        upload(of_package)
+        upload(of_package, parameters)
 
 
 def why_not(version: str) -> str | None:
@@ -59,11 +58,11 @@ def agreed(question: str) -> bool:
         return False
 
 
-def upload(files: list[Path]) -> None:
-    """Uploads files, but those that an earlier attempt has uploaded already."""
-    code = subprocess.run(["twine", "upload", "--non-interactive", "--skip-existing", *files], check=False).returncode
-    if code:
-        sys.exit(code)
+def upload(files: list[Path], parameters: list[str]) -> None:
+    """Uploads files, and ends the program when that fails."""
+    done = subprocess.run(["twine", "upload", "--non-interactive", *parameters, *files], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 def git(*arguments: str) -> str:
@@ -72,4 +71,4 @@ def git(*arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    main(check_only=sys.argv[1:] == ["--check"])
+    main(sys.argv[1:])

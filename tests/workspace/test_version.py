@@ -1,10 +1,10 @@
-import shutil
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from tests.workspace.conftest import Clone
 
 from version import UNRELEASED, changelog_sections, named_versions, versioned_files
 
@@ -36,85 +36,62 @@ def test_siblings_are_pinned_exactly(package: str) -> None:
         assert requirement.partition(";")[0].strip().endswith(f"=={metadata.version(package)}")
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    target = tmp_path / "clone"
-    git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(target))
-    return target
-
-
-def git(directory: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=Developer", "-c", "user.email=developer@example.org"]
-    command = ["git", "-C", str(directory), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def run_recipe(clone: Path, version: str) -> subprocess.CompletedProcess[str]:
-    """Runs `version` in the clone, with the just of this environment."""
-    just = shutil.which("just") or ROOT / ".venv" / "tools" / "bin" / "just"
-    git(clone, "config", "user.name", "Developer")
-    git(clone, "config", "user.email", "developer@example.org")
-    return subprocess.run(
-        [just, "--justfile", clone / "justfile", "version", version], capture_output=True, text=True, check=False
-    )
-
-
-def write_changelog(clone: Path, text: str) -> None:
+def write_changelog(clone: Clone, text: str) -> None:
     """Has the clone's changelog say this, in a commit."""
-    (clone / "CHANGELOG.md").write_text(f"# Changelog\n\n{text}")
-    git(clone, "commit", "--quiet", "--allow-empty", "--all", "--message", "Changelog")
+    (clone.directory / "CHANGELOG.md").write_text(f"# Changelog\n\n{text}")
+    clone.commit()
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "9.8.7"])
-def test_recipe_sets_commits_and_tags_the_first_version(clone: Path, version: str) -> None:
+def test_recipe_sets_commits_and_tags_the_first_version(clone: Clone, version: str) -> None:
     write_changelog(clone, "## Unreleased\n\nThe first version.\n")
-    done = run_recipe(clone, version)
+    done = clone.just("version", version)
     assert done.returncode == 0, done.stderr
-    assert versions(clone) == {version}
-    assert changelog_sections(clone) == {UNRELEASED: "", version: "The first version."}
-    assert git(clone, "status", "--porcelain") == ""
-    assert git(clone, "describe", "--exact-match", "HEAD").strip() == f"v{version}"
+    assert versions(clone.directory) == {version}
+    assert changelog_sections(clone.directory) == {UNRELEASED: "", version: "The first version."}
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.git("describe", "--exact-match", "HEAD").strip() == f"v{version}"
 
 
-def test_recipe_sets_the_next_version(clone: Path) -> None:
+def test_recipe_sets_the_next_version(clone: Clone) -> None:
     write_changelog(clone, "## Unreleased\n\nThe second version.\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
-    done = run_recipe(clone, "0.2.0")
+    done = clone.just("version", "0.2.0")
     assert done.returncode == 0, done.stderr
-    assert versions(clone) == {"0.2.0"}
+    assert versions(clone.directory) == {"0.2.0"}
     told = {UNRELEASED: "", "0.2.0": "The second version.", "0.1.0": "The first version."}
-    assert changelog_sections(clone) == told
+    assert changelog_sections(clone.directory) == told
+
+
+def refuses(clone: Clone, version: str) -> None:
+    before = clone.git("rev-parse", "HEAD")
+    done = clone.just("version", version)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert clone.git("rev-parse", "HEAD") == before
+    assert clone.git("status", "--porcelain") == ""
+    assert clone.git("tag", "--list", f"v{version}") == ""
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "0.1.0", "next", "1.0.0-rc1"])
-def test_recipe_refuses_what_is_no_later_version(clone: Path, version: str) -> None:
+def test_recipe_refuses_what_is_no_later_version(clone: Clone, version: str) -> None:
     write_changelog(clone, "## Unreleased\n\nMore.\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
     refuses(clone, version)
 
 
-def test_recipe_refuses_a_version_of_which_nothing_is_told(clone: Path) -> None:
+def test_recipe_refuses_a_version_of_which_nothing_is_told(clone: Clone) -> None:
     write_changelog(clone, "## Unreleased\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
     refuses(clone, "0.2.0")
 
 
-def refuses(clone: Path, version: str) -> None:
-    before = git(clone, "rev-parse", "HEAD")
-    done = run_recipe(clone, version)
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    assert git(clone, "rev-parse", "HEAD") == before
-    assert git(clone, "status", "--porcelain") == ""
-    assert git(clone, "tag", "--list", f"v{version}") == ""
-
-
-def test_recipe_refuses_a_version_that_is_tagged(clone: Path) -> None:
-    git(clone, "tag", "v9.8.7")
-    done = run_recipe(clone, "9.8.7")
+def test_recipe_refuses_a_version_that_is_tagged(clone: Clone) -> None:
+    clone.git("tag", "v9.8.7")
+    done = clone.just("version", "9.8.7")
     assert "There is a tag v9.8.7 already" in done.stderr
-    assert versions(clone) != {"9.8.7"}
+    assert versions(clone.directory) != {"9.8.7"}
 
 
-def test_recipe_refuses_uncommitted_changes(clone: Path) -> None:
-    (clone / "README.md").write_text("changed")
-    assert "Commit your changes first" in run_recipe(clone, "9.8.7").stderr
-    assert (clone / "README.md").read_text() == "changed"
-    assert versions(clone) != {"9.8.7"}
+def test_recipe_refuses_uncommitted_changes(clone: Clone) -> None:
+    (clone.directory / "README.md").write_text("changed")
+    assert "Commit your changes first" in clone.just("version", "9.8.7").stderr
+    assert (clone.directory / "README.md").read_text() == "changed"
+    assert versions(clone.directory) != {"9.8.7"}
