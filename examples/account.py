@@ -40,6 +40,8 @@ def open_account(endpoint: str | None, *, for_others: bool = False) -> Iterator[
                 if for_others:
                     say(f"To change something, in another terminal:\n\n{command(connection)}\n")
                 yield connection
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (PryvError, OSError, ValueError) as error:
         say(f"{Path(sys.argv[0]).stem}: {error}")
         sys.exit(exit_code(error))

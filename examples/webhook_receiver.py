@@ -7,49 +7,55 @@ token may not make webhooks; one of an app may.
 import secrets
 import signal
 import sys
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from account import argument_parser, open_account
 from pryv import Connection
-from pryv_monitor import EventsTimer, FileAnchorStore, Monitor
+from pryv_monitor import EventsTimer, FileAnchorStore, Monitor, UpdateMethod
 
 
 class Receiver(ThreadingHTTPServer):
-    """Asks a monitor for a pass at each POST to a path that only the platform knows."""
+    """Asks for an update at each POST to a path that only the platform knows."""
 
-    def __init__(self, port: int, monitor: Monitor) -> None:
+    def __init__(self, port: int, updates: UpdateMethod) -> None:
         super().__init__(("127.0.0.1", port), Handler)
-        self.monitor = monitor
+        self.updates = updates
         self.path = f"/{secrets.token_urlsafe()}"
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Receiver
+    timeout = 10
 
     def do_POST(self) -> None:
+        self.rfile.read(min(int(self.headers["Content-Length"] or 0), 65536))
         known = secrets.compare_digest(self.path.encode(), self.server.path.encode())
+        if known:  # the call does not say what changed: the monitor finds out
+            self.server.updates.ask()
         self.send_response(204 if known else 404)
         self.end_headers()
-        if known:  # what changed is not in the call: the monitor asks for it
-            self.server.monitor.update_events(wait=False)
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the path is a secret."""
 
 
 def main(connection: Connection, public_url: str | None, port: int, anchor: Path | None) -> None:
+    updates = UpdateMethod()
     monitor = Monitor(connection, anchor_store=FileAnchorStore(anchor) if anchor else None)
+    monitor.add_update_method(updates)
+    monitor.add_update_method(EventsTimer(3600))  # the platform gives a webhook up after some failed calls
     monitor.on("event", lambda event: print(event["type"], event.get("content"), flush=True))
     monitor.on("eventDelete", lambda deletion: print(deletion["id"], "is gone", flush=True))
-    monitor.add_update_method(EventsTimer(3600))  # the platform gives a webhook up after some failed calls
-    with Receiver(port, monitor) as receiver:
+
+    with Receiver(port, updates) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
         url = (public_url or f"http://127.0.0.1:{receiver.server_port}").rstrip("/") + receiver.path
         webhook = connection.api_one("webhooks.create", {"url": url}, expected_key="webhook")
+        print(f"Following {connection.username()}; Ctrl-C ends it.", file=sys.stderr)
         try:
-            with monitor:
-                print(f"Following {connection.username()}; Ctrl-C ends it.", file=sys.stderr)
-                receiver.serve_forever()
+            monitor.run()
         finally:
             connection.delete(f"webhooks/{webhook['id']}")
 

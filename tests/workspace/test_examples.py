@@ -197,6 +197,22 @@ def test_export(runner: Runner, owner: Connection) -> None:
     assert len(runner.output("export_jsonl.py").splitlines()) == 60
 
 
+def test_an_export_whose_reader_has_had_enough(runner: Runner, owner: Connection) -> None:
+    note = {"streamIds": ["diary"], "type": "note/txt", "content": "A long note. " * 1000}
+    calls = [Call("streams.create", {"id": "diary", "name": "Diary"})] + [Call("events.create", note)] * 20
+    owner.api(calls)
+    command = [sys.executable, str(EXAMPLES / "export_jsonl.py")]
+    with subprocess.Popen(
+        command, cwd=runner.directory, env=runner.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())["type"] == "note/txt"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_attachments(runner: Runner, owner: Connection) -> None:
     output = runner.output("attachments.py")
     assert f"pulse.csv: {RECORDING.stat().st_size:,} bytes, sha256-" in output
@@ -262,6 +278,7 @@ def test_webhook_receiver(runner: Runner, owner: Connection) -> None:
         url = urlsplit(webhook["url"])
         for path in ("/", "/guessed", url.path[:-1] + "é"):
             assert requests.post(url._replace(path=path).geturl(), json={}, timeout=10).status_code == 404
+        assert requests.post(webhook["url"], json={}, timeout=10).status_code == 204
         note = {"streamIds": ["diary"], "type": "note/txt", "content": "First"}
         event = owner.api_one("events.create", note, "event")
         assert following.stdout
@@ -280,7 +297,27 @@ def test_a_webhook_receiver_goes_on_where_it_stopped(runner: Runner, owner: Conn
         with runner.following("webhook_receiver.py", "--anchor", "anchor") as following:
             assert following.stdout
             assert following.stdout.readline() == f"note/txt {content}\n"
-            line_with("Following", following.stderr)
+            while not (runner.directory / "anchor").exists():  # the pass is committed
+                assert following.poll() is None
+
+
+def test_a_webhook_receiver_ends_with_its_access(runner: Runner, owner: Connection) -> None:
+    process: subprocess.Popen[str]
+    with subprocess.Popen(
+        [sys.executable, "-u", str(EXAMPLES / "webhook_receiver.py")],
+        cwd=runner.directory,
+        env=runner.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line_with("Following", process.stderr)
+        [webhook] = owner.get("webhooks")["webhooks"]
+        [access] = [access for access in owner.get("accesses")["accesses"] if access["name"] == "examples"]
+        owner.delete(f"accesses/{access['id']}")
+        requests.post(webhook["url"], json={}, timeout=10)
+        assert process.stderr
+        assert "[invalid-access-token" in process.stderr.read()
+    assert process.returncode == 77
 
 
 @pytest.mark.parametrize(("example", "shown"), [("watch", "eventsChanged"), ("webhook_receiver", "mass/kg")])

@@ -65,7 +65,7 @@ class Hooks:
         try:
             async with self._session.post(url, json=body) as answer:
                 return answer.status
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, asyncio.TimeoutError):
             return 0
 
     def _resume(self, user: User, webhook: Doc) -> None:
