@@ -28,9 +28,10 @@ class ServiceAssets:
         return f"<ServiceAssets {self._base_url}>"
 
     def get(self, key_path: str | None = None) -> Any:
-        """Return what is found under keys separated by `:`, such as `lib-js:buttonSignIn`; `None` if nothing is.
+        """Return what is found in the definition; `None` if nothing is.
 
-        Without `key_path`, the whole definition.
+        Args:
+            key_path: Keys separated by `:`, such as `lib-js:buttonSignIn`; without any, the whole is returned.
         """
         found: Any = dict(self._definitions)
         for key in key_path.split(":") if key_path else ():
@@ -38,7 +39,10 @@ class ServiceAssets:
         return found
 
     def get_url(self, key_path: str) -> str:
-        """Return the absolute URL found under `key_path`.
+        """Return the absolute URL found in the definition.
+
+        Args:
+            key_path: Keys separated by `:`, such as `favicon:default:url`.
 
         Raises:
             ValueError: there is no URL under it.
@@ -49,11 +53,18 @@ class ServiceAssets:
         return self.relative_url(url)
 
     def relative_url(self, url: str) -> str:
-        """Return the absolute form of a URL in the definition."""
+        """Return the absolute form of a URL in the definition.
+
+        Args:
+            url: As it stands there; relative ones count from the definition's `baseUrl`, or from the definition.
+        """
         return urljoin(self._base_url, url)
 
     def login_button_html(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
+
+        Args:
+            timeout: In place of the service's.
 
         Raises:
             ValueError: the assets define none.
@@ -71,6 +82,9 @@ class ServiceAssets:
 
     def login_button_messages(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """Fetch and return the texts of the sign-in button, by their name and language.
+
+        Args:
+            timeout: In place of the service's.
 
         Raises:
             ValueError: the assets define none.

@@ -66,6 +66,9 @@ class ServiceInfo(Mapping[str, Any]):
     def from_wire(cls, wire: Mapping[str, Any]) -> ServiceInfo:
         """Return the service info that a platform sent, its URLs mended to end with `/`.
 
+        Args:
+            wire: All that it says, by the wire's keys.
+
         Raises:
             PryvProtocolError: it lacks its name or one of the URLs every platform has.
         """

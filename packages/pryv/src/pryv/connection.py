@@ -139,8 +139,13 @@ class Connection:
     def username(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
 
+        See the API's *Get current access info*.
+
+        Args:
+            timeout: In place of the connection's.
+
         Raises:
-            PryvError: `access_info` failed.
+            PryvError: `access_info` failed, or names no user.
         """
         user = self.access_info(timeout=timeout).get("user")
         if user is None or "username" not in user:
@@ -150,9 +155,11 @@ class Connection:
     def access_info(self, force_refresh: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessInfo:
         """Return this connection's access: its name, type, permissions, user.
 
-        It is fetched once; `force_refresh` fetches it anew, and keeps what was known if that fails.
-
         See the API's *Get current access info*.
+
+        Args:
+            force_refresh: Whether to fetch it anew; it is fetched once otherwise. A failure keeps what was known.
+            timeout: In place of the connection's.
 
         Raises:
             InvalidAccessTokenError: the access does not exist any more.
@@ -196,6 +203,12 @@ class Connection:
     ) -> Iterator[tuple[Call, Result]]:
         """Do as `api`, lazily: yield each call beside its result, with no more than one chunk in memory.
 
+        See the API's *Call batch*.
+
+        Args:
+            calls: `Call`s, or dicts with `method`, `params` and `handle_result`; may come lazily.
+            timeout: In place of the connection's.
+
         Raises:
             TypeError: something in `calls` is not a call.
             ValueError: a call has no method, or its parameters have no JSON form.
@@ -213,6 +226,8 @@ class Connection:
         timeout: Timeout | DefaultTimeout = DEFAULT,
     ) -> Any:
         """Send one call and return its result, or what the result holds under `expected_key`.
+
+        See the API's *Call batch*, and *Method ids*.
 
         Args:
             method: The API method's id, such as `events.get`.
@@ -244,6 +259,8 @@ class Connection:
     ) -> dict[str, Any]:
         """GET a path below the endpoint and return the decoded body.
 
+        See the API's *Call with HTTP*.
+
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
             params: Query parameters; lists of scalars become repeated keys, objects and lists of objects JSON.
@@ -260,6 +277,13 @@ class Connection:
 
     def post(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """POST data as JSON to a path below the endpoint and return the decoded body.
+
+        See the API's *Call with HTTP*.
+
+        Args:
+            path: Such as `events`. An id in it must be one percent-encoded segment.
+            data: What the body says; `None` stands for an empty object.
+            timeout: In place of the connection's.
 
         Raises:
             TypeError: `data` has no JSON form.
@@ -278,6 +302,13 @@ class Connection:
     def put(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """PUT data as JSON to a path below the endpoint and return the decoded body.
 
+        See the API's *Call with HTTP*.
+
+        Args:
+            path: Such as `events/ID`. An id in it must be one percent-encoded segment.
+            data: What the body says; `None` stands for an empty object.
+            timeout: In place of the connection's.
+
         Raises:
             TypeError: `data` has no JSON form.
             ValueError: the path would leave the endpoint, or `data` has no JSON form.
@@ -291,6 +322,13 @@ class Connection:
         self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
     ) -> dict[str, Any]:
         """DELETE a path below the endpoint and return the decoded body.
+
+        See the API's *Call with HTTP*.
+
+        Args:
+            path: Such as `events/ID`. An id in it must be one percent-encoded segment.
+            params: Query parameters, as in `get`.
+            timeout: In place of the connection's.
 
         Raises:
             TypeError: an argument is of another type.
@@ -334,6 +372,16 @@ class Connection:
         timeout: Timeout | DefaultTimeout = DEFAULT,
     ) -> StreamedEvents:
         """Call `for_each_event` with each event, and each deletion if asked for, as they arrive: see `iter_events`.
+
+        See the API's *Get events*.
+
+        Args:
+            params: As `events.get` takes them.
+            for_each_event: What is called; an exception in it ends the read, and passes through.
+            timeout: In place of the connection's. The read timeout bounds each silence, not the whole read.
+
+        Returns:
+            How many came, and the answer's `meta`.
 
         Raises:
             TypeError: `for_each_event` is not callable, or a parameter has no JSON form.
@@ -388,6 +436,8 @@ class Connection:
         timeout: Timeout | DefaultTimeout = DEFAULT,
     ) -> dict[str, Any]:
         """Do as `create_event_with_file`, with a file that is at hand.
+
+        See the API's *Create event*.
 
         Args:
             event: The event, as `events.create` takes it.
@@ -444,6 +494,11 @@ class Connection:
         """Delete a file attached to an event, and return the answer, with `event`.
 
         See the API's *Delete attachment*.
+
+        Args:
+            event_id: The event.
+            file_id: The attachment.
+            timeout: In place of the connection's.
 
         Raises:
             ValueError: an id cannot be one.
@@ -598,6 +653,8 @@ class Connection:
         For platforms with content queries: see `Service.supports_content_queries`. The events are read from the
         latest on, until every value was found.
 
+        See the API's *Get events*.
+
         Args:
             path: A dot-path into `content`, such as `drug.codes.atc`; `$` stands for the whole.
             values: The values (strings, numbers, booleans) to look for.
@@ -638,7 +695,11 @@ class Connection:
     def get_access_with_history(self, id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessWithHistory:
         """Return an access (or one version of it) with its `history`, the oldest version first.
 
-        See the API's *Get access*.
+        See the API's *Get one access*.
+
+        Args:
+            id: The access's id, as the platform gave it.
+            timeout: In place of the connection's.
 
         Raises:
             ValueError: `id` is not an access id.

@@ -297,7 +297,12 @@ _CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
 def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
     """Return the exception for an error object of the API (`{"id", "message", "data"}`).
 
-    The id decides on the class, then the status; what neither knows is a plain `ApiError`.
+    The id decides on the class, then the status; what neither knows is a plain `ApiError`. See the API's *Errors*.
+
+    Args:
+        body: The error object.
+        status: The HTTP status it came with, if it came with one.
+        method: What it answers, as it is to be named in the message; holds no secret.
     """
     error = body if isinstance(body, dict) else {}
     error_id = error.get("id") if isinstance(error.get("id"), str) else None

@@ -105,9 +105,13 @@ class Service:
         self._http.close()
 
     def info(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceInfo:
-        """Return the platform's service info, with the customizations; fetched once, and anew with `force_fetch`.
+        """Return the platform's service info, with the customizations.
 
         See the API's *Service info*.
+
+        Args:
+            force_fetch: Whether to fetch it anew; it is fetched once otherwise.
+            timeout: In place of the service's.
 
         Raises:
             PryvProtocolError: what came is not a service info.
@@ -126,6 +130,11 @@ class Service:
     def set_service_info(self, service_info: Mapping[str, Any]) -> None:
         """Take a service info from elsewhere, in place of fetching it.
 
+        See the API's *Service info*.
+
+        Args:
+            service_info: All that it says, by the wire's keys.
+
         Raises:
             TypeError: it is not a dict.
             PryvProtocolError: it lacks its name or one of the URLs every platform has.
@@ -137,6 +146,11 @@ class Service:
     def supports_hf(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether the platform keeps high-frequency series.
 
+        See the API's *Service info*.
+
+        Args:
+            timeout: In place of the service's.
+
         Raises:
             PryvError: the service info cannot be had.
         """
@@ -144,6 +158,11 @@ class Service:
 
     def supports_content_queries(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether `events.get` takes conditions on `content` and `clientData`.
+
+        See the API's *Service info*.
+
+        Args:
+            timeout: In place of the service's.
 
         Raises:
             PryvError: the service info cannot be had.
@@ -153,13 +172,24 @@ class Service:
     def is_dns_less(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether usernames are part of the path of API endpoints, not of their host name.
 
+        See the API's *Service info*.
+
+        Args:
+            timeout: In place of the service's.
+
         Raises:
             PryvError: the service info cannot be had.
         """
         return "{username}" not in urlsplit(self.info(timeout=timeout).api).netloc
 
     def assets(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceAssets | None:
-        """Return the platform's assets, or `None` if it has none; fetched once, and anew with `force_fetch`.
+        """Return the platform's assets, or `None` if it has none.
+
+        See the API's *Service info* (`assets`).
+
+        Args:
+            force_fetch: Whether to fetch them anew, with the service info; they are fetched once otherwise.
+            timeout: In place of the service's, for each request.
 
         Raises:
             PryvError: they, or the service info, cannot be fetched.
@@ -176,7 +206,15 @@ class Service:
     ) -> str:
         """Return the API endpoint of a user's account, with the token in it if one is given.
 
+        See the API's *API endpoint*.
+
+        Args:
+            username: The user's name.
+            token: An access token; what is returned is a secret then.
+            timeout: In place of the service's.
+
         Raises:
+            TypeError: the username is not a string.
             ValueError: the username cannot be one, or the token cannot be part of an endpoint.
             PryvError: the service info cannot be had.
         """
@@ -185,6 +223,11 @@ class Service:
     @staticmethod
     def build_api_endpoint(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
         """Return the API endpoint of a user's account by a service info; see `api_endpoint_for`.
+
+        Args:
+            service_info: A `ServiceInfo`, or a dict by the wire's keys.
+            username: The user's name.
+            token: An access token; what is returned is a secret then.
 
         Raises:
             TypeError: the username is not a string.
@@ -245,6 +288,11 @@ class Service:
 
         See the API's *Trigger MFA challenge*.
 
+        Args:
+            username: The user's name.
+            mfa_token: That of the `MfaRequiredError` which `login` raised.
+            timeout: In place of the service's.
+
         Raises:
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
@@ -259,6 +307,12 @@ class Service:
 
         See the API's *Verify MFA challenge*.
 
+        Args:
+            username: The user's name.
+            mfa_token: That of the `MfaRequiredError` which `login` raised.
+            code: What the user received.
+            timeout: In place of the service's.
+
         Raises:
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
@@ -269,6 +323,12 @@ class Service:
 
     def user_exists(self, username: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
         """Tell whether a username is taken.
+
+        See the system API's *Get core*.
+
+        Args:
+            username: The name.
+            timeout: In place of the service's.
 
         Raises:
             ValueError: the username is empty.
@@ -284,6 +344,12 @@ class Service:
 
     def user_id_for_email(self, email: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str | None:
         """Return the username that an e-mail address belongs to, `None` if it belongs to none.
+
+        See the system API's *Get username from email*.
+
+        Args:
+            email: The address.
+            timeout: In place of the service's.
 
         Raises:
             ValueError: the address is empty.
@@ -304,6 +370,11 @@ class Service:
     def available_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """Return the places accounts can be hosted at, as the tree of regions, zones and hostings.
 
+        See the system API's *Get hostings*.
+
+        Args:
+            timeout: In place of the service's.
+
         Raises:
             PryvError: there is no proper answer.
         """
@@ -311,6 +382,11 @@ class Service:
 
     def flat_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> list[Hosting]:
         """Return the places accounts can be hosted at, as a list.
+
+        See the system API's *Get hostings*.
+
+        Args:
+            timeout: In place of the service's.
 
         Raises:
             PryvError: there is no proper answer.
@@ -348,7 +424,7 @@ class Service:
     ) -> UserCreated:
         """Register an account.
 
-        See the API's *Create user*; platforms older than 1.6 are spoken to in their own form.
+        See the system API's *Create user*; platforms older than 1.6 are spoken to in their own form.
 
         Args:
             username: 5 to 60 characters of a-z 0-9 -.
@@ -392,6 +468,11 @@ class Service:
     ) -> None:
         """Have the platform send the user an e-mail with a reset token. For trusted apps only.
 
+        Args:
+            username: The user's name.
+            app_id: The app's id, 6 characters at least.
+            timeout: In place of the service's.
+
         Raises:
             ValueError: an argument is empty.
             PryvError: the platform refused, or there is no proper answer.
@@ -411,6 +492,13 @@ class Service:
         timeout: Timeout | DefaultTimeout = DEFAULT,
     ) -> None:
         """Set a new password with the token from the reset e-mail. For trusted apps only.
+
+        Args:
+            username: The user's name.
+            new_password: The user's password from now on.
+            reset_token: What the e-mail holds.
+            app_id: The app's id, 6 characters at least.
+            timeout: In place of the service's.
 
         Raises:
             ValueError: an argument is empty.
@@ -454,6 +542,8 @@ class Service:
     def poll_access_request(self, key_or_url: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
         """Ask once how an access request stands.
 
+        See the API's *Poll request*.
+
         Args:
             key_or_url: The request's `key`, or better its `poll` URL.
             timeout: In place of the service's.
@@ -477,6 +567,12 @@ class Service:
 
     def connect_from_key(self, key: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Connection:
         """Return the connection that an accepted access request leads to.
+
+        See the API's *Poll request*.
+
+        Args:
+            key: The request's key.
+            timeout: In place of the service's; the connection has the service's own.
 
         Raises:
             ValueError: the key is empty.

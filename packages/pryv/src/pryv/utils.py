@@ -52,7 +52,12 @@ class AccessRef(NamedTuple):
 
 
 def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
-    """Split an API endpoint (`https://TOKEN@host/path/`) into token and endpoint.
+    """Split an API endpoint into token and endpoint.
+
+    See the API's *API endpoint*.
+
+    Args:
+        url: Such as `https://TOKEN@host/path/`; the final slash may be missing.
 
     Raises:
         TypeError: `url` is not a string.
@@ -70,7 +75,12 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
 def build_api_endpoint(endpoint: str, token: str | None = None) -> str:
     """Return the API endpoint that carries `token`, the inverse of `extract_token_and_api_endpoint`.
 
+    Args:
+        endpoint: Such as `https://host/path/`.
+        token: An access token; what is returned is a secret then. Without one, `endpoint` is returned.
+
     Raises:
+        TypeError: `endpoint` is not a string.
         ValueError: `endpoint` is not a URL of this form, carries a token already, or `token` cannot stand in a URL.
     """
     present, endpoint = extract_token_and_api_endpoint(endpoint)
@@ -91,6 +101,10 @@ def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoin
         url: The API endpoint.
         service_info_api: The `api` template of the service info, `https://{username}.domain/` or
             `https://host/{username}/`. The host returned is the platform's: without the username's subdomain.
+
+    Raises:
+        TypeError: an argument is not a string.
+        ValueError: `url` is not an API endpoint.
     """
     if not isinstance(service_info_api, str):
         raise TypeError(f"a template is a string, not {type(service_info_api).__name__}")
@@ -105,7 +119,12 @@ def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoin
 
 
 def parse_access_ref(ref: str) -> AccessRef:
-    """Split an access id (`base` or `base:serial`), as in `id`, `createdBy` and `modifiedBy`.
+    """Split an access id into its base and the serial of its version.
+
+    See the API's *Update access*.
+
+    Args:
+        ref: `base` or `base:serial`, as in `id`, `createdBy` and `modifiedBy`.
 
     Raises:
         TypeError: `ref` is not a string.
@@ -122,6 +141,10 @@ def parse_access_ref(ref: str) -> AccessRef:
 def serialize_access_ref(base: str, serial: int | None = None) -> str:
     """Return the access id for `base` and `serial`, the inverse of `parse_access_ref`.
 
+    Args:
+        base: What stays through updates.
+        serial: The number of the version, 1 at least; `None` for an access never updated.
+
     Raises:
         TypeError: `base` is not a string, or `serial` not an integer.
         ValueError: `base` is empty or holds a colon, or `serial` is below 1.
@@ -135,12 +158,25 @@ def serialize_access_ref(base: str, serial: int | None = None) -> str:
 
 
 def service_info_from_url(url: str) -> str | None:
-    """Return the service info URL an app was given in its own URL (`pryvServiceInfoUrl`), if there is one."""
+    """Return the service info URL an app was given in its own URL (`pryvServiceInfoUrl`), if there is one.
+
+    Args:
+        url: The app's URL.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
     return query_params_from_url(url).get("pryvServiceInfoUrl")
 
 
 def clean_url_from_pryv_params(url: str) -> str:
-    """Remove what the authentication flow added to a return URL (`pryvKey`, `pryvPoll`, `prYv…`); the rest stays."""
+    """Remove what the authentication flow added to a return URL (`pryvKey`, `pryvPoll`, `prYv…`); the rest stays.
+
+    See the API's *Auth request* (`returnURL`).
+
+    Args:
+        url: The URL that the user came back to.
+    """
     return _PARAMS.sub(_without_one_shot_params, url)
 
 
@@ -153,12 +189,22 @@ def _without_one_shot_params(match: re.Match[str]) -> str:
 
 
 def query_params_from_url(url: str) -> dict[str, str]:
-    """Return the parameters in a URL's query and fragment, decoded; the last one of a name counts."""
+    """Return the parameters in a URL's query and fragment, decoded; the last one of a name counts.
+
+    Args:
+        url: Such as the one a user came back to, with its `pryvKey`.
+
+    Raises:
+        ValueError: it is not a URL.
+    """
     parts = urlsplit(url)
     pairs = [pair for part in (parts.query, parts.fragment) for pair in parse_qsl(part.lstrip("?#&"), True)]
     return dict(pairs)
 
 
 def new_event_id() -> str:
-    """Return a fresh event id (`c` and 24 of a-z 0-9), which makes an `events.create` safe to send again."""
+    """Return a fresh event id (`c` and 24 of a-z 0-9), which makes an `events.create` safe to send again.
+
+    See the API's *Create event* (`id`).
+    """
     return "c" + "".join(_random.choices(_ID_ALPHABET, k=24))

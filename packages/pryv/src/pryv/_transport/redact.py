@@ -12,7 +12,12 @@ _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """Return `text` with the secrets given, and any credentials in URLs, masked."""
+    """Return `text` with the secrets given, and any credentials in URLs, masked.
+
+    Args:
+        text: What people may read.
+        secrets: Tokens, passwords, keys; they are masked in their percent-encoded form too.
+    """
     for secret in filter(None, secrets):
         for form in (secret, quote(secret, safe="")):
             text = text.replace(form, _MASK)
@@ -20,7 +25,12 @@ def redact(text: str, *secrets: str | None) -> str:
 
 
 def redact_data(value: Any, *secrets: str | None) -> Any:
-    """Return JSON data with every string in it, keys included, redacted; what is nested too deeply is masked."""
+    """Return JSON data with every string in it, keys included, redacted; what is nested too deeply is masked.
+
+    Args:
+        value: The data.
+        secrets: Tokens, passwords, keys.
+    """
     try:
         return _redacted(value, *secrets)
     except RecursionError:

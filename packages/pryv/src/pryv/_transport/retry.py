@@ -32,7 +32,12 @@ class RetryPolicy:
     deadline: float = attrs.field(default=120, validator=validators.gt(0))
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
-        """Return the seconds to wait after try number `attempt` (from 1); a server's `retry_after` is a lower bound."""
+        """Return the seconds to wait after a try that failed.
+
+        Args:
+            attempt: The number of the try, from 1.
+            retry_after: Seconds the server asks to wait, a lower bound.
+        """
         jitter = random.uniform(0, min(self.max_backoff, self.backoff * 2 ** min(attempt - 1, 30)))
         return max(jitter, retry_after or 0)
 

@@ -22,13 +22,21 @@ class LoginUI(Protocol):
     """What stands between the flow and a person: it shows states, and keeps what was given."""
 
     def on_state_change(self, state: AuthState, /) -> object:
-        """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`."""
+        """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`.
+
+        Args:
+            state: How the authentication stands, credentials included. An exception is logged and changes nothing.
+        """
 
     def get_authorization_data(self) -> AuthorizationData | None:
         """Return the credentials kept, `None` if there are none."""
 
     def save_authorization_data(self, data: AuthorizationData, /) -> object:
-        """Keep credentials."""
+        """Keep credentials.
+
+        Args:
+            data: What `get_authorization_data` is to return from now on. An exception is logged and changes nothing.
+        """
 
     def delete_authorization_data(self) -> object:
         """Forget the credentials kept."""

@@ -71,7 +71,11 @@ class AuthState(Mapping[str, Any]):
 
     @classmethod
     def failed(cls, error: BaseException) -> AuthState:
-        """Return the state that an exception leads to."""
+        """Return the state that an exception leads to.
+
+        Args:
+            error: The exception.
+        """
         return cls(AuthStates.ERROR, message=str(error) or type(error).__name__, error=error)
 
     def without_credentials(self) -> AuthState:

@@ -34,13 +34,38 @@ class CredentialStore(Protocol):
     """Keeps credentials, each under a name, such as that of an app and its platform."""
 
     def get(self, name: str, /) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none."""
+        """Return the credentials kept under a name, `None` if there are none.
+
+        Args:
+            name: What they are kept under.
+
+        Raises:
+            PryvError: what is kept there are no credentials, or cannot be had.
+            OSError: it cannot be read.
+        """
 
     def save(self, name: str, data: AuthorizationData, /) -> None:
-        """Keep credentials, in place of those kept under the same name."""
+        """Keep credentials, in place of those kept under the same name.
+
+        Args:
+            name: What they are kept under.
+            data: The credentials.
+
+        Raises:
+            PryvError: the place for them does not take them.
+            OSError: they cannot be written.
+        """
 
     def delete(self, name: str, /) -> None:
-        """Forget the credentials kept under a name, if there are any."""
+        """Forget the credentials kept under a name, if there are any.
+
+        Args:
+            name: What they are kept under.
+
+        Raises:
+            PryvError: the place they are kept in does not let them go.
+            OSError: they cannot be removed.
+        """
 
 
 class MemoryStore:
@@ -50,15 +75,28 @@ class MemoryStore:
         self._kept: dict[str, AuthorizationData] = {}
 
     def get(self, name: str) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none."""
+        """Return the credentials kept under a name, `None` if there are none.
+
+        Args:
+            name: What they are kept under.
+        """
         return self._kept.get(name)
 
     def save(self, name: str, data: AuthorizationData) -> None:
-        """Keep credentials, in place of those kept under the same name."""
+        """Keep credentials, in place of those kept under the same name.
+
+        Args:
+            name: What they are kept under.
+            data: The credentials.
+        """
         self._kept[name] = data
 
     def delete(self, name: str) -> None:
-        """Forget the credentials kept under a name, if there are any."""
+        """Forget the credentials kept under a name, if there are any.
+
+        Args:
+            name: What they are kept under.
+        """
         self._kept.pop(name, None)
 
 
@@ -78,6 +116,9 @@ class FileStore:
     def get(self, name: str) -> AuthorizationData | None:
         """Return the credentials kept under a name, `None` if there are none.
 
+        Args:
+            name: What they are kept under.
+
         Raises:
             PryvError: the file does not hold credentials.
             PermissionError: others can read the file, or its user cannot.
@@ -94,6 +135,10 @@ class FileStore:
 
     def save(self, name: str, data: AuthorizationData) -> None:
         """Keep credentials, in place of those kept under the same name.
+
+        Args:
+            name: What they are kept under.
+            data: The credentials.
 
         Raises:
             OSError: they cannot be written.
@@ -112,6 +157,9 @@ class FileStore:
 
     def delete(self, name: str) -> None:
         """Forget the credentials kept under a name, if there are any.
+
+        Args:
+            name: What they are kept under.
 
         Raises:
             OSError: their file cannot be removed.
@@ -143,6 +191,9 @@ class KeyringStore:
     def get(self, name: str) -> AuthorizationData | None:
         """Return the credentials kept under a name, `None` if there are none.
 
+        Args:
+            name: What they are kept under.
+
         Raises:
             PryvError: the keyring does not give them.
         """
@@ -153,6 +204,10 @@ class KeyringStore:
     def save(self, name: str, data: AuthorizationData) -> None:
         """Keep credentials, in place of those kept under the same name.
 
+        Args:
+            name: What they are kept under.
+            data: The credentials.
+
         Raises:
             PryvError: the keyring does not take them.
         """
@@ -161,6 +216,9 @@ class KeyringStore:
 
     def delete(self, name: str) -> None:
         """Forget the credentials kept under a name, if there are any.
+
+        Args:
+            name: What they are kept under.
 
         Raises:
             PryvError: the keyring does not forget them.

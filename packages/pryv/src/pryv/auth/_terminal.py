@@ -46,7 +46,11 @@ class TerminalLogin:
         self._spinner = _Spinner(self._file)
 
     def on_state_change(self, state: AuthState) -> None:
-        """Print what a person needs to know of a state; an exception is left to whoever it is raised to."""
+        """Print what a person needs to know of a state; an exception is left to whoever it is raised to.
+
+        Args:
+            state: How the authentication stands.
+        """
         self._spinner.stop()
         if state.status == AuthStates.NEED_SIGNIN:
             self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {state.auth_url}\n")
@@ -63,15 +67,33 @@ class TerminalLogin:
             self._print(f"Signing in failed: {state.message}")
 
     def get_authorization_data(self) -> AuthorizationData | None:
-        """Return the credentials kept for this app and platform."""
+        """Return the credentials kept for this app and platform, `None` if there are none.
+
+        Raises:
+            PryvError: the service info cannot be had, or the store does not give them.
+            OSError: the store cannot be read.
+        """
         return self._store.get(self._name())
 
     def save_authorization_data(self, data: AuthorizationData) -> None:
-        """Keep credentials for this app and platform."""
+        """Keep credentials for this app and platform.
+
+        Args:
+            data: The credentials.
+
+        Raises:
+            PryvError: the service info cannot be had, or the store does not take them.
+            OSError: the store cannot be written to.
+        """
         self._store.save(self._name(), data)
 
     def delete_authorization_data(self) -> None:
-        """Forget the credentials kept for this app and platform."""
+        """Forget the credentials kept for this app and platform.
+
+        Raises:
+            PryvError: the service info cannot be had, or the store does not let them go.
+            OSError: the store cannot be written to.
+        """
         self._store.delete(self._name())
 
     def _name(self) -> str:
