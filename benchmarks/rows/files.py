@@ -163,7 +163,7 @@ ROWS = [
         {"requests, by hand": 1.1},
         size=(512, 2),
         site=site,
-        rounds=15,
+        rounds=31,
     ),
     Row(
         "upload-memory",
