@@ -143,9 +143,9 @@ def test_a_scope_registered_while_the_connection_is_lost_is_registered_again(
 ) -> None:
     scopes = {"a": {"kind": "events", "query": {"streams": ["diary"]}}}
     heard = Heard(far)
-    session = far._session
-    assert session
-    call = session.call
+    assert far._session
+    registry = far._session.scopes
+    call = registry._call
 
     def call_and_lose(*arguments: Any) -> Any:
         answer = call(*arguments)
@@ -155,7 +155,7 @@ def test_a_scope_registered_while_the_connection_is_lost_is_registered_again(
                 heard.wait("reconnect", timeout=0.5)
         return answer
 
-    monkeypatch.setattr(session, "call", call_and_lose)
+    monkeypatch.setattr(registry, "_call", call_and_lose)
     far.subscribe(scopes)
     heard.wait("reconnect")
     assert far.get_subscriptions() == {"scopes": scopes}

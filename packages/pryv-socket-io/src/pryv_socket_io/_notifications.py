@@ -182,7 +182,7 @@ class Dispatcher:
             self._overflowed = False
         elif not self._overflowed:
             self._overflowed = True
-            error = PryvError(f"nobody takes the notifications: {KEPT} are kept for iterators, later ones are not")
+            error = PryvError(f"{KEPT} notifications wait for an iterator; later ones go to callbacks only")
             _log.warning("%s", error)
             self._hand_on(Notification("error", error))
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
+from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
 from pryv.addons import access_info_within, http_settings
 from pryv_socket_io._handle import Handle
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import CHANGES, Callbacks, Dispatcher, Notification
+from pryv_socket_io._scopes import Scopes
 
 _PATIENCE = 0.8
 """Seconds that `close` waits for threads at most."""
@@ -24,14 +25,18 @@ _log = logging.getLogger("pryv.socket")
 
 
 class Session:
-    """What lives between `open` and `close`: the current link, the scopes it carries, and the threads."""
+    """What lives between `open` and `close`: the current link, the scopes it carries, and the threads.
+
+    Attributes:
+        dispatcher: Delivers the notifications.
+        scopes: The scopes registered.
+    """
 
     def __init__(self, connection: Connection, callbacks: Callbacks, reconnect: RetryPolicy | None) -> None:
         self.dispatcher = Dispatcher(callbacks, self._refresh_access_info)
+        self.scopes = Scopes(self.call)
         self._connection = connection
         self._reconnect_policy = reconnect
-        self._scopes: dict[str, Any] = {}
-        self._scopes_turn = threading.Lock()
         self._request = Handle()
         self._link: Link | None = None
         self._timeout = 0.0
@@ -83,22 +88,6 @@ class Session:
         if self._link is None:
             raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
         return self._link.call(name, data, timeout)
-
-    def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> Any:
-        """Register scopes, now and after each reconnect."""
-        with self._scopes_turn:
-            answer = self.call("subscribe", {"scopes": scopes}, timeout)
-            if isinstance(answer, Mapping) and answer.get("ok"):
-                self._scopes.update(scopes)
-        return answer
-
-    def unsubscribe(self, keys: list[str] | None, timeout: float) -> Any:
-        """Forget scopes, or all of them."""
-        with self._scopes_turn:
-            answer = self.call("unsubscribe", {"all": True} if keys is None else {"keys": keys}, timeout)
-            for key in list(self._scopes) if keys is None else keys:
-                self._scopes.pop(key, None)
-        return answer
 
     def _run(self) -> None:
         """Connect, and stay connected until it is over."""
@@ -182,7 +171,7 @@ class Session:
                 break
             try:
                 self._connect(self._timeout)
-                self._restore_scopes()
+                refusals = self.scopes.restore(self._timeout)
             except PryvError as failure:
                 error = failure
                 self._disconnect()
@@ -190,24 +179,11 @@ class Session:
                 if not failure.retryable:
                     break
             else:
+                for refusal in refusals:
+                    self.dispatcher.put(Notification("error", refusal))
                 self.dispatcher.put(Notification("reconnect", attempt))
                 return None
         return error
-
-    def _restore_scopes(self) -> None:
-        """Register the scopes anew, each for itself: one that the access lost must not cost the others."""
-        with self._scopes_turn:
-            for key, scope in list(self._scopes.items()):
-                self._restore_scope(key, scope)
-
-    def _restore_scope(self, key: str, scope: Any) -> None:
-        try:
-            self.call("subscribe", {"scopes": {key: scope}}, self._timeout)
-        except ApiError as error:
-            if error.retryable:
-                raise
-            del self._scopes[key]
-            self.dispatcher.put(Notification("error", error))
 
     def _refresh_access_info(self, notification: Notification) -> None:
         if notification.name == "reconnect" or self._is_own_update(notification):

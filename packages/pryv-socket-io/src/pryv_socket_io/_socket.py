@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from pryv import ERRORS, ApiError, Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
+from pryv import Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
 from pryv.addons import CallLike, Progress, Result, chunk_size, run_batch
 from pryv_socket_io._notifications import Callback, Callbacks, Notification
+from pryv_socket_io._scopes import as_scopes
 from pryv_socket_io._session import Session
 
 OPEN_TIMEOUT = 20.0
@@ -23,9 +24,13 @@ class SocketIO:
     """Notifications of an account's changes, and calls, over one lasting connection.
 
     It may be used from several threads, is a context manager (`with` opens and closes), and can be opened again after
-    it was closed. Notifications are delivered in the order received, on a thread of their own: a callback may take its
-    time, call the platform, or close the socket. A lost connection is made anew; what changed in the meantime is not
-    told: pull it when `reconnect` comes.
+    it was closed. After a fork it stays open for the parent; a child may open it for itself.
+
+    Notifications are delivered in the order received, on a thread of their own: a callback may take its time, call the
+    platform, or close the socket. A lost connection is made anew; what changed in the meantime is not told: pull it
+    when `reconnect` comes. `Connection.access_info` is fresh then.
+
+    See the API's *Call with websockets*.
 
     Names and payloads: `eventsChanged`, `streamsChanged`, `accessesChanged` (`None`), `accessUpdated` (a dict with
     `accessId` and `serial`; for the own access, `Connection.access_info` was refreshed before), `notificationsChanged`
@@ -33,7 +38,8 @@ class SocketIO:
     `error` (an exception).
 
     Args:
-        connection: The account, and how it is reached: proxies and certificates are those of its HTTP calls.
+        connection: The account, and how it is reached: proxies, certificates and a TLS context of the session's adapter
+            are those of its HTTP calls.
         reconnect: How a lost connection is made anew; `None`: not at all. By default there are 10 attempts, up to 60 s
             apart. The first success begins the count anew.
     """
@@ -96,16 +102,20 @@ class SocketIO:
         """Disconnect, from any thread and at any moment; closed already, nothing happens.
 
         Callbacks get a last `disconnect`, iterators end. It returns within a second; a callback that is still running
-        then is not interrupted.
+        then is not interrupted. In a child process it leaves the connection to the parent.
         """
         session = self._own_session()
         if session is not None:
             session.close()
 
     def on(self, name: str, callback: Callback) -> SocketIO:
-        """Call `callback` with the payload of each notification of a name; before `open`, too.
+        """Call `callback` with the payload of each notification of a name.
 
-        Its exception is logged and delivered as `error`.
+        It may be registered before `open`. Its exception is logged and delivered as `error`.
+
+        Args:
+            name: Such as `eventsChanged`.
+            callback: Takes the payload.
 
         Returns:
             This object.
@@ -120,6 +130,10 @@ class SocketIO:
     def off(self, name: str, callback: Callback) -> SocketIO:
         """Do not call `callback` any more; one that is not registered is no error.
 
+        Args:
+            name: What it was registered for.
+            callback: The callback.
+
         Returns:
             This object.
 
@@ -132,7 +146,7 @@ class SocketIO:
     def notifications(self, timeout: float | None = None) -> Iterator[Notification]:
         """Return an iterator over the notifications since `open` that none has taken yet, and those to come.
 
-        Up to 10,000 are kept; later ones are dropped, which `error` tells once, until there is room again.
+        Up to 10,000 are kept. Later ones go to callbacks only, which `error` tells once, until there is room again.
 
         Args:
             timeout: Seconds of silence after which it ends; `None`: it waits on.
@@ -159,6 +173,9 @@ class SocketIO:
             progress: As `Connection.api` takes it.
             timeout: Seconds to wait for each answer.
 
+        Returns:
+            The results, one a call, in order.
+
         Raises:
             TypeError: something in `calls` is not a call, or has no JSON form.
             ValueError: a call has no method, or is larger than a message may be.
@@ -182,15 +199,20 @@ class SocketIO:
             not know scopes, and goes on with the coarse notifications.
 
         Raises:
-            TypeError: `scopes` is not a dict of dicts.
+            TypeError: `scopes` is not a dict of dicts, or something in it has no JSON form.
+            ValueError: it is larger than a message may be, or holds `NaN`.
             ApiError: the platform did not accept a scope.
             PryvConnectionError: there is no connection, or no answer.
         """
-        wanted, timeout = _as_scopes(scopes), _seconds(timeout)
-        return _if_known("subscribe", lambda: self._opened("subscribe").subscribe(wanted, timeout), {"ok": False})
+        wanted, timeout = as_scopes(scopes), _seconds(timeout)
+        return self._opened("subscribe").scopes.subscribe(wanted, timeout)
 
     def unsubscribe(self, keys: str | Iterable[str] | None = None, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
         """Forget the scopes of these keys, or all; without any, the coarse notifications come again.
+
+        Args:
+            keys: A key, or several; `None`: all.
+            timeout: Seconds to wait for the answer.
 
         Returns:
             The acknowledgement, `{"ok": True, "keys": […]}` with the keys left; `{"ok": False}` from a platform that
@@ -199,23 +221,21 @@ class SocketIO:
         Raises:
             PryvConnectionError: there is no connection, or no answer.
         """
-        unwanted, timeout = [keys] if isinstance(keys, str) else None if keys is None else list(keys), _seconds(timeout)
-        return _if_known(
-            "unsubscribe", lambda: self._opened("unsubscribe").unsubscribe(unwanted, timeout), {"ok": False}
-        )
+        unwanted = [keys] if isinstance(keys, str) else None if keys is None else list(keys)
+        timeout = _seconds(timeout)
+        return self._opened("unsubscribe").scopes.unsubscribe(unwanted, timeout)
 
     def get_subscriptions(self, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
         """Return the scopes the platform has registered, `{"scopes": {key: {"kind", "query"}}}`.
+
+        Args:
+            timeout: Seconds to wait for the answer.
 
         Raises:
             PryvConnectionError: there is no connection, or no answer.
         """
         timeout = _seconds(timeout)
-        return _if_known(
-            "getSubscriptions",
-            lambda: self._opened("getSubscriptions").call("getSubscriptions", {}, timeout),
-            {"scopes": {}},
-        )
+        return self._opened("getSubscriptions").scopes.get(timeout)
 
     def _forget_after_fork(self) -> None:
         """Leave the session, its threads and its connection, to the process that opened it."""
@@ -244,31 +264,3 @@ def _seconds(timeout: float) -> float:
     if not 0 < timeout <= threading.TIMEOUT_MAX:
         raise ValueError("a timeout is a finite number of seconds, above 0")
     return timeout
-
-
-def _as_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return scopes by key, from that itself or from a payload of lib-js."""
-    if not isinstance(payload, Mapping):
-        raise TypeError(f"scopes is a dict, not {type(payload).__name__}")
-    if isinstance(payload.get("key"), str):
-        key, scope = payload["key"], {name: value for name, value in payload.items() if name != "key"}
-        return {key: scope}
-    inner = payload.get("scopes")
-    scopes = inner if isinstance(inner, Mapping) and not inner.keys() & {"kind", "query"} else payload
-    for key, scope in scopes.items():
-        if not isinstance(key, str) or not isinstance(scope, Mapping):
-            raise TypeError("scopes is a dict of dicts, by keys that are strings")
-    return dict(scopes)
-
-
-def _if_known(method: str, ask: Callable[[], Any], otherwise: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer to a call about scopes, or what stands for it where the platform does not know the method."""
-    try:
-        answer = ask()
-    except ApiError as error:
-        if error.id != ERRORS.INVALID_METHOD:
-            raise
-        return otherwise
-    if not isinstance(answer, dict):
-        raise PryvProtocolError(f"{method}: the answer is not an object")
-    return answer
