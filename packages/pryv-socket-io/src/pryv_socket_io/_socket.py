@@ -30,6 +30,9 @@ class SocketIO:
     platform, or close the socket. A lost connection is made anew; what changed in the meantime is not told: pull it
     when `reconnect` comes. `Connection.access_info` is fresh then.
 
+    No token is logged, at any level. For this the logger `websocket`, of websocket-client, has a filter that keeps what
+    is sent and received here out of its traces.
+
     See the API's *Call with websockets*.
 
     Names and payloads: `eventsChanged`, `streamsChanged`, `accessesChanged` (`None`), `accessUpdated` (a dict with
