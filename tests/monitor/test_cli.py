@@ -1,15 +1,21 @@
 """`pryv-monitor`, run as people and cron run it."""
 
+import contextlib
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.monitor.conftest import Subject, own, wait_for, wait_for_count
 
+from pryv.auth import AuthorizationData, FileStore
 from pryv_monitor import SQLiteMirror
 from pryv_sandbox import Sandbox
 
@@ -24,20 +30,35 @@ class Shell:
         self.environment = {**os.environ, "PRYV_API_ENDPOINT": endpoint, "HOME": str(directory)}
         self.environment.pop("PYTHONUNBUFFERED", None)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, before: str = "", stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+        """Starts the command, once the shell has done something else."""
+        command = shlex.join([sys.executable, "-m", "pryv_monitor.cli", *arguments])
         return subprocess.Popen(
-            [sys.executable, "-m", "pryv_monitor.cli", *arguments],
+            ["sh", "-c", f"{before}\nexec {command}"],
             cwd=self.directory,
             env=self.environment,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        with self.start(*arguments) as process:
+    def run(self, *arguments: str, before: str = "") -> tuple[int, str, str]:
+        with self.start(*arguments, before=before) as process:
             out, err = process.communicate(timeout=60)
         return process.returncode, out, err
+
+    def run_on_terminal(self, *arguments: str) -> str:
+        """Runs the command with standard error on a terminal; returns what is written there."""
+        terminal, its_end = os.openpty()
+        with self.start(*arguments, stderr=its_end) as process:
+            os.close(its_end)
+            written = b""
+            with contextlib.suppress(OSError):  # the other end is closed
+                while piece := os.read(terminal, 1000):
+                    written += piece
+        os.close(terminal)
+        assert process.returncode == 0
+        return written.decode()
 
 
 @pytest.fixture
@@ -60,6 +81,17 @@ def test_sync_to_a_mirror(subject: Subject, shell: Shell) -> None:
     assert status["counts"]["events"] == 5
     assert status["lag"] < 60
     assert not status["readingWholeScope"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+def test_progress_on_a_terminal(subject: Subject, shell: Shell) -> None:
+    subject.add(50)
+    shown = shell.run_on_terminal("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    progress, summary = shown.split("\r\x1b[K")
+    assert re.fullmatch(r"(\r\d+ changes)+", progress)
+    assert re.fullmatch(r"50 events, 0 deletions, streams in \d+\.\d s\r\n", summary)
+    subject.add(50)
+    assert shell.run_on_terminal("sync", "--mirror", "copy.db", "--scope", SCOPE, "--quiet") == ""
 
 
 def test_sync_in_full(subject: Subject, shell: Shell) -> None:
@@ -87,6 +119,8 @@ def test_sync_to_lines(subject: Subject, shell: Shell) -> None:
     assert json.loads(shell.run(*arguments)[1])["kind"] == "eventDelete"
     status = json.loads(shell.run("status", "anchor")[1])
     assert status["kind"] == "anchor"
+    assert abs(datetime.fromisoformat(status["lastPass"]).timestamp() - time.time()) < 60
+    assert -5 < status["lag"] < 60
     assert str(subject.connection.token) not in (shell.directory / "anchor").read_text()
 
 
@@ -108,21 +142,83 @@ def test_bad_usage(arguments: tuple[str, ...], shell: Shell) -> None:
     assert shell.run(*arguments)[0] == 2
 
 
-def test_exit_codes(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:
+def test_a_platform_out_of_reach(sandbox: Sandbox, shell: Shell) -> None:
     sync = ("sync", "--mirror", "copy.db", "--error-tolerance", "0")
     with sandbox.faults.refuse():
         assert shell.run(*sync)[0] == 69
-    with SQLiteMirror(shell.directory / "copy.db").lock():
-        code, _, err = shell.run(*sync)
-    assert code == 75
-    assert "another" in err
-    assert shell.run("status", "missing")[0] == 1
+    sandbox.faults.status(503, times=3, path="/streams")
+    assert shell.run(*sync)[0] == 75
+    assert shell.run(*sync)[0] == 0
+
+
+def test_a_token_that_is_refused(subject: Subject, shell: Shell) -> None:
     token = str(subject.connection.token)
     shell.environment["PRYV_API_ENDPOINT"] = subject.connection.api_endpoint.replace(token, token[::-1])
-    code, out, err = shell.run(*sync)
+    code, out, err = shell.run("sync", "--mirror", "copy.db")
     assert code == 77
     assert token[::-1] not in out + err
     assert len(err.splitlines()) == 1
+
+
+def test_another_that_uses_the_file(shell: Shell) -> None:
+    with SQLiteMirror(shell.directory / "copy.db").lock():
+        code, _, err = shell.run("sync", "--mirror", "copy.db")
+    assert code == 75
+    assert "another" in err
+
+
+def test_two_at_once_take_turns(subject: Subject, shell: Shell) -> None:
+    subject.add(200)
+    arguments = ("sync", "--mirror", "copy.db", "--scope", SCOPE, "--wait", "60")
+    with shell.start(*arguments) as one, shell.start(*arguments) as other:
+        said = [process.communicate(timeout=60)[1] for process in (one, other)]
+    assert (one.returncode, other.returncode) == (0, 0)
+    assert sorted(text.split(" events")[0] for text in said) == ["0", "200"]
+    subject.assert_mirrored(SQLiteMirror(shell.directory / "copy.db"), json.loads(SCOPE))
+
+
+@pytest.mark.parametrize(
+    ("target", "limit"),
+    [(("--mirror", "copy.db"), "ulimit -f 500"), (("--anchor", "anchor", "--jsonl"), "ulimit -f 0")],
+)
+def test_a_full_disk(target: tuple[str, ...], limit: str, subject: Subject, shell: Shell) -> None:
+    subject.add(1500)
+    arguments = ("sync", *target, "--scope", SCOPE)
+    code, _, err = shell.run(*arguments, before=limit)
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    code, _, err = shell.run(*arguments)
+    assert code == 0
+    assert err.startswith("1,500 events")
+    if "--mirror" in target:
+        subject.assert_mirrored(SQLiteMirror(shell.directory / "copy.db"), json.loads(SCOPE))
+
+
+def test_files_that_cannot_be_used(shell: Shell) -> None:
+    assert shell.run("status", "missing")[0] == 1
+    assert shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)[0] == 0
+    code, _, err = shell.run("sync", "--mirror", "copy.db")
+    assert code == 1
+    assert "another account or scope" in err
+    (shell.directory / "anchor").write_text("{}")
+    for command in (("status", "anchor"), ("sync", "--anchor", "anchor", "--jsonl")):
+        code, _, err = shell.run(*command)
+        assert code == 1
+        assert "damaged" in err
+
+
+def test_credentials(subject: Subject, shell: Shell) -> None:
+    endpoint = shell.environment.pop("PRYV_API_ENDPOINT")
+    sync = ("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    assert shell.run(*sync)[0] == 2
+    assert shell.run(*sync, "--endpoint", endpoint)[0] == 0
+    shell.environment |= {
+        "XDG_CONFIG_HOME": str(shell.directory),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+    }
+    store = FileStore(shell.directory / "pryv")
+    store.save("command-line", AuthorizationData(apiEndpoint=endpoint, username=subject.connection.username()))
+    assert shell.run(*sync)[0] == 0
 
 
 def test_a_reader_that_goes_away_commits_nothing(subject: Subject, shell: Shell) -> None:
@@ -153,6 +249,17 @@ def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subj
     subject.assert_mirrored(mirror)
 
 
+def test_termination_ends_a_watch_in_the_middle_of_a_pass(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:
+    subject.add(5)
+    sandbox.faults.stall(path="/events")
+    with shell.start("watch", "--mirror", "copy.db", "--every", "60") as process:
+        wait_for(lambda: not sandbox.faults._armed)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    assert SQLiteMirror(shell.directory / "copy.db").load() is None
+
+
 @pytest.mark.parametrize("how", [("--every", "0.1"), ()])
 def test_watch_follows_until_terminated(how: tuple[str, ...], subject: Subject, shell: Shell) -> None:
     mirror = SQLiteMirror(shell.directory / "copy.db")
@@ -166,3 +273,15 @@ def test_watch_follows_until_terminated(how: tuple[str, ...], subject: Subject, 
         _, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in err
+
+
+def test_watch_writes_lines(subject: Subject, shell: Shell) -> None:
+    with shell.start("watch", "--anchor", "anchor", "--jsonl", "--scope", SCOPE, "--quiet") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["kind"] == "streams"
+        for _ in range(3):
+            (event,) = subject.add(1)
+            assert json.loads(process.stdout.readline()) == {"kind": "event", "data": event}
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
