@@ -182,6 +182,22 @@ def test_nothing_is_told_after_a_webhook_or_its_access_is_deleted(
     assert receiver.next() == ("/third", [None])
 
 
+def test_a_call_that_failed_is_not_repeated_after_its_webhook_is_deleted(
+    owner: Caller, app: Caller, receiver: Receiver
+) -> None:
+    first = add_webhook(app, receiver.url + "/first", minIntervalMs=500)
+    receiver.statuses.put(500)
+    owner.add_event("diary")
+    assert receiver.next() == ("/first", [None])
+    while run_count(app, first) < 1:
+        pass
+    app.delete(f"webhooks/{first}")
+    add_webhook(app, receiver.url + "/second", minIntervalMs=1000)
+    for _ in range(2):  # the second one is told a second later
+        owner.add_event("diary")
+        assert receiver.next() == ("/second", [None])
+
+
 def test_who_may_have_one(owner: Caller, app: Caller) -> None:
     webhook_id = add_webhook(app, "http://127.0.0.1:9/hook", minIntervalMs=5000)
     owner.post("webhooks", {"url": "http://127.0.0.1:9/hook"}, expect=403)
