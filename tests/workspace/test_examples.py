@@ -152,6 +152,12 @@ def test_the_table_names_every_example() -> None:
     assert commands == {*ENDING, *FOLLOWING, "terminal_login", *folders}
 
 
+@pytest.mark.parametrize("document", sorted(EXAMPLES.rglob("*.md")), ids=lambda file: str(file.relative_to(EXAMPLES)))
+def test_links_lead_to_files(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
 # ---- each of them
 
 
