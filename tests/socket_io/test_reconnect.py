@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
@@ -221,6 +222,35 @@ def test_a_restart_of_the_platform() -> None:
             heard.wait("reconnect")
             connection.post("streams", {"id": "diary", "name": "Diary"})
             heard.wait("streamsChanged")
+
+
+class Moody(requests.Session):
+    """A session that fails when it is asked for its settings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = 0
+
+    def get_adapter(self, url: str) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise ZeroDivisionError
+        return super().get_adapter(url)
+
+
+def test_attempts_go_on_whatever_a_session_raises(relayed: Connection, relay: Relay) -> None:
+    with (
+        Moody() as session,
+        Connection(relayed.api_endpoint, session=session) as connection,
+        SocketIO(connection, reconnect=QUICK) as sio,
+    ):
+        heard = Heard(sio)
+        session.failures = 3  # two attempts, and the refreshed access info
+        relay.cut()
+        assert heard.wait("reconnect") == [4]
+        session.failures = 1
+        relay.cut()
+        heard.wait("reconnect", 2)
 
 
 def test_it_gives_up_after_the_attempts_allowed(relayed: Connection, relay: Relay) -> None:

@@ -172,11 +172,11 @@ class Session:
             try:
                 self._connect(self._timeout)
                 refusals = self.scopes.restore(self._timeout)
-            except PryvError as failure:
-                error = failure
+            except Exception as failure:  # noqa: BLE001  (a session given may raise anything)
+                error = failure if isinstance(failure, PryvError) else _odd(failure)
                 self._disconnect()
-                _log.debug("attempt %d to reconnect failed: %s", attempt, failure)
-                if not failure.retryable:
+                _log.debug("attempt %d to reconnect failed: %s", attempt, error)
+                if not error.retryable:
                     break
             else:
                 for refusal in refusals:
@@ -189,8 +189,8 @@ class Session:
         if notification.name == "reconnect" or self._is_own_update(notification):
             try:
                 self._get_access_info(_REFRESH_TIMEOUT, force_refresh=True)
-            except (PryvError, OSError) as error:
-                _log.debug("the access info could not be refreshed: %s", error)
+            except Exception as error:  # noqa: BLE001  (delivery goes on)
+                _log.debug("the access info could not be refreshed: %s", type(error).__name__)
 
     def _is_own_update(self, notification: Notification) -> bool:
         if notification.name != "accessUpdated":
@@ -203,6 +203,10 @@ class Session:
 
 def _closed_while_opening() -> PryvConnectionError:
     return PryvConnectionError("socket: closed while it was opening", sent=False)
+
+
+def _odd(failure: Exception) -> PryvConnectionError:
+    return PryvConnectionError(f"socket: no connection: {type(failure).__name__}", sent=False)
 
 
 def _base(access_id: str) -> str:
