@@ -88,7 +88,7 @@ build:
 release-check *params: build
     python tools/release_check.py "$@"
 
-# Prove a tagged version and upload it, with the credentials in TWINE_USERNAME and TWINE_PASSWORD (twine's parameters)
+# Prove a tagged version and upload it: TWINE_USERNAME and TWINE_PASSWORD are the credentials, parameters go to twine
 publish *params: _publishable release-check
     python tools/publish.py "$@"
 
@@ -105,7 +105,12 @@ test-oldest *params:
 
 # Run all tests of what is committed with another Python (its name or path)
 test-python python *params:
-    clone=$(mktemp -d) && trap 'rm -rf "$clone"' EXIT && git clone --quiet . "$clone" && "$1" "$clone/dev" test all "${@:2}"
+    #!/usr/bin/env bash
+    set -euo pipefail
+    clone=$(mktemp -d)
+    trap 'rm -rf "$clone"' EXIT
+    git clone --quiet . "$clone"
+    "$1" "$clone/dev" test all "${@:2}"
 
 # Remove what was built, measured and cached (`.venv` stays)
 clean:
