@@ -40,7 +40,7 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_type_aliases = {
-    name: name for name in ("CallLike", "Data", "DestinationT", "Timeout")
+    name: name for name in ("CallLike", "CallTimeout", "Data", "DestinationT", "Timeout")
 }
 maximum_signature_line_length = 80
 napoleon_use_ivar = True
@@ -64,7 +64,7 @@ html_copy_source = False
 
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 _ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
-_CONNECTION_S = re.compile(r" \| [\w.~]*DefaultTimeout = the connection's")
+_CALL_S = re.compile(r"CallTimeout = the connection's")
 _log = logging.getLogger(__name__)
 
 
@@ -105,7 +105,7 @@ def shorten_signature(
 ) -> tuple[str | None, str | None]:
     """Name types by their aliases, and the default that stands for another limit."""
     if signature is not None:
-        signature = _CONNECTION_S.sub(" = DEFAULT", _ALIAS.sub(r"\1", signature))
+        signature = _CALL_S.sub("Timeout = DEFAULT", _ALIAS.sub(r"\1", signature))
     return signature, returned
 
 

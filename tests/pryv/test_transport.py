@@ -28,7 +28,7 @@ from pryv import (
     PryvTlsError,
     Service,
 )
-from pryv._transport.http import DEFAULT_TIMEOUT
+from pryv._transport.timeouts import DEFAULT_TIMEOUT
 from pryv._transport.urls import moved
 
 if TYPE_CHECKING:

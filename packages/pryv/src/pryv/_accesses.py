@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pryv._transport.account import DefaultTimeout
-from pryv._transport.http import Timeout
+from pryv._transport.timeouts import CallTimeout
 from pryv.errors import InvalidAccessTokenError, PryvProtocolError, StaleAccessIdError, UnknownResourceError
 from pryv.utils import parse_access_ref, serialize_access_ref
 
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from pryv.connection import Connection
 
 
-def revoke(connection: Connection, using: Connection, timeout: Timeout | DefaultTimeout) -> dict[str, Any] | None:
+def revoke(connection: Connection, using: Connection, timeout: CallTimeout) -> dict[str, Any] | None:
     """Delete the access of `connection` with a call of `using`; return `None` if it is deleted already."""
     try:
         access_id = connection.access_info(timeout=timeout).get("id")
@@ -31,7 +30,7 @@ def revoke(connection: Connection, using: Connection, timeout: Timeout | Default
         return None
 
 
-def _delete(using: Connection, access_id: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+def _delete(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
     """Delete an access, of which the id known may be that of an older version."""
     try:
         return _deleted(using, access_id, timeout)
@@ -42,6 +41,6 @@ def _delete(using: Connection, access_id: str, timeout: Timeout | DefaultTimeout
     return _deleted(using, serialize_access_ref(parse_access_ref(access_id).base, serial), timeout)
 
 
-def _deleted(using: Connection, access_id: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+def _deleted(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
     result: dict[str, Any] = using.api_one("accesses.delete", {"id": access_id}, timeout=timeout)
     return result

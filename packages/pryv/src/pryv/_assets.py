@@ -7,8 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from pryv._transport import json
-from pryv._transport.account import DEFAULT, DefaultTimeout
-from pryv._transport.http import Timeout
+from pryv._transport.timeouts import DEFAULT, CallTimeout
 
 
 class ServiceAssets:
@@ -17,9 +16,7 @@ class ServiceAssets:
     Made by `Service.assets`.
     """
 
-    def __init__(
-        self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str, Timeout | DefaultTimeout], bytes]
-    ) -> None:
+    def __init__(self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str, CallTimeout], bytes]) -> None:
         self._definitions = definitions
         self._base_url = str(definitions.get("baseUrl") or url)
         self._fetch = fetch
@@ -60,7 +57,7 @@ class ServiceAssets:
         """
         return urljoin(self._base_url, url)
 
-    def login_button_html(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
+    def login_button_html(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
 
         Args:
@@ -80,7 +77,7 @@ class ServiceAssets:
         """
         return self.get_url("lib-js:buttonSignIn:css")
 
-    def login_button_messages(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+    def login_button_messages(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Fetch and return the texts of the sign-in button, by their name and language.
 
         Args:

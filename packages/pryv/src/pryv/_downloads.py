@@ -12,10 +12,10 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, TypeVar
 
-from pryv._transport.account import Account, DefaultTimeout
+from pryv._transport.account import Account
 from pryv._transport.answers import error_of
-from pryv._transport.http import Timeout
 from pryv._transport.redact import redact
+from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, IntegrityError, UnknownResourceError
 
@@ -31,7 +31,7 @@ def download(
     event_id: str,
     attachment: Mapping[str, Any] | str,
     destination: DestinationT | None,
-    timeout: Timeout | DefaultTimeout,
+    timeout: CallTimeout,
 ) -> DestinationT | bytes:
     """Download an attachment; see `Connection.download_attachment`."""
     event_path = f"events/{path_segment(event_id)}"
@@ -47,9 +47,7 @@ def download(
     return destination
 
 
-def _announced(
-    account: Account, event_path: str, attachment_id: str, timeout: Timeout | DefaultTimeout
-) -> Mapping[str, Any]:
+def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
     """Return what an event tells of one of its attachments."""
     body, _ = account.call("GET", event_path, safe=True, timeout=timeout)
     event = body.get("event")
@@ -61,9 +59,7 @@ def _announced(
     raise UnknownResourceError("the event has no such attachment", id=ERRORS.UNKNOWN_RESOURCE, method=label)
 
 
-def _fetch(
-    account: Account, path: str, announced: Mapping[str, Any], file: BinaryIO, timeout: Timeout | DefaultTimeout
-) -> None:
+def _fetch(account: Account, path: str, announced: Mapping[str, Any], file: BinaryIO, timeout: CallTimeout) -> None:
     label = redact(f"GET {path}", account.token)
     check = _Check(announced, label)
     answer = account.send("GET", path, headers={"Accept": "*/*"}, safe=True, stream=True, timeout=timeout)

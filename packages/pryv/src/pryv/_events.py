@@ -9,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from pryv._transport.account import DEFAULT, Account, DefaultTimeout
+from pryv._transport.account import Account
 from pryv._transport.answers import error_of
-from pryv._transport.http import Timeout
 from pryv._transport.members import MalformedError, Members
+from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvStreamError
 from pryv.types import Event, Meta
@@ -60,9 +60,7 @@ class EventStream(Iterator[Event]):
         meta: The answer's `meta`, `None` until the last event was yielded.
     """
 
-    def __init__(
-        self, account: Account, params: Mapping[str, Any] | None, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> None:
+    def __init__(self, account: Account, params: Mapping[str, Any] | None, timeout: CallTimeout = DEFAULT) -> None:
         if not isinstance(params, (Mapping, type(None))):
             raise TypeError(f"params is a dict, not {type(params).__name__}")
         self._account = account

@@ -12,8 +12,9 @@ from typing import Any
 
 from pryv._batch import ChunkTooLargeError
 from pryv._transport import json
-from pryv._transport.account import Account, DefaultTimeout
-from pryv._transport.http import Answer, Timeout
+from pryv._transport.account import Account
+from pryv._transport.http import Answer
+from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, ApiError
 
@@ -39,7 +40,7 @@ def creates_with_id(method: str, params: Any) -> bool:
 
 
 def post_batch(
-    account: Account, calls: Sequence[Any], timeout: Timeout | DefaultTimeout, max_bytes: float = math.inf
+    account: Account, calls: Sequence[Any], timeout: CallTimeout, max_bytes: float = math.inf
 ) -> dict[str, Any]:
     """Send a batch, again if it is safe and need be, and return the answer's body.
 
@@ -60,7 +61,7 @@ def post_batch(
     return batch
 
 
-def post_event(account: Account, event: Mapping[str, Any], timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+def post_event(account: Account, event: Mapping[str, Any], timeout: CallTimeout) -> dict[str, Any]:
     """Create an event that carries its own id and return the answer's body.
 
     Raises:
@@ -77,7 +78,7 @@ def created(
     account: Account,
     answer: Answer,
     event: Mapping[str, Any],
-    timeout: Timeout | DefaultTimeout,
+    timeout: CallTimeout,
     file_size: int | None = None,
 ) -> dict[str, Any]:
     """Return the result of an `events.create`, reading the event back if an earlier sending has created it.
@@ -99,9 +100,7 @@ def created(
         return found
 
 
-def _settle(
-    account: Account, calls: Sequence[Any], results: list[dict[str, Any]], timeout: Timeout | DefaultTimeout
-) -> None:
+def _settle(account: Account, calls: Sequence[Any], results: list[dict[str, Any]], timeout: CallTimeout) -> None:
     """Put the events that an earlier sending has created in place of the errors that their ids are taken."""
     taken = [
         index
@@ -124,7 +123,7 @@ def _is_taken(result: Any) -> bool:
 
 
 def _found(
-    account: Account, event: Mapping[str, Any], timeout: Timeout | DefaultTimeout, file_size: int | None = None
+    account: Account, event: Mapping[str, Any], timeout: CallTimeout, file_size: int | None = None
 ) -> dict[str, Any] | None:
     """Return the answer that holds the event if it is on the platform as it was sent."""
     try:

@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from pryv._transport.account import Account, DefaultTimeout
-from pryv._transport.http import Timeout
+from pryv._transport.account import Account
 from pryv._transport.redact import redact
+from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment, query_pairs
 from pryv.errors import PryvProtocolError
 
@@ -114,13 +114,13 @@ def _blocks_of(points: Any) -> Iterator[list[Any]]:
             yield block
 
 
-def add_points(account: Account, event_id: str, series: Series, timeout: Timeout | DefaultTimeout) -> int:
+def add_points(account: Account, event_id: str, series: Series, timeout: CallTimeout) -> int:
     """Add points to one series; see `Connection.add_points_to_hf_event`."""
     bodies = ((_flat_json(series, points), count) for points, count in _packed(_encoded_rows(series)))
     return _post_all(account, f"events/{path_segment(event_id)}/series", bodies, timeout)
 
 
-def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: Timeout | DefaultTimeout) -> int:
+def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: CallTimeout) -> int:
     """Add points to several series; see `Connection.add_points_batch`."""
     if not isinstance(series_by_event, Mapping) or not all(
         isinstance(event_id, str) and isinstance(series, Series) for event_id, series in series_by_event.items()
@@ -140,7 +140,7 @@ def get_points(
     event_id: str,
     from_delta_time: float | None,
     to_delta_time: float | None,
-    timeout: Timeout | DefaultTimeout,
+    timeout: CallTimeout,
 ) -> Series:
     """Read points of a series; see `Connection.get_hf_points`."""
     path = f"events/{path_segment(event_id)}/series"
@@ -154,9 +154,7 @@ def get_points(
     raise PryvProtocolError(f"{redact(f'GET {path}', account.token)}: the answer is not a series")
 
 
-def _post_all(
-    account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: Timeout | DefaultTimeout
-) -> int:
+def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: CallTimeout) -> int:
     label = redact(f"POST {path}", account.token)
     sent = 0
     try:

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 
 from pryv import _resend
 from pryv._transport import json
-from pryv._transport.account import Account, DefaultTimeout
-from pryv._transport.http import Answer, Timeout
+from pryv._transport.account import Account
+from pryv._transport.http import Answer
 from pryv._transport.multipart import Bytes, Multipart, Source, SourceError, opened
 from pryv._transport.redact import redact
+from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
 
 Path = str | os.PathLike[str]
@@ -19,7 +20,7 @@ Data = Bytes | BinaryIO
 
 
 def create_event_with_path(
-    account: Account, event: Mapping[str, Any], path: Path, timeout: Timeout | DefaultTimeout
+    account: Account, event: Mapping[str, Any], path: Path, timeout: CallTimeout
 ) -> dict[str, Any]:
     """Create an event with the file at a path; see `Connection.create_event_with_file`."""
     place = os.fsdecode(path)
@@ -27,7 +28,7 @@ def create_event_with_path(
 
 
 def create_event_with_data(
-    account: Account, event: Mapping[str, Any], data: Data, filename: str, timeout: Timeout | DefaultTimeout
+    account: Account, event: Mapping[str, Any], data: Data, filename: str, timeout: CallTimeout
 ) -> dict[str, Any]:
     """Create an event with a file at hand; see `Connection.create_event_with_file_from_buffer`."""
     if isinstance(data, (str, os.PathLike)):
@@ -36,7 +37,7 @@ def create_event_with_data(
 
 
 def add_attachment(
-    account: Account, event_id: str, source: Path | Data, filename: str | None, timeout: Timeout | DefaultTimeout
+    account: Account, event_id: str, source: Path | Data, filename: str | None, timeout: CallTimeout
 ) -> dict[str, Any]:
     """Attach a file to an event; see `Connection.add_attachment`."""
     path = f"events/{path_segment(event_id)}"
@@ -49,7 +50,7 @@ def add_attachment(
 
 
 def _create_event(
-    account: Account, event: Mapping[str, Any], source: str | Data, filename: str, timeout: Timeout | DefaultTimeout
+    account: Account, event: Mapping[str, Any], source: str | Data, filename: str, timeout: CallTimeout
 ) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a dict, not {type(event).__name__}")
@@ -73,7 +74,7 @@ def _upload(
     fields: Mapping[str, bytes],
     filename: str,
     file: Source,
-    timeout: Timeout | DefaultTimeout,
+    timeout: CallTimeout,
     *,
     safe: bool = False,
 ) -> Answer:

@@ -18,10 +18,11 @@ from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
-from pryv._transport.account import DEFAULT, Account, DefaultTimeout
-from pryv._transport.http import DEFAULT_TIMEOUT, Http, Timeout
+from pryv._transport.account import Account
+from pryv._transport.http import Http
 from pryv._transport.redact import redact_data
 from pryv._transport.retry import RetryPolicy
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
 from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_path
 from pryv.errors import MissingAddonError, PryvError, PryvProtocolError, api_error
@@ -136,7 +137,7 @@ class Connection:
             )
         return self._service
 
-    def username(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str:
+    def username(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
 
         See the API's *Get current access info*.
@@ -152,7 +153,7 @@ class Connection:
             raise PryvProtocolError("GET access-info: the answer names no user")
         return user["username"]
 
-    def access_info(self, force_refresh: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessInfo:
+    def access_info(self, force_refresh: bool = False, *, timeout: CallTimeout = DEFAULT) -> AccessInfo:
         """Return this connection's access: its name, type, permissions, user.
 
         See the API's *Get current access info*.
@@ -174,7 +175,7 @@ class Connection:
         calls: Iterable[CallLike],
         progress: Progress | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> list[Result]:
         """Send calls as batches and return one result a call, in order.
 
@@ -198,9 +199,7 @@ class Connection:
         """
         return run_batch(self._chunk_sender(timeout), calls, self._chunk_size, progress)
 
-    def iter_api(
-        self, calls: Iterable[CallLike], *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> Iterator[tuple[Call, Result]]:
+    def iter_api(self, calls: Iterable[CallLike], *, timeout: CallTimeout = DEFAULT) -> Iterator[tuple[Call, Result]]:
         """Do as `api`, lazily: yield each call beside its result, with no more than one chunk in memory.
 
         See the API's *Call batch*.
@@ -223,7 +222,7 @@ class Connection:
         params: Any = None,
         expected_key: str | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> Any:
         """Send one call and return its result, or what the result holds under `expected_key`.
 
@@ -250,12 +249,12 @@ class Connection:
             raise PryvProtocolError(f"{method}: the result has no {expected_key!r}")
         return result[expected_key]
 
-    def _chunk_sender(self, timeout: Timeout | DefaultTimeout) -> SendChunk:
+    def _chunk_sender(self, timeout: CallTimeout) -> SendChunk:
         account, limit = self._account, _resend.MAX_CHUNK
         return lambda chunk: _resend.post_batch(account, chunk, timeout, limit).get("results", ())
 
     def get(
-        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> dict[str, Any]:
         """GET a path below the endpoint and return the decoded body.
 
@@ -275,7 +274,7 @@ class Connection:
         body, _ = self._account.call("GET", relative_path(path), query=query_pairs(params), safe=True, timeout=timeout)
         return body
 
-    def post(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+    def post(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """POST data as JSON to a path below the endpoint and return the decoded body.
 
         See the API's *Call with HTTP*.
@@ -299,7 +298,7 @@ class Connection:
         body, _ = self._account.call("POST", path, data={} if data is None else data, timeout=timeout)
         return body
 
-    def put(self, path: str, data: Any = None, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+    def put(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """PUT data as JSON to a path below the endpoint and return the decoded body.
 
         See the API's *Call with HTTP*.
@@ -319,7 +318,7 @@ class Connection:
         return body
 
     def delete(
-        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+        self, path: str, params: Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> dict[str, Any]:
         """DELETE a path below the endpoint and return the decoded body.
 
@@ -340,7 +339,7 @@ class Connection:
         return body
 
     def iter_events(
-        self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
+        self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> EventStream:
         """Return an iterator over events, and then deletions if asked for, that yields them as they arrive.
 
@@ -369,7 +368,7 @@ class Connection:
         params: EventsParams | Mapping[str, Any] | None,
         for_each_event: Callable[[Event], object],
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> StreamedEvents:
         """Call `for_each_event` with each event, and each deletion if asked for, as they arrive: see `iter_events`.
 
@@ -402,7 +401,7 @@ class Connection:
         event: Mapping[str, Any],
         path: str | os.PathLike[str],
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any]:
         """Create an event with a file attached, read from disk as it is sent.
 
@@ -433,7 +432,7 @@ class Connection:
         data: Data,
         filename: str,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any]:
         """Do as `create_event_with_file`, with a file that is at hand.
 
@@ -464,7 +463,7 @@ class Connection:
         source: str | os.PathLike[str] | Data,
         filename: str | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any]:
         """Attach a file to an event, read as it is sent.
 
@@ -488,9 +487,7 @@ class Connection:
         """
         return add_attachment(self._account, event_id, source, filename, timeout)
 
-    def delete_attachment(
-        self, event_id: str, file_id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> dict[str, Any]:
+    def delete_attachment(self, event_id: str, file_id: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Delete a file attached to an event, and return the answer, with `event`.
 
         See the API's *Delete attachment*.
@@ -516,7 +513,7 @@ class Connection:
         attachment: Attachment | Mapping[str, Any] | str,
         destination: None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> bytes: ...
 
     @overload
@@ -526,7 +523,7 @@ class Connection:
         attachment: Attachment | Mapping[str, Any] | str,
         destination: DestinationT,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> DestinationT: ...
 
     def download_attachment(
@@ -535,7 +532,7 @@ class Connection:
         attachment: Attachment | Mapping[str, Any] | str,
         destination: DestinationT | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> DestinationT | bytes:
         """Download a file attached to an event, and check its size and checksum.
 
@@ -567,7 +564,7 @@ class Connection:
         fields: Iterable[str],
         points: Iterable[Sequence[Any]],
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> int:
         """Add points to a high-frequency series, in as many requests as their size asks for.
 
@@ -591,9 +588,7 @@ class Connection:
         """
         return add_points(self._account, event_id, Series(fields, points), timeout)
 
-    def add_points_batch(
-        self, series_by_event: Mapping[str, Series], *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> int:
+    def add_points_batch(self, series_by_event: Mapping[str, Series], *, timeout: CallTimeout = DEFAULT) -> int:
         """Add points to several high-frequency series at once: see `add_points_to_hf_event`.
 
         See the API's *Add HF series batch*.
@@ -620,7 +615,7 @@ class Connection:
         *,
         from_delta_time: float | None = None,
         to_delta_time: float | None = None,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> Series:
         """Read the points of a high-frequency series.
 
@@ -646,7 +641,7 @@ class Connection:
         values: Iterable[Any],
         base_query: EventsParams | Mapping[str, Any] | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> dict[Any, Event]:
         """Return the latest event for each of the values that events have at a place in their content.
 
@@ -671,9 +666,7 @@ class Connection:
         """
         return latest_by_content(lambda query: self.iter_events(query, timeout=timeout), path, values, base_query)
 
-    def update_access(
-        self, id: str, changes: Mapping[str, Any], *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> Access:
+    def update_access(self, id: str, changes: Mapping[str, Any], *, timeout: CallTimeout = DEFAULT) -> Access:
         """Change an access and return it; its id has a new serial afterwards.
 
         See the API's *Update access*.
@@ -692,7 +685,7 @@ class Connection:
         access: Access = self.api_one("accesses.update", {"id": id, "update": dict(changes)}, "access", timeout=timeout)
         return access
 
-    def get_access_with_history(self, id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> AccessWithHistory:
+    def get_access_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
         """Return an access (or one version of it) with its `history`, the oldest version first.
 
         See the API's *Get one access*.
@@ -715,7 +708,7 @@ class Connection:
         throw_on_fail: bool = True,
         using: Connection | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any] | None:
         """Delete this connection's access, which ends the connection.
 

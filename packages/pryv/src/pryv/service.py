@@ -15,10 +15,11 @@ import requests
 from pryv._assets import ServiceAssets
 from pryv._service_info import ServiceInfo
 from pryv._transport import json
-from pryv._transport.account import DEFAULT, Account, DefaultTimeout
+from pryv._transport.account import Account
 from pryv._transport.answers import MAX_REDIRECTS, follow, result_of
-from pryv._transport.http import DEFAULT_TIMEOUT, Answer, Http, Request, Timeout, checked_timeout
+from pryv._transport.http import Answer, Http, Request
 from pryv._transport.retry import RetryPolicy
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout, checked_timeout, limit_of
 from pryv._transport.urls import host_of, path_segment, resolved
 from pryv.connection import Connection
 from pryv.errors import (
@@ -104,7 +105,7 @@ class Service:
         """Close the network connections kept open, those of other threads too; a later call opens new ones."""
         self._http.close()
 
-    def info(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceInfo:
+    def info(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceInfo:
         """Return the platform's service info, with the customizations.
 
         See the API's *Service info*.
@@ -143,7 +144,7 @@ class Service:
             raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
         self._info = ServiceInfo.from_wire({key: value for key, value in service_info.items() if key != "meta"})
 
-    def supports_hf(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
+    def supports_hf(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Tell whether the platform keeps high-frequency series.
 
         See the API's *Service info*.
@@ -156,7 +157,7 @@ class Service:
         """
         return self.info(timeout=timeout).features.get("noHF") is not True
 
-    def supports_content_queries(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
+    def supports_content_queries(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Tell whether `events.get` takes conditions on `content` and `clientData`.
 
         See the API's *Service info*.
@@ -169,7 +170,7 @@ class Service:
         """
         return self.info(timeout=timeout).features.get("contentQueries") is True
 
-    def is_dns_less(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
+    def is_dns_less(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Tell whether usernames are part of the path of API endpoints, not of their host name.
 
         See the API's *Service info*.
@@ -182,7 +183,7 @@ class Service:
         """
         return "{username}" not in urlsplit(self.info(timeout=timeout).api).netloc
 
-    def assets(self, force_fetch: bool = False, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> ServiceAssets | None:
+    def assets(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceAssets | None:
         """Return the platform's assets, or `None` if it has none.
 
         See the API's *Service info* (`assets`).
@@ -201,9 +202,7 @@ class Service:
             self._assets = ServiceAssets(self._get(url, "GET assets", timeout), url, self._fetch)
         return self._assets
 
-    def api_endpoint_for(
-        self, username: str, token: str | None = None, *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> str:
+    def api_endpoint_for(self, username: str, token: str | None = None, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the API endpoint of a user's account, with the token in it if one is given.
 
         See the API's *API endpoint*.
@@ -250,7 +249,7 @@ class Service:
         app_id: str,
         origin: str | None = None,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> Connection:
         """Log a user in and return the connection, with a personal token that expires. For trusted apps only.
 
@@ -283,7 +282,7 @@ class Service:
             )
         return self._logged_in(username, body, "auth.login")
 
-    def mfa_challenge(self, username: str, mfa_token: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> None:
+    def mfa_challenge(self, username: str, mfa_token: str, *, timeout: CallTimeout = DEFAULT) -> None:
         """Ask the platform to send the second factor's code again.
 
         See the API's *Trigger MFA challenge*.
@@ -300,9 +299,7 @@ class Service:
         _require(username=username, mfa_token=mfa_token)
         self._post_mfa(username, "challenge", mfa_token, {}, timeout)
 
-    def mfa_verify(
-        self, username: str, mfa_token: str, code: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> Connection:
+    def mfa_verify(self, username: str, mfa_token: str, code: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Finish a login with the second factor's code, and return the connection.
 
         See the API's *Verify MFA challenge*.
@@ -321,7 +318,7 @@ class Service:
         body = self._post_mfa(username, "verify", mfa_token, {"code": code}, timeout)
         return self._logged_in(username, body, "mfa.verify")
 
-    def user_exists(self, username: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> bool:
+    def user_exists(self, username: str, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Tell whether a username is taken.
 
         See the system API's *Get core*.
@@ -342,7 +339,7 @@ class Service:
             return False
         return True
 
-    def user_id_for_email(self, email: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> str | None:
+    def user_id_for_email(self, email: str, *, timeout: CallTimeout = DEFAULT) -> str | None:
         """Return the username that an e-mail address belongs to, `None` if it belongs to none.
 
         See the system API's *Get username from email*.
@@ -367,7 +364,7 @@ class Service:
             return None
         return body.get("uid") or body.get("username")
 
-    def available_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+    def available_hostings(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Return the places accounts can be hosted at, as the tree of regions, zones and hostings.
 
         See the system API's *Get hostings*.
@@ -380,7 +377,7 @@ class Service:
         """
         return self._get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)
 
-    def flat_hostings(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> list[Hosting]:
+    def flat_hostings(self, *, timeout: CallTimeout = DEFAULT) -> list[Hosting]:
         """Return the places accounts can be hosted at, as a list.
 
         See the system API's *Get hostings*.
@@ -420,7 +417,7 @@ class Service:
         language: str = "en",
         invitation_token: str = "enjoy",
         referer: str | None = None,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> UserCreated:
         """Register an account.
 
@@ -463,9 +460,7 @@ class Service:
         endpoint = body.get("apiEndpoint") or self.build_api_endpoint(info, username)
         return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
 
-    def request_password_reset(
-        self, username: str, app_id: str, *, timeout: Timeout | DefaultTimeout = DEFAULT
-    ) -> None:
+    def request_password_reset(self, username: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> None:
         """Have the platform send the user an e-mail with a reset token. For trusted apps only.
 
         Args:
@@ -489,7 +484,7 @@ class Service:
         reset_token: str,
         app_id: str,
         *,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> None:
         """Set a new password with the token from the reset e-mail. For trusted apps only.
 
@@ -510,7 +505,7 @@ class Service:
         result_of(answer, "account.resetPassword", new_password, reset_token)
 
     def start_access_request(
-        self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: Timeout | DefaultTimeout = DEFAULT
+        self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: CallTimeout = DEFAULT
     ) -> AccessRequest:
         """Ask for access to an account, whose user is to answer on the page `auth_url`.
 
@@ -539,7 +534,7 @@ class Service:
             raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number")
         return AccessRequest(body["key"], str(url), body["poll"], rate / 1000, body.get("status", "NEED_SIGNIN"))
 
-    def poll_access_request(self, key_or_url: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> dict[str, Any]:
+    def poll_access_request(self, key_or_url: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Ask once how an access request stands.
 
         See the API's *Poll request*.
@@ -565,7 +560,7 @@ class Service:
             body["apiEndpoint"] = self.api_endpoint_for(body["username"], body["token"], timeout=timeout)
         return body
 
-    def connect_from_key(self, key: str, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Connection:
+    def connect_from_key(self, key: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Return the connection that an accepted access request leads to.
 
         See the API's *Poll request*.
@@ -591,7 +586,7 @@ class Service:
             return self._connection(body.get("apiEndpoint"))
         raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
 
-    def _poll(self, url: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+    def _poll(self, url: str, timeout: CallTimeout) -> dict[str, Any]:
         """Return how the access request at a URL stands; the URL of one that is redirected is in the answer itself."""
         label = "GET access request"
         for _ in range(MAX_REDIRECTS):
@@ -618,7 +613,7 @@ class Service:
                 return self._connection(self.api_endpoint_for(username, token))
         raise PryvProtocolError(f"{label}: the answer has no token")
 
-    def _first_hosting(self, timeout: Timeout | DefaultTimeout) -> str:
+    def _first_hosting(self, timeout: CallTimeout) -> str:
         for hosting in self.flat_hostings(timeout=timeout):
             if hosting["available"]:
                 return hosting["key"]
@@ -630,14 +625,14 @@ class Service:
         path: str,
         data: dict[str, Any],
         origin: str | None,
-        timeout: Timeout | DefaultTimeout,
+        timeout: CallTimeout,
     ) -> Answer:
         """Send what only trusted apps may, which the platform knows by their `Origin`."""
         headers = {"Origin": _origin_of(self.info(timeout=timeout).register) if origin is None else origin}
         return self._send_to_account(username, path, data, timeout, headers=headers)
 
     def _post_mfa(
-        self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: Timeout | DefaultTimeout
+        self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: CallTimeout
     ) -> dict[str, Any]:
         if _UNPRINTABLE.search(mfa_token):
             raise ValueError("mfa_token is not a token")
@@ -649,7 +644,7 @@ class Service:
         username: str,
         path: str,
         data: dict[str, Any],
-        timeout: Timeout | DefaultTimeout,
+        timeout: CallTimeout,
         *,
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
@@ -658,7 +653,7 @@ class Service:
         headers = {"Content-Type": "application/json", **(headers or {})}
         return account.send("POST", path, headers=headers, body=json.encode(data), timeout=timeout)
 
-    def _get(self, url: str, label: str, timeout: Timeout | DefaultTimeout) -> dict[str, Any]:
+    def _get(self, url: str, label: str, timeout: CallTimeout) -> dict[str, Any]:
         return result_of(follow(self._http, self._request("GET", url, label, timeout)), label)
 
     def _post(
@@ -666,12 +661,12 @@ class Service:
         url: str,
         data: Mapping[str, Any],
         label: str,
-        timeout: Timeout | DefaultTimeout,
+        timeout: CallTimeout,
         secret: str | None = None,
     ) -> dict[str, Any]:
         return result_of(self._http.send(self._request("POST", url, label, timeout, data=data)), label, secret)
 
-    def _fetch(self, url: str, timeout: Timeout | DefaultTimeout) -> bytes:
+    def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
         label = "GET asset"
         answer = follow(self._http, self._request("GET", url, label, timeout))
         if answer.status != 200:
@@ -683,7 +678,7 @@ class Service:
         method: str,
         url: str,
         label: str,
-        timeout: Timeout | DefaultTimeout,
+        timeout: CallTimeout,
         *,
         data: Mapping[str, Any] | None = None,
     ) -> Request:
@@ -694,7 +689,7 @@ class Service:
             headers={} if data is None else {"Content-Type": "application/json"},
             body=None if data is None else json.encode(data),
             safe=method == "GET",
-            timeout=self._timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
+            timeout=limit_of(timeout, self._timeout),
         )
 
 
@@ -703,7 +698,7 @@ def connect_from_key(
     service_info_url: str,
     customizations: Mapping[str, Any] | None = None,
     *,
-    timeout: Timeout | DefaultTimeout = DEFAULT,
+    timeout: CallTimeout = DEFAULT,
 ) -> Connection:
     """Return the connection that an accepted access request leads to; see `Service.connect_from_key`.
 

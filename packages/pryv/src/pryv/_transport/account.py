@@ -12,22 +12,13 @@ from pryv.errors import ERRORS, PryvError, PryvProtocolError
 
 from . import json
 from .answers import result_of
-from .http import Answer, Http, Request, Timeout, checked_timeout
-from .limits import Body
+from .bodies import Body
+from .http import Answer, Http, Request
 from .redact import redact
+from .timeouts import DEFAULT, CallTimeout, Timeout, checked_timeout, limit_of
 from .urls import moved
 
 _JSON = {"Content-Type": "application/json"}
-
-
-class DefaultTimeout:
-    """Stands for the connection's own timeout, where `None` means none at all."""
-
-    def __repr__(self) -> str:
-        return "the connection's"
-
-
-DEFAULT = DefaultTimeout()
 
 
 class DeltaTime:
@@ -71,7 +62,7 @@ class Account:
         body: Body = None,
         safe: bool = False,
         stream: bool = False,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> Answer:
         """Send one call and return its answer, whatever its status.
 
@@ -91,7 +82,7 @@ class Account:
             body=body,
             safe=safe,
             stream=stream,
-            timeout=self.timeout if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout),
+            timeout=limit_of(timeout, self.timeout),
         )
         answer = self.http.send(request)
         place = _new_endpoint(answer, endpoint)
@@ -109,7 +100,7 @@ class Account:
         query: list[tuple[str, str]] | None = None,
         data: Any = None,
         safe: bool = False,
-        timeout: Timeout | DefaultTimeout = DEFAULT,
+        timeout: CallTimeout = DEFAULT,
     ) -> tuple[dict[str, Any], Answer]:
         """Send one call with JSON data and return its result, beside the answer it came in.
 

@@ -14,42 +14,16 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
 
-from .limits import Body, outgoing
+from .bodies import Body, outgoing
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
+from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
 from .urls import host_of
-
-Timeout = float | tuple[float | None, float | None] | None
-"""Seconds for connecting and for each step after it (one for both, or a pair); `None` turns one or both off."""
-
-DEFAULT_TIMEOUT: Timeout = (5, 60)
-
-_LONGEST = 2**31 / 1000
-"""Seconds that no socket waits."""
 
 _CHUNK = 1 << 17
 _RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 _log = logging.getLogger("pryv")
-
-
-def checked_timeout(timeout: Timeout) -> Timeout:
-    """Return `timeout`.
-
-    Raises:
-        TypeError: it is not a number, a pair of numbers or `None`.
-        ValueError: a number in it is not above 0, or too large.
-    """
-    parts = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-    if len(parts) != 2 or not all(part is None or _is_number(part) for part in parts):
-        raise TypeError("a timeout is a number of seconds, a pair (connect, read) or None")
-    if any(part is not None and not 0 < part < _LONGEST for part in parts):
-        raise ValueError("a timeout is above 0 seconds and below 24 days; None turns it off")
-    return timeout
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @attrs.frozen
@@ -161,7 +135,7 @@ class Http:
         return Answer(status, headers, body, received, resent)  # without the response, which holds on to its socket
 
     def _end_of_answer(self, request: Request, start: float) -> float | None:
-        seconds = _read_timeout(request)
+        seconds = read_limit(request.timeout)
         return None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
 
     def _open(self, request: Request) -> requests.Response:
@@ -171,7 +145,7 @@ class Http:
             request.url,
             params=request.query,
             headers=dict(request.headers),
-            data=outgoing(request.body, _read_timeout(request)),
+            data=outgoing(request.body, read_limit(request.timeout)),
             auth=TokenAuth(request.token),
             timeout=request.timeout,
             allow_redirects=False,
@@ -180,10 +154,6 @@ class Http:
             verify=None if session.verify is True else session.verify,
             hooks={"response": [*_hooks_of(session), _stay, _leave_no_cookie]},
         )
-
-
-def _read_timeout(request: Request) -> float | None:
-    return request.timeout[1] if isinstance(request.timeout, tuple) else request.timeout
 
 
 def _hooks_of(session: requests.Session) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import attrs
 
-from .limits import BLOCK
+from .bodies import BLOCK
 
 Bytes = bytes | bytearray | memoryview
 

@@ -6,8 +6,7 @@ import logging
 import threading
 from typing import Protocol, runtime_checkable
 
-from pryv._transport.account import DEFAULT, DefaultTimeout
-from pryv._transport.http import Timeout
+from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates, tell
 from pryv.auth._stores import AuthorizationData
@@ -71,7 +70,7 @@ class AuthController:
         """How the authentication stands."""
         return self._state
 
-    def init(self, *, timeout: Timeout | DefaultTimeout = DEFAULT) -> Service:
+    def init(self, *, timeout: CallTimeout = DEFAULT) -> Service:
         """Begin: `AUTHORIZED` with the credentials that the UI kept, `INITIALIZED` without any. Returns the service.
 
         Args:
