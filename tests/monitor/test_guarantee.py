@@ -1,5 +1,6 @@
 """Every change once, none lost: what a pass delivers, when it is committed, what it costs."""
 
+import json
 import math
 import threading
 import time
@@ -268,10 +269,8 @@ def test_what_is_written_while_a_pass_is_under_way_is_found(subject: Subject) ->
 
 
 def test_two_versions_with_one_time_are_both_delivered() -> None:
-    versions: list[dict[str, Any]] = [
-        {"id": "a", "modified": 5.0, "content": 1},
-        {"id": "a", "modified": 5.0, "content": 2},
-    ]
+    texts = [f'{{"id":"a","modified":5.0,"content":{content}}}' for content in (1, 2)]
+    versions = [(json.loads(text), text) for text in texts]
     ledger = Remembering(MemoryAnchorStore(), 10)
     ledger.begin(Anchor("f", 4.0), 6.0)
     assert ledger.apply("event", [versions[0]])

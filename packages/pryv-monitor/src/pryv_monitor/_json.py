@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
-
 _ACCOUNT_FIELDS = (":_system:", ":system:")
 _MADE_UP_WHEN_READ = frozenset(("time", "created", "modified", "integrity"))
 
+decode = json.loads
+encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Return the compact JSON text of a value; in ASCII, so that it may hold half a surrogate pair."""
 
-def encode(value: Any) -> str:
-    """Return the compact JSON text of a value."""
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # an integer of more than 64 bits, or half a surrogate pair
-        return json.dumps(value, separators=(",", ":"))
-
-
-def decode(text: str) -> Any:
-    """Return the value of a JSON text."""
-    return json.loads(text)
+Item = tuple[Any, str]
+"""What was read, an event, a deletion or the tree of streams, and its JSON text."""
 
 
 def is_account_field(event_id: str) -> bool:
@@ -29,8 +21,8 @@ def is_account_field(event_id: str) -> bool:
     return event_id.startswith(_ACCOUNT_FIELDS)
 
 
-def essence(item: dict[str, Any]) -> str:
-    """Return the text of all that makes two readings of an event, or of a deletion, the same."""
+def essence(item: dict[str, Any]) -> dict[str, Any]:
+    """Return all of an event, or of a deletion, that makes two readings of it the same."""
     if is_account_field(item["id"]):
-        item = {key: value for key, value in item.items() if key not in _MADE_UP_WHEN_READ}
-    return encode(item)
+        return {key: value for key, value in item.items() if key not in _MADE_UP_WHEN_READ}
+    return item

@@ -9,13 +9,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from ._json import encode, essence
+from ._json import Item, encode, essence, is_account_field
 from .anchor import Anchor
 from .changes import Kind
 from .stores import AnchorStore
-
-Item = Any
-"""An event, a deletion, or the tree of streams."""
 
 
 class Ledger(AnchorStore, Protocol):
@@ -27,11 +24,13 @@ class Ledger(AnchorStore, Protocol):
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin a pass that starts from `anchor` at the platform's time `now`."""
 
-    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Item]:
-        """Take in items of one kind and return those that are new."""
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
+        """Take in items of one kind and return those that are new, without their texts."""
+        ...
 
     def in_doubt(self) -> bool:
         """Tell whether events may have changed in a way that only reading the whole scope shows."""
+        ...
 
     def rollback(self) -> None:
         """Forget what was taken in since the last `save`."""
@@ -62,18 +61,26 @@ class Remembering:
         self._remembered = dict(anchor.remembered)
         self._read_again = (now if anchor.reached is None else min(now, anchor.since)) - self._overlap
 
-    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Item]:
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
         """Return the items not remembered, and remember them."""
-        if kind == "streams":
-            before, self._streams = self._streams, _digest(encode(items))
-            return [] if self._streams == before else list(items)
-        stamp = "modified" if kind == "event" else "deleted"
-        return [item for item in items if self._is_new(item, item[stamp])]
+        is_new = {"event": self._is_new_event, "eventDelete": self._is_new_deletion, "streams": self._is_new_tree}[kind]
+        return [item[0] for item in items if is_new(item)]
+
+    def _is_new_tree(self, item: Item) -> bool:
+        before, self._streams = self._streams, _digest(item[1])
+        return self._streams != before
+
+    def _is_new_event(self, item: Item) -> bool:
+        return self._is_new(item, item[0]["modified"])
+
+    def _is_new_deletion(self, item: Item) -> bool:
+        return self._is_new(item, item[0]["deleted"])
 
     def _is_new(self, item: Item, stamp: float) -> bool:
         if stamp <= self._read_again and not self._remembered:
             return True
-        digest = _digest(essence(item))
+        data, text = item
+        digest = _digest(encode(essence(data)) if is_account_field(data["id"]) else text)
         is_new = digest not in self._remembered
         if stamp > self._read_again:
             self._remembered[digest] = stamp

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from ._json import is_account_field
+from ._json import Item, is_account_field
 from ._ledger import Ledger
 from ._reader import Reader
 from ._source import Source
@@ -17,7 +17,7 @@ from .changes import Kind, SyncReport
 from .errors import AnchorError, AnchorMismatchError
 from .scope import END, START
 
-WINDOW = 5000
+WINDOW = 10_000
 """Events after which reading the whole scope is committed."""
 
 
@@ -112,27 +112,38 @@ class Pass(Iterator[Batch]):
         start = anchor.reached
         if start is None or start == END:
             return anchor
-        latest, uncommitted = start, 0
+        before: list[Item] = []
+        uncommitted = 0
         for events in self._source.whole(self._reader, start):
-            times = [event["time"] for event in events if not is_account_field(event["id"])]
-            if times and times[0] > latest and uncommitted >= WINDOW:
-                anchor = attrs.evolve(anchor, reached=times[0])
+            if uncommitted >= WINDOW and (reached := _start_of_later(events, before)) is not None:
+                anchor = attrs.evolve(anchor, reached=reached)
                 self._ledger.save(anchor)
                 uncommitted = 0
-            yield from self._new("event", [event for event in events if event["time"] >= start])
-            latest = max([latest, *times[-1:]])
+            yield from self._new("event", [item for item in events if item[0]["time"] >= start])
+            before = events
             uncommitted += len(events)
         return anchor
 
     def _changed(self, since: float) -> Generator[Batch, None, None]:
         for items in self._source.changed(self._reader, since):
-            yield from self._new("event", [item for item in items if "deleted" not in item])
-            yield from self._new("eventDelete", [item for item in items if "deleted" in item])
+            yield from self._new("event", [item for item in items if "deleted" not in item[0]])
+            yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])
 
-    def _new(self, kind: Kind, items: list[Any]) -> Generator[Batch, None, None]:
+    def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
         new = self._ledger.apply(kind, items)
         self._counts[kind] += len(new)
         if kind != "streams":
             self._duplicates += len(items) - len(new)
         if new:
             yield kind, new
+
+
+def _start_of_later(events: list[Item], before: list[Item]) -> float | None:
+    """Return the time of the first of `events` if it is later than that of the last one before, the account's aside."""
+    first = next(_times(events), None)
+    last = next(_times(reversed(before)), None)
+    return None if first is None or last is None or first <= last else first
+
+
+def _times(events: Iterable[Item]) -> Iterator[float]:
+    return (event["time"] for event, _ in events if not is_account_field(event["id"]))

@@ -80,7 +80,7 @@ class Query:
         where = " AND ".join(f"({clause})" for clause, _ in clauses)
         values = [value for _, values in clauses for value in values]
         direction = "ASC" if self.params.get("sortAscending") else "DESC"
-        sql = f"SELECT json FROM events WHERE {where} ORDER BY time {direction}, rowid {direction}"  # noqa: S608
+        sql = f"SELECT json FROM events WHERE {where} ORDER BY time {direction}, number {direction}"  # noqa: S608
         events = filter(self._matches_conditions, (decode(text) for (text,) in db.execute(sql, values)))
         skip, limit = self.params.get("skip", 0), self.params.get("limit")
         yield from itertools.islice(events, skip, None if limit is None else skip + limit)

@@ -65,14 +65,14 @@ class _Job(Generic[T]):
     def __init__(self, source: Callable[[], Iterable[T]]) -> None:
         self._source = source
         self._out: SimpleQueue[Any] = SimpleQueue()
-        self._asked = threading.Semaphore(0)
+        self._asked: SimpleQueue[None] = SimpleQueue()
         self._abandoned = False
 
     def run(self) -> None:
         try:
             for item in self._source():
                 self._out.put(item)
-                self._asked.acquire()
+                self._asked.get()
                 if self._abandoned:
                     return
         except BaseException as error:  # noqa: BLE001  (raised where the items are waited for)
@@ -88,11 +88,11 @@ class _Job(Generic[T]):
             if isinstance(item, _Failure):
                 raise item.error
             yield item
-            self._asked.release()
+            self._asked.put(None)
 
     def abandon(self) -> None:
         self._abandoned = True
-        self._asked.release()
+        self._asked.put(None)
 
 
 class _Failure:

@@ -8,12 +8,11 @@ from typing import Any
 
 from pryv import Connection
 
+from ._json import Item, encode
 from ._reader import Reader
 from .scope import Scope
 
-_BATCH = 500
-
-Item = dict[str, Any]
+_BATCH = 100
 
 
 class Source:
@@ -24,8 +23,8 @@ class Source:
         self.scope = scope
         self.fingerprint = scope.fingerprint(connection.endpoint)
 
-    def streams(self, reader: Reader) -> tuple[list[Item], float]:
-        """Return the tree of streams and the platform's time when it was read.
+    def streams(self, reader: Reader) -> tuple[Item, float]:
+        """Return the tree of streams, and the platform's time when it was read.
 
         See the API's *Get streams*.
 
@@ -33,7 +32,8 @@ class Source:
             PryvError: there is no proper answer.
         """
         body = reader.call(lambda: self.connection.get("streams", {"state": "all"}))
-        return body.get("streams", []), body["meta"]["serverTime"]
+        tree = body.get("streams", [])
+        return (tree, encode(tree)), body["meta"]["serverTime"]
 
     def whole(self, reader: Reader, reached: float) -> Iterator[list[Item]]:
         """Yield batches of all events from the time `reached` on, the earliest first.
@@ -57,6 +57,5 @@ class Source:
 
 def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[list[Item]]:
     with connection.iter_events(params) as events:
-        items: Iterator[Any] = events
-        while batch := list(itertools.islice(items, _BATCH)):
+        while batch := [(event, events.text) for event in itertools.islice(events, _BATCH)]:
             yield batch

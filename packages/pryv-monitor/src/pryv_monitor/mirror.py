@@ -4,58 +4,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from . import _files
-from ._json import decode, encode, essence, is_account_field
+from ._json import Item, decode, encode, essence
 from ._query import Query
+from ._schema import connect
 from ._streams import flattened, nested
 from .anchor import Anchor
 from .changes import Kind
 from .errors import AnchorCorruptError, AnchorError
 
-_MIGRATIONS: Final = (
-    """
-    CREATE TABLE events (
-        id TEXT PRIMARY KEY,
-        time REAL NOT NULL,
-        json TEXT NOT NULL,
-        round INTEGER NOT NULL,
-        duration REAL AS (CASE json_type(json, '$.duration')
-            WHEN 'null' THEN NULL ELSE coalesce(json_extract(json, '$.duration'), 0) END),
-        type TEXT AS (json_extract(json, '$.type')),
-        content AS (json_extract(json, '$.content')),
-        stream_ids TEXT AS (json_extract(json, '$.streamIds')),
-        modified REAL AS (json_extract(json, '$.modified')),
-        trashed INTEGER AS (coalesce(json_extract(json, '$.trashed'), 0))
-    );
-    CREATE INDEX events_by_time ON events (time);
-    CREATE TABLE deletions (id TEXT PRIMARY KEY, deleted REAL NOT NULL, json TEXT NOT NULL);
-    CREATE TABLE streams (
-        id TEXT PRIMARY KEY,
-        parent_id TEXT,
-        name TEXT,
-        trashed INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        json TEXT NOT NULL
-    );
-    CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL);
-    """,
-)
-"""What brings the schema from each version (its index) to the next."""
-
 _UPSERT: Final = """
-    INSERT INTO events (id, time, json, round) VALUES (?, ?, ?, ?)
+    INSERT INTO event_texts (id, time, json, round) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET time = excluded.time, json = excluded.json, round = excluded.round
+    WHERE differs(json, excluded.json, ?)
 """
-_KNOWN: Final = "SELECT id, json FROM events WHERE id IN (SELECT value FROM json_each(?))"
-_BUSY_TIMEOUT: Final = 30
-_PAGE_SIZE: Final = 16 * 1024
-_CACHE_KIB: Final = 32 * 1024
-_PAGES_PER_CHECKPOINT: Final = 2000
 
 
 class SQLiteMirror:
@@ -77,6 +44,7 @@ class SQLiteMirror:
         self._round = 1
         self._finishing = False
         self._vanished: set[str] = set()
+        self._same: set[int] = set()
 
     def __repr__(self) -> str:
         return f"SQLiteMirror({str(self.path)!r})"
@@ -98,12 +66,9 @@ class SQLiteMirror:
         return self._events(query)
 
     def _events(self, query: Query) -> Iterator[dict[str, Any]]:
-        with self._translated():
-            if not self.path.exists():
-                return
-            with closing(self._connect()) as db:
-                db.execute("BEGIN")
-                yield from query.run(db, _tree(db))
+        with self._reader() as db:
+            db.execute("BEGIN")
+            yield from query.run(db, _tree(db))
 
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, those in the trash included.
@@ -111,11 +76,8 @@ class SQLiteMirror:
         Raises:
             AnchorError: the file cannot be read.
         """
-        with self._translated():
-            if not self.path.exists():
-                return []
-            with closing(self._connect()) as db:
-                return _tree(db)
+        with self._reader() as db:
+            return _tree(db)
 
     def counts(self) -> dict[str, int]:
         """Return how many `events`, `deletions` and `streams` the copy holds.
@@ -124,11 +86,8 @@ class SQLiteMirror:
             AnchorError: the file cannot be read.
         """
         tables = ("events", "deletions", "streams")
-        with self._translated():
-            if not self.path.exists():
-                return dict.fromkeys(tables, 0)
-            with closing(self._connect()) as db:
-                return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+        with self._reader() as db:
+            return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -141,7 +100,8 @@ class SQLiteMirror:
         """
         with _files.locked(self.path, self._wait):
             with self._translated():
-                self._writer = self._connect()
+                self._writer = connect(self.path)
+                self._writer.create_function("differs", 3, self._differs)
             try:
                 yield
             finally:
@@ -154,13 +114,11 @@ class SQLiteMirror:
         Raises:
             AnchorCorruptError: the file is damaged, or is no mirror.
         """
-        with self._translated():
-            if self._writer is not None:
+        if self._writer is not None:
+            with self._translated():
                 return _anchor(self._writer)
-            if not self.path.exists():
-                return None
-            with closing(self._connect()) as db:
-                return _anchor(db)
+        with self._reader() as db:
+            return _anchor(db)
 
     def save(self, anchor: Anchor) -> None:
         """Commit what was taken in, together with the anchor.
@@ -171,7 +129,7 @@ class SQLiteMirror:
         with self._translated():
             db = self._begun()
             if self._finishing and anchor.reached is None:
-                db.execute("DELETE FROM events WHERE round < ?", (self._round,))
+                db.execute("DELETE FROM event_texts WHERE round < ?", (self._round,))
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
 
@@ -219,52 +177,41 @@ class SQLiteMirror:
         if self._writer is not None and self._writer.in_transaction:
             self._writer.rollback()
 
-    def _apply_events(self, db: sqlite3.Connection, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        texts = dict(db.execute(_KNOWN, (encode([event["id"] for event in events]),)))
-        rows, same, new = {}, [], []
-        for event in events:
-            event_id, text = event["id"], encode(event)
-            known = texts.get(event_id)
-            if known is not None and (known == text or _same_field(known, event)):
-                same.append((self._round, event_id))
-                continue
-            texts[event_id] = text
-            rows[event_id] = (event_id, event["time"], text, self._round)
-            new.append(event)
-        db.executemany(_UPSERT, rows.values())
+    def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
+        same: set[int] = set()
+        self._same = same
+        rows = ((event["id"], event["time"], text, self._round, at) for at, (event, text) in enumerate(events))
+        db.executemany(_UPSERT, rows)
         if self._finishing:
-            db.executemany("UPDATE events SET round = ? WHERE id = ?", same)
-        return new
+            seen = ((self._round, events[at][0]["id"]) for at in same)
+            db.executemany("UPDATE event_texts SET round = ? WHERE id = ?", seen)
+        return [event for at, (event, _) in enumerate(events) if at not in same]
 
-    def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _differs(self, known: str, text: str, at: int) -> bool:
+        """Tell whether an event differs from what the copy holds; if not, note where in its batch it is."""
+        differs = known != text and essence(decode(known)) != essence(decode(text))
+        if not differs:
+            self._same.add(at)
+        return differs
+
+    def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[Item]) -> list[Any]:
         new = []
-        for deletion in deletions:
-            if db.execute("DELETE FROM events WHERE id = ?", (deletion["id"],)).rowcount:
-                row = (deletion["id"], deletion["deleted"], encode(deletion))
+        for deletion, text in deletions:
+            if db.execute("DELETE FROM event_texts WHERE id = ?", (deletion["id"],)).rowcount:
+                row = (deletion["id"], deletion["deleted"], text)
                 db.execute("INSERT OR REPLACE INTO deletions VALUES (?, ?, ?)", row)
                 new.append(deletion)
         return new
 
-    def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[list[dict[str, Any]]]) -> list[Any]:
-        before = {row[0]: row for row in db.execute("SELECT id, parent_id, name, trashed, position, json FROM streams")}
-        after = {
-            stream["id"]: (
-                stream["id"],
-                stream.get("parentId"),
-                stream.get("name"),
-                stream.get("trashed", False),
-                position,
-                encode(stream),
-            )
-            for tree in trees
-            for position, stream in enumerate(flattened(tree))
-        }
+    def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[Item]) -> list[Any]:
+        before = [text for (text,) in db.execute("SELECT json FROM stream_texts ORDER BY position")]
+        after = [encode(stream) for tree, _ in trees for stream in flattened(tree)]
         if before == after and self.load() is not None:
             return []
-        self._vanished = before.keys() - after.keys()
-        db.execute("DELETE FROM streams")
-        db.executemany("INSERT INTO streams VALUES (?, ?, ?, ?, ?, ?)", after.values())
-        return list(trees)
+        self._vanished = _ids(before) - _ids(after)
+        db.execute("DELETE FROM stream_texts")
+        db.executemany("INSERT INTO stream_texts VALUES (?, ?)", enumerate(after))
+        return [tree for tree, _ in trees]
 
     def _begun(self) -> sqlite3.Connection:
         if self._writer is None:
@@ -273,18 +220,11 @@ class SQLiteMirror:
             self._writer.execute("BEGIN IMMEDIATE")
         return self._writer
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
-            _migrate(db)
-        except BaseException:
-            db.close()
-            raise
-        return db
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Open the copy, an empty one if none was made yet."""
+        with self._translated(), closing(connect(self.path if self.path.exists() else ":memory:")) as db:
+            yield db
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -297,31 +237,14 @@ class SQLiteMirror:
             raise AnchorCorruptError(f"{self.path}: {error}") from None
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > len(_MIGRATIONS):
-        raise AnchorError(
-            f"the mirror has schema {version}, this package knows {len(_MIGRATIONS)}: a later one made it"
-        )
-    if version == len(_MIGRATIONS):
-        return
-    with db:
-        db.execute("BEGIN IMMEDIATE")
-        (version,) = db.execute("PRAGMA user_version").fetchone()  # another may have been faster
-        for script in _MIGRATIONS[version:]:
-            for statement in script.split(";"):
-                db.execute(statement)
-        db.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-
-
 def _anchor(db: sqlite3.Connection) -> Anchor | None:
     row = db.execute("SELECT text FROM anchor").fetchone()
     return None if row is None else Anchor.loads(row[0])
 
 
 def _tree(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    return nested(decode(text) for (text,) in db.execute("SELECT json FROM streams ORDER BY position"))
+    return nested(decode(text) for (text,) in db.execute("SELECT json FROM stream_texts ORDER BY position"))
 
 
-def _same_field(known: str, event: dict[str, Any]) -> bool:
-    return is_account_field(event["id"]) and essence(decode(known)) == essence(event)
+def _ids(texts: Iterable[str]) -> set[str]:
+    return {decode(text)["id"] for text in texts}

@@ -23,6 +23,7 @@ class AnchorStore(Protocol):
         Raises:
             AnchorLockedError: another has it.
         """
+        ...
 
     def load(self) -> Anchor | None:
         """Return the anchor, `None` if there is none yet.
@@ -30,6 +31,7 @@ class AnchorStore(Protocol):
         Raises:
             AnchorCorruptError: it is damaged.
         """
+        ...
 
     def save(self, anchor: Anchor) -> None:
         """Keep an anchor in place of the one before: when this returns, for good."""
