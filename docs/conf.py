@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -65,6 +66,7 @@ html_copy_source = False
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 _ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _CALL_S = re.compile(r"CallTimeout = the connection's")
+_METHODS = (FunctionType, classmethod, property, staticmethod)
 _log = logging.getLogger(__name__)
 
 
@@ -137,10 +139,10 @@ def public_names() -> Iterator[str]:
                 continue
             seen.append(value)
             yield f"{module_name}.{name}"
-            for member, does in vars(value).items() if inspect.isclass(value) else ():
-                if not member.startswith("_") and (
-                    callable(does) or isinstance(does, (property, staticmethod))
-                ):
+            for member, does in (
+                vars(value).items() if issubclass(type(value), type) else ()
+            ):
+                if isinstance(does, _METHODS) and not member.startswith("_"):
                     yield f"{module_name}.{name}.{member}"
 
 
