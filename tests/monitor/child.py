@@ -9,6 +9,8 @@ import sys
 from pryv import Connection
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _pass
 
+OVERLAP = 0.5  # less than a process takes to start: what a killed one had committed too early would stay lost
+
 
 def main(endpoint: str, kind: str, file: str, journal: str, window: str) -> None:
     _pass.WINDOW = int(window)
@@ -19,7 +21,7 @@ def main(endpoint: str, kind: str, file: str, journal: str, window: str) -> None
             out.write(f"{line}\n".encode())
             os.fsync(out.fileno())
 
-        monitor = Monitor(Connection(endpoint), {"streams": ["pulse", "notes"]}, overlap=2, **store)
+        monitor = Monitor(Connection(endpoint), {"streams": ["pulse", "notes"]}, overlap=OVERLAP, **store)
         monitor.on("event", lambda event: note(f"E {event['id']} {event['modified']}"))
         monitor.on("eventDelete", lambda deletion: note(f"D {deletion['id']} {deletion['deleted']}"))
         print("ready", flush=True)

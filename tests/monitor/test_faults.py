@@ -57,19 +57,20 @@ def test_a_fault_loses_and_repeats_nothing(
     connection = Connection(subject.connection.api_endpoint, timeout=(5, 0.3), retry=None)
     seen: list[tuple[str, float]] = []
     gone: list[str] = []
-    plain = Monitor(connection, SCOPE, anchor_store=FileAnchorStore(tmp_path / "anchor"))
+    plain = Monitor(connection, SCOPE, anchor_store=FileAnchorStore(tmp_path / "anchor"), overlap=0)
     plain.on("event", lambda event: seen.append((event["id"], event["modified"])))
     plain.on("eventDelete", lambda deletion: gone.append(deletion["id"]))
-    mirrored = Monitor(connection, SCOPE, mirror=mirror)
+    mirrored = Monitor(connection, SCOPE, mirror=mirror, overlap=0)
     old = subject.add(20)
+    later: dict[str, Any] = {}
     if moment == "later":
-        plain.sync()
+        later = {"modifiedSince": plain.sync().anchor.since, "includeDeletions": True}
         mirrored.sync()
     seen.clear()
     changed = [subject.update(event, content=1) for event in old[:5]] + subject.add(15)
     if moment == "later":
         subject.delete(old[9])
-    body = answer(subject, modifiedSince=0, includeDeletions=True) if moment == "later" else answer(subject)
+    body = answer(subject, **later)
     for monitor in (plain, mirrored):
         with FAULTS[fault](sandbox, body), pytest.raises(PryvError):
             monitor.sync()
@@ -84,6 +85,34 @@ def test_a_fault_loses_and_repeats_nothing(
     assert bool(gone) is (moment == "later")
     subject.assert_mirrored(mirror, SCOPE)
     assert plain.sync().events == mirrored.sync().events == 0
+
+
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+@pytest.mark.parametrize("fails_at", [1, 3, 5])
+def test_a_handler_that_fails_in_a_later_pass_gets_its_changes_again(
+    fails_at: int, kind: str, subject: Subject, mirror: SQLiteMirror, tmp_path: Any
+) -> None:
+    store: dict[str, Any] = (
+        {"mirror": mirror} if kind == "mirror" else {"anchor_store": FileAnchorStore(tmp_path / "a")}
+    )
+    monitor = Monitor(subject.connection, SCOPE, overlap=0, **store)
+    monitor.sync()
+    seen: list[str] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event["id"])
+        if len(seen) == fails_at:
+            raise LookupError("not now")
+
+    events = [event["id"] for event in subject.add(5)]
+    with pytest.raises(LookupError, match="not now"):
+        monitor.on("event", handle).sync()
+    assert seen == events[:fails_at]
+    seen.clear()
+    again = Monitor(subject.connection, SCOPE, overlap=0, **store).on("event", lambda event: seen.append(event["id"]))
+    assert again.sync().events == 5
+    assert seen == events
+    assert again.sync().events == 0
 
 
 def answer(subject: Subject, **params: Any) -> bytes:
