@@ -36,6 +36,7 @@ from pryv.errors import (
 
 if TYPE_CHECKING:
     from pryv import addons, auth
+    from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
     from pryv._events import EventStream, StreamedEvents
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from pryv._service_info import ServiceInfo
     from pryv._transport.retry import RetryPolicy
     from pryv.connection import Connection
-    from pryv.service import AccessRequest, Service, connect_from_key
+    from pryv.service import Service, connect_from_key
 
 __all__ = [
     "ERRORS",
@@ -88,6 +89,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "AccessRequest": "pryv._access_requests",
     "ServiceAssets": "pryv._assets",
     "Call": "pryv._batch",
     "EventStream": "pryv._events",
@@ -96,7 +98,6 @@ _LATER = {
     "ServiceInfo": "pryv._service_info",
     "RetryPolicy": "pryv._transport.retry",
     "Connection": "pryv.connection",
-    "AccessRequest": "pryv.service",
     "Service": "pryv.service",
     "connect_from_key": "pryv.service",
 }

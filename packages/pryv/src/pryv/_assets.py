@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
 from pryv._transport import json
+from pryv._transport.platform import Platform
 from pryv._transport.timeouts import DEFAULT, CallTimeout
+from pryv.errors import PryvProtocolError
+
+_LABEL = "GET asset"
 
 
 class ServiceAssets:
@@ -16,10 +20,10 @@ class ServiceAssets:
     Made by `Service.assets`.
     """
 
-    def __init__(self, definitions: Mapping[str, Any], url: str, fetch: Callable[[str, CallTimeout], bytes]) -> None:
+    def __init__(self, definitions: Mapping[str, Any], url: str, platform: Platform) -> None:
         self._definitions = definitions
         self._base_url = str(definitions.get("baseUrl") or url)
-        self._fetch = fetch
+        self._platform = platform
 
     def __repr__(self) -> str:
         return f"<ServiceAssets {self._base_url}>"
@@ -88,5 +92,11 @@ class ServiceAssets:
             PryvError: they cannot be fetched.
         """
         body = self._fetch(self.get_url("lib-js:buttonSignIn:messages"), timeout)
-        messages: dict[str, Any] = json.decode(body, "GET asset")
+        messages: dict[str, Any] = json.decode(body, _LABEL)
         return messages
+
+    def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
+        answer = self._platform.follow(url, _LABEL, timeout)
+        if answer.status != 200:
+            raise PryvProtocolError(f"{_LABEL}: HTTP {answer.status}")
+        return answer.body

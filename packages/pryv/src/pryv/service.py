@@ -9,18 +9,19 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 import requests
 
+from pryv._access_requests import AccessRequest, poll, start
 from pryv._assets import ServiceAssets
 from pryv._service_info import ServiceInfo
 from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.answers import MAX_REDIRECTS, follow, result_of
-from pryv._transport.http import Answer, Http, Request
+from pryv._transport.answers import result_of
+from pryv._transport.http import Answer, Http
+from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout, checked_timeout, limit_of
-from pryv._transport.urls import host_of, path_segment, resolved
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
+from pryv._transport.urls import path_segment
 from pryv.connection import Connection
 from pryv.errors import (
     AccessRefusedError,
@@ -35,25 +36,6 @@ from pryv.utils import build_api_endpoint
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _FIRST_CAMEL_CASE_REGISTER = (1, 6)
-
-
-@attrs.frozen
-class AccessRequest:
-    """An access request that waits for the user's answer.
-
-    Attributes:
-        key: Names the request; a secret, as it leads to the token.
-        auth_url: The page on which the user answers.
-        poll: The URL that tells the answer.
-        poll_rate: Seconds to let pass between two polls.
-        status: `NEED_SIGNIN` for a fresh request.
-    """
-
-    key: str = attrs.field(repr=False)
-    auth_url: str = attrs.field(repr=False)
-    poll: str = attrs.field(repr=False)
-    poll_rate: float
-    status: str
 
 
 class Service:
@@ -85,8 +67,7 @@ class Service:
     ) -> None:
         self._url = None if service_info_url is None else _http_url(service_info_url, "service_info_url")
         self._customizations = dict(customizations or {})
-        self._http = Http(retry, session)
-        self._timeout = checked_timeout(timeout)
+        self._platform = Platform(Http(retry, session), timeout)
         self._info: ServiceInfo | None = None
         self._assets: ServiceAssets | None = None
 
@@ -103,7 +84,7 @@ class Service:
 
     def close(self) -> None:
         """Close the network connections kept open, those of other threads too; a later call opens new ones."""
-        self._http.close()
+        self._platform.http.close()
 
     def info(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceInfo:
         """Return the platform's service info, with the customizations.
@@ -119,7 +100,7 @@ class Service:
             PryvError: it cannot be fetched.
         """
         if self._info is None or force_fetch:
-            wire = self._get(self._url, "GET service/info", timeout) if self._url else {}
+            wire = self._platform.get(self._url, "GET service/info", timeout) if self._url else {}
             self.set_service_info({**wire, **self._customizations})
         assert self._info is not None  # noqa: S101  (set just before)
         return self._info
@@ -199,7 +180,7 @@ class Service:
             url = self.info(force_fetch, timeout=timeout).assets.get("definitions")
             if url is None:
                 return None
-            self._assets = ServiceAssets(self._get(url, "GET assets", timeout), url, self._fetch)
+            self._assets = ServiceAssets(self._platform.get(url, "GET assets", timeout), url, self._platform)
         return self._assets
 
     def api_endpoint_for(self, username: str, token: str | None = None, *, timeout: CallTimeout = DEFAULT) -> str:
@@ -334,7 +315,7 @@ class Service:
         _require(username=username)
         url = f"{self.info(timeout=timeout).register}{path_segment(username)}/server"
         try:
-            self._post(url, {}, "POST reg/…/server", timeout)
+            self._platform.post(url, {}, "POST reg/…/server", timeout)
         except UnknownResourceError:
             return False
         return True
@@ -354,10 +335,10 @@ class Service:
         """
         _require(email=email)
         path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
-        answer = follow(self._http, self._request("GET", self.info(timeout=timeout).register + path, label, timeout))
+        answer = self._platform.follow(self.info(timeout=timeout).register + path, label, timeout)
         home = _home_of(json.decode(answer.body, label)) if answer.status == 307 else None
         if home is not None:
-            answer = follow(self._http, self._request("GET", f"{home.rstrip('/')}/reg/{path}", label, timeout))
+            answer = self._platform.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
         try:
             body = result_of(answer, label)
         except UnknownResourceError:
@@ -375,7 +356,7 @@ class Service:
         Raises:
             PryvError: there is no proper answer.
         """
-        return self._get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)
+        return self._platform.get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)
 
     def flat_hostings(self, *, timeout: CallTimeout = DEFAULT) -> list[Hosting]:
         """Return the places accounts can be hosted at, as a list.
@@ -456,7 +437,7 @@ class Service:
             data |= {"appid": app_id, "languageCode": language, "invitationtoken": invitation_token}
         if referer is not None:
             data["referer"] = referer
-        body = self._post(info.register + path, data, f"POST reg/{path}", timeout, secret=password)
+        body = self._platform.post(info.register + path, data, f"POST reg/{path}", timeout, secret=password)
         endpoint = body.get("apiEndpoint") or self.build_api_endpoint(info, username)
         return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
 
@@ -524,15 +505,7 @@ class Service:
             raise TypeError(f"an auth request is a dict, not {type(auth_request).__name__}")
         if not auth_request.get("requestingAppId") or not isinstance(auth_request.get("requestedPermissions"), list):
             raise ValueError("an auth request has a requestingAppId and a list of requestedPermissions")
-        label = "POST access request"
-        body = self._post(self.info(timeout=timeout).access, auth_request, label, timeout)
-        url = body.get("authUrl") or body.get("url")
-        if not all(isinstance(value, str) for value in (body.get("key"), body.get("poll"), url)):
-            raise PryvProtocolError(f"{label}: the answer lacks key, poll or authUrl")
-        rate = body.get("poll_rate_ms", 1000)
-        if not isinstance(rate, (int, float)):
-            raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number")
-        return AccessRequest(body["key"], str(url), body["poll"], rate / 1000, body.get("status", "NEED_SIGNIN"))
+        return start(self._platform, self.info(timeout=timeout).access, auth_request, timeout)
 
     def poll_access_request(self, key_or_url: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Ask once how an access request stands.
@@ -555,7 +528,7 @@ class Service:
         _require(key_or_url=key_or_url)
         is_url = key_or_url.startswith(("http://", "https://"))
         url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
-        body = self._poll(url, timeout)
+        body = poll(self._platform, url, timeout)
         if body.get("status") == "ACCEPTED" and "apiEndpoint" not in body and {"username", "token"} <= body.keys():
             body["apiEndpoint"] = self.api_endpoint_for(body["username"], body["token"], timeout=timeout)
         return body
@@ -586,25 +559,9 @@ class Service:
             return self._connection(body.get("apiEndpoint"))
         raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
 
-    def _poll(self, url: str, timeout: CallTimeout) -> dict[str, Any]:
-        """Return how the access request at a URL stands; the URL of one that is redirected is in the answer itself."""
-        label = "GET access request"
-        for _ in range(MAX_REDIRECTS):
-            answer = self._http.send(self._request("GET", url, label, timeout))
-            body = json.decode(answer.body, label) if answer.status in (301, 403) else None
-            if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-                body = result_of(answer, label, url, url.rpartition("/")[2])
-            if body.get("status") != "REDIRECTED":
-                return body
-            place = resolved(url, str(body.get("poll")))
-            if place is None:
-                break
-            url = place
-        raise PryvProtocolError(f"{label}: redirected in vain from {host_of(url)}")
-
     def _connection(self, api_endpoint: Any) -> Connection:
-        http = self._http
-        return Connection(api_endpoint, self, timeout=self._timeout, retry=http.retry, session=http.sessions.given)
+        http, timeout = self._platform.http, self._platform.timeout
+        return Connection(api_endpoint, self, timeout=timeout, retry=http.retry, session=http.sessions.given)
 
     def _logged_in(self, username: str, body: Any, label: str) -> Connection:
         token = body.get("token") if isinstance(body, Mapping) else None
@@ -649,48 +606,10 @@ class Service:
         headers: Mapping[str, str] | None = None,
         token: str | None = None,
     ) -> Answer:
-        account = Account(self._http, self.api_endpoint_for(username, timeout=timeout), token, self._timeout)
+        endpoint = self.api_endpoint_for(username, timeout=timeout)
+        account = Account(self._platform.http, endpoint, token, self._platform.timeout)
         headers = {"Content-Type": "application/json", **(headers or {})}
         return account.send("POST", path, headers=headers, body=json.encode(data), timeout=timeout)
-
-    def _get(self, url: str, label: str, timeout: CallTimeout) -> dict[str, Any]:
-        return result_of(follow(self._http, self._request("GET", url, label, timeout)), label)
-
-    def _post(
-        self,
-        url: str,
-        data: Mapping[str, Any],
-        label: str,
-        timeout: CallTimeout,
-        secret: str | None = None,
-    ) -> dict[str, Any]:
-        return result_of(self._http.send(self._request("POST", url, label, timeout, data=data)), label, secret)
-
-    def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
-        label = "GET asset"
-        answer = follow(self._http, self._request("GET", url, label, timeout))
-        if answer.status != 200:
-            raise PryvProtocolError(f"{label}: HTTP {answer.status}")
-        return answer.body
-
-    def _request(
-        self,
-        method: str,
-        url: str,
-        label: str,
-        timeout: CallTimeout,
-        *,
-        data: Mapping[str, Any] | None = None,
-    ) -> Request:
-        return Request(
-            method,
-            url,
-            label,
-            headers={} if data is None else {"Content-Type": "application/json"},
-            body=None if data is None else json.encode(data),
-            safe=method == "GET",
-            timeout=limit_of(timeout, self._timeout),
-        )
 
 
 def connect_from_key(

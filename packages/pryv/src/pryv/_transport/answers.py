@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
 from . import json
-from .http import Answer, Http, Request
+from .http import Answer
 from .redact import redact, redact_data
-from .urls import host_of, resolved
-
-MAX_REDIRECTS = 5
-_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+from .urls import host_of
 
 
 def result_of(answer: Answer, label: str, *secrets: str | None) -> dict[str, Any]:
@@ -57,21 +52,3 @@ def _api_error(body: dict[str, Any], answer: Answer, label: str, secrets: tuple[
     if isinstance(error, (RateLimitedError, ServerError)):
         error.retry_after = answer.retry_after
     return error
-
-
-def follow(http: Http, request: Request) -> Answer:
-    """Send a request that carries no token and cannot write, and follow where it is redirected to.
-
-    Raises:
-        PryvConnectionError: there is no whole answer.
-        PryvProtocolError: it is redirected too often, to no URL, or from https to http.
-    """
-    for _ in range(MAX_REDIRECTS):
-        answer = http.send(request)
-        if answer.status not in _REDIRECTS or "Location" not in answer.headers:
-            return answer
-        place = resolved(request.url, answer.headers["Location"])
-        if place is None:
-            break
-        request = attrs.evolve(request, url=place, query=[])
-    raise PryvProtocolError(f"{request.label}: redirected in vain from {host_of(request.url)}")

@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from pryv._access_requests import AccessRequest
 from pryv.auth._states import AuthState, AuthStates, Listener, tell
 from pryv.connection import Connection
 from pryv.errors import ERRORS, AccessRefusedError, AccessTimeoutError, ApiError, PryvError, PryvProtocolError
-from pryv.service import AccessRequest, Service
+from pryv.service import Service
 
 WAIT = 600
 """Seconds a user has to answer, by default."""
@@ -113,7 +114,7 @@ def _poll_until_answered(
 
 def _impatient(service: Service) -> Service:
     """Return the same platform without repetition: polling is a repetition already."""
-    return Service(None, service.info(), retry=None, session=service._http.sessions.given)
+    return Service(None, service.info(), retry=None, session=service._platform.http.sessions.given)
 
 
 def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service) -> AuthState:
