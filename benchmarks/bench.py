@@ -78,7 +78,7 @@ def measured(module: str, row: Row | Script, tiny: bool, environment: Mapping[st
     """Return the results of a row, one a reference."""
     size = row.size[tiny]
     if isinstance(row, Script):
-        return [run_script(row, size, environment)]
+        return run_script(row, size, environment)
     return measure(module, row, size, 1 if tiny else row.rounds, environment)
 
 

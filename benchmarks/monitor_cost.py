@@ -2,17 +2,23 @@
 
     python benchmarks/monitor_cost.py [EVENTS]
 
-Each first sync is measured in a process of its own, on a sandbox of its own. Prints JSON: CPU seconds of a process, its
-largest memory in MiB (Linux only), and the requests and bytes of later passes.
+Each first sync is measured in a process of its own, in turn with `iter_events` alone and with a copy made by hand, in
+three rounds. Nothing is written meanwhile, so there is no `overlap` to look at. Prints JSON: CPU seconds of a process,
+its largest memory in MiB (Linux only), and the requests and bytes of later passes.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +29,10 @@ from pryv import Call, Connection
 from pryv_monitor import Monitor, SQLiteMirror
 
 EVENTS = 100_000
+ROUNDS = 3
 SCOPE = {"streams": ["pulse"]}
+ALL = {**SCOPE, "state": "all"}
+Rounds = dict[str, list[dict[str, float]]]
 PLATFORM = (
     "from pryv_sandbox import Sandbox\n"
     "with Sandbox() as sandbox:\n"
@@ -64,18 +73,33 @@ def main() -> None:
 
 
 def measure(endpoint: str, directory: Path, count: int) -> dict[str, Any]:
-    """Return the figures for an account filled to `count` events in ten steps' time."""
+    """Return the figures for an account filled to `count` events in two steps."""
     with Connection(endpoint) as connection:
         connection.api_one("streams.create", {"id": "pulse", "name": "Pulse"})
         write(connection, count // 10)
-        measured: dict[str, Any] = {"a tenth": firsts(endpoint, directory, "small")}
+        tenth = firsts(endpoint, directory / "tenth")
         write(connection, count - count // 10, count // 10)
-        measured["all"] = firsts(endpoint, directory, "large")
-        measured["events"] = count
-        mirrored, plain = measured["all"]["mirror"]["cpu"], measured["all"]["iter_events"]["cpu"]
-        measured["first sync over iter_events, CPU"] = round(mirrored / plain, 2)
-        measured["later passes"] = later(connection, directory / "large")
-    return measured
+        all_ = firsts(endpoint, directory / "all")
+        passes = later(connection, directory / "all" / "0")
+    hundred, thousand = passes["100"], passes["1000"]
+    return {
+        "events": count,
+        "first sync over iter_events, CPU": ratio(all_, "mirror", "iter_events"),
+        "first sync over a copy by hand, CPU": ratio(all_, "mirror", "by_hand"),
+        "first sync, MiB more": all_["mirror"][0]["MiB"] - all_["iter_events"][0]["MiB"],
+        "requests of a pass without changes": passes["0"]["requests"],
+        "bytes, one of 1,000 over one of 100": round(thousand["bytes"] / hundred["bytes"] / 10, 2),
+        "CPU, one of 1,000 over one of 100": round(thousand["cpu"] / hundred["cpu"] / 10, 2),
+        "a tenth": tenth,
+        "all": all_,
+        "later passes": passes,
+    }
+
+
+def ratio(measured: Rounds, one: str, other: str) -> float:
+    """Return the median of the rounds' ratios of CPU time."""
+    pairs = zip(measured[one], measured[other], strict=True)
+    return round(statistics.median(a["cpu"] / b["cpu"] for a, b in pairs), 2)
 
 
 def write(connection: Connection, count: int, start: int = 0) -> None:
@@ -86,35 +110,50 @@ def write(connection: Connection, count: int, start: int = 0) -> None:
     )
 
 
-def firsts(endpoint: str, directory: Path, name: str) -> dict[str, Any]:
-    """Return what reading all costs, with and without a mirror."""
-    return {
-        what: json.loads(
-            subprocess.run(  # noqa: S603
-                [sys.executable, __file__, endpoint, str(directory / name), what],
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout
-        )
-        for what in ("iter_events", "mirror")
-    }
+def firsts(endpoint: str, directory: Path) -> Rounds:
+    """Return what reading all costs, with and without a mirror, round by round."""
+    directory.mkdir()
+    measured: Rounds = {name: [] for name in READINGS}
+    for number in range(ROUNDS):
+        for name, figures in measured.items():
+            path = directory / (str(number) if name == "mirror" else f"{number}-{name}")
+            command = [sys.executable, __file__, endpoint, str(path), name]
+            figures.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))  # noqa: S603
+    return measured
 
 
-def first(endpoint: str, path: str, what: str) -> dict[str, float]:
+def first(endpoint: str, path: str, name: str) -> dict[str, float]:
     """Read all, in this process, and return what it cost."""
     begin, cpu = time.perf_counter(), time.process_time()
     with Connection(endpoint) as connection:
-        if what == "mirror":
-            Monitor(connection, SCOPE, mirror=SQLiteMirror(path)).sync()
-        else:
-            for _ in connection.iter_events({**SCOPE, "state": "all"}):
-                pass
+        READINGS[name](connection, path)
     return {
         "cpu": round(time.process_time() - cpu, 3),
         "seconds": round(time.perf_counter() - begin, 3),
         "MiB": largest_memory(),
     }
+
+
+def iter_events(connection: Connection, _: str) -> None:
+    """Read all, and keep nothing."""
+    for _event in connection.iter_events(ALL):
+        pass
+
+
+def mirror(connection: Connection, path: str) -> None:
+    """Make a mirror."""
+    Monitor(connection, SCOPE, mirror=SQLiteMirror(path), overlap=0).sync()
+
+
+def by_hand(connection: Connection, path: str) -> None:
+    """Make a copy with the indexes that a mirror has, and nothing that looks after it."""
+    with closing(sqlite3.connect(path)) as db, connection.iter_events({**ALL, "sortAscending": True}) as events:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE events (id TEXT PRIMARY KEY, time REAL, json TEXT)")
+        db.execute("CREATE INDEX events_by_time ON events (time)")
+        while rows := [(event["id"], event["time"], events.text) for event in itertools.islice(events, 10_000)]:
+            with db:
+                db.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
 
 
 def largest_memory() -> int:
@@ -146,6 +185,12 @@ def later(connection: Connection, path: Path) -> dict[str, Any]:
             }
     return passes
 
+
+READINGS: dict[str, Callable[[Connection, str], None]] = {
+    "iter_events": iter_events,
+    "mirror": mirror,
+    "by_hand": by_hand,
+}
 
 if __name__ == "__main__":
     main()

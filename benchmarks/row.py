@@ -82,23 +82,34 @@ class Row:
 
 
 @attrs.frozen
+class Finding:
+    """A line that a script makes in the table.
+
+    Attributes:
+        what: What was measured, for people.
+        figure: What is compared, for people.
+        key: Under which key of the script's JSON it is.
+        reference: What it is a ratio to; with none, it is the figure itself.
+        reach: What it should not exceed; `None` where it is there for comparison.
+    """
+
+    what: str
+    figure: str
+    key: str
+    reference: str = ""
+    reach: float | None = None
+
+
+@attrs.frozen
 class Script:
     """A row that is a script of its own: it takes its size and prints JSON.
 
     Attributes:
         name: What it is asked for by, and the script's file.
-        what: What it measures, for people.
-        figure: What is compared, for people.
-        reference: What it is held against.
-        ratio: Under which key of its JSON the ratio is.
-        reach: What the ratio should not exceed; `None` where it is there for comparison.
+        findings: What it finds out.
         size: In full and at a tiny size.
     """
 
     name: str
-    what: str
-    figure: str
-    reference: str
-    ratio: str
-    reach: float | None
+    findings: list[Finding]
     size: tuple[int, int]

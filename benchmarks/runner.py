@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from row import Contender, Function, Row, Script
+from row import Contender, Finding, Function, Row, Script
 
 HERE = Path(__file__).parent
 SUBJECT = "this SDK"
@@ -42,7 +42,7 @@ class Result:
     def as_line(self) -> str:
         """Return it as a line of Markdown."""
         subject, reference = (
-            "" if value is None else f"{value:.3g} {self.unit}" for value in (self.subject, self.reference)
+            "" if value is None else f"{value:.3g} {self.unit}".rstrip() for value in (self.subject, self.reference)
         )
         ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
         reach = "" if self.reach is None else f"≤ {self.reach:g}"
@@ -121,11 +121,15 @@ def observed(command: list[str], environment: Mapping[str, str]) -> Measurement:
     return {"items": 1, "cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "memory": usage.ru_maxrss / 1024}
 
 
-def run_script(script: Script, size: int, environment: Mapping[str, str]) -> Result:
-    """Run a script and pick its ratio."""
+def run_script(script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
+    """Run a script and pick what it found out."""
     command = [sys.executable, str(HERE / f"{script.name}.py"), str(size)]
     report = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
-    ratio = float(report[script.ratio])
-    return Result(
-        script.name, script.what, script.figure, "", None, script.reference, None, ratio, script.reach, report
-    )
+
+    def result(finding: Finding) -> Result:
+        found = float(report[finding.key])
+        subject, ratio = (None, found) if finding.reference else (found, None)
+        reference, reach = finding.reference, finding.reach
+        return Result(script.name, finding.what, finding.figure, "", subject, reference, None, ratio, reach, report)
+
+    return [result(finding) for finding in script.findings]

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from row import Script
+from row import Finding, Script
 
 ROWS = [
     Script(
         "socket_latency",
-        "from a write's answer to the socket's callback",
-        "time",
-        "JavaScript client",
-        "median_ratio",
-        1.2,
+        [Finding("from a write's answer to the socket's callback", "time", "median_ratio", "JavaScript client", 1.2)],
         size=(1_000, 20),
     ),
     Script(
         "notification_latency",
-        "from a write's answer to the change that a monitor delivers",
-        "time",
-        "JavaScript client",
-        "median_ratio",
-        None,
+        [
+            Finding(
+                "from a write's answer to the change that a monitor delivers",
+                "time",
+                "median_ratio",
+                "JavaScript client",
+            )
+        ],
         size=(400, 20),
     ),
     Script(
         "monitor_cost",
-        "a monitor's first sync of 100,000 events into a mirror",
-        "CPU",
-        "`iter_events`",
-        "first sync over iter_events, CPU",
-        2.0,
+        [
+            Finding(
+                "a monitor's first sync of 100,000 events into a mirror",
+                "CPU",
+                "first sync over iter_events, CPU",
+                "`iter_events`",
+                2.0,
+            ),
+            Finding("the same", "CPU", "first sync over a copy by hand, CPU", "`iter_events` and `INSERT`, by hand"),
+            Finding("the same: memory beyond that of `iter_events`, in MiB", "memory", "first sync, MiB more"),
+            Finding("a pass without changes", "requests", "requests of a pass without changes", reach=2),
+            Finding(
+                "a change, in a pass with 1,000",
+                "bytes",
+                "bytes, one of 1,000 over one of 100",
+                "one of 100",
+                1.1,
+            ),
+            Finding("a change, in a pass with 1,000", "CPU", "CPU, one of 1,000 over one of 100", "one of 100", 1.1),
+        ],
         size=(100_000, 100),
     ),
 ]
