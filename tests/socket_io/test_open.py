@@ -85,6 +85,17 @@ def test_openers_at_the_same_time_share_one_connection(connection: Connection) -
     sio.close()
 
 
+def test_it_is_open_or_not_whenever_the_time_is_up(connection: Connection) -> None:
+    connection.access_info()
+    for wait in range(1, 61):
+        sio = SocketIO(connection)
+        with contextlib.suppress(PryvTimeoutError):
+            sio.open(wait / 2000)
+            assert sio.connected
+        sio.close()
+        eventually(lambda: not socket_threads())
+
+
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
 def test_a_timeout_is_finite_and_above_zero(connection: Connection, timeout: float) -> None:
     sio = SocketIO(connection)

@@ -60,7 +60,7 @@ class Client(socketio.Client):  # type: ignore[misc]
             handle_sigint=False,
             logger=_silent,
             engineio_logger=_silent,
-            serializer=_TextPacket,
+            serializer=_TextPacket,  # pyright: ignore[reportArgumentType]  (its type is inferred from a default)
             request_timeout=timeout,
             websocket_extra_options={"class_": lambda **_: websocket, "suppress_origin": True, "redirect_limit": 0},
             cut=websocket.cut,

@@ -103,9 +103,10 @@ class Inbox:
             return True
 
     def close(self, error: PryvError | None = None) -> None:
-        """Take no more; iterators end, or raise `error`, when they have taken what is left."""
+        """Take no more; iterators end, or raise `error`, when they have taken what is left. The first time counts."""
         with self._changed:
-            self._closed, self._error = True, self._error or error
+            if not self._closed:
+                self._closed, self._error = True, error
             self._changed.notify_all()
 
     def take(self, timeout: float | None) -> Iterator[Notification]:

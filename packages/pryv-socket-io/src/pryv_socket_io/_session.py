@@ -69,8 +69,7 @@ class Session:
         try:
             concurrent.futures.wait([self._opened], max(0.0, self._deadline - time.monotonic()))
         finally:
-            if not self._opened.done():
-                self._end(PryvTimeoutError(f"socket: not open within {self._timeout:g} s", sent=False))
+            self._fail(PryvTimeoutError(f"socket: not open within {self._timeout:g} s", sent=False))
         error = self._opened.exception()
         if error is not None:
             _join([self._supervisor], 0.1)  # what hangs in the look-up of a host name is left to itself
@@ -78,7 +77,13 @@ class Session:
 
     def close(self) -> None:
         """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
-        if self._end(None) and self._opened.exception() is None:
+        self.dispatcher.inbox.close()
+        self._fail(_closed_while_opening())
+        with self._lock:
+            is_open = not self.is_over
+            self._over.set()
+        if is_open:
+            self._let_go()
             self.dispatcher.stop(Notification("disconnect", "client disconnect"))
         links = self._link.threads if self._link else []
         _join([self.dispatcher.thread, self._supervisor, *links], _PATIENCE)
@@ -95,7 +100,7 @@ class Session:
             self._get_access_info(self._timeout)
             self._connect(max(0.001, self._deadline - time.monotonic()))
         except Exception as error:  # noqa: BLE001  (it is raised by `open`)
-            self._end(error)
+            self._fail(error)
             return
         with self._lock:
             if self.is_over:
@@ -120,17 +125,19 @@ class Session:
             self._link = link
         link.open()
 
-    def _end(self, error: Exception | None) -> bool:
-        """Disconnect and let nothing begin any more; return whether this is what ended it."""
+    def _fail(self, error: Exception) -> None:
+        """End the opening, and all with it; once it is done, nothing happens."""
         with self._lock:
-            was_over = self.is_over
+            if self._opened.done():
+                return
             self._over.set()
-            if not self._opened.done():
-                self._opened.set_exception(error or _closed_while_opening())
+            self._opened.set_exception(error)
         self.dispatcher.inbox.close(error if isinstance(error, PryvError) else None)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._request.cut()
         self._disconnect()
-        return not was_over
 
     def _disconnect(self) -> None:
         if self._link is not None:
