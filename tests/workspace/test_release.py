@@ -10,7 +10,7 @@ import pytest
 from attrs import frozen
 from tests.workspace.conftest import Clone
 
-from environments import fresh_environment, run
+from environments import Environment, fresh_environment, run
 
 MODULES = ("pryv", "pryv_socket_io", "pryv_monitor")
 USERNAME, PASSWORD = "releaser", "open-sesame"
@@ -31,8 +31,8 @@ def build(clone: Clone, *packages: str) -> None:
 
 def test_what_is_wrong_with_distributions_is_named(clone: Clone) -> None:
     package = "packages/pryv-socket-io"
-    (clone.directory / package / "src/pryv_socket_io/test_stray.py").touch()
-    (clone.directory / package / "src/pryv_socket_io/py.typed").unlink()
+    (clone.directory / package / "src" / "pryv_socket_io" / "test_stray.py").touch()
+    clone.git("rm", f"{package}/src/pryv_socket_io/py.typed")
     clone.replace(f"{package}/pyproject.toml", 'requires-python = ">=3.10"', 'requires-python = ">=3.11"')
     clone.replace(f"{package}/pyproject.toml", '"pryv==', '"pryv>=')
     clone.replace(f"{package}/pyproject.toml", "Issues = ", "Bugs = ")
@@ -129,6 +129,7 @@ def publish(release: Clone, index: Index, answer: str = "yes\n", password: str =
     return release.tool("publish.py", answer=answer, TWINE_REPOSITORY_URL=index.url, **account)
 
 
+@pytest.mark.timeout(600)
 def test_a_release_is_published_and_can_be_installed(release: Clone, index: Index) -> None:
     done = publish(release, index)
     assert done.returncode == 0, done.stderr
@@ -138,9 +139,17 @@ def test_a_release_is_published_and_can_be_installed(release: Clone, index: Inde
     assert sorted(file.name for file in index.uploaded.iterdir()) == sorted(files)
 
     with fresh_environment() as environment:
-        environment.uv_pip("install", "--index", f"{index.url}simple/", f"pryv-monitor[socket]=={VERSION}")
+        assert install(environment, index, "pryv-monitor") == {"pryv", "pryv-monitor"}
         assert environment.run("pryv-monitor", "--version").split()[-1] == VERSION
-        assert f"pryv-socket-io=={VERSION}" in environment.uv_pip("freeze").splitlines()
+        assert install(environment, index, "pryv-monitor[socket]") == {"pryv", "pryv-monitor", "pryv-socket-io"}
+
+
+def install(environment: Environment, index: Index, package: str) -> set[str]:
+    """Installs a package from an index; returns what of the SDK, and of Socket.IO, is there then."""
+    environment.uv_pip("install", "--index", f"{index.url}simple/", f"{package}=={VERSION}")
+    installed = environment.uv_pip("freeze")
+    assert ("python-socketio" in installed) == ("[socket]" in package)
+    return set(re.findall(rf"(?m)^(pryv\S*)=={VERSION}$", installed))
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "no\n"])
