@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dependency_tree import dependency_tree, told_tree
-from distributions import ROOT, Distribution, distributions, faults
+from distributions import PACKAGES, ROOT, Distribution, distributions, faults
 from environments import Environment, fresh_environment
 from version import current_version
 
@@ -22,15 +22,15 @@ EXTRAS = {"pryv": "[keyring]", "pryv-socket-io": "", "pryv-monitor": "[socket]"}
 """What the tests of a package use besides."""
 
 
-def main(quick: bool) -> None:
-    """Proves all distributions; when in a hurry, the wheels only, and without their tests."""
+def main(packages: list[str], quick: bool) -> None:
+    """Proves the distributions of packages; when in a hurry, the wheels only, and without their tests."""
     version = current_version(ROOT)
     if found := list(faults(ROOT / "dist", version)):
         sys.exit("\n".join(found))
     all_of_them = distributions(ROOT / "dist", version)
     with repository_without_packages() as repository:
         for distribution in all_of_them:
-            if distribution.is_wheel or not quick:
+            if distribution.package in packages and (distribution.is_wheel or not quick):
                 print(f"{distribution.file.name} …", flush=True)
                 prove(distribution, siblings(distribution, all_of_them), repository, quick)
 
@@ -86,5 +86,7 @@ def install(environment: Environment, siblings: list[Distribution], *requirement
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packages", nargs="*", default=PACKAGES, help="all if not given")
     parser.add_argument("--quick", action="store_true", help="the wheels only, and without their tests")
-    main(parser.parse_args().quick)
+    arguments = parser.parse_args()
+    main(arguments.packages, arguments.quick)
