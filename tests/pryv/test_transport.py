@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -17,6 +18,7 @@ import pytest
 import requests
 import responses
 from tests.pryv.conftest import FAST, META, Reply, Wire, error_reply, reply
+from tests.socket_io.conftest import Proxy
 
 from pryv import (
     ERRORS,
@@ -622,6 +624,23 @@ def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatc
     secure_wire.always = reply(interval=0.02)
     with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
         connection.get("streams")
+
+
+def test_time_limits_through_a_tunnel(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    secure_wire.always = reply(SENT)
+    secure_wire.read_slowly([0.4])
+    with contextlib.closing(Proxy()) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        with secure_wire.connection(timeout=(0.3, 10), retry=None) as connection:
+            for upload in uploads(connection):
+                upload()
+        secure_wire.always = reply(interval=0.02)
+        with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
+            connection.get("streams")
+    assert len(proxy.asked) == 2
 
 
 def test_a_certificate_for_another_host_is_refused(

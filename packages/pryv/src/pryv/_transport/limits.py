@@ -101,18 +101,21 @@ class _Incoming(io.RawIOBase):
     def head_has_come(self) -> None:
         """Begin anew with the time limit at each read."""
         self._end = None
-        self._socket.settimeout(self._limit)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._end is not None:
-            left = self._end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the head of the answer was not whole in time")
-            self._socket.settimeout(left)
-        return self._raw.readinto(buffer)
+        if self._end is None:
+            return self._raw.readinto(buffer)
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the head of the answer was not whole in time")
+        self._socket.settimeout(left)
+        try:
+            return self._raw.readinto(buffer)
+        finally:
+            self._socket.settimeout(self._limit)
 
     def close(self) -> None:
         self._raw.close()
