@@ -49,7 +49,7 @@ def download(
 
 def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
     """Return what an event tells of one of its attachments."""
-    body, _ = account.call("GET", event_path, safe=True, timeout=timeout)
+    body = account.call("GET", event_path, safe=True, timeout=timeout)
     event = body.get("event")
     attachments = event.get("attachments") if isinstance(event, Mapping) else None
     for item in attachments if isinstance(attachments, list) else []:

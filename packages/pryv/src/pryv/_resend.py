@@ -111,7 +111,7 @@ def _settle(account: Account, calls: Sequence[Any], results: list[dict[str, Any]
         return
     sent = [calls[index]["params"] for index in taken]
     reads = [{"method": "events.getOne", "params": {"id": event["id"]}} for event in sent]
-    body, _ = account.call("POST", "", label="callBatch", data=reads, safe=True, timeout=timeout)
+    body = account.call("POST", "", label="callBatch", data=reads, safe=True, timeout=timeout)
     for index, event, found in zip(taken, sent, body.get("results") or (), strict=False):
         if isinstance(found, Mapping) and _is_as_sent(found.get("event"), event):
             results[index] = {"event": found["event"]}
@@ -127,7 +127,7 @@ def _found(
 ) -> dict[str, Any] | None:
     """Return the answer that holds the event if it is on the platform as it was sent."""
     try:
-        body, _ = account.call("GET", f"events/{path_segment(event['id'])}", safe=True, timeout=timeout)
+        body = account.call("GET", f"events/{path_segment(event['id'])}", safe=True, timeout=timeout)
     except ApiError:
         return None
     there = body.get("event", {})

@@ -148,7 +148,7 @@ def get_points(
         if not isinstance(bound, (int, float, type(None))):
             raise TypeError(f"a delta time is a number of seconds, not {type(bound).__name__}")
     query = query_pairs({"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time})
-    body, _ = account.call("GET", path, query=query, safe=True, timeout=timeout)
+    body = account.call("GET", path, query=query, safe=True, timeout=timeout)
     with contextlib.suppress(KeyError, TypeError, ValueError):
         return Series(body["fields"], body["points"])
     raise PryvProtocolError(f"{redact(f'GET {path}', account.token)}: the answer is not a series")

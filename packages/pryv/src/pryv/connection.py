@@ -271,8 +271,7 @@ class Connection:
             ApiError: the platform answered with an error.
             PryvError: there is no proper answer.
         """
-        body, _ = self._account.call("GET", relative_path(path), query=query_pairs(params), safe=True, timeout=timeout)
-        return body
+        return self._account.call("GET", relative_path(path), query=query_pairs(params), safe=True, timeout=timeout)
 
     def post(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """POST data as JSON to a path below the endpoint and return the decoded body.
@@ -295,8 +294,7 @@ class Connection:
             return _resend.post_batch(self._account, data, timeout)
         if path == "events" and _resend.creates_with_id("events.create", data):
             return _resend.post_event(self._account, data, timeout)
-        body, _ = self._account.call("POST", path, data={} if data is None else data, timeout=timeout)
-        return body
+        return self._account.call("POST", path, data={} if data is None else data, timeout=timeout)
 
     def put(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """PUT data as JSON to a path below the endpoint and return the decoded body.
@@ -314,8 +312,7 @@ class Connection:
             ApiError: the platform answered with an error.
             PryvError: there is no proper answer.
         """
-        body, _ = self._account.call("PUT", relative_path(path), data={} if data is None else data, timeout=timeout)
-        return body
+        return self._account.call("PUT", relative_path(path), data={} if data is None else data, timeout=timeout)
 
     def delete(
         self, path: str, params: Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
@@ -335,8 +332,7 @@ class Connection:
             ApiError: the platform answered with an error.
             PryvError: there is no proper answer.
         """
-        body, _ = self._account.call("DELETE", relative_path(path), query=query_pairs(params), timeout=timeout)
-        return body
+        return self._account.call("DELETE", relative_path(path), query=query_pairs(params), timeout=timeout)
 
     def iter_events(
         self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
@@ -503,8 +499,7 @@ class Connection:
             PryvError: the platform refused, or there is no proper answer.
         """
         path = f"events/{path_segment(event_id)}/{path_segment(file_id)}"
-        body, _ = self._account.call("DELETE", path, timeout=timeout)
-        return body
+        return self._account.call("DELETE", path, timeout=timeout)
 
     @overload
     def download_attachment(

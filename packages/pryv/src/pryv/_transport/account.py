@@ -101,8 +101,8 @@ class Account:
         data: Any = None,
         safe: bool = False,
         timeout: CallTimeout = DEFAULT,
-    ) -> tuple[dict[str, Any], Answer]:
-        """Send one call with JSON data and return its result, beside the answer it came in.
+    ) -> dict[str, Any]:
+        """Send one call with JSON data and return its result.
 
         Raises:
             ApiError: the platform answered with an error.
@@ -121,7 +121,7 @@ class Account:
             safe=safe,
             timeout=timeout,
         )
-        return self.result(answer, label, tells_time=(method, path) != ("GET", "events")), answer
+        return self.result(answer, label, tells_time=(method, path) != ("GET", "events"))
 
     def result(self, answer: Answer, label: str, *, tells_time: bool = True) -> dict[str, Any]:
         """Return the result an answer holds, having taken the platform's time from it if it `tells_time`.
