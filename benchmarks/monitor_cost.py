@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from pryv import Call, Connection
 from pryv_monitor import Monitor, SQLiteMirror
@@ -38,20 +37,6 @@ PLATFORM = (
     "with Sandbox() as sandbox:\n"
     " print(sandbox.create_account().api_endpoint, flush=True); input()"
 )
-
-
-class Counting(HTTPAdapter):
-    """Counts requests and the bytes of their answers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answers: list[requests.Response] = []
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request and keep its answer."""
-        answer = super().send(*args, **kwargs)
-        self.answers.append(answer)
-        return answer
 
 
 def main() -> None:
@@ -164,23 +149,23 @@ def largest_memory() -> int:
 
 def later(connection: Connection, path: Path) -> dict[str, Any]:
     """Return what passes over the mirror cost, by the number of changes."""
-    adapter = Counting()
+    answers: list[requests.Response] = []
     passes: dict[str, Any] = {}
     with requests.Session() as session:
-        session.mount("http://", adapter)
+        session.hooks["response"].append(lambda answer, **_: answers.append(answer))
         monitor = Monitor(
             Connection(connection.api_endpoint, session=session), SCOPE, mirror=SQLiteMirror(path), overlap=0
         )
         monitor.sync()
         for changes in (0, 10, 100, 1000):
             write(connection, changes, 10**6)
-            adapter.answers.clear()
+            answers.clear()
             cpu = time.process_time()
             report = monitor.sync()
             passes[str(changes)] = {
                 "delivered": report.events,
-                "requests": len(adapter.answers),
-                "bytes": sum(answer.raw.tell() for answer in adapter.answers),
+                "requests": len(answers),
+                "bytes": sum(answer.raw.tell() for answer in answers),
                 "cpu": round(time.process_time() - cpu, 4),
             }
     return passes

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 
 from pryv import Connection
 from pryv_monitor import SQLiteMirror
@@ -16,17 +15,12 @@ from pryv_monitor import SQLiteMirror
 Account = tuple[str, str, Connection]
 
 
-class CountingAdapter(HTTPAdapter):
-    """Sends requests, and keeps their paths and answers."""
+class Traffic:
+    """The answers that come over a session."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: requests.Session) -> None:
         self.answers: list[requests.Response] = []
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        answer = super().send(*args, **kwargs)
-        self.answers.append(answer)
-        return answer
+        session.hooks["response"].append(lambda answer, **_: self.answers.append(answer))
 
     @property
     def bytes_read(self) -> int:
@@ -103,13 +97,10 @@ def subject(new_account: Callable[[], Account]) -> Subject:
 
 
 @pytest.fixture
-def counted(subject: Subject) -> Iterator[tuple[Connection, CountingAdapter]]:
-    """Another connection to the account, whose requests are counted."""
-    adapter = CountingAdapter()
+def counted(subject: Subject) -> Iterator[tuple[Connection, Traffic]]:
+    """Another connection to the account, and what comes over it."""
     with requests.Session() as session:
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        yield Connection(subject.connection.api_endpoint, session=session), adapter
+        yield Connection(subject.connection.api_endpoint, session=session), Traffic(session)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.monitor.conftest import CountingAdapter, Subject
+from tests.monitor.conftest import Subject, Traffic
 
 from pryv import Connection
 from pryv_monitor import Monitor, SQLiteMirror
@@ -133,9 +133,8 @@ def test_a_large_first_reading_cut_five_times(sandbox: Any, subject: Subject, tm
         subject.connection.api(calls)
     read: list[int] = []
     for cuts in (0, 5):
-        adapter = CountingAdapter()
         with requests.Session() as session:
-            session.mount("http://", adapter)
+            traffic = Traffic(session)
             mirror = SQLiteMirror(tmp_path / f"mirror-{cuts}")
             connection = Connection(subject.connection.api_endpoint, session=session, retry=None)
             monitor = Monitor(connection, SCOPE, mirror=mirror, overlap=0)  # what was just written is not read twice
@@ -146,6 +145,6 @@ def test_a_large_first_reading_cut_five_times(sandbox: Any, subject: Subject, tm
                     monitor.sync()
             monitor.sync()
             subject.assert_mirrored(mirror, SCOPE)
-        read.append(adapter.bytes_read)
+        read.append(traffic.bytes_read)
     print(f"200,000 events: {read[0]:,} bytes uncut, {read[1]:,} cut five times: {read[1] / read[0]:.2f} times as many")
     assert read[1] <= 1.3 * read[0]

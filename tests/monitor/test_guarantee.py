@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Account, CountingAdapter, Subject, own
+from tests.monitor.conftest import Account, Subject, Traffic, own
 
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_monitor import (
@@ -196,22 +196,22 @@ def test_another_scope_or_account_is_refused(
 
 
 def test_a_pass_without_changes_costs_two_requests(
-    subject: Subject, counted: tuple[Connection, CountingAdapter], mirror: SQLiteMirror
+    subject: Subject, counted: tuple[Connection, Traffic], mirror: SQLiteMirror
 ) -> None:
     subject.add(50)
-    connection, adapter = counted
+    connection, traffic = counted
     for monitor in (Monitor(connection, SCOPE), Monitor(connection, SCOPE, mirror=mirror)):
         monitor.sync()
-        adapter.answers.clear()
+        traffic.answers.clear()
         monitor.sync()
-        assert len(adapter.answers) == 2
+        assert len(traffic.answers) == 2
 
 
 def test_a_burst_is_not_fetched_again_once_the_overlap_has_passed(
-    subject: Subject, counted: tuple[Connection, CountingAdapter]
+    subject: Subject, counted: tuple[Connection, Traffic]
 ) -> None:
     subject.add(50)
-    connection, adapter = counted
+    connection, traffic = counted
     store = MemoryAnchorStore()
     monitor = Monitor(connection, SCOPE, overlap=0.3, anchor_store=store)
     assert monitor.sync().events == 50
@@ -221,9 +221,9 @@ def test_a_burst_is_not_fetched_again_once_the_overlap_has_passed(
     anchor = store.load()
     assert anchor is not None
     assert anchor.remembered == {}
-    adapter.answers.clear()
+    traffic.answers.clear()
     assert monitor.sync().duplicates == 0
-    assert adapter.bytes_read < 5000
+    assert traffic.bytes_read < 5000
 
 
 def test_a_write_that_becomes_visible_late_is_found() -> None:

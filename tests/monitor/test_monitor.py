@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import CountingAdapter, Subject, wait_for, wait_for_count
+from tests.monitor.conftest import Subject, Traffic, wait_for, wait_for_count
 
 from pryv import Connection, PryvConnectionError, ServerError
 from pryv_monitor import (
@@ -97,9 +97,9 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
 
 
 def test_updates_asked_for_while_one_runs_lead_to_exactly_one_more(
-    subject: Subject, counted: tuple[Connection, CountingAdapter]
+    subject: Subject, counted: tuple[Connection, Traffic]
 ) -> None:
-    connection, adapter = counted
+    connection, traffic = counted
     in_handler, go_on = threading.Event(), threading.Event()
     reports: list[SyncReport] = []
 
@@ -119,7 +119,7 @@ def test_updates_asked_for_while_one_runs_lead_to_exactly_one_more(
         wait_for(lambda: len(reports) == 3)
         monitor.stop()
     assert len(reports) == 3
-    assert len([answer for answer in adapter.answers if "/streams" in str(answer.url)]) == 3
+    assert len([answer for answer in traffic.answers if "/streams" in str(answer.url)]) == 3
 
 
 def test_handlers_may_call_the_monitor(subject: Subject, monitor: Monitor) -> None:
