@@ -5,6 +5,9 @@ from pathlib import Path
 
 from environments import Environment
 
+TOLD_FOR = (3, 11)
+"""The first Python that the READMEs tell the tree for; with an older one goes an older bidict, which needs nothing."""
+
 
 def dependency_tree(environment: Environment, package: str) -> str:
     """Returns the dependencies of a package that is installed, as a tree of names."""
