@@ -24,6 +24,7 @@ OTHERS = [
     *ROOT.glob("examples/**/*.md"),
 ]
 DOCUMENTS = [*READMES, *PAGES, *OTHERS]
+SITE = "https://pryv.github.io/lib-python/"
 
 RUN = {"python": "py", "sh": "sh"}
 """Languages of blocks that are run, and what their files end with."""

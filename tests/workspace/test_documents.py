@@ -6,7 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from .documents import DOCUMENTS, NOT_RUN, ROOT, RUN, Account, blocks, name, program, run, settled, with_code
+from .documents import (
+    DOCUMENTS,
+    NOT_RUN,
+    READMES,
+    ROOT,
+    RUN,
+    SITE,
+    Account,
+    blocks,
+    name,
+    program,
+    run,
+    settled,
+    with_code,
+)
 
 
 def run_document(document: Path, language: str, platform_url: str, owner: Account, directory: Path) -> None:
@@ -48,6 +62,13 @@ def test_the_first_example_works_when_pasted(tmp_path: Path) -> None:
 def test_links_lead_to_files(document: Path) -> None:
     for target in re.findall(r"\]\((?![a-z]+:)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", READMES, ids=name)
+def test_links_lead_to_pages_of_the_site(document: Path) -> None:
+    for page, heading in re.findall(rf"{SITE}([\w/-]+)\.html(?:#([\w-]+))?", document.read_text()):
+        headings = re.findall(r"^#+ (.*)", (ROOT / "docs" / f"{page}.md").read_text(), re.MULTILINE)
+        assert not heading or heading in [title.lower().replace(" ", "-") for title in headings]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
