@@ -7,27 +7,34 @@ import threading
 import time
 from collections.abc import Callable
 
+from ._patience import Patience
 from ._reader import CalledOffError, Reader
+from .changes import Change
 
 
 class Activity:
     """What the thread that makes the passes shares with those who ask for passes, or for the end.
 
     Args:
+        patience: How failed passes are taken.
         follows: Whether it goes on after a pass.
         silence: Seconds without a change after which it is over; `None` for any number.
 
     Attributes:
+        patience: How failed passes are taken.
         follows: Whether it goes on after a pass.
         reader: Reads for the passes.
+        handling: The change whose callbacks are being called.
         stopped: Whether the end was asked for.
         error: What ended it, if it was an error.
         thread: The thread made for it, if one was.
     """
 
-    def __init__(self, *, follows: bool, silence: float | None = None) -> None:
+    def __init__(self, patience: Patience, *, follows: bool, silence: float | None = None) -> None:
+        self.patience = patience
         self.follows = follows
         self.reader = Reader()
+        self.handling: Change | None = None
         self.stopped = False
         self.error: Exception | None = None
         self.thread: threading.Thread | None = None

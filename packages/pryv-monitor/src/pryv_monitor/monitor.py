@@ -77,7 +77,6 @@ class Monitor:
         self._overlap = overlap
         self._listeners: dict[str, list[Callback]] = {name: [] for name in NAMES}
         self._has_update_method = False
-        self._handling: Change | None = None
         self._activity: Activity | None = None
         self._starting = threading.Lock()
 
@@ -156,12 +155,11 @@ class Monitor:
             OSError: the anchor cannot be written.
             Exception: whatever a callback raised.
         """
-        patience = Patience(error_tolerance)
-        activity = self._begin(follows=False)
+        activity = self._begin(Patience(error_tolerance), follows=False)
         with self._active(activity):
             before = self._ledger.load() if full else None
             target = before.round + 1 if before else 1
-            while (report := self._try_sync(activity, patience, target)) is None:
+            while (report := self._try_sync(activity, target)) is None:
                 pass
         return report
 
@@ -184,11 +182,8 @@ class Monitor:
         """
         if self.started:
             return self
-        patience = Patience(error_tolerance)
-        activity = self._begin()
-        activity.thread = threading.Thread(
-            target=self._work, args=(activity, patience), name="pryv-monitor", daemon=True
-        )
+        activity = self._begin(Patience(error_tolerance))
+        activity.thread = threading.Thread(target=self._work, args=(activity,), name="pryv-monitor", daemon=True)
         activity.thread.start()
         activity.wait_for_first_pass()
         if activity.error is not None:
@@ -211,10 +206,10 @@ class Monitor:
         """
         patience = Patience(error_tolerance)
         self._see_to_updates()
-        activity = self._begin()
+        activity = self._begin(patience)
         if stop is not None:
             threading.Thread(target=_watch, args=(stop, activity), name="pryv-monitor-stop", daemon=True).start()
-        self._follow(activity, patience)
+        self._follow(activity)
 
     def changes(self, timeout: float | None = None, *, error_tolerance: float = math.inf) -> Iterator[Change]:
         """Follow the account and yield its changes; callbacks for changes are not called.
@@ -234,9 +229,9 @@ class Monitor:
 
     def _changes(self, timeout: float | None, patience: Patience) -> Iterator[Change]:
         self._see_to_updates()
-        activity = self._begin(silence=timeout)
+        activity = self._begin(patience, silence=timeout)
         with self._active(activity):
-            while (yield from self._yield_pass(activity, patience)):
+            while (yield from self._yield_pass(activity)):
                 pass
 
     def stop(self) -> Monitor:
@@ -284,11 +279,11 @@ class Monitor:
         for callback in tuple(self._listeners[name]):
             _call(name, callback, argument)
 
-    def _begin(self, *, follows: bool = True, silence: float | None = None) -> Activity:
+    def _begin(self, patience: Patience, *, follows: bool = True, silence: float | None = None) -> Activity:
         with self._starting:
             if self._activity is not None:
                 raise RuntimeError("the monitor is started, or in a pass")
-            self._activity = Activity(follows=follows, silence=silence)
+            self._activity = Activity(patience, follows=follows, silence=silence)
             return self._activity
 
     @contextmanager
@@ -306,28 +301,28 @@ class Monitor:
                 self.tell("stop", activity.error)
             self._activity = None
 
-    def _work(self, activity: Activity, patience: Patience) -> None:
+    def _work(self, activity: Activity) -> None:
         try:
-            self._follow(activity, patience)
+            self._follow(activity)
         except Exception as error:  # noqa: BLE001  (raised by `start`, if it still waits)
             _log.error("the monitor ended: %s", type(error).__name__)
 
-    def _follow(self, activity: Activity, patience: Patience) -> None:
+    def _follow(self, activity: Activity) -> None:
         with self._active(activity):
-            while self._make_pass(activity, patience):
+            while self._make_pass(activity):
                 pass
 
-    def _make_pass(self, activity: Activity, patience: Patience) -> bool:
+    def _make_pass(self, activity: Activity) -> bool:
         """Make a pass and wait until the next one is due; `False` if there is none."""
         try:
-            self._ended(activity, patience, self._pass(activity))
+            self._ended(activity, self._pass(activity))
         except CalledOffError:
             return False
         except Exception as error:  # noqa: BLE001  (raised again where patience is over)
-            return activity.pause(self._failed(activity, patience, error))
+            return activity.pause(self._failed(activity, error))
         return activity.next_pass()
 
-    def _yield_pass(self, activity: Activity, patience: Patience) -> Generator[Change, None, bool]:
+    def _yield_pass(self, activity: Activity) -> Generator[Change, None, bool]:
         """Do as `_make_pass`, but yield the changes."""
         try:
             with closing(self._new_pass(activity)) as batches:
@@ -336,22 +331,21 @@ class Monitor:
                         activity.check()
                         yield Change(kind, item)
                         activity.heard()
-            self._ended(activity, patience, batches.report)
+            self._ended(activity, batches.report)
         except CalledOffError:
             return False
         except Exception as error:  # noqa: BLE001  (raised again where patience is over)
-            return activity.pause(self._failed(activity, patience, error))
+            return activity.pause(self._failed(activity, error))
         return activity.next_pass()
 
-    def _try_sync(self, activity: Activity, patience: Patience, round: int) -> SyncReport | None:
+    def _try_sync(self, activity: Activity, round: int) -> SyncReport | None:
         """Make a pass and return its report, or wait until the next try."""
         try:
             return self._pass(activity, round)
         except Exception as error:
-            if self._handling is not None:
-                self._handling = None
+            if activity.handling is not None:
                 raise
-            activity.pause(self._failed(activity, patience, error))
+            activity.pause(self._failed(activity, error))
             return None
 
     def _new_pass(self, activity: Activity, round: int = 1) -> Pass:
@@ -368,22 +362,22 @@ class Monitor:
 
     def _handle(self, activity: Activity, change: Change, callbacks: Iterable[Callback]) -> None:
         activity.check()
-        self._handling = change
+        activity.handling = change
         for callback in callbacks:
             callback(change.data)
-        self._handling = None
+        activity.handling = None
 
-    def _ended(self, activity: Activity, patience: Patience, report: SyncReport) -> None:
+    def _ended(self, activity: Activity, report: SyncReport) -> None:
         for callback in tuple(self._listeners["ready"]):
             callback(report)
-        patience.succeeded()
+        activity.patience.succeeded()
         activity.pass_ended()
 
-    def _failed(self, activity: Activity, patience: Patience, error: Exception) -> float:
+    def _failed(self, activity: Activity, error: Exception) -> float:
         """Return how long to wait before the next try, or raise the error."""
-        culprit, self._handling = self._handling, None
+        culprit, activity.handling = activity.handling, None
         self.tell("error", error)
-        wait = patience.failed(error, culprit)
+        wait = activity.patience.failed(error, culprit)
         _log.warning("a pass failed (%s), the next begins in %.1f s", type(error).__name__, wait)
         activity.pass_ended()
         return wait
