@@ -22,7 +22,7 @@ def is_account_field(event_id: str) -> bool:
 
 
 def essence(item: dict[str, Any]) -> dict[str, Any]:
-    """Return all of an event, or of a deletion, that makes two readings of it the same."""
+    """Return what of an event, or of a deletion, is the same at each reading of it."""
     if is_account_field(item["id"]):
         return {key: value for key, value in item.items() if key not in _MADE_UP_WHEN_READ}
     return item

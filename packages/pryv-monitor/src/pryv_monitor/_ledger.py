@@ -63,23 +63,16 @@ class Remembering:
 
     def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
         """Return the items not remembered, and remember them."""
-        is_new = {"event": self._is_new_event, "eventDelete": self._is_new_deletion, "streams": self._is_new_tree}[kind]
-        return [item[0] for item in items if is_new(item)]
+        return [item[0] for item in items if self._is_new(kind, item)]
 
-    def _is_new_tree(self, item: Item) -> bool:
-        before, self._streams = self._streams, _digest(item[1])
-        return self._streams != before
-
-    def _is_new_event(self, item: Item) -> bool:
-        return self._is_new(item, item[0]["modified"])
-
-    def _is_new_deletion(self, item: Item) -> bool:
-        return self._is_new(item, item[0]["deleted"])
-
-    def _is_new(self, item: Item, stamp: float) -> bool:
+    def _is_new(self, kind: Kind, item: Item) -> bool:
+        data, text = item
+        if kind == "streams":
+            before, self._streams = self._streams, _digest(text)
+            return self._streams != before
+        stamp = data["modified" if kind == "event" else "deleted"]
         if stamp <= self._read_again and not self._remembered:
             return True
-        data, text = item
         digest = _digest(encode(essence(data)) if is_account_field(data["id"]) else text)
         is_new = digest not in self._remembered
         if stamp > self._read_again:

@@ -145,18 +145,18 @@ class SQLiteMirror:
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def begin(self, anchor: Anchor, now: float) -> None:
-        """Begin a pass that starts from `anchor`."""
+        """Begin a pass that starts from `anchor`, at the platform's time `now`."""
         self._round = anchor.round
         self._finishing = anchor.reached is not None
         self._vanished = set()
 
-    def apply(self, kind: Kind, items: Sequence[Any]) -> list[Any]:
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
         """Take in items of one kind and return those that make a difference.
 
         Raises:
             AnchorError: they cannot be written.
         """
-        apply: dict[Kind, Callable[[sqlite3.Connection, Any], list[Any]]] = {
+        apply: dict[Kind, Callable[[sqlite3.Connection, Sequence[Item]], list[Any]]] = {
             "event": self._apply_events,
             "eventDelete": self._apply_deletions,
             "streams": self._apply_streams,
