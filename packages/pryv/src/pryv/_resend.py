@@ -22,7 +22,6 @@ MAX_CHUNK = 8_000_000
 """Bytes of calls that a chunk of a batch holds; the platform takes no body above 10 MB."""
 
 _READS = frozenset(("service.info", "accesses.checkApp"))
-_JSON = {"Content-Type": "application/json"}
 
 
 def is_safe(method: str, params: Any) -> bool:
@@ -53,7 +52,7 @@ def post_batch(
     if len(body) > max_bytes and len(calls) > 1:
         raise ChunkTooLargeError(f"callBatch: {len(body)} bytes are too many for one request")
     safe = is_safe("callBatch", calls)
-    answer = account.send("POST", "", label="callBatch", headers=_JSON, body=body, safe=safe, timeout=timeout)
+    answer = account.send("POST", "", label="callBatch", headers=json.HEADERS, body=body, safe=safe, timeout=timeout)
     batch = account.result(answer, "callBatch")
     results = batch.get("results")
     if answer.resent and isinstance(results, list) and len(results) == len(calls):
@@ -70,7 +69,7 @@ def post_event(account: Account, event: Mapping[str, Any], timeout: CallTimeout)
         PryvError: there is no proper answer.
     """
     body = json.encode(event)
-    answer = account.send("POST", "events", headers=_JSON, body=body, safe=True, timeout=timeout)
+    answer = account.send("POST", "events", headers=json.HEADERS, body=body, safe=True, timeout=timeout)
     return created(account, answer, event, timeout)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from pryv._transport.account import Account
+from pryv._transport.json import HEADERS
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment, query_pairs
@@ -24,7 +25,6 @@ MAX_ROWS = 20_000
 
 _BLOCK = 200
 _PLAIN = {list, tuple}
-_JSON = {"Content-Type": "application/json"}
 
 
 def _checked_fields(fields: Iterable[str]) -> list[str]:
@@ -159,7 +159,7 @@ def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], 
     sent = 0
     try:
         for body, count in bodies:
-            answer = account.send("POST", path, headers=_JSON, body=body, timeout=timeout)
+            answer = account.send("POST", path, headers=HEADERS, body=body, timeout=timeout)
             if account.result(answer, label).get("status") != "ok":
                 raise PryvProtocolError(f"{label}: the platform does not say that it took the points")
             sent += count

@@ -608,7 +608,7 @@ class Service:
     ) -> Answer:
         endpoint = self.api_endpoint_for(username, timeout=timeout)
         account = Account(self._platform.http, endpoint, token, self._platform.timeout)
-        headers = {"Content-Type": "application/json", **(headers or {})}
+        headers = {**json.HEADERS, **(headers or {})}
         return account.send("POST", path, headers=headers, body=json.encode(data), timeout=timeout)
 
 

@@ -18,8 +18,6 @@ from .redact import redact
 from .timeouts import DEFAULT, CallTimeout, Timeout, checked_timeout, limit_of
 from .urls import moved
 
-_JSON = {"Content-Type": "application/json"}
-
 
 class DeltaTime:
     """The running mean of server time minus local time, in seconds.
@@ -116,7 +114,7 @@ class Account:
             path,
             label=label,
             query=query,
-            headers=_JSON if has_body else None,
+            headers=json.HEADERS if has_body else None,
             body=json.encode(data) if has_body else None,
             safe=safe,
             timeout=timeout,

@@ -7,6 +7,9 @@ from typing import Any, NoReturn
 
 from pryv.errors import PryvProtocolError
 
+HEADERS = {"Content-Type": "application/json"}
+"""Those of a request whose body `encode` made."""
+
 
 def encode(value: Any) -> bytes:
     """Return `value` as compact UTF-8 JSON.

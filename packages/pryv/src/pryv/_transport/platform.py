@@ -73,7 +73,7 @@ class Platform:
             "POST",
             url,
             label,
-            headers={"Content-Type": "application/json"},
+            headers=json.HEADERS,
             body=json.encode(data),
             timeout=limit_of(timeout, self.timeout),
         )
