@@ -98,14 +98,19 @@ def read_included(app: Sphinx, path: Path, name: str, content: list[str]) -> Non
 
 def shorten_signature(
     _app: Sphinx,
-    _what: str,
+    what: str,
     _name: str,
     _obj: Any,
     _options: Any,
     signature: str | None,
     returned: str | None,
 ) -> tuple[str | None, str | None]:
-    """Name types by their aliases, and the default that stands for another limit."""
+    """Name types by their aliases, and the default that stands for another limit.
+
+    That of an exception is left out: nobody but the packages makes one.
+    """
+    if what == "exception":
+        return "", None
     if signature is not None:
         signature = _CALL_S.sub("Timeout = DEFAULT", _ALIAS.sub(r"\1", signature))
     return signature, returned
