@@ -110,7 +110,7 @@ def shorten_signature(
     That of an exception is left out: nobody but the packages makes one.
     """
     if what == "exception":
-        return "", None
+        return signature and "", None
     if signature is not None:
         signature = _CALL_S.sub("Timeout = DEFAULT", _ALIAS.sub(r"\1", signature))
     return signature, returned
