@@ -109,7 +109,12 @@ def runner(owner: Connection, tmp_path: Path) -> Runner:
 def line_with(text: str, stream: IO[str] | None) -> str:
     """The next line that holds a text."""
     assert stream
-    return next(line for line in stream if text in line)
+    shown = ""
+    for line in stream:
+        if text in line:
+            return line
+        shown += line
+    pytest.fail(f"{text} was not shown, but this: {shown}")
 
 
 def write_extract(directory: Path, rows: slice) -> Path:
