@@ -346,6 +346,26 @@ def test_a_first_reading_goes_on_where_it_was_cut(
     assert monitor.sync().events == 0
 
 
+def test_a_window_ends_where_the_time_changes(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 1)
+    for step in range(4):
+        subject.add(150, time=1_600_000_000 + step)
+    times: list[float] = []
+    saved: list[tuple[float, int]] = []
+
+    class Store(MemoryAnchorStore):
+        def save(self, anchor: Anchor) -> None:
+            if anchor.reached is not None:
+                saved.append((anchor.reached, len(times)))
+            super().save(anchor)
+
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=Store(), overlap=0)
+    monitor.on("event", lambda event: times.append(event["time"])).sync()
+    assert saved
+    for reached, count in saved:
+        assert max(times[:count]) < reached == times[count]
+
+
 def test_a_token_that_was_revoked_ends_it(subject: Subject) -> None:
     access = subject.connection.api_one(
         "accesses.create", {"name": "m", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import attrs
 
-from ._json import Item, is_account_field
+from ._json import Item
 from ._ledger import Ledger
 from ._reader import Reader
 from ._source import Source
@@ -112,15 +112,15 @@ class Pass(Iterator[Batch]):
         start = anchor.reached
         if start is None or start == END:
             return anchor
-        before: list[Item] = []
-        uncommitted = 0
+        latest, uncommitted = start, 0
         for events in self._source.whole(self._reader, start):
-            if uncommitted >= WINDOW and (reached := _start_of_later(events, before)) is not None:
-                anchor = attrs.evolve(anchor, reached=reached)
+            times = [event["time"] for event, _ in events]
+            if uncommitted >= WINDOW and times[0] > latest:
+                anchor = attrs.evolve(anchor, reached=times[0])
                 self._ledger.save(anchor)
                 uncommitted = 0
             yield from self._new("event", [item for item in events if item[0]["time"] >= start])
-            before = events
+            latest = times[-1]
             uncommitted += len(events)
         return anchor
 
@@ -136,14 +136,3 @@ class Pass(Iterator[Batch]):
             self._duplicates += len(items) - len(new)
         if new:
             yield kind, new
-
-
-def _start_of_later(events: list[Item], before: list[Item]) -> float | None:
-    """Return the time of the first of `events` if it is later than that of the last one before, the account's aside."""
-    first = next(_times(events), None)
-    last = next(_times(reversed(before)), None)
-    return None if first is None or last is None or first <= last else first
-
-
-def _times(events: Iterable[Item]) -> Iterator[float]:
-    return (event["time"] for event, _ in events if not is_account_field(event["id"]))
