@@ -33,6 +33,8 @@ ENDING = sorted(
 
 Account = Callable[[], tuple[str, str, Connection]]
 
+pytestmark = pytest.mark.timeout(300)  # they import pandas, and thousands of events
+
 
 @attrs.frozen
 class Runner:
