@@ -22,6 +22,7 @@ from pryv import (
     PryvConnectionError,
     PryvError,
     PryvProtocolError,
+    PryvStreamError,
     PryvTimeoutError,
     PryvTlsError,
     RateLimitedError,
@@ -325,6 +326,18 @@ def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
             with pytest.raises(PryvTimeoutError):
                 call("streams")
             assert 0.3 <= time.monotonic() - begin < 1
+
+
+@pytest.mark.parametrize("rest", [b"1;" + b"x" * 1000, b"0\r\n" + b"X: x\r\n" * 200], ids=["size", "trailers"])
+def test_what_is_around_the_body_may_not_drip_either(wire: Wire, rest: bytes) -> None:
+    wire.always = Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, interval=0.003)
+    with wire.connection(timeout=0.5, retry=None) as connection:
+        begin = time.monotonic()
+        with pytest.raises(PryvTimeoutError):
+            connection.get("streams")
+        with pytest.raises(PryvStreamError, match="in time"):
+            next(connection.iter_events())
+        assert time.monotonic() - begin < 3
 
 
 @pytest.mark.parametrize("then", ["reset", "close"])

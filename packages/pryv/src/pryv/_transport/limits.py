@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 import socket
 import threading
 import time
@@ -77,45 +78,36 @@ def _limiting(connection: type[Any]) -> type[Any]:
 
 
 class _Answer(HTTPResponse):
-    """An answer whose head comes within the socket's time limit as a whole, and its body within one for each read."""
+    """An answer whose head, and then each piece of its body, comes within the socket's time limit as a whole."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._incoming = _Incoming(self.fp.detach(), sock)
+        self._incoming = _Incoming(self.fp.detach(), sock.gettimeout())
         self.fp = io.BufferedReader(self._incoming)
 
-    def begin(self) -> None:
-        super().begin()
-        self._incoming.head_has_come()
+    def read1(self, n: int = -1) -> bytes:
+        self._incoming.begin_step()
+        return super().read1(n)
 
 
 class _Incoming(io.RawIOBase):
-    """The bytes that come in on a socket."""
+    """The bytes that come in on a socket, step by step: none begins to wait for more once its seconds are over."""
 
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+    def __init__(self, raw: io.RawIOBase, seconds: float | None) -> None:
         self._raw = raw
-        self._socket = sock
-        self._limit = sock.gettimeout()
-        self._end = None if self._limit is None else time.monotonic() + self._limit
+        self._seconds = math.inf if seconds is None else seconds
+        self.begin_step()
 
-    def head_has_come(self) -> None:
-        """Begin anew with the time limit at each read."""
-        self._end = None
+    def begin_step(self) -> None:
+        self._end = time.monotonic() + self._seconds
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._end is None:
-            return self._raw.readinto(buffer)
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the head of the answer was not whole in time")
-        self._socket.settimeout(left)
-        try:
-            return self._raw.readinto(buffer)
-        finally:
-            self._socket.settimeout(self._limit)
+        if time.monotonic() > self._end:
+            raise TimeoutError("what was to come was not whole in time")
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
