@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -400,6 +400,47 @@ def test_the_tls_context_of_the_sessions_adapter_counts(
     assert is_told(connection)
     session.mount("https://", Adapter(ssl.create_default_context()))
     assert isinstance(failure_of(connection), PryvTlsError)
+
+
+class Watchful(ssl.SSLSocket):
+    """Notes reads and writes that overlap, which may end a connection before Python 3.13."""
+
+    overlaps: ClassVar[list[str]] = []
+
+    def recv(self, *arguments: Any) -> bytes:
+        with self._alone("a read"):
+            return super().recv(*arguments)
+
+    def send(self, *arguments: Any) -> int:
+        with self._alone("a write"):
+            return super().send(*arguments)
+
+    @contextlib.contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        turn: threading.Lock = self.__dict__.setdefault("turn", threading.Lock())
+        is_alone = turn.acquire(blocking=False)
+        if not is_alone:
+            self.overlaps.append(what)
+        try:
+            yield
+        finally:
+            if is_alone:
+                turn.release()
+
+
+def test_reads_and_writes_take_turns(
+    account: Account, secure_relay: Relay, session: requests.Session, authority: Any
+) -> None:
+    context = ssl.create_default_context()
+    context.sslsocket_class = Watchful
+    authority.configure_trust(context)
+    session.mount("https://", Adapter(context))
+    Watchful.overlaps.clear()
+    with secure(account, secure_relay, session) as connection, SocketIO(connection, reconnect=None) as sio:
+        for _ in range(20):
+            sio.api([{"method": "events.create", "params": DIARY}])
+        assert len([note for note in sio.notifications(timeout=1) if note.name == "eventsChanged"]) == 20
+    assert Watchful.overlaps == []
 
 
 def test_the_environments_authority_counts(

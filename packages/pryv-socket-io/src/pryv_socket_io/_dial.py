@@ -5,22 +5,21 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import os
 import socket
-import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from certifi import where
 from requests.utils import get_auth_from_url, select_proxy
-from urllib3.util.ssl_ import create_urllib3_context
 
 from pryv.addons import HttpSettings
+from pryv_socket_io._tls import TlsSocket, encrypt
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]) -> socket.socket:
+def dial(
+    url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]
+) -> socket.socket | TlsSocket:
     """Return a socket connected, and encrypted if need be, to the host of an http(s) URL.
 
     Args:
@@ -39,7 +38,7 @@ def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[soc
     proxy = select_proxy(url, dict(settings.proxies))
     sock = _reach_proxy(proxy, host, port, timeout, opened) if proxy else _connect(host, port, timeout, opened)
     try:
-        return _encrypt(sock, host, settings) if parts.scheme == "https" else sock
+        return encrypt(sock, host, settings) if parts.scheme == "https" else sock
     except BaseException:
         sock.close()
         raise
@@ -92,19 +91,3 @@ def _tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> N
         response.begin()
         if response.status != http.HTTPStatus.OK:
             raise OSError(f"the proxy answered with HTTP {response.status}")
-
-
-def _encrypt(sock: socket.socket, host: str, settings: HttpSettings) -> socket.socket:
-    verify = settings.verify
-    needs = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-    context = settings.ssl_context or create_urllib3_context(cert_reqs=needs)
-    context.verify_mode = needs
-    if verify:
-        authorities = where() if verify is True else verify
-        if os.path.isdir(authorities):
-            context.load_verify_locations(capath=authorities)
-        else:
-            context.load_verify_locations(cafile=authorities)
-    if settings.cert is not None:
-        context.load_cert_chain(*((settings.cert,) if isinstance(settings.cert, str) else settings.cert))
-    return context.wrap_socket(sock, server_hostname=host)

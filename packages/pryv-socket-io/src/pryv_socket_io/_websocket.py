@@ -22,6 +22,7 @@ if websocket is None:
     )
 
 from pryv_socket_io._handle import Handle
+from pryv_socket_io._tls import TlsSocket
 
 __all__ = ["WebSocket", "WebSocketBadStatusException", "WebSocketTimeoutException"]
 
@@ -48,7 +49,7 @@ def _unlogged() -> Iterator[None]:
 class WebSocket(websocket.WebSocket):
     """A WebSocket over a connection that `dial` opens; `dial` tells of every socket before it is connected."""
 
-    def __init__(self, dial: Callable[[Callable[[socket.socket], None]], socket.socket]) -> None:
+    def __init__(self, dial: Callable[[Callable[[socket.socket], None]], socket.socket | TlsSocket]) -> None:
         super().__init__()
         self._dial = dial
         self._handle = Handle()
