@@ -120,7 +120,7 @@ class Pass(Iterator[Batch]):
                 self._ledger.save(anchor)
                 uncommitted = 0
             yield from self._new("event", [item for item in events if item[0]["time"] >= start])
-            latest = times[-1]
+            latest = max(latest, times[-1])
             uncommitted += len(events)
         return anchor
 
