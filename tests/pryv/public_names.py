@@ -117,7 +117,8 @@ def events(connection: Connection) -> None:
     with stream:
         for event in stream:
             seen: tuple[str, list[str], float, str] = (event["id"], event["streamIds"], event["time"], event["type"])
-            logging.info("%s", seen)
+            text: str = stream.text
+            logging.info("%s %s", seen, text)
     counts: tuple[int, int | None, types.Meta | None] = (
         stream.events_count,
         stream.event_deletions_count,

@@ -349,9 +349,9 @@ class Connection:
             timeout: In place of the connection's. The read timeout bounds each silence, not the whole read.
 
         Returns:
-            The iterator, to be used in a `with` block or a loop. After its last item it has `events_count`,
-            `event_deletions_count` (`None` if not asked for) and `meta`. It raises `ApiError` before the first event,
-            and `PryvStreamError` where the answer is cut short or malformed.
+            The iterator, to be used in a `with` block or a loop. Its `text` is the item yielded last, as it was sent;
+            after the last item it has `events_count`, `event_deletions_count` (`None` if not asked for) and `meta`. It
+            raises `ApiError` before the first event, and `PryvStreamError` where the answer is cut short or malformed.
 
         Raises:
             TypeError: `params` is not a dict, or a parameter has no JSON form.
