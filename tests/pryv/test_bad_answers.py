@@ -328,7 +328,7 @@ def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
             assert 0.3 <= time.monotonic() - begin < 1
 
 
-@pytest.mark.parametrize("rest", [b"1;" + b"x" * 1000, b"0\r\n" + b"X: x\r\n" * 200], ids=["size", "trailers"])
+@pytest.mark.parametrize("rest", [b"1;" + b"x" * 10_000, b"0\r\n" + b"X: x\r\n" * 2_000], ids=["size", "trailers"])
 def test_what_is_around_the_body_may_not_drip_either(wire: Wire, rest: bytes) -> None:
     wire.always = Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, interval=0.003)
     with wire.connection(timeout=0.5, retry=None) as connection:
@@ -337,7 +337,7 @@ def test_what_is_around_the_body_may_not_drip_either(wire: Wire, rest: bytes) ->
             connection.get("streams")
         with pytest.raises(PryvStreamError, match="in time"):
             next(connection.iter_events())
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 20
 
 
 @pytest.mark.parametrize("then", ["reset", "close"])

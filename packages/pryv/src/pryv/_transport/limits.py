@@ -1,4 +1,4 @@
-"""Limits that `requests` leaves open: for a body to leave, for each part of an answer to come, and on another's word."""
+"""Limits that `requests` leaves open: for a body to leave, for parts of an answer to come, and on another's word."""
 
 from __future__ import annotations
 
