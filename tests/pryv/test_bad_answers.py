@@ -318,14 +318,14 @@ def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
 @pytest.mark.parametrize("deadline", [0.1, 10])
 def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
     """It has the time of one read; the body may drip on as long as the deadline lasts."""
-    wire.always = reply(interval=0.02)
+    wire.always = reply(interval=0.1)
     policy = RetryPolicy(attempts=1, deadline=deadline)
     with wire.connection(timeout=0.3, retry=policy) as connection:
         for call in (connection.get, connection.post, lambda path: next(connection.iter_events())):
             begin = time.monotonic()
             with pytest.raises(PryvTimeoutError):
                 call("streams")
-            assert 0.3 <= time.monotonic() - begin < 1
+            assert 0.3 <= time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("rest", [b"1;" + b"x" * 10_000, b"0\r\n" + b"X: x\r\n" * 2_000], ids=["size", "trailers"])
