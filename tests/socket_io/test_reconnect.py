@@ -62,17 +62,8 @@ def test_what_is_no_message_does_not_end_the_socket(
     connection.post("events", DIARY)
     eventually(lambda: b"eventsChanged" in relay.received)
     relay.spoiled = (b"", b"")
-    eventually(lambda: works(far))
-    connection.post("events", DIARY)
-    heard.wait("eventsChanged")
+    eventually(lambda: connection.post("events", DIARY) and heard.of("eventsChanged"))
     assert heard.of("error") == []
-
-
-def works(sio: SocketIO) -> bool:
-    try:
-        return "events" in sio.api([{"method": "events.get"}])[0]
-    except PryvConnectionError:
-        return False
 
 
 def test_an_iterator_goes_on(far: SocketIO, relay: Relay, connection: Connection) -> None:
