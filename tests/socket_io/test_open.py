@@ -47,7 +47,7 @@ def known(relayed: Connection) -> Connection:
     return relayed
 
 
-def failure_of(connection: Connection, timeout: float = 10, within: float = 1) -> PryvError:
+def failure_of(connection: Connection, timeout: float = 10, within: float = 3) -> PryvError:
     """What opening a socket fails with, in so many seconds, leaving nothing behind."""
     sio = SocketIO(connection)
     start = time.monotonic()
