@@ -1,6 +1,7 @@
 """The mirror: an exact copy, that can be queried as the platform, and with SQL."""
 
 import json
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -255,6 +256,16 @@ def test_a_mirror_of_a_later_version_is_left_alone(subject: Subject, mirror: SQL
     db.close()
     with pytest.raises(AnchorError, match="schema 99"):
         mirror.streams()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files there have no such modes")
+def test_its_owner_alone_can_read_it(subject: Subject, mirror: SQLiteMirror) -> None:
+    with Monitor(subject.connection, SCOPE, mirror=mirror):
+        modes = {file.name: oct(file.stat().st_mode & 0o777) for file in mirror.path.parent.glob("*.db*")}
+    mirror.path.chmod(0o640)
+    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
+    assert modes[mirror.path.name] == modes[f"{mirror.path.name}-wal"] == "0o600"
+    assert mirror.path.stat().st_mode & 0o777 == 0o640, "what its owner decided is left as it is"
 
 
 def test_a_file_that_is_no_mirror_is_refused(subject: Subject, mirror: SQLiteMirror) -> None:

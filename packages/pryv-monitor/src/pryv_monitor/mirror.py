@@ -30,10 +30,10 @@ class SQLiteMirror:
 
     A pass changes the copy and the anchor in one transaction: whoever looks sees the account as one whole pass left it
     (or, during a first reading, one of its windows). It can be read while a monitor writes it, by any number of
-    programs. See the package's README for its tables.
+    programs. The guide *Keep a copy in sync* has its tables.
 
     Args:
-        path: The file, made when first written to; its directory exists.
+        path: The file, made when first written to, for its owner alone to read; its directory exists.
         wait: Seconds to wait for another process that is synchronizing it.
     """
 
@@ -99,6 +99,7 @@ class SQLiteMirror:
             OSError: the directory cannot be written to.
         """
         with _files.locked(self.path, self._wait):
+            _files.make_private(self.path)
             with self._translated():
                 self._writer = connect(self.path)
                 self._writer.create_function("differs", 3, self._differs)
