@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import responses
+from tests.peers.network import Proxy
 from tests.pryv.conftest import FAST, META, Reply, Wire, error_reply, reply
-from tests.socket_io.conftest import Proxy
 
 from pryv import (
     ERRORS,

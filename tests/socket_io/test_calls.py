@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from tests.peers.network import Relay
 
 from pryv import (
     Call,
@@ -16,7 +17,7 @@ from pryv import (
 )
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, QUICK, Relay, eventually
+from .conftest import DIARY, QUICK, eventually
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.peers.network import Relay
 
 from pryv import Connection, PryvConnectionError, RetryPolicy
 from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, Heard, Relay, eventually, socket_threads
+from .conftest import DIARY, Heard, eventually, socket_threads
 
 
 @contextlib.contextmanager

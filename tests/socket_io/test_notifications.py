@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.peers.network import Relay
 
 from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, QUICK, Account, Heard, Relay, eventually, socket_threads
+from .conftest import DIARY, QUICK, Account, Heard, eventually, socket_threads
 
 
 def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:

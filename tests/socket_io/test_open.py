@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import websocket
+from tests.peers.network import Proxy, Relay
 
 from pryv import (
     Connection,
@@ -37,7 +38,7 @@ from pryv_socket_io._failures import refusal
 from pryv_socket_io._link import Address
 from pryv_socket_io._websocket import WebSocket
 
-from .conftest import DIARY, Account, Proxy, Relay, eventually, socket_threads
+from .conftest import DIARY, Account, eventually, socket_threads
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
+from tests.peers.network import Relay
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
 from pryv_sandbox import Sandbox
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, QUICK, Account, Heard, Relay, eventually, socket_threads
+from .conftest import DIARY, QUICK, Account, Heard, eventually, socket_threads
 
 ENDLESS = RetryPolicy(attempts=1_000_000, backoff=0.05, max_backoff=0.05)
 PING = b"\x81\x012"

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 import websocket
+from tests.peers.network import Relay
 
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_socket_io import SocketIO
 
-from .conftest import QUICK, Account, Heard, Relay
+from .conftest import QUICK, Account, Heard
 
 SERVERS = ("engineio.server", "socketio.server", "aiohttp", "asyncio")
 CANARY = "c4n4ryt0ken"
