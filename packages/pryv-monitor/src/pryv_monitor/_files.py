@@ -35,16 +35,6 @@ def locked(path: Path, wait: float) -> Iterator[None]:
         lock.release()
 
 
-def make_private(path: Path) -> None:
-    """Make a file that its owner alone can read; one that is there already is left as it is.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-
-
 def replace(path: Path, text: str) -> None:
     """Give a file a new content that is on the disk when this returns; it is never seen in part.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -84,8 +85,32 @@ _CACHE_KIB: Final = 16 * 1024
 _PAGES_PER_CHECKPOINT: Final = 2000
 
 
+def make(path: Path) -> None:
+    """Make an empty mirror that its owner alone can read; who reads meanwhile finds no file, or all of it.
+
+    Raises:
+        OSError: it cannot be made.
+        sqlite3.Error: the disk is full.
+    """
+    unfinished = path.with_name(f"{path.name}.new")
+    remove(unfinished)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY, 0o600))
+    connect(unfinished).close()
+    os.replace(unfinished, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a mirror with the files that SQLite keeps beside it, those that are there.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
 def connect(path: Path | str) -> sqlite3.Connection:
-    """Open a mirror's file, made or brought to the present schema where needed.
+    """Open a mirror's file, brought to the present schema where needed.
 
     Raises:
         AnchorError: a later version of this package made it.

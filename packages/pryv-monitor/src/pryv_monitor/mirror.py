@@ -12,7 +12,7 @@ from typing import Any, Final
 from . import _files
 from ._json import Item, decode, encode, essence
 from ._query import Query
-from ._schema import connect
+from ._schema import connect, make, remove
 from ._streams import flattened, nested
 from .anchor import Anchor
 from .changes import Kind
@@ -99,8 +99,9 @@ class SQLiteMirror:
             OSError: the directory cannot be written to.
         """
         with _files.locked(self.path, self._wait):
-            _files.make_private(self.path)
             with self._translated():
+                if not self.path.exists():
+                    make(self.path)
                 self._writer = connect(self.path)
                 self._writer.create_function("differs", 3, self._differs)
             try:
@@ -142,8 +143,7 @@ class SQLiteMirror:
             OSError: it cannot be removed.
         """
         with _files.locked(self.path, self._wait):
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            remove(self.path)
 
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin a pass that starts from `anchor`, at the platform's time `now`."""
