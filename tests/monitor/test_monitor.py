@@ -258,6 +258,7 @@ def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) 
     subject.add(1)
     with Monitor(connection, SCOPE).on("error", fail).on("stop", fail).on("event", seen.append):
         wait_for(lambda: seen)
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("how", ["event", "method"])
@@ -285,6 +286,7 @@ def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:
         subject.add(1)
         wait_for_count(lambda: seen, count)
     monitor.stop()
+    assert len({event["id"] for event in seen}) == 3
 
 
 def test_update_methods_of_ones_own(subject: Subject, monitor: Monitor) -> None:

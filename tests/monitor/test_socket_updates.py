@@ -65,6 +65,7 @@ def test_new_streams_of_the_account_are_followed(scope: dict[str, Any] | None, s
         before = len(seen)
         subject.add(1, streamIds=["more"])
         wait_for_count(lambda: seen, before + 1)
+    assert seen[-1]["streamIds"] == ["more"]
 
 
 @pytest.mark.parametrize("types", [["frequency/bpm"], ["frequency/*"]])
@@ -97,8 +98,9 @@ def test_it_looks_again_after_a_lost_connection(sandbox: Sandbox, subject: Subje
     with notified(Monitor(subject.connection, SCOPE).on("event", seen.append)):
         with sandbox.faults.refuse():
             pass
-        subject.add(1)
+        (added,) = subject.add(1)
         wait_for_count(lambda: seen, 1)
+    assert [event["id"] for event in seen] == [added["id"]]
 
 
 def test_it_can_be_started_again(subject: Subject) -> None:
@@ -108,6 +110,7 @@ def test_it_can_be_started_again(subject: Subject) -> None:
         with monitor:
             subject.add(1)
             wait_for_count(lambda: seen, count)
+    assert len({event["id"] for event in seen}) == 2
 
 
 def test_stop_closes_the_socket_at_once(subject: Subject) -> None:

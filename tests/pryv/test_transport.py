@@ -164,6 +164,7 @@ def test_a_pause_in_reading_is_bounded_as_one_in_answering(wire: Wire) -> None:
     with wire.connection(timeout=(0.1, 10), retry=None) as connection:
         for upload in uploads(connection):
             upload()
+    assert len(wire.requests) == len(uploads(connection))
 
 
 def test_a_server_that_stops_reading_is_not_waited_for(wire: Wire) -> None:
