@@ -104,13 +104,14 @@ def test_it_looks_again_after_a_lost_connection(sandbox: Sandbox, subject: Subje
 
 
 def test_it_can_be_started_again(subject: Subject) -> None:
-    seen: list[Any] = []
-    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).on("event", seen.append)
+    seen: set[str] = set()
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    monitor.on("event", lambda event: seen.add(event["id"]))
     for count in (1, 2):
         with monitor:
             subject.add(1)
             wait_for_count(lambda: seen, count)
-    assert len({event["id"] for event in seen}) == 2
+    assert len(seen) == 2
 
 
 def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
