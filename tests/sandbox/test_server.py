@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -42,6 +44,24 @@ def test_keeps_its_port_and_its_data_when_started_again() -> None:
             f"{url}{account.username}/access-info", headers={"Authorization": account.token}, timeout=5
         )
     assert answer.status_code == 200
+
+
+def test_nobody_else_gets_its_port_meanwhile() -> None:
+    sandbox = Sandbox()
+    with sandbox, sandbox.faults.refuse():
+        assert is_taken(sandbox)
+    assert is_taken(sandbox)
+    with sandbox:
+        assert service_info_status(sandbox) == 200
+
+
+def is_taken(sandbox: Sandbox) -> bool:
+    with socket.socket() as other:
+        try:
+            other.bind(("127.0.0.1", urlsplit(sandbox.url).port or 0))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def test_keeps_its_data_in_a_file(tmp_path: Path) -> None:

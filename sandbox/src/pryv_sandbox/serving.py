@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -20,11 +22,14 @@ class ServerThread:
     """Serves an application on a port, from an event loop on a thread of its own.
 
     Attributes:
-        port: the port listened on; once found, it is kept.
+        port: the port listened on; once found, it is kept, and nobody else gets it while nothing is served.
     """
 
     def __init__(self, make_app: Callable[[], web.Application], host: str, port: int) -> None:
         self.port = port
+        self._is_port_found = port == 0
+        self._held = ExitStack()
+        weakref.finalize(self, self._held.close)
         self._make_app = make_app
         self._host = host
         self._thread: threading.Thread | None = None
@@ -88,12 +93,24 @@ class ServerThread:
             await self._runner.cleanup()
 
     async def _open(self) -> None:
+        self._held.close()
         await web.TCPSite(self._runner, self._host, self.port).start()
         self.port = self._runner.addresses[0][1]
 
     async def _close(self) -> None:
+        addresses = self._runner.addresses if self._is_port_found else []
         for site in list(self._runner.sites):
             await site.stop()
+        for address in addresses:
+            self._held.enter_context(_holding(address))
         assert self._runner.server  # noqa: S101
         for connection in self._runner.server.connections:
             reset(connection.transport)
+
+
+def _holding(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that keeps a port from being found by others, and takes no connection."""
+    holder = socket.socket(socket.AF_INET6 if len(address) == 4 else socket.AF_INET)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(address)
+    return holder
