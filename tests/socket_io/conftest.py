@@ -41,6 +41,25 @@ def eventually(condition: Callable[[], object], timeout: float = 10) -> None:
         time.sleep(0.005)
 
 
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What is done inside takes less time than that."""
+    start = time.monotonic()
+    yield
+    assert time.monotonic() - start < seconds
+
+
+def cut_once_asked(relay: Relay) -> None:
+    """Pass nothing on from now on, and cut the connections when something was sent."""
+
+    def cut() -> None:
+        eventually(lambda: relay.dropped)
+        relay.cut()
+
+    relay.frozen = True
+    threading.Thread(target=cut).start()
+
+
 def socket_threads() -> list[str]:
     """The threads that sockets have running."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("pryv-socket")]
@@ -110,4 +129,4 @@ def relayed(account: Account, relay: Relay) -> Iterator[Connection]:
 def no_thread_is_left() -> Iterator[None]:
     """Every test ends with the threads of its sockets gone."""
     yield
-    assert not socket_threads()
+    eventually(lambda: not socket_threads())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from pryv import (
 )
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, QUICK, eventually
+from .conftest import DIARY, QUICK, cut_once_asked, eventually, within
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)
@@ -53,13 +52,9 @@ def test_a_batch_larger_than_a_message_is_sent_in_several(sio: SocketIO, connect
 
 
 def test_the_results_of_the_parts_of_a_chunk_are_kept(relayed: Connection, relay: Relay) -> None:
-    def cut(percent: int | None, results: list[Any]) -> None:
-        relay.frozen = True
-        threading.Timer(0.1, relay.cut).start()
-
     calls = [{"method": "events.create", "params": {**DIARY, "content": "x" * 800_000}}] * 2
     with SocketIO(relayed, reconnect=None) as sio, pytest.raises(PryvConnectionError) as lost:
-        sio.api(calls, cut)
+        sio.api(calls, lambda percent, results: cut_once_asked(relay))
     assert ["event" in result for result in lost.value.results] == [True]  # type: ignore[attr-defined]
 
 
@@ -145,39 +140,28 @@ def test_a_socket_that_is_not_open_takes_no_calls(connection: Connection) -> Non
 def test_a_call_fails_at_once_when_its_connection_is_lost(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=None) as sio:
         sio.api([GET])
-        relay.frozen = True
-        threading.Timer(0.2, relay.cut).start()
-        start = time.monotonic()
-        with pytest.raises(PryvConnectionError, match="lost") as lost:
+        cut_once_asked(relay)
+        with within(10), pytest.raises(PryvConnectionError, match="lost") as lost:
             sio.api([GET])
-        assert time.monotonic() - start < 1
         assert lost.value.sent
         assert lost.value.results == []  # type: ignore[attr-defined]
-        start = time.monotonic()
-        with pytest.raises(PryvConnectionError, match="not connected"):
+        with within(10), pytest.raises(PryvConnectionError, match="not connected"):
             sio.api([GET])
-        assert time.monotonic() - start < 0.1
 
 
 def test_the_results_received_before_a_loss_are_kept(relayed: Connection, relay: Relay) -> None:
-    def cut(percent: int | None, results: list[Any]) -> None:
-        relay.frozen = True
-        threading.Timer(0.1, relay.cut).start()
-
     relayed.access_info()
     with Connection(relayed.api_endpoint, chunk_size=1) as small, SocketIO(small, reconnect=None) as sio:
         with pytest.raises(PryvConnectionError) as lost:
-            sio.api([GET] * 3, cut)
+            sio.api([GET] * 3, lambda percent, results: cut_once_asked(relay))
         assert ["events" in result for result in lost.value.results] == [True]  # type: ignore[attr-defined]
 
 
 def test_a_call_that_is_not_answered_fails_in_time(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=QUICK) as sio:
         relay.frozen = True
-        start = time.monotonic()
-        with pytest.raises(PryvTimeoutError, match="callBatch"):
+        with within(10), pytest.raises(PryvTimeoutError, match="callBatch"):
             sio.api([GET], timeout=0.3)
-        assert 0.2 < time.monotonic() - start < 1
         relay.frozen = False
         assert "events" in sio.api([GET])[0]
 
@@ -189,14 +173,13 @@ def test_a_call_cut_at_any_byte_of_its_answer(relayed: Connection, relay: Relay)
     outcomes = []
     for relay.cut_after in range(400, 1200, 20):
         sio = SocketIO(relayed, reconnect=None)
-        start = time.monotonic()
-        try:
-            sio.open()
-            outcomes.append("events" in sio.api([GET])[0])
-        except PryvConnectionError:
-            outcomes.append(False)
-        sio.close()
-        assert time.monotonic() - start < 1
+        with within(5):
+            try:
+                sio.open()
+                outcomes.append("events" in sio.api([GET])[0])
+            except PryvConnectionError:
+                outcomes.append(False)
+            sio.close()
     assert outcomes == sorted(outcomes)
     assert set(outcomes) == {False, True}
 
