@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,7 +37,7 @@ from pryv_socket_io._failures import refusal
 from pryv_socket_io._link import Address
 from pryv_socket_io._websocket import WebSocket
 
-from .conftest import DIARY, Account, eventually, socket_threads
+from .conftest import DIARY, Account, eventually, socket_threads, within
 
 
 @pytest.fixture
@@ -48,15 +47,13 @@ def known(relayed: Connection) -> Connection:
     return relayed
 
 
-def failure_of(connection: Connection, timeout: float = 10, within: float = 3) -> PryvError:
-    """What opening a socket fails with, in so many seconds, leaving nothing behind."""
+def failure_of(connection: Connection, timeout: float = 10) -> PryvError:
+    """What opening a socket fails with, before any time limit but this one, leaving nothing behind."""
     sio = SocketIO(connection)
-    start = time.monotonic()
-    with pytest.raises(PryvError) as failed:
+    with within(5), pytest.raises(PryvError) as failed:
         sio.open(timeout)
-    assert time.monotonic() - start < within
     assert not sio.connected
-    assert not socket_threads()
+    eventually(lambda: not socket_threads())
     return failed.value
 
 
@@ -71,7 +68,8 @@ def test_it_opens_once(sio: SocketIO, connection: Connection) -> None:
         other.join()
     assert socket_threads() == threads
     connection.post("events", DIARY)
-    assert [note.name for note in sio.notifications(timeout=0.3)] == ["eventsChanged"]
+    assert next(sio.notifications(timeout=10)) == Notification("eventsChanged")
+    assert list(sio.notifications(timeout=0.3)) == []
 
 
 def test_openers_at_the_same_time_share_one_connection(connection: Connection) -> None:
@@ -238,10 +236,8 @@ def websocket_to(url: str) -> WebSocket:
 def test_a_connection_is_cut_while_it_is_made(silent: Silent, scheme: str) -> None:
     attempt = websocket_to(f"{scheme}://127.0.0.1:{silent.port}/")
     threading.Timer(0.2, attempt.cut).start()
-    start = time.monotonic()
-    with pytest.raises((OSError, websocket.WebSocketException)):
+    with within(10), pytest.raises((OSError, websocket.WebSocketException)):
         attempt.connect(f"ws://127.0.0.1:{silent.port}/")
-    assert time.monotonic() - start < 1
     attempt.release()
 
 
@@ -255,10 +251,8 @@ def test_a_connection_is_cut_while_its_host_is_out_of_reach() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         attempt = websocket_to(url)
         threading.Timer(0.2, attempt.cut).start()
-        start = time.monotonic()
-        with pytest.raises(ConnectionError):
+        with within(10), pytest.raises(ConnectionError):
             attempt.connect(url)
-        assert 0.1 < time.monotonic() - start < 1
         attempt.release()
 
 
@@ -271,10 +265,8 @@ def test_a_platform_that_drips(relayed: Connection, relay: Relay, silent: Silent
     with requests.Session() as session, Connection(relayed.api_endpoint, session=session) as dripped:
         connection = relayed if asks_first else dripped
         sio = SocketIO(connection)
-        start = time.monotonic()
-        with pytest.raises(PryvTimeoutError):
+        with within(5), pytest.raises(PryvTimeoutError):
             sio.open(0.6)
-        assert time.monotonic() - start < 1
         silent.close()
         eventually(lambda: not socket_threads())
 
@@ -294,10 +286,8 @@ def test_a_host_name_that_is_not_found_in_time(
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     sio = SocketIO(relayed)
-    start = time.monotonic()
-    with pytest.raises(PryvTimeoutError):
+    with within(5), pytest.raises(PryvTimeoutError):
         sio.open(0.3)
-    assert time.monotonic() - start < 1
     found.set()
     eventually(lambda: not socket_threads())
     assert not sio.connected
@@ -308,15 +298,14 @@ def test_a_connection_cut_at_any_byte_of_its_beginning(known: Connection, relay:
     failures: list[PryvError] = []
     for relay.cut_after in itertools.count(0, 5):
         sio = SocketIO(known, reconnect=None)
-        start = time.monotonic()
-        try:
-            sio.open(10)
-            opened += 1
-        except PryvError as error:
-            failures.append(error)
-        sio.close()
-        assert time.monotonic() - start < 1
-        assert not socket_threads()
+        with within(5):
+            try:
+                sio.open(10)
+                opened += 1
+            except PryvError as error:
+                failures.append(error)
+            sio.close()
+        eventually(lambda: not socket_threads())
         if opened == 5:
             break
     assert len(failures) > 50
@@ -440,7 +429,8 @@ def test_reads_and_writes_take_turns(
     with secure(account, secure_relay, session) as connection, SocketIO(connection, reconnect=None) as sio:
         for _ in range(20):
             sio.api([{"method": "events.create", "params": DIARY}])
-        assert len([note for note in sio.notifications(timeout=1) if note.name == "eventsChanged"]) == 20
+        notifications = sio.notifications(timeout=10)
+        assert [next(notifications) for _ in range(20)] == [Notification("eventsChanged")] * 20
     assert Watchful.overlaps == []
 
 
