@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,14 @@ def wait_for(condition: Callable[[], Any], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come true"
         pause.wait(0.005)
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """What is done inside waits for no time limit, nor for the platform."""
+    begin = time.monotonic()
+    yield
+    assert time.monotonic() - begin < 5
 
 
 def wait_for_count(look: Callable[[], Any], count: int) -> None:

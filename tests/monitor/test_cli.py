@@ -239,7 +239,7 @@ def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subj
     subject.add(5)
     sandbox.faults.stall(path="/events")
     with shell.start("sync", "--mirror", "copy.db") as process:
-        wait_for(lambda: not sandbox.faults._armed)
+        wait_for(lambda: not sandbox.faults.armed)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 75
@@ -253,7 +253,7 @@ def test_termination_ends_a_watch_in_the_middle_of_a_pass(sandbox: Sandbox, subj
     subject.add(5)
     sandbox.faults.stall(path="/events")
     with shell.start("watch", "--mirror", "copy.db", "--every", "60") as process:
-        wait_for(lambda: not sandbox.faults._armed)
+        wait_for(lambda: not sandbox.faults.armed)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")

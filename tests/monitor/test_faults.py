@@ -54,7 +54,8 @@ FAULTS: dict[str, Callable[[Sandbox, bytes], Any]] = {
 def test_a_fault_loses_and_repeats_nothing(
     fault: str, moment: str, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Any
 ) -> None:
-    connection = Connection(subject.connection.api_endpoint, timeout=(5, 0.3), retry=None)
+    timeout = (5, 1) if fault == "timeout" else (5, 60)
+    connection = Connection(subject.connection.api_endpoint, timeout=timeout, retry=None)
     seen: list[tuple[str, float]] = []
     gone: list[str] = []
     plain = Monitor(connection, SCOPE, anchor_store=FileAnchorStore(tmp_path / "anchor"), overlap=0)

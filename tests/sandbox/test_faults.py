@@ -57,7 +57,10 @@ def client(pryv_sandbox: Sandbox, account: Account) -> Iterator[Client]:
 
 def test_a_status_for_the_next_requests(faults: Faults, client: Client) -> None:
     faults.status(503, times=2, retry_after=7)
+    faults.status(500, path="/nowhere")
+    assert faults.armed == 3
     before = [client.get("access-info"), client.create_event()]
+    assert faults.armed == 1
     assert [answer.status_code for answer in before] == [503, 503]
     assert before[0].headers["Retry-After"] == "7"
     assert before[0].json()["error"]["id"] == "unexpected-error"

@@ -39,6 +39,12 @@ class Faults:
         self._lock = Lock()
 
     @property
+    def armed(self) -> int:
+        """How many requests are still to meet a fault."""
+        with self._lock:
+            return sum(armed.times for armed in self._armed)
+
+    @property
     def skew(self) -> float:
         """Seconds the platform's clock is ahead of the machine's."""
         return self._clock.skew
