@@ -98,7 +98,7 @@ class Monitor:
 
     @property
     def started(self) -> bool:
-        """Whether the monitor follows the account: from `start`, `run` or the first of `changes` to their end."""
+        """Whether the monitor follows the account, from `start`, `run` or the first of `changes` to their end."""
         activity = self._activity
         return activity is not None and activity.follows and not activity.stopped
 
