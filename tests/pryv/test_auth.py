@@ -164,7 +164,7 @@ def test_a_platform_that_is_silent_does_not_hold_it_up(service: Service, sandbox
     begin = time.monotonic()
     with pytest.raises(AccessTimeoutError):
         wait_for_access(service, request, timeout=0.5)
-    assert time.monotonic() - begin < 1.4
+    assert time.monotonic() - begin < 5
 
 
 def test_a_request_that_the_platform_has_forgotten(service: Service, sandbox: Sandbox) -> None:
@@ -421,38 +421,34 @@ def test_a_handler_can_stop_it(service: Service) -> None:
     assert interface.statuses == [AuthStates.NEED_SIGNIN, AuthStates.ERROR]
 
 
-def test_another_thread_can_stop_it(service: Service, person: Person) -> None:
+def test_another_thread_can_stop_it(service: Service, person: Person, sandbox: Sandbox) -> None:
     keys: list[str] = []
-    stopped_at: list[float] = []
-
-    def stop() -> None:
-        stopped_at.append(time.monotonic())
-        controller.stop_auth_request("No more.")
 
     def stop_soon(key: str) -> None:
         keys.append(key)
-        threading.Timer(0.3, stop).start()
+        sandbox.faults.status(429, path=key, retry_after=60)
+        threading.Timer(0.3, controller.stop_auth_request, ["No more."]).start()
 
     interface = Interface(stop_soon)
     controller = AuthController(AuthSettings(ASKED), service, interface)
+    begin = time.monotonic()
     controller.start_auth_request()
-    assert time.monotonic() - stopped_at[0] < 0.5  # it had 0.7 seconds to go until the next poll
+    assert time.monotonic() - begin < 20  # it was told to wait for a minute
     person.accept(keys[0])  # too late
     assert controller.state == AuthState(AuthStates.ERROR, message="No more.")
     assert interface.kept is None
 
 
-def test_an_answer_that_comes_when_it_was_stopped_is_not_taken(
-    service: Service, person: Person, sandbox: Sandbox
-) -> None:
-    def accept_then_stop(key: str) -> None:
-        person.accept(key)
-        sandbox.faults.delay(0.3, path=f"reg/access/{key}")
-        threading.Timer(0.1, controller.stop_auth_request, ["No more."]).start()
+def test_an_answer_that_comes_when_it_was_stopped_is_not_taken(platform_url: str, person: Person) -> None:
+    def stop(answer: requests.Response, **_: Any) -> None:
+        if answer.request.method == "GET" and "/access/" in answer.url:
+            controller.stop_auth_request("No more.")
 
-    interface = Interface(accept_then_stop)
-    controller = AuthController(AuthSettings(ASKED), service, interface)
-    controller.start_auth_request()
+    interface = Interface(person.accept)
+    with requests.Session() as session, Service(platform_url, session=session) as service:
+        session.hooks["response"].append(stop)
+        controller = AuthController(AuthSettings(ASKED), service, interface)
+        controller.start_auth_request()
     assert controller.state.message == "No more."
     assert interface.kept is None
 
@@ -525,15 +521,16 @@ def test_a_platform_that_cannot_be_reached_is_an_error(platform_url: str) -> Non
     assert controller.state.status == AuthStates.ERROR
 
 
-def test_an_interrupt_ends_it(service: Service) -> None:
+def test_an_interrupt_ends_it(service: Service, sandbox: Sandbox) -> None:
     def interrupt_soon(key: str) -> None:
+        sandbox.faults.status(429, path=key, retry_after=60)
         threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     controller = AuthController(AuthSettings(ASKED), service, Interface(interrupt_soon))
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         controller.start_auth_request()
-    assert time.monotonic() - begin < 0.9  # less than the platform's poll rate
+    assert time.monotonic() - begin < 20  # it was told to wait for a minute
     assert controller.state.status == AuthStates.ERROR
 
 

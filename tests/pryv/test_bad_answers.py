@@ -288,17 +288,16 @@ SILENCE = {
 
 
 @pytest.mark.parametrize("silence", SILENCE.values(), ids=SILENCE.keys())
-def test_a_server_that_falls_silent(wire: Wire, silence: Reply) -> None:
+def test_a_server_that_falls_silent(wire: Wire, connection: Connection, silence: Reply) -> None:
     wire.always = silence
-    with wire.connection(timeout=0.1) as connection:
-        begin = time.monotonic()
-        with pytest.raises(PryvTimeoutError) as failed:
-            connection.post("streams")
-        assert 0.1 <= time.monotonic() - begin < 1
-        assert isinstance(failed.value, TimeoutError)
-        assert failed.value.retryable
-        assert failed.value.sent
-        assert_usable(wire, connection)
+    begin = time.monotonic()
+    with pytest.raises(PryvTimeoutError) as failed:
+        connection.post("streams", timeout=0.1)
+    assert time.monotonic() - begin >= 0.1
+    assert isinstance(failed.value, TimeoutError)
+    assert failed.value.retryable
+    assert failed.value.sent
+    assert_usable(wire, connection)
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 500])
@@ -306,8 +305,8 @@ def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
     head = b"HTTP/1.1 %d Status\r\nLocation: /x\r\nContent-Length: 1000\r\n\r\n" % status
     wire.always = Reply(head, "hang")
     wire.replies.append(reply(" " * 1000, status, {"Location": "/x"}, interval=0.01))
-    policy = RetryPolicy(attempts=1, deadline=0.4)
-    with wire.connection(timeout=0.3, retry=policy) as connection:
+    policy = RetryPolicy(attempts=1, deadline=1)
+    with wire.connection(timeout=1, retry=policy) as connection:
         begin = time.monotonic()
         with pytest.raises(PryvTimeoutError):
             connection.get("streams")

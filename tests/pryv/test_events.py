@@ -322,7 +322,7 @@ def test_a_large_event_cut_after_its_end_comes_too(wire: Wire, connection: Conne
 
 def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
     wire.replies.append(Reply(reply(body_of()).data[:-20], "hang"))
-    with wire.connection(timeout=0.2) as connection:
+    with wire.connection(timeout=0.6) as connection:
         seen, error = read(connection)
     assert seen == EVENTS
     assert error is not None
@@ -330,8 +330,8 @@ def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
 
 
 def test_a_slow_read_that_goes_on_is_let_go_on(wire: Wire) -> None:
-    wire.replies.append(reply(body_of(), interval=0.001))
-    with wire.connection(timeout=0.3) as connection:
+    wire.replies.append(reply(body_of(), interval=0.003))
+    with wire.connection(timeout=0.6) as connection:
         assert read(connection) == (EVENTS, None)
 
 

@@ -90,7 +90,7 @@ def test_a_call_has_its_own_timeout(wire: Wire, timeout: Any) -> None:
             begin = time.monotonic()
             with pytest.raises(PryvTimeoutError):
                 call()
-            assert time.monotonic() - begin < 2
+            assert time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("timeout", [None, (None, None), (1, None)])
@@ -121,7 +121,7 @@ def test_a_connection_that_is_not_made_in_time(deaf: str, verb: str) -> None:
         begin = time.monotonic()
         with pytest.raises(PryvTimeoutError) as failed:
             getattr(connection, verb)("streams")
-        assert 0.15 <= time.monotonic() - begin < 2
+        assert 0.15 <= time.monotonic() - begin < 10
     assert not failed.value.sent
     assert failed.value.retryable
 
@@ -144,15 +144,15 @@ SENT = {"results": [{}], "status": "ok", "event": {}}
 def test_a_body_may_take_longer_than_connecting(wire: Wire, given: bool) -> None:
     """Each piece is bounded, not the whole; small sockets make the sending wait for the reading."""
     wire.always = reply(SENT)
-    wire.read_slowly([0.004] * 200)
+    wire.read_slowly([0.006] * 200)
     with (
         requests.Session() as session,
-        wire.connection(timeout=(0.2, 10), retry=None, session=session if given else None) as connection,
+        wire.connection(timeout=(0.5, 10), retry=None, session=session if given else None) as connection,
     ):
         for upload in uploads(connection):
             begin = time.monotonic()
             upload()
-            assert time.monotonic() - begin > 0.4
+            assert time.monotonic() - begin > 0.5
     for request in wire.requests:
         assert "é" * 4_000_000 in request.body.decode()
         assert "transfer-encoding" not in request.headers
@@ -618,9 +618,9 @@ def test_an_unknown_certificate_is_refused(secure_wire: Wire) -> None:
 def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     secure_wire.always = reply(SENT)
-    secure_wire.read_slowly([0.4])
-    with secure_wire.connection(timeout=(0.3, 10), retry=None) as connection:
-        for upload in uploads(connection):
+    secure_wire.read_slowly([1])
+    with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
+        for upload in uploads(connection)[::3]:
             upload()
     secure_wire.always = reply(interval=0.02)
     with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
@@ -632,11 +632,11 @@ def test_time_limits_through_a_tunnel(secure_wire: Wire, authority_file: str, mo
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     secure_wire.always = reply(SENT)
-    secure_wire.read_slowly([0.4])
+    secure_wire.read_slowly([1])
     with contextlib.closing(Proxy()) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with secure_wire.connection(timeout=(0.3, 10), retry=None) as connection:
-            for upload in uploads(connection):
+        with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
+            for upload in uploads(connection)[::3]:
                 upload()
         secure_wire.always = reply(interval=0.02)
         with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
