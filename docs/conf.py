@@ -54,6 +54,7 @@ nitpick_ignore_regex = [
 
 html_title = project
 html_theme = "furo"
+pygments_dark_style = "github-dark"  # the default underlines modules, as if they were links
 html_theme_options = {
     "source_repository": f"{REPOSITORY}/",
     "source_branch": "main",
