@@ -26,18 +26,22 @@ class MalformedError(Exception):
 
 
 class Members:
-    """The members of the object in a body, key and value; of an array under one of `streamed`, each item.
+    """The members of the object in a body, key and value; of those `streamed`, which are arrays, each item.
 
     Of the body, which is read as they are asked for, only what was not read yet is kept.
 
+    Attributes:
+        keys: Those met so far.
+
     Raises:
-        MalformedError: the body is not one JSON object.
+        MalformedError: the body is not one JSON object, or what is to be streamed no array.
         UnicodeDecodeError: it is not UTF-8.
     """
 
     def __init__(self, chunks: Iterator[bytes], streamed: Container[str]) -> None:
         self._parts = codecs.iterdecode(chunks, "utf-8")
         self._streamed = streamed
+        self.keys: set[str] = set()
         self._failure: Exception | None = None
         self._text = ""
         self._start = self._at = 0
@@ -55,7 +59,9 @@ class Members:
             if not isinstance(key, str):
                 raise MalformedError
             self._expect(":")
-            if key in self._streamed and self._take("["):
+            self.keys.add(key)
+            if key in self._streamed:
+                self._expect("[")
                 items = not self._take("]")
                 while items:
                     yield key, self._value()
