@@ -64,7 +64,8 @@ class ERRORS:
 
 
 def _restore(cls: type[PryvError], args: tuple[Any, ...], state: dict[str, Any]) -> PryvError:
-    error = cls.__new__(cls, *args)
+    error = cls.__new__(cls)
+    error.args = args  # an OSError leaves them to its __init__
     error.__dict__.update(state)
     return error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -153,9 +154,11 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
     """
     meta = result.get("meta")
     server_time = meta.get("serverTime") if isinstance(meta, Mapping) else None
-    if not isinstance(server_time, (int, float)) or isinstance(server_time, bool) or not math.isfinite(server_time):
-        raise PryvProtocolError(f"{label}: the answer has no meta.serverTime")
-    return server_time
+    if isinstance(server_time, (int, float)) and not isinstance(server_time, bool):
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(server_time):
+                return float(server_time)
+    raise PryvProtocolError(f"{label}: the answer has no meta.serverTime")
 
 
 def _new_endpoint(answer: Answer, endpoint: str) -> str | None:
