@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -389,7 +390,7 @@ def test_calls_to_an_account_follow_no_redirect(
         lambda: connection.post("events", {"id": "c" * 25}),
     ]
     for call in calls:
-        with pytest.raises(PryvProtocolError, match=r"redirect|HTTP 30"):
+        with pytest.raises(PryvProtocolError, match=f"HTTP {status} redirects to {urlsplit(place).netloc}"):
             call()
     assert len(wire.requests) == len(calls)
     assert other_wire.requests == []
@@ -464,6 +465,7 @@ def netrc(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("given", [True, False])
 def test_netrc_never_replaces_the_token(wire: Wire, other_wire: Wire, given: bool) -> None:
     session = requests.Session() if given else None
+    wire.always = reply({"events": []})
     with wire.connection(session=session) as connection:
         connection.get("streams")
         connection.post("streams")
@@ -546,8 +548,6 @@ def test_a_session_is_a_session(session: Any) -> None:
 
 @pytest.mark.parametrize("where", ["session", "environment", "both"])
 def test_proxies_are_used(wire: Wire, other_wire: Wire, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
     with requests.Session() as session:
         if where != "environment":
             session.proxies = {"http": other_wire.url}
@@ -560,6 +560,34 @@ def test_proxies_are_used(wire: Wire, other_wire: Wire, monkeypatch: pytest.Monk
     (request,) = other_wire.requests
     assert request.target == "http://pryv.invalid/user/streams"
     assert request.headers["authorization"] == "token"
+
+
+@pytest.mark.parametrize(("status", "retryable"), [("407 Authenticate, user:secret", False), ("503 Busy", True)])
+def test_a_proxy_that_makes_no_tunnel(
+    plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: str, retryable: bool
+) -> None:
+    with contextlib.closing(Proxy()) as proxy:
+        proxy.status = status
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
+        with (
+            Connection("https://token@localhost:9/user/", retry=FAST) as connection,
+            pytest.raises(PryvConnectionError, match=f"proxy .* localhost:9: HTTP {status[:3]}") as failed,
+        ):
+            connection.post("streams")
+    assert (failed.value.retryable, failed.value.sent) == (retryable, False)
+    assert len(proxy.asked) == (3 if retryable else 1)
+    assert "secret" not in str(failed.value)
+
+
+def test_a_proxy_that_is_not_there(plain_environment: None) -> None:
+    with requests.Session() as session:
+        session.proxies = {"http": "http://127.0.0.1:9/"}
+        with (
+            Connection("http://token@localhost/user/", session=session, retry=None) as connection,
+            pytest.raises(PryvConnectionError, match=r"proxy .* localhost: Connection refused") as failed,
+        ):
+            connection.post("streams")
+    assert not failed.value.sent
 
 
 # Certificates
@@ -629,8 +657,6 @@ def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatc
 
 def test_time_limits_through_a_tunnel(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
     secure_wire.always = reply(SENT)
     secure_wire.read_slowly([1])
     with contextlib.closing(Proxy()) as proxy:

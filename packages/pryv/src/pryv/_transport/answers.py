@@ -20,11 +20,8 @@ def result_of(answer: Answer, label: str, *secrets: str | None) -> dict[str, Any
         ApiError: the answer is an error of the API.
         PryvProtocolError: the answer is not the API's.
     """
-    if answer.status >= 400:
-        raise error_of(answer, label, *secrets)
     if answer.status >= 300:
-        place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
-        raise PryvProtocolError(f"{label}: HTTP {answer.status} redirects to {place}; this is not followed")
+        raise error_of(answer, label, *secrets)
     body = json.decode(answer.body, label)
     if not isinstance(body, dict):
         raise PryvProtocolError(f"{label}: an object was expected, not {type(body).__name__}")
@@ -44,6 +41,9 @@ def error_of(answer: Answer, label: str, *secrets: str | None) -> ApiError | Pry
         return _api_error(dict(error), answer, label, secrets)
     if answer.status == 429 or answer.status >= 500:
         return _api_error({"message": "no answer of the API"}, answer, label, secrets)
+    if 300 <= answer.status < 400:
+        place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
+        return PryvProtocolError(f"{label}: HTTP {answer.status} redirects to {place}; this is not followed")
     return PryvProtocolError(f"{label}: HTTP {answer.status}, and not with an answer of the API")
 
 

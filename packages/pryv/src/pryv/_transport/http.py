@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from .urls import host_of
 _CHUNK = 1 << 17
 _RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+"""How the standard library says that a proxy makes no tunnel."""
 _log = logging.getLogger("pryv")
 
 
@@ -224,8 +227,17 @@ def translated(failure: Exception, label: str, url: str) -> PryvConnectionError:
         return PryvTimeoutError(
             f"{label}: {'no answer from' if sent else 'no connection to'} {host} in time", sent=sent
         )
+    if isinstance(failure, requests.exceptions.ProxyError):
+        return _refused_by_proxy(f"{label}: the proxy gives no way to {host}", str(root), reason)
     what = "the connection to {} broke" if sent else "no connection to {}"
     return PryvConnectionError(f"{label}: {what.format(host)}: {reason}", sent=sent)
+
+
+def _refused_by_proxy(what: str, root: str, reason: str) -> PryvConnectionError:
+    refusal = _TUNNEL_REFUSED.search(root)
+    error = PryvConnectionError(f"{what}: {f'HTTP {refusal[1]}' if refusal else reason}", sent=False)
+    error.retryable = refusal is None or refusal[1].startswith("5")
+    return error
 
 
 def _never_sent(failure: Exception) -> bool:
