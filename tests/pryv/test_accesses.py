@@ -77,7 +77,7 @@ def test_the_history_has_the_former_versions(owner: Connection, app: Connection)
     assert [version["name"] for version in told["history"]] == ["app", "second"]
 
 
-@pytest.mark.parametrize("ref", ["", ":1", "a:", "a:0", "a:x", "a:1:2"])
+@pytest.mark.parametrize("ref", ["", ".", "..", ":1", "a:", "a:0", "a:x", "a:1:2"])
 def test_what_is_no_id_is_refused_before_any_request(wire: Wire, connection: Connection, ref: str) -> None:
     with pytest.raises(ValueError, match="not an access reference"):
         connection.update_access(ref, {})

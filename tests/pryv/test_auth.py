@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 import pytest
 import requests
+from tests.pryv.conftest import Wire
 
 from pryv import (
     AccessRefusedError,
@@ -266,10 +268,23 @@ def test_a_listener_that_fails_changes_nothing(
     assert "the listener's own" in caplog.text
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_that_cannot_be(service: Service, timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout"):
-        wait_for_access(service, start(service), timeout=timeout)
+@pytest.mark.parametrize(
+    ("timeout", "kind"), [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("", TypeError)]
+)
+def test_a_timeout_that_cannot_be_is_refused_before_any_request(
+    wire: Wire, timeout: Any, kind: type[Exception]
+) -> None:
+    request = AccessRequest("key", wire.url, wire.url, 0.1, "NEED_SIGNIN")
+    with Service(wire.url) as service:
+        controller = AuthController(AuthSettings(ASKED), service)
+        for wait in (
+            lambda: wait_for_access(service, request, timeout=timeout),
+            lambda: controller.start_auth_request(timeout),
+            lambda: setup_auth(AuthSettings(ASKED), wire.url, timeout=timeout),
+        ):
+            with pytest.raises(kind):
+                wait()
+    assert wire.requests == []
 
 
 def test_what_is_not_a_request(service: Service) -> None:

@@ -89,6 +89,12 @@ def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
             assert len(own.value.results) == 2  # type: ignore[attr-defined]
 
 
+def test_progress_is_told_to_what_can_be_called(wire: Wire, connection: Connection) -> None:
+    with pytest.raises(TypeError, match="progress"):
+        connection.api(reads(1), "progress")  # type: ignore[arg-type]
+    assert wire.requests == []
+
+
 def notes(count: int, size: int) -> list[Call]:
     return [Call("events.create", {"content": str(number) * size}) for number in range(count)]
 

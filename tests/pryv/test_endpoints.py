@@ -134,7 +134,7 @@ def test_access_references_come_apart_and_together_again(ref: str, parts: tuple[
 
 
 @pytest.mark.parametrize(
-    "ref", ["", ":", ":1", "base:", "base:0", "base:-1", "base:1.5", "base:x", "base:1:2", "base:²"]
+    "ref", ["", ".", "..", "..:1", ":", ":1", "base:", "base:0", "base:-1", "base:1.5", "base:x", "base:1:2", "base:²"]
 )
 def test_malformed_access_references_are_refused(ref: str) -> None:
     with pytest.raises(ValueError, match="access reference"):

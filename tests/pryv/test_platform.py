@@ -99,8 +99,13 @@ def test_a_service_info_from_elsewhere_needs_no_request(wire: Wire) -> None:
 def test_what_every_platform_has_is_needed(wire: Wire, missing: str) -> None:
     told = described(wire)
     del told[missing]
-    with pytest.raises(PryvProtocolError, match=missing):
+    with pytest.raises(ValueError, match=rf"no service_info_url.* {missing} missing"):
         Service(None, told).info()
+    with pytest.raises(ValueError, match=missing):
+        Service().set_service_info(told)
+    wire.always = reply(told)
+    with Service(wire.url) as service, pytest.raises(PryvProtocolError, match=missing):
+        service.info()
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,8 @@ def run_batch(
     send: SendChunk, calls: Iterable[CallLike], chunk_size: int, progress: Progress | None = None
 ) -> list[Result]:
     """Send all calls and return their results in order; see `Connection.api`."""
+    if not (progress is None or callable(progress)):
+        raise TypeError("progress is not callable")
     results: list[Result] = []
     total = len(calls) if isinstance(calls, Sized) else None
     try:

@@ -7,8 +7,6 @@ from typing import Any
 
 import attrs
 
-from pryv.errors import PryvProtocolError
-
 _URLS = ("access", "api", "register")
 _MAPPINGS = ("assets", "features")
 _FIELDS = {
@@ -70,12 +68,12 @@ class ServiceInfo(Mapping[str, Any]):
             wire: All that it says, by the wire's keys.
 
         Raises:
-            PryvProtocolError: it lacks its name or one of the URLs every platform has.
+            ValueError: it lacks its name or one of the URLs every platform has.
         """
         lacking = [key for key in ("name", *_URLS) if not isinstance(wire.get(key), str) or not wire[key]]
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
-            raise PryvProtocolError(f"not a service info: {', '.join(lacking)} missing or malformed")
+            raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
         mended = {key: f"{value.rstrip('/')}/" if key in _URLS else value for key, value in wire.items()}
         fields: dict[str, Any] = {field: mended[key] for key, field in _FIELDS.items() if mended.get(key)}
         return cls(**fields, wire=mended)

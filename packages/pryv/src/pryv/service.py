@@ -96,12 +96,18 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            ValueError: there is no URL to fetch it from, and the customizations are not all of it.
             PryvProtocolError: what came is not a service info.
             PryvError: it cannot be fetched.
         """
         if self._info is None or force_fetch:
             wire = self._platform.get(self._url, "GET service/info", timeout) if self._url else {}
-            self.set_service_info({**wire, **self._customizations})
+            try:
+                self.set_service_info({**wire, **self._customizations})
+            except ValueError as error:
+                if self._url is None:
+                    raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
+                raise PryvProtocolError(f"GET service/info: {error}") from None
         assert self._info is not None  # noqa: S101  (set just before)
         return self._info
 
@@ -119,7 +125,7 @@ class Service:
 
         Raises:
             TypeError: it is not a dict.
-            PryvProtocolError: it lacks its name or one of the URLs every platform has.
+            ValueError: it lacks its name or one of the URLs every platform has.
         """
         if not isinstance(service_info, Mapping):
             raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")

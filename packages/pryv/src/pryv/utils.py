@@ -133,7 +133,7 @@ def parse_access_ref(ref: str) -> AccessRef:
     if not isinstance(ref, str):
         raise TypeError(f"an access reference is a string, not {type(ref).__name__}")
     base, colon, serial = ref.partition(":")
-    if not base or (colon and not re.fullmatch(r"[1-9][0-9]*", serial, re.ASCII)):
+    if base in ("", ".", "..") or (colon and not re.fullmatch(r"[1-9][0-9]*", serial, re.ASCII)):
         raise ValueError(f"not an access reference: {ref!r}; expected BASE or BASE:SERIAL")
     return AccessRef(base, int(serial) if colon else None)
 

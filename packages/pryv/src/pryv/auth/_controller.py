@@ -10,7 +10,7 @@ from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates, tell
 from pryv.auth._stores import AuthorizationData
-from pryv.auth._waiting import WAIT, follow_request
+from pryv.auth._waiting import WAIT, check_wait, follow_request
 from pryv.service import Service
 
 _log = logging.getLogger("pryv.auth")
@@ -108,10 +108,12 @@ class AuthController:
             timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
 
         Raises:
+            TypeError: `timeout` is not a number.
             ValueError: `timeout` is not above 0.
             AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-            PryvError: the request failed, or there is no proper answer. As with any exception, the state is `ERROR`.
+            PryvError: the request failed, or there is no proper answer. The state is `ERROR` then.
         """
+        check_wait(timeout)
         with self._lock:
             self._stopped.set()
             stopped = self._stopped = threading.Event()

@@ -10,7 +10,7 @@ from pryv.auth._controller import AuthController, LoginUI
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthStates
 from pryv.auth._terminal import TerminalLogin
-from pryv.auth._waiting import WAIT
+from pryv.auth._waiting import WAIT, check_wait
 from pryv.service import Service
 
 
@@ -43,6 +43,7 @@ def setup_auth(
         AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
         PryvError: it failed, or there is no proper answer. A refusal is an answer: it is told, not raised.
     """
+    check_wait(timeout)
     with contextlib.ExitStack() as failing:
         service = failing.enter_context(Service(service_info_url, customizations))
         controller = AuthController(settings, service, ui(settings, service) if callable(ui) else ui)

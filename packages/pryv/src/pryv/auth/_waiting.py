@@ -39,7 +39,7 @@ def wait_for_access(
         on_state: Called with each `AuthState` (`NEED_SIGNIN` first); an exception in it is logged.
 
     Raises:
-        TypeError: `request` is not an access request.
+        TypeError: `request` is not an access request, or `timeout` not a number.
         ValueError: `timeout` is not above 0.
         AccessRefusedError: the user refused.
         AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
@@ -47,6 +47,7 @@ def wait_for_access(
     """
     if not isinstance(request, AccessRequest):
         raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
+    check_wait(timeout)
 
     def told(state: AuthState) -> None:
         if on_state is not None:
@@ -58,6 +59,17 @@ def wait_for_access(
     if state.api_endpoint is None:
         raise PryvError(f"the access request failed: {state.message}")
     return service._connection(state.api_endpoint)
+
+
+def check_wait(timeout: float | None) -> None:
+    """Refuse what is no time to wait for an answer.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is not above 0.
+    """
+    if timeout is not None and not timeout > 0:
+        raise ValueError("timeout is above 0 seconds; None turns it off")
 
 
 def follow_request(
@@ -88,8 +100,6 @@ def follow_request(
 def _poll_until_answered(
     service: Service, request: AccessRequest, timeout: float | None, stopped: threading.Event
 ) -> Mapping[str, Any] | None:
-    if timeout is not None and not timeout > 0:
-        raise ValueError("timeout is above 0 seconds; None turns it off")
     end = math.inf if timeout is None else time.monotonic() + timeout
     pause = 0.0
     with _impatient(service) as platform:
