@@ -112,6 +112,13 @@ class OneByOne(io.RawIOBase):
         return self._content.readinto(memoryview(buffer)[:1])
 
 
+class Reader:
+    """No more of a file than what is needed to read it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+
 def at_position_3() -> BinaryIO:
     file = io.BytesIO(b"..." + CONTENT)
     file.seek(3)
@@ -127,8 +134,9 @@ def at_position_3() -> BinaryIO:
         lambda: io.BytesIO(CONTENT),
         at_position_3,
         lambda: OneByOne(CONTENT),
+        lambda: Reader(CONTENT),
     ],
-    ids=["bytes", "bytearray", "memoryview", "file", "from-where-it-stands", "cannot-seek"],
+    ids=["bytes", "bytearray", "memoryview", "file", "from-where-it-stands", "cannot-seek", "can-only-read"],
 )
 def test_files_at_hand(account: Connection, source: Callable[[], Any]) -> None:
     for answer in (

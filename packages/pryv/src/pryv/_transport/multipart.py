@@ -68,7 +68,7 @@ def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
     """
     with contextlib.ExitStack() as stack:
         file = _as_file(source, stack)
-        if not file.seekable():
+        if not (hasattr(file, "seekable") and file.seekable()):
             spool = stack.enter_context(tempfile.TemporaryFile())
             shutil.copyfileobj(file, spool)
             spool.seek(0)
