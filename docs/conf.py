@@ -21,6 +21,7 @@ MODULES = (
     "pryv",
     "pryv.addons",
     "pryv.auth",
+    "pryv.cli",
     "pryv.types",
     "pryv.utils",
     "pryv_socket_io",
@@ -54,7 +55,7 @@ nitpick_ignore_regex = [
 
 html_title = project
 html_theme = "furo"
-pygments_dark_style = "github-dark"  # the default underlines modules, as if they were links
+pygments_dark_style = "github-dark"  # the default underlines modules, like links
 html_theme_options = {
     "source_repository": f"{REPOSITORY}/",
     "source_branch": "main",
