@@ -261,7 +261,7 @@ def test_the_pings_are_as_set() -> None:
 
 
 def test_a_socket_that_answers_no_ping_is_closed() -> None:
-    with Sandbox(ping_interval=0.05, ping_timeout=0.1) as sandbox, RawSocket(sandbox, "anyone", None) as raw:
+    with Sandbox(ping_interval=0.05, ping_timeout=1) as sandbox, RawSocket(sandbox, "anyone", None) as raw:
         assert raw.receive() == "2"
         raw.send("3")
         assert raw.receive() == "2"
