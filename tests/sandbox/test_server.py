@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -110,7 +111,9 @@ def test_stops_while_a_request_is_held() -> None:
         with socket.create_connection(("127.0.0.1", int(sandbox.url.rsplit(":", 1)[1].strip("/"))), 5) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: sandbox\r\n\r\n")
             service_info_status(sandbox)
+            began = time.monotonic()
             sandbox.stop()
+            assert time.monotonic() - began < 10
             with pytest.raises(ConnectionResetError):
                 client.recv(1)
 
