@@ -103,37 +103,6 @@ def fill(subject: Subject) -> None:
     subject.connection.delete("streams/binned")
 
 
-QUERIES: list[dict[str, Any]] = [
-    {},
-    {"state": "all"},
-    {"state": "trashed"},
-    {"sortAscending": True},
-    {"limit": 3},
-    {"limit": 2, "skip": 1, "sortAscending": True, "types": ["frequency/bpm"]},
-    {"streams": ["child"]},
-    {"streams": "notes"},
-    {"streams": ["notes", "grandchild"]},
-    {"streams": {"any": ["pulse"], "not": ["child"]}},
-    {"streams": {"any": ["pulse"], "all": ["notes"]}},
-    {"streams": [{"any": ["grandchild"]}, {"any": ["notes"], "not": ["child"]}]},
-    {"streams": {"any": ["*"], "not": ["pulse"]}},
-    {"types": ["note/txt"]},
-    {"types": ["note/*", "count/generic"]},
-    {"fromTime": NOW_ISH + 50, "toTime": NOW_ISH + 60},
-    {"fromTime": NOW_ISH + 2, "toTime": NOW_ISH + 60},
-    {"toTime": NOW_ISH + 1},
-    {"running": True},
-    {"modifiedSince": 0},
-    {"modifiedSince": 1e11},
-    {"content": [{"path": "$", "gt": 61}]},
-    {"content": [{"path": "systolic", "gte": 100}, {"path": "diastolic", "lt": 90}]},
-    {"content": [{"path": "systolic", "exists": True}]},
-    {"content": [{"path": "$", "prefix": "ab"}]},
-    {"content": [{"path": "$", "in": [5, "abc"]}]},
-    {"clientData": [{"path": "app.done", "eq": True}], "state": "all"},
-]
-
-
 @pytest.fixture(scope="module")
 def filled(
     module_account: tuple[str, str, Connection], tmp_path_factory: pytest.TempPathFactory
@@ -144,21 +113,6 @@ def filled(
     mirror = SQLiteMirror(tmp_path_factory.mktemp("mirror") / "mirror.db")
     Monitor(subject.connection, mirror=mirror).sync()
     return subject, mirror
-
-
-@pytest.mark.parametrize("query", QUERIES, ids=str)
-def test_it_answers_as_the_platform(query: dict[str, Any], filled: tuple[Subject, SQLiteMirror]) -> None:
-    subject, mirror = filled
-    wanted = {"streams": ["pulse", "notes"], **query} if {"limit"} & query.keys() else query
-    assert own(mirror.events(wanted)) == own(subject.connection.iter_events(wanted))
-    times = [event["time"] for event in mirror.events(wanted)]
-    assert times == sorted(times, reverse=not query.get("sortAscending"))
-
-
-@pytest.mark.parametrize("query", [{"stream": ["a"]}, {"state": "gone"}, {"content": [{"gt": 1}]}])
-def test_malformed_queries_are_refused(query: dict[str, Any], filled: tuple[Subject, SQLiteMirror]) -> None:
-    with pytest.raises(ValueError, match=r"parameter|state|condition"):
-        filled[1].events(query)
 
 
 def test_its_tables_are_for_peoples_own_sql(filled: tuple[Subject, SQLiteMirror]) -> None:

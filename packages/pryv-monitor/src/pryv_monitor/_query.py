@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,23 +15,23 @@ import attrs
 from pryv.types import EventsParams
 
 from ._json import decode, encode
-from ._streams import Stream, everyone, family
+from ._streams import Stream, family
+from .scope import END, START
 
 _PARAMS: Final = EventsParams.__annotations__.keys()
 _STATES: Final = {"default": "NOT trashed", "trashed": "trashed", "all": "TRUE"}
 _ABSENT: Final = object()
+_INDEX: Final = re.compile(r"-?\d{1,9}", re.ASCII)
 
 Clause = tuple[str, list[Any]]
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def check(found: Any, value: Any) -> bool:
-        same_kind = isinstance(found, str) is isinstance(value, str)
-        return (
-            isinstance(found, (int, float, str)) and not isinstance(found, bool) and same_kind and compare(found, value)
-        )
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
-    return check
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda found, value: _is_number(found) and compare(found, value)
 
 
 def _same(found: Any, value: Any) -> bool:
@@ -48,6 +49,13 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "lte": _ordered(operator.le),
     "prefix": lambda found, value: isinstance(found, str) and found.startswith(value),
 }
+_OPERANDS: Final[dict[str, Callable[[Any], bool]]] = {
+    "in": lambda value: isinstance(value, (list, tuple)),
+    "exists": lambda value: isinstance(value, bool),
+    "prefix": lambda value: isinstance(value, str),
+    **dict.fromkeys(("gt", "gte", "lt", "lte"), _is_number),
+}
+"""What an operator compares with, where not everything will do."""
 
 
 @attrs.frozen
@@ -69,9 +77,18 @@ class Query:
             raise ValueError(f"events.get has no parameter {', '.join(sorted(unknown))}")
         if given.get("state", "default") not in _STATES:
             raise ValueError(f"state is one of {', '.join(_STATES)}")
+        for key in ("fromTime", "toTime", "modifiedSince"):
+            if not _is_number(given.get(key, 0)):
+                raise ValueError(f"{key} is a number of seconds")
+        for key in ("limit", "skip"):
+            if not isinstance(given.get(key, 0), int) or given.get(key, 0) < 0:
+                raise ValueError(f"{key} is a whole number, at least 0")
+        for key in ("streams", "types"):
+            if isinstance(given.get(key), str):
+                given[key] = [given[key]]
+        given["streams"] = _streams_queries(given.get("streams"))
         for condition in (*given.get("content", ()), *given.get("clientData", ())):
-            if "path" not in condition or len(condition) != 2 or not condition.keys() & _OPERATORS.keys():
-                raise ValueError("a condition has a path and one operator")
+            _check_condition(condition)
         return cls(given)
 
     def run(self, db: sqlite3.Connection, tree: list[Stream]) -> Iterator[dict[str, Any]]:
@@ -92,18 +109,13 @@ class Query:
         return _STATES[self.params.get("state", "default")], []
 
     def _times(self) -> Clause:
-        clauses, values = ["TRUE"], []
-        if "toTime" in self.params:
-            clauses.append("time <= ?")
-            values.append(self.params["toTime"])
         if self.params.get("running"):
-            clauses.append("duration IS NULL")
-        elif "fromTime" in self.params:
-            clauses.append("(time + duration >= ? OR (duration IS NULL AND ?))")
-            now = time.time()
-            lasts_until_now = self.params["fromTime"] <= now <= self.params.get("toTime", now)
-            values += [self.params["fromTime"], lasts_until_now]
-        return " AND ".join(clauses), values
+            return "duration IS NULL AND time <= ?", [self.params.get("toTime", END)]
+        if not self.params.keys() & {"fromTime", "toTime"}:
+            return "TRUE", []
+        start, end = self.params.get("fromTime", START), self.params.get("toTime", END)
+        lasts_until_now = start <= time.time() <= end
+        return "time <= ? AND (time + duration >= ? OR (duration IS NULL AND ?))", [end, start, lasts_until_now]
 
     def _modified(self) -> Clause:
         if "modifiedSince" not in self.params:
@@ -122,13 +134,7 @@ class Query:
 
     def _streams(self, tree: list[Stream]) -> Clause:
         trashed = self.params.get("state", "default") != "default"
-        given = self.params.get("streams")
-        if given is None:
-            given = {"any": ["*"]}
-        queries = [given] if isinstance(given, (str, Mapping)) else list(given)
-        parts = [
-            _stream_query(query if isinstance(query, Mapping) else {"any": [query]}, tree, trashed) for query in queries
-        ]
+        parts = [_in_streams(query, tree, trashed) for query in self.params["streams"]]
         return " OR ".join(clause for clause, _ in parts) or "FALSE", [value for _, part in parts for value in part]
 
     def _matches_conditions(self, event: dict[str, Any]) -> bool:
@@ -139,26 +145,73 @@ class Query:
         )
 
 
-def _stream_query(query: Mapping[str, Any], tree: list[Stream], trashed: bool) -> Clause:
-    groups = []
-    if query["any"] != ["*"]:
-        groups.append(frozenset[str]().union(*(family(tree, name, trashed=trashed) for name in query["any"])))
-    elif not trashed:
-        groups.append(everyone(tree, trashed=False))
-    groups += [family(tree, name, trashed=trashed) for name in query.get("all", ())]
-    without = frozenset[str]().union(*(family(tree, name, trashed=True) for name in query.get("not", ())))
-    clauses = [_IN_STREAMS] * len(groups) + [f"NOT {_IN_STREAMS}"]
-    return f"({' AND '.join(clauses)})", [encode(sorted(group)) for group in (*groups, without)]
+def _streams_queries(given: Any) -> list[Mapping[str, list[str]]]:
+    if given is None:
+        return [{"any": ["*"]}]
+    parts = list(given) if isinstance(given, (list, tuple)) else [given]
+    queries = [{"any": [part]} if isinstance(part, str) else part for part in parts]
+    for query in queries:
+        if not isinstance(query, Mapping) or not query.get("any") or not query.keys() <= {"any", "all", "not"}:
+            raise ValueError("streams has ids, or queries of `any`, and perhaps `all` and `not`")
+        if any(isinstance(ids, str) or not all(isinstance(name, str) for name in ids) for ids in query.values()):
+            raise ValueError("`any`, `all` and `not` are lists of stream ids")
+    return queries
 
 
-_IN_STREAMS: Final = (
+def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: bool) -> Clause:
+    """Select as the platform: by the streams that `any`, each of `all`, and `not` are spelled out to.
+
+    Of `any` and `all`, what comes to nothing (streams in the trash) does not count, but for when all does.
+    """
+    if query == {"any": ["*"]} and trashed:
+        return "TRUE", []
+    left_out, named = frozenset(query.get("not", ())), frozenset(query["any"])
+    groups = [family(tree, query["any"], trashed=trashed, without=left_out)]
+    groups += [family(tree, [name], trashed=trashed, without=left_out) for name in query.get("all", ())]
+    groups = [group for group in groups if group]
+    if not groups:
+        return "FALSE", []
+    clauses = [_HELD] * len(groups) + [f"NOT {_HELD}"]
+    groups.append(family(tree, left_out, trashed=trashed, without=named))
+    return f"({' AND '.join(clauses)})", [encode(sorted(group)) for group in groups]
+
+
+_HELD: Final = (
     "EXISTS (SELECT 1 FROM json_each(stream_ids) AS held WHERE held.value IN (SELECT value FROM json_each(?)))"
 )
 
 
-def _meets(found: Any, condition: Mapping[str, Any]) -> bool:
-    path = condition["path"]
-    for segment in [] if path == "$" else path.split("."):
-        found = found.get(segment, _ABSENT) if isinstance(found, dict) else _ABSENT
+def _check_condition(condition: Any) -> None:
+    """See that it is a path and one operator.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(condition, Mapping) or not isinstance(condition.get("path"), str) or len(condition) != 2:
+        raise ValueError("a condition has a path and one operator")
+    name, value = _operation(condition)
+    if name not in _OPERATORS:
+        raise ValueError(f"a condition's operator is one of {', '.join(_OPERATORS)}")
+    if name in _OPERANDS and not _OPERANDS[name](value):
+        raise ValueError(f"a condition cannot compare by {name} with a {type(value).__name__}")
+
+
+def _operation(condition: Mapping[str, Any]) -> tuple[str, Any]:
     ((name, value),) = ((key, value) for key, value in condition.items() if key != "path")
+    return name, value
+
+
+def _meets(found: Any, condition: Mapping[str, Any]) -> bool:
+    for segment in () if condition["path"] == "$" else condition["path"].split("."):
+        found = _inside(found, segment)
+    name, value = _operation(condition)
     return _OPERATORS[name](found, value)
+
+
+def _inside(found: Any, segment: str) -> Any:
+    """Return what is under a key of an object, or at an index of an array; a negative one counts from its end."""
+    if isinstance(found, dict):
+        return found.get(segment, _ABSENT)
+    if isinstance(found, list) and _INDEX.fullmatch(segment) and -len(found) <= int(segment) < len(found):
+        return found[int(segment)]
+    return _ABSENT

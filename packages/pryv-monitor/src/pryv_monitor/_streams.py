@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 Stream = dict[str, Any]
@@ -26,27 +26,29 @@ def nested(streams: Iterable[Stream]) -> list[Stream]:
     return roots
 
 
-def family(tree: Iterable[Stream], stream_id: str, *, trashed: bool) -> frozenset[str]:
-    """Return the ids of a stream and of all below it; those in the trash, and all below, only if asked for.
+def family(
+    tree: Sequence[Stream], stream_ids: Iterable[str], *, trashed: bool, without: Container[str]
+) -> frozenset[str]:
+    """Return the ids of streams and of all below them; of these, not the branches to leave out.
 
-    An id that ends with `!` stands for the stream alone.
+    Branches in the trash are left out too, if not asked for. An id that ends with `!`, and one that is not in the tree,
+    stands for the stream alone; `*` is above all.
     """
-    alone = stream_id.removesuffix("!")
-    if alone != stream_id:
-        return frozenset((alone,))
-    return frozenset(found["id"] for found in _walk(tree, trashed=trashed, inside=stream_id))
+    members: set[str] = set()
+    for stream_id in stream_ids:
+        found = tree if stream_id == "*" else [stream for stream in _walk(tree) if stream["id"] == stream_id]
+        members.update(_below(found, trashed, without) if found else [stream_id.removesuffix("!")])
+    return frozenset(members)
 
 
-def everyone(tree: Iterable[Stream], *, trashed: bool) -> frozenset[str]:
-    """Return the ids of all streams."""
-    return frozenset(found["id"] for found in _walk(tree, trashed=trashed, inside=None))
-
-
-def _walk(tree: Iterable[Stream], *, trashed: bool, inside: str | None) -> Iterator[Stream]:
+def _walk(tree: Iterable[Stream]) -> Iterator[Stream]:
     for stream in tree:
-        if stream.get("trashed") and not trashed:
-            continue
-        reached = None if stream["id"] == inside else inside
-        if reached is None:
-            yield stream
-        yield from _walk(stream.get("children", ()), trashed=trashed, inside=reached)
+        yield stream
+        yield from _walk(stream.get("children", ()))
+
+
+def _below(streams: Iterable[Stream], trashed: bool, without: Container[str]) -> Iterator[str]:
+    for stream in streams:
+        if stream["id"] not in without and (trashed or not stream.get("trashed")):
+            yield stream["id"]
+            yield from _below(stream.get("children", ()), trashed, without)
