@@ -16,6 +16,8 @@ from recording import create_streams, difference, read, read_recording, write
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RECORDING = EXAMPLES / "data" / "pulse.csv"
 
+pytestmark = pytest.mark.timeout(300)  # 15,000 samples there and back, and a copy of them
+
 
 def run_demo(plot: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(EXAMPLES / "demo"), "--plot", str(plot), *options]
