@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pryv import Connection, Service
 from pryv_sandbox import Sandbox
@@ -14,6 +15,15 @@ from .peers.browser import driver, page
 from .peers.javascript import node
 
 __all__ = ["driver", "node", "page"]
+
+settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("random", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")
 
 PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
 APP_ID = "pryv-sdk-tests"

@@ -182,7 +182,7 @@ def test_an_attachment_is_deleted(account: Connection) -> None:
 PRINTABLE = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters='"/\\;')
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.text(PRINTABLE, min_size=1, max_size=60).filter(lambda name: name not in (".", "..")), content=st.binary()
 )
@@ -194,7 +194,7 @@ def test_any_name_and_content_arrive_as_they_are(account: Connection, name: str,
     assert account.download_attachment(answer["event"]["id"], attachment_of(answer)) == content
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(name=st.text(st.sampled_from('a"\r\n\0\x1f\x7f/\\: '), min_size=1))
 @example(name='x"\r\nContent-Type: text/html\r\n\r\n<html>')
 @example(name="data:text/html\r\nX-Injected: 1,")

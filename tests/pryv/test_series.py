@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import Account
 from tests.pryv.conftest import Reply, error_reply, reply
@@ -170,7 +170,7 @@ TABLES = st.integers(1, 4).flatmap(
     )
 )
 ANY_LIMITS = {"max_bytes": st.integers(1, 300), "max_rows": st.integers(1, 10), "block": st.integers(1, 10)}
-anywhere = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+anywhere = settings(max_examples=60)
 
 
 def limited(patch: pytest.MonkeyPatch, max_bytes: int, max_rows: int, block: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pryv import Connection
@@ -55,7 +55,7 @@ def test_an_id_stays_one_segment(wire: Wire, connection: Connection, item_id: st
 
 
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..") and not _has_surrogate(text)))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_any_id_stays_one_segment(wire: Wire, connection: Connection, item_id: str) -> None:
     connection.get(f"streams/{path_segment(item_id)}")
     target = wire.requests[-1].target
