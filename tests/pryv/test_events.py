@@ -234,6 +234,14 @@ def test_numbers_and_words_in_pieces_stay_whole(wire: Wire, connection: Connecti
         assert read(connection) == ([12500.0, -70, True, None, "x"], None)
 
 
+@pytest.mark.parametrize("body", [b'{"meta": {"serverTime": 1}}', b'{"eventDeletions": [], "meta": {"serverTime": 1}}'])
+def test_where_all_streams_asked_for_are_in_the_trash_there_may_be_no_word_of_events(
+    body: bytes, wire: Wire, connection: Connection
+) -> None:
+    wire.replies.append(chunked([body]))
+    assert read(connection) == ([], None)
+
+
 MALFORMED = {
     "html": b"<html></html>",
     "empty": b"",
@@ -242,7 +250,6 @@ MALFORMED = {
     "no meta": b'{"events": [{"id": "a"}]}',
     "meta null": b'{"events": [{"id": "a"}], "meta": null}',
     "meta a number": b'{"events": [{"id": "a"}], "meta": 5}',
-    "no events": b'{"meta": {"serverTime": 1}}',
     "events null": b'{"events": null, "meta": {"serverTime": 1}}',
     "events an object": b'{"events": {"id": "a"}, "meta": {"serverTime": 1}}',
     "deletions null": b'{"events": [], "eventDeletions": null, "meta": {"serverTime": 1}}',

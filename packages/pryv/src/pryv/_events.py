@@ -114,13 +114,10 @@ class EventStream(Iterator[Event]):
                 broken = str(error)
             except (MalformedError, UnicodeDecodeError):
                 broken = f"{_LABEL}: the answer was cut short or is malformed"
-        if broken is None and not self._is_whole():
-            broken = f"{_LABEL}: the answer lacks events or meta"
+        if broken is None and not isinstance(self.meta, dict):
+            broken = f"{_LABEL}: the answer has no meta"
         if broken is not None:
             raise PryvStreamError(broken, events_seen=self.events_count + (self.event_deletions_count or 0))
-
-    def _is_whole(self) -> bool:
-        return self._members is not None and _EVENTS in self._members.keys and isinstance(self.meta, dict)
 
     def _parsed(self, chunks: Iterator[bytes]) -> Iterator[Event]:
         self._members = Members(chunks, _SECTIONS)

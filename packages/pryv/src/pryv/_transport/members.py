@@ -30,9 +30,6 @@ class Members:
 
     Of the body, which is read as they are asked for, only what was not read yet is kept.
 
-    Attributes:
-        keys: Those met so far.
-
     Raises:
         MalformedError: the body is not one JSON object, or what is to be streamed no array.
         UnicodeDecodeError: it is not UTF-8.
@@ -41,7 +38,6 @@ class Members:
     def __init__(self, chunks: Iterator[bytes], streamed: Container[str]) -> None:
         self._parts = codecs.iterdecode(chunks, "utf-8")
         self._streamed = streamed
-        self.keys: set[str] = set()
         self._failure: Exception | None = None
         self._text = ""
         self._start = self._at = 0
@@ -59,7 +55,6 @@ class Members:
             if not isinstance(key, str):
                 raise MalformedError
             self._expect(":")
-            self.keys.add(key)
             if key in self._streamed:
                 self._expect("[")
                 items = not self._take("]")
