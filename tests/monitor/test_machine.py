@@ -166,6 +166,9 @@ def test_any_order_of_things(examples: int, sandbox: Sandbox, monkeypatch: pytes
     monkeypatch.setattr("pryv_monitor._source._BATCH", 2)
     machine: Any = type("Account", (Account,), {"sandbox": sandbox})
     machine.TestCase.settings = settings(
-        max_examples=examples, stateful_step_count=25, derandomize=examples == FEW, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        stateful_step_count=25,
+        derandomize=examples == FEW,
+        suppress_health_check=list(HealthCheck),
     )
     machine.TestCase().runTest()
