@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
 
@@ -138,7 +138,7 @@ JSON_VALUES = st.recursive(
 EVENT_LISTS = st.lists(st.dictionaries(st.text(CHARACTERS, max_size=8), JSON_VALUES))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 @given(
     events=EVENT_LISTS,
     deletions=EVENT_LISTS,
@@ -172,7 +172,7 @@ def test_any_answer_in_any_pieces_is_what_json_says(
     assert found.meta == META
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 @given(
     items=st.fixed_dictionaries({"events": EVENT_LISTS, "eventDeletions": EVENT_LISTS}),
     order=st.permutations(["events", "eventDeletions", "meta"]),
