@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pryv._transport.timeouts import CallTimeout
@@ -18,7 +19,7 @@ def revoke(connection: Connection, using: Connection, timeout: CallTimeout) -> d
         access_id = connection.access_info(timeout=timeout).get("id")
     except InvalidAccessTokenError:
         return None
-    if not isinstance(access_id, str):
+    if not isinstance(access_id, str) or not access_id:
         raise PryvProtocolError("GET access-info: the answer has no id")
     try:
         return _delete(using, access_id, timeout)
@@ -35,10 +36,18 @@ def _delete(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str
     try:
         return _deleted(using, access_id, timeout)
     except StaleAccessIdError as error:
-        if error.current_serial is None:
+        current_id = _current_id(access_id, error.current_serial)
+        if current_id is None:
             raise
-        serial = error.current_serial
-    return _deleted(using, serialize_access_ref(parse_access_ref(access_id).base, serial), timeout)
+    return _deleted(using, current_id, timeout)
+
+
+def _current_id(access_id: str, serial: int | None) -> str | None:
+    """Return the id of an access's current version, `None` where the platform did not tell its serial."""
+    if serial is not None:
+        with contextlib.suppress(TypeError, ValueError):
+            return serialize_access_ref(parse_access_ref(access_id).base, serial)
+    return None
 
 
 def _deleted(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str, Any]:

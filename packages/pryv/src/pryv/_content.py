@@ -32,9 +32,10 @@ def latest_by_content(
     found: dict[Any, Event] = {}
     if not wanted:
         return found
+    place = ["content"] if path == "$" else ["content", *path.split(".")]
     with read(query) as events:
         for event in events:
-            value = wanted.pop(_distinct(resolve(event.get("content"), path)), _MISSING)
+            value = wanted.pop(_distinct(_found_at(place, event)), _MISSING)
             if value is not _MISSING:
                 found[value] = event
             if not wanted:
@@ -42,15 +43,13 @@ def latest_by_content(
     return found
 
 
-def resolve(content: Any, path: str) -> Any:
-    """Return what stands at a dot-path in a content (`$`: the whole), or a marker that equals nothing wanted."""
-    if path == "$":
-        return content
-    for key in path.split("."):
-        if not isinstance(content, Mapping) or key not in content:
+def _found_at(place: list[str], data: Any) -> Any:
+    """Return what stands at a place in data, or a marker that equals nothing wanted."""
+    for key in place:
+        if not isinstance(data, Mapping) or key not in data:
             return _MISSING
-        content = content[key]
-    return content
+        data = data[key]
+    return data
 
 
 def _distinct(value: Any) -> Any:

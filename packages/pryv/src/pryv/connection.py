@@ -149,9 +149,10 @@ class Connection:
             PryvError: `access_info` failed, or names no user.
         """
         user = self.access_info(timeout=timeout).get("user")
-        if user is None or "username" not in user:
+        username = user.get("username") if isinstance(user, dict) else None
+        if not isinstance(username, str):
             raise PryvProtocolError("GET access-info: the answer names no user")
-        return user["username"]
+        return username
 
     def access_info(self, force_refresh: bool = False, *, timeout: CallTimeout = DEFAULT) -> AccessInfo:
         """Return this connection's access: its name, type, permissions, user.

@@ -184,7 +184,7 @@ class Service:
         """
         if self._assets is None or force_fetch:
             url = self.info(force_fetch, timeout=timeout).assets.get("definitions")
-            if url is None:
+            if not isinstance(url, str):
                 return None
             self._assets = ServiceAssets(self._platform.get(url, "GET assets", timeout), url, self._platform)
         return self._assets
@@ -536,7 +536,11 @@ class Service:
         url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
         body = poll(self._platform, url, timeout)
         if body.get("status") == "ACCEPTED" and "apiEndpoint" not in body and {"username", "token"} <= body.keys():
-            body["apiEndpoint"] = self.api_endpoint_for(body["username"], body["token"], timeout=timeout)
+            info = self.info(timeout=timeout)
+            try:
+                body["apiEndpoint"] = self.build_api_endpoint(info, body["username"], body["token"])
+            except (TypeError, ValueError):
+                raise PryvProtocolError("GET access request: the answer has no proper username or token") from None
         return body
 
     def connect_from_key(self, key: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
@@ -561,13 +565,14 @@ class Service:
             raise AccessRefusedError("the user refused the access request")
         if status != "ACCEPTED":
             raise PryvError(f"the access request is not accepted; its status is {status}")
-        with contextlib.suppress(TypeError, ValueError):
-            return self._connection(body.get("apiEndpoint"))
-        raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
+        return self._connection(body.get("apiEndpoint"))
 
     def _connection(self, api_endpoint: Any) -> Connection:
+        """Return the connection that the answer to an access request leads to."""
         http, timeout = self._platform.http, self._platform.timeout
-        return Connection(api_endpoint, self, timeout=timeout, retry=http.retry, session=http.sessions.given)
+        with contextlib.suppress(TypeError, ValueError):
+            return Connection(api_endpoint, self, timeout=timeout, retry=http.retry, session=http.sessions.given)
+        raise PryvProtocolError("GET access request: the answer has no proper apiEndpoint")
 
     def _logged_in(self, username: str, body: Any, label: str) -> Connection:
         token = body.get("token") if isinstance(body, Mapping) else None
@@ -676,6 +681,6 @@ def _origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _has_camel_case_register(version: str | None) -> bool:
-    match = re.match(r"(\d+)\.(\d+)", version or "")
+def _has_camel_case_register(version: object) -> bool:
+    match = re.match(r"(\d+)\.(\d+)", str(version))
     return match is None or (int(match[1]), int(match[2])) >= _FIRST_CAMEL_CASE_REGISTER
