@@ -17,6 +17,12 @@ Use = Callable[[Service], Any]
 
 REQUEST = {"requestingAppId": "app-id", "requestedPermissions": []}
 ANSWER = {"key": "k", "poll": "https://host/k", "authUrl": "https://host/"}
+INFO = {
+    "name": "x",
+    "api": "https://pryv.me/{username}",
+    "access": "https://pryv.me/a",
+    "register": "https://pryv.me/r",
+}
 USES: dict[str, Use] = {
     "info": lambda service: service.info(force_fetch=True),
     "assets": lambda service: service.assets(),
@@ -36,8 +42,9 @@ USES: dict[str, Use] = {
 }
 ODD: list[tuple[str, dict[str, Any]]] = [
     ("info", {"name": 5}),
-    ("info", {"name": "x", "api": "y", "access": "z"}),
-    ("info", {"name": "x", "api": None, "access": "z", "register": "r"}),
+    ("info", {**INFO, "register": ""}),
+    ("info", {**INFO, "api": None}),
+    ("info", {**INFO, "api": "{username}.pryv.me"}),
     ("login", {"token": 5}),
     ("login", {"token": None}),
     ("login", {"mfaToken": 5}),
@@ -113,15 +120,14 @@ def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> N
 @pytest.mark.parametrize("odd", ["x", 5, ["noHF"]])
 @pytest.mark.parametrize("member", ["features", "assets"])
 def test_members_of_odd_shape(wire: Wire, member: str, odd: Any) -> None:
-    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", member: odd})
+    wire.always = reply({**INFO, member: odd})
     with Service(wire.url) as service, pytest.raises(PryvProtocolError, match=member):
         service.info()
 
 
 @pytest.mark.parametrize("empty", [None, [], {}, ""])
 def test_members_that_are_empty(wire: Wire, empty: Any) -> None:
-    members = {"features": empty, "assets": empty}
-    wire.always = reply({"name": "x", "api": "y", "access": "z", "register": "r", **members})
+    wire.always = reply({**INFO, "features": empty, "assets": empty})
     with Service(wire.url) as service:
         assert service.supports_hf()
         assert service.assets() is None

@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 
+from pryv.utils import extract_token_and_api_endpoint
+
 _URLS = ("access", "api", "register")
 _MAPPINGS = ("assets", "features")
 _FIELDS = {
@@ -71,6 +73,8 @@ class ServiceInfo(Mapping[str, Any]):
             ValueError: it lacks its name or one of the URLs every platform has.
         """
         lacking = [key for key in ("name", *_URLS) if not isinstance(wire.get(key), str) or not wire[key]]
+        if "api" not in lacking and not _is_template(wire["api"]):
+            lacking.append("api")
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
             raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
@@ -86,3 +90,11 @@ class ServiceInfo(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._wire)
+
+
+def _is_template(api: str) -> bool:
+    try:
+        extract_token_and_api_endpoint(api.replace("{username}", "username"))
+    except ValueError:
+        return False
+    return True
