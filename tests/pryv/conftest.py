@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import secrets
+import signal
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +20,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from pryv import Connection, RetryPolicy
+from pryv import Connection, RetryPolicy, Service
 
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "2024"}
 FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02, deadline=5)
@@ -223,6 +226,30 @@ class Wire:
             connection.sendall(bytes((byte,)))
             if self._closing.wait(answer.interval):
                 return
+
+
+@contextlib.contextmanager
+def interrupted_once_asked(wire: Wire) -> Iterator[None]:
+    """What is done inside is interrupted, as by Ctrl-C, when a request has come, and ends long before a time limit."""
+
+    def interrupt() -> None:
+        wire.wait_until_asked(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    begin = time.monotonic()
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    interrupting.join()
+    assert time.monotonic() - begin < 15
+
+
+@pytest.fixture
+def service(platform_url: str) -> Iterator[Service]:
+    """The platform under test."""
+    with Service(platform_url) as service:
+        yield service
 
 
 @pytest.fixture

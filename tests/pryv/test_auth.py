@@ -8,7 +8,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -109,12 +109,6 @@ class Interface:
     @property
     def statuses(self) -> list[str]:
         return [state.status for state in self.states]
-
-
-@pytest.fixture
-def service(platform_url: str) -> Iterator[Service]:
-    with Service(platform_url) as service:
-        yield service
 
 
 @pytest.fixture

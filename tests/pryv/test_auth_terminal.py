@@ -27,12 +27,6 @@ Account = tuple[str, str, Connection]
 
 
 @pytest.fixture
-def service(platform_url: str) -> Iterator[Service]:
-    with Service(platform_url) as service:
-        yield service
-
-
-@pytest.fixture
 def login(service: Service) -> Make:
     def make(file: TextIO, open_browser: bool = False, app_id: str = "pryv-terminal-tests") -> TerminalLogin:
         settings = AuthSettings({**ASKED, "requestingAppId": app_id})

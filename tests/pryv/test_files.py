@@ -9,8 +9,6 @@ import hashlib
 import io
 import json
 import os
-import signal
-import threading
 import tracemalloc
 from collections.abc import Callable
 from email.message import Message
@@ -22,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.conftest import Account
-from tests.pryv.conftest import FAST, Reply, error_reply, reply
+from tests.pryv.conftest import FAST, Reply, error_reply, interrupted_once_asked, reply
 
 from pryv import (
     Connection,
@@ -623,18 +621,10 @@ def test_a_silent_download_ends(wire: Wire, tmp_path: Path) -> None:
     assert wire.wait_until_open(0)
 
 
-def test_an_interrupted_download_leaves_nothing(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+def test_an_interrupted_download_leaves_nothing(wire: Wire, tmp_path: Path) -> None:
     wire.replies.append(reply(CONTENT[:100], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
-
-    def interrupt() -> None:
-        assert wire.wait_until_asked(1)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
+    with wire.connection(timeout=30) as connection, interrupted_once_asked(wire):
         connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
-    thread.join()
     assert list(tmp_path.iterdir()) == []
 
 

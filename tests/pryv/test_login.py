@@ -26,12 +26,6 @@ APP_ID = "pryv-login-tests"
 
 
 @pytest.fixture
-def service(platform_url: str) -> Iterator[Service]:
-    with Service(platform_url) as service:
-        yield service
-
-
-@pytest.fixture
 def served(wire: Wire) -> Iterator[Service]:
     """A platform of exact bytes, whose service info is known."""
     info = {"name": "Wire", "api": wire.url + "{username}/", "access": f"{wire.url}access/", "register": wire.url}

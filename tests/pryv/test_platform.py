@@ -31,12 +31,6 @@ ASKED = {"requestingAppId": APP_ID, "requestedPermissions": [{"streamId": "diary
 
 
 @pytest.fixture
-def service(platform_url: str) -> Iterator[Service]:
-    with Service(platform_url) as service:
-        yield service
-
-
-@pytest.fixture
 def served(wire: Wire) -> Iterator[Service]:
     """A platform of exact bytes, whose service info is known."""
     with Service(None, described(wire), timeout=2, retry=None) as service:

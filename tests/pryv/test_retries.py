@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pryv.conftest import FAST, Reply, error_reply, reply
+from tests.pryv.conftest import FAST, Reply, error_reply, interrupted_once_asked, reply
 
 from pryv import (
     Connection,
@@ -296,19 +294,9 @@ def test_no_try_begins_after_the_deadline(wire: Wire) -> None:
 def test_an_interrupt_ends_a_wait_at_once(wire: Wire) -> None:
     wire.always = error_reply(503, "x", {"Retry-After": "30"})
     policy = RetryPolicy(attempts=3, deadline=120)
-
-    def interrupt() -> None:
-        wire.wait_until_asked(1)
-        os.kill(os.getpid(), signal.SIGINT)
-
     with wire.connection(retry=policy) as connection:
-        begin = time.monotonic()
-        interrupting = threading.Thread(target=interrupt)
-        interrupting.start()
-        with pytest.raises(KeyboardInterrupt):
+        with interrupted_once_asked(wire):
             connection.get("streams")
-        interrupting.join()
-        assert time.monotonic() - begin < 15
         assert len(wire.requests) == 1
         wire.always = reply({"streams": []})
         assert connection.get("streams")["streams"] == []
@@ -316,17 +304,7 @@ def test_an_interrupt_ends_a_wait_at_once(wire: Wire) -> None:
 
 def test_an_interrupt_ends_a_read_at_once(wire: Wire) -> None:
     wire.replies.append(Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "hang"))
-
-    def interrupt() -> None:
-        wire.wait_until_asked(1)
-        os.kill(os.getpid(), signal.SIGINT)
-
     with wire.connection(timeout=30) as connection:
-        begin = time.monotonic()
-        interrupting = threading.Thread(target=interrupt)
-        interrupting.start()
-        with pytest.raises(KeyboardInterrupt):
+        with interrupted_once_asked(wire):
             connection.get("streams")
-        interrupting.join()
-        assert time.monotonic() - begin < 15
         assert connection.get("streams")
