@@ -1,4 +1,4 @@
-"""What the examples share: the account they work on. In a program of yours, a `Connection` takes its place."""
+"""Opens the account that an example works on. In a program of yours, a `Connection` takes its place."""
 
 import argparse
 import os
@@ -19,8 +19,8 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
         "--endpoint",
         metavar="URL",
         default=os.environ.get("PRYV_API_ENDPOINT"),
-        help="API endpoint of the account, https://TOKEN@host/…; otherwise PRYV_API_ENDPOINT in the environment, or "
-        "else one on a sandbox that starts and ends with this program",
+        help="API endpoint of the account, https://TOKEN@host/… (default: PRYV_API_ENDPOINT in the environment, or else "
+        "an account on a sandbox that starts and ends with this program)",
     )
     return parser
 
@@ -29,7 +29,7 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
 def open_account(endpoint: str | None, *, for_others: bool = False) -> Iterator[Connection]:
     """A connection to the account with this API endpoint, or to one on a sandbox; an error ends the program.
 
-    `for_others` says how other programs get to the sandbox's account.
+    With `for_others`, it prints how other programs can use the sandbox's account.
     """
     try:
         if endpoint:
@@ -40,7 +40,7 @@ def open_account(endpoint: str | None, *, for_others: bool = False) -> Iterator[
                 if for_others:
                     say(f"To change something, in another terminal:\n\n{command(connection)}\n")
                 yield connection
-    except BrokenPipeError:  # whoever reads the output, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (PryvError, OSError, ValueError) as error:
         say(f"{Path(sys.argv[0]).stem}: {error}")
@@ -61,6 +61,6 @@ def make_account(sandbox: Sandbox) -> str:
 
 
 def command(connection: Connection) -> str:
-    """How to run another example on the same account."""
+    """The command that runs another example on the same account."""
     quickstart = os.path.relpath(Path(__file__).with_name("quickstart.py"))
     return f"  PRYV_API_ENDPOINT={connection.api_endpoint} {os.path.relpath(sys.executable)} {quickstart}"

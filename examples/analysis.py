@@ -2,8 +2,8 @@
 """
 # A pulse, beat by beat
 
-The recording is kept in an account. A mirror holds a copy of it, in SQLite: pandas reads that, as often as it likes,
-without asking the platform. (Each `# %%` is a cell in editors that know notebooks: VS Code, Spyder, PyCharm.)
+The recording is in an account, and a mirror holds a copy of it in SQLite. pandas reads the copy as often as it likes,
+without the platform. (Each `# %%` begins a cell in editors with notebook support: VS Code, Spyder, PyCharm.)
 """
 
 # %%
@@ -39,16 +39,16 @@ with closing(sqlite3.connect(copy)) as db:
 pulse = events.set_index(pd.to_datetime(events["time"], unit="s", utc=True))["content"]
 print(pulse.describe())
 
-# %% A beat is where the pulse is highest, while it is well above its own mean of 1.5 seconds.
-steady = pulse[pulse.index[0] + pd.Timedelta("45s") :]  # the sensor was put on before
+# %% A beat is the highest point of the pulse while it is well above its own mean of 1.5 seconds.
+steady = pulse[pulse.index[0] + pd.Timedelta("45s") :]  # until then, the sensor was put on
 high = steady > 1.06 * steady.rolling("1.5s", center=True).mean()
 beats = steady[high].groupby((high != high.shift()).cumsum()[high]).idxmax()
 
-# %% Where the hand moved there are beats too many: an interval far from those around it does not count.
+# %% When the hand moved, there are false beats: leave out intervals that differ much from those around them.
 intervals = pd.Series(beats.diff().dt.total_seconds().to_numpy(), index=pd.DatetimeIndex(beats)).dropna()
 counts = (intervals / intervals.rolling(25, center=True, min_periods=1).median()).between(0.75, 1.25)
 rate = 60 / intervals[counts]
-print(f"{rate.mean():.0f} beats a minute, from {rate.min():.0f} to {rate.max():.0f}; {(~counts).sum()} do not count")
+print(f"{rate.mean():.0f} beats a minute, from {rate.min():.0f} to {rate.max():.0f}; {(~counts).sum()} left out")
 
 # %% Plot it.
 RED, BLUE = "#c0392b", "#2c3e50"

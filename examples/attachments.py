@@ -1,26 +1,27 @@
-"""Sends files with an event, and gets them back, checked."""
+"""Attaches files to an event, downloads them with a check of size and checksum, and deletes one."""
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from account import argument_parser, open_account
-from pryv import Call, Connection
+from pryv import Connection, ItemAlreadyExistsError
 
 STREAM = "example-files"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
 
 
 def main(connection: Connection, directory: Path) -> None:
-    connection.api([Call("streams.create", {"id": STREAM, "name": "Files"})])
+    with suppress(ItemAlreadyExistsError):  # from an earlier run
+        connection.api_one("streams.create", {"id": STREAM, "name": "Files"})
 
     new = {"streamIds": [STREAM], "type": "file/attached"}
     event = connection.create_event_with_file(new, RECORDING)["event"]  # read from disk as it is sent
     event = connection.add_attachment(event["id"], b"The sensor sits well from 30 s on.", "note.txt")["event"]
 
     for attachment in event["attachments"]:
-        # The name is someone else's choice. It is shown, but never decides where the file goes.
-        copy = directory / attachment["id"]
-        connection.download_attachment(event["id"], attachment, copy)  # IntegrityError if it is not what was sent
+        copy = directory / attachment["id"]  # not its fileName: whoever uploaded the file chose that
+        connection.download_attachment(event["id"], attachment, copy)  # raises IntegrityError if the check fails
         print(f"{attachment['fileName']}: {copy.stat().st_size:,} bytes, {attachment.get('integrity')}")
 
     connection.delete_attachment(event["id"], event["attachments"][1]["id"])

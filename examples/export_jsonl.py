@@ -1,4 +1,4 @@
-"""Writes the events of an account to standard output, one a line, as they arrive: memory does not grow with them."""
+"""Writes the events of an account to standard output as JSON lines, as they arrive, at constant memory."""
 
 import json
 import sys

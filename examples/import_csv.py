@@ -1,14 +1,15 @@
-"""Imports a recording, a CSV file with a header, as events: in batches, with progress, and safe to be run again."""
+"""Imports a CSV file as events: in batches, with progress. It can be run again after a failure, without duplicates."""
 
 import csv
 import hashlib
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from account import argument_parser, open_account
-from pryv import ERRORS, Call, Connection
+from pryv import ERRORS, Call, Connection, ItemAlreadyExistsError
 
 STREAM = "example-pulse"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
@@ -16,8 +17,9 @@ START = 1767600000  # 5 January 2026, 08:00 UTC: the file has milliseconds since
 
 
 def import_csv(connection: Connection, file: Path) -> tuple[int, int]:
-    """The number of events that are new, and of those that were there already."""
-    connection.api([Call("streams.create", {"id": STREAM, "name": "Pulse"})])
+    """The number of new events, and of those that were there already."""
+    with suppress(ItemAlreadyExistsError):  # from an earlier run
+        connection.api_one("streams.create", {"id": STREAM, "name": "Pulse"})
     calls = [Call("events.create", event) for event in read_events(file)]
     results = connection.api(calls, progress=show_progress)
     print(file=sys.stderr)
@@ -25,7 +27,7 @@ def import_csv(connection: Connection, file: Path) -> tuple[int, int]:
     errors = [result["error"] for result in results if "error" in result]
     for error in errors:
         if error["id"] != ERRORS.ITEM_ALREADY_EXISTS:
-            sys.exit(f"not taken: {error['message']}")
+            sys.exit(f"import_csv: an event was refused: {error['message']}")
     return len(results) - len(errors), len(errors)
 
 
@@ -33,7 +35,7 @@ def read_events(file: Path) -> Iterator[dict[str, Any]]:
     with file.open(newline="") as lines:
         for row in csv.DictReader(lines):
             yield {
-                # Always the same for the same row: the platform does not take an event twice.
+                # The same row always gets the same id, and the platform refuses an id that it has.
                 "id": "c" + hashlib.sha256(f"{file.name} {row}".encode()).hexdigest()[:24],
                 "streamIds": [STREAM],
                 "type": "count/generic",

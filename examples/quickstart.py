@@ -1,7 +1,9 @@
 """Creates a stream and an event, changes the event, reads it back, and deletes it."""
 
+from contextlib import suppress
+
 from account import argument_parser, open_account
-from pryv import Call, Connection
+from pryv import Connection, ItemAlreadyExistsError
 
 STREAM = "example-weight"
 
@@ -9,8 +11,8 @@ STREAM = "example-weight"
 def main(connection: Connection) -> None:
     print("Account ", connection.username())
 
-    # In a batch, an error stays in its place: here, that the stream is there from an earlier run.
-    connection.api([Call("streams.create", {"id": STREAM, "name": "Weight"})])
+    with suppress(ItemAlreadyExistsError):  # from an earlier run
+        connection.api_one("streams.create", {"id": STREAM, "name": "Weight"})
 
     new = {"streamIds": [STREAM], "type": "mass/kg", "content": 61.2}
     event = connection.api_one("events.create", new, expected_key="event")

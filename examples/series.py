@@ -1,5 +1,6 @@
-"""Keeps a pulse recording as one series: sent from a NumPy array, read back into one, analysed and plotted."""
+"""Stores a pulse recording as a series, from a NumPy array, reads it back, and plots it with its heart rate."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from account import argument_parser, open_account
-from pryv import Call, Connection
+from pryv import Connection, ItemAlreadyExistsError
 
 STREAM = "example-series"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
@@ -21,7 +22,8 @@ def main(connection: Connection, plot: Path) -> None:
     samples = np.loadtxt(RECORDING, delimiter=",", skiprows=1)
     samples[:, 0] /= 1000  # milliseconds
 
-    connection.api([Call("streams.create", {"id": STREAM, "name": "Series"})])
+    with suppress(ItemAlreadyExistsError):  # from an earlier run
+        connection.api_one("streams.create", {"id": STREAM, "name": "Series"})
     new = {"streamIds": [STREAM], "type": "series:count/generic"}
     event = connection.api_one("events.create", new, expected_key="event")
     sent = connection.add_points_to_hf_event(event["id"], FIELDS, samples)
@@ -41,7 +43,7 @@ def main(connection: Connection, plot: Path) -> None:
 
 
 def spectrum(seconds: Array, values: Array) -> tuple[Array, Array]:
-    """How strong each rate is, between 30 and 150 a minute."""
+    """The rates between 30 and 150 a minute, and the power of each."""
     interval = np.diff(seconds).mean()
     power = np.abs(np.fft.rfft((values - values.mean()) * np.hanning(len(values)))) ** 2
     rates = np.fft.rfftfreq(len(values), interval) * 60

@@ -1,7 +1,9 @@
-"""Shares one stream with someone else, sees what that allows and what it does not, and takes it back."""
+"""Shares a stream with someone else to read, then to write, and revokes the access."""
+
+from contextlib import suppress
 
 from account import argument_parser, open_account
-from pryv import Call, Connection, ForbiddenError, InvalidAccessTokenError
+from pryv import Connection, ForbiddenError, InvalidAccessTokenError, ItemAlreadyExistsError
 
 SHARED, PRIVATE = "example-sleep", "example-thoughts"
 
@@ -18,32 +20,34 @@ def main(owner: Connection) -> None:
     access = owner.api_one("accesses.create", asked, expected_key="access")
     print("Shared with Dr. Jones:", access["permissions"])
 
-    # This is all that the doctor needs to be given. It holds the token: hand it over on a safe way.
+    # The API endpoint is all that the doctor needs. It holds the token: send it over a safe channel.
     with Connection(access["apiEndpoint"]) as doctor:
-        for event in doctor.iter_events():  # no more than what was shared
+        for event in doctor.iter_events():  # only what was shared
             print("The doctor reads:", event["content"])
         try:
             doctor.api_one("events.create", {"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
         except ForbiddenError as error:
             print("The doctor may not write:", error)
 
-        access = owner.update_access(access["id"], {"permissions": [{"streamId": SHARED, "level": "contribute"}]})
+        owner.update_access(access["id"], {"permissions": [{"streamId": SHARED, "level": "contribute"}]})
         doctor.api_one("events.create", {"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
-        print("Now the doctor may.")
+        print("With `contribute`, the doctor may write.")
 
-        owner.delete(f"accesses/{access['id']}")
+        doctor.revoke(using=owner)
         try:
             list(doctor.iter_events())
         except InvalidAccessTokenError as error:
-            print("Taken back:", error)
+            print("Revoked:", error)
 
 
 def write_something(owner: Connection) -> None:
-    calls = []
-    for stream, note in ((SHARED, "Slept well, 8½ h."), (PRIVATE, "I do not like Mondays.")):
-        calls.append(Call("streams.create", {"id": stream, "name": stream.removeprefix("example-").title()}))
-        calls.append(Call("events.create", {"streamIds": [stream], "type": "note/txt", "content": note}))
-    owner.api(calls)
+    for stream, name, note in (
+        (SHARED, "Sleep", "Slept well, 8½ h."),
+        (PRIVATE, "Thoughts", "I do not like Mondays."),
+    ):
+        with suppress(ItemAlreadyExistsError):  # from an earlier run
+            owner.api_one("streams.create", {"id": stream, "name": name})
+        owner.api_one("events.create", {"streamIds": [stream], "type": "note/txt", "content": note})
 
 
 if __name__ == "__main__":

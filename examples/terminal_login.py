@@ -1,4 +1,4 @@
-"""Asks a person for access from a terminal, once: the next run goes on with what the first one was given."""
+"""Asks a person for access from a terminal, once: later runs use the stored credentials."""
 
 import argparse
 import sys
@@ -18,16 +18,16 @@ def main(platform: str, store: CredentialStore) -> None:
     settings = AuthSettings(ASKED)
     with Service(platform) as service:
         login = TerminalLogin(settings, service, store=store)
-        setup_auth(settings, platform, ui=login)
+        setup_auth(settings, platform, ui=login).close()
         given = login.get_authorization_data()
         if given is None:
-            sys.exit("terminal_login: without access there is nothing to do")
+            sys.exit("terminal_login: you did not give access, so there is nothing to do")
         try:
             with Connection(given["apiEndpoint"], service) as connection:
                 greet(connection)
         except InvalidAccessTokenError:
             login.delete_authorization_data()
-            sys.exit("terminal_login: the access you gave does not exist any more; run this again to give it anew")
+            sys.exit("terminal_login: the access you gave does not exist any more; run this again to give a new one")
 
 
 def greet(connection: Connection) -> None:

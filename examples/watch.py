@@ -1,4 +1,4 @@
-"""Says what changes in an account, as it changes, until it is interrupted. With streams, only their events count."""
+"""Prints the notifications of an account until it is interrupted; if streams are named, only those of their events."""
 
 import sys
 import time

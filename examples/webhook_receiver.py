@@ -1,7 +1,7 @@
-"""Follows an account by webhook: the platform calls this program when something changed, and the monitor reads what.
+"""Follows an account by webhook: the platform calls this program when something changes, and a monitor reads what.
 
-The platform has to reach it: put it behind a web server with HTTPS, and name its address with --public-url. A personal
-token may not make webhooks; one of an app may.
+The platform has to reach it: put it behind a web server with HTTPS, and pass that server's URL with --public-url. It
+needs an app's token, as a personal token may not create webhooks.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from pryv_monitor import EventsTimer, FileAnchorStore, Monitor, UpdateMethod
 
 
 class Receiver(ThreadingHTTPServer):
-    """Asks for an update at each POST to a path that only the platform knows."""
+    """Asks the monitor for a pass at each POST to a path that only the platform knows."""
 
     def __init__(self, port: int, updates: UpdateMethod) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -38,14 +38,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the path is a secret."""
+        """Log nothing: the path is a secret."""
 
 
 def main(connection: Connection, public_url: str | None, port: int, anchor: Path | None) -> None:
     updates = UpdateMethod()
     monitor = Monitor(connection, anchor_store=FileAnchorStore(anchor) if anchor else None)
     monitor.add_update_method(updates)
-    monitor.add_update_method(EventsTimer(3600))  # the platform gives a webhook up after some failed calls
+    monitor.add_update_method(EventsTimer(3600))  # calls can get lost, and the platform gives up after some failures
     monitor.on("event", lambda event: print(event["type"], event.get("content"), flush=True))
     monitor.on("eventDelete", lambda deletion: print(deletion["id"], "is gone", flush=True))
 
@@ -57,14 +57,15 @@ def main(connection: Connection, public_url: str | None, port: int, anchor: Path
         try:
             monitor.run()
         finally:
+            receiver.shutdown()
             connection.delete(f"webhooks/{webhook['id']}")
 
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--public-url", metavar="URL", help="where the platform reaches it (default: this machine)")
+    parser.add_argument("--public-url", metavar="URL", help="the URL at which the platform reaches it (default: this machine)")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
-    parser.add_argument("--anchor", metavar="FILE", type=Path, help="keeps how far it has come, for the next run")
+    parser.add_argument("--anchor", metavar="FILE", type=Path, help="stores how far it has come, for the next run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -1,7 +1,7 @@
-"""One pass of a copy that cron or a timer keeps: takes in what changed, and writes what there is of each day.
+"""Brings a local copy of an account up to date, and writes a table of each day. For cron or a systemd timer.
 
-The account is that of PRYV_API_ENDPOINT. The files are in STATE_DIRECTORY, which systemd sets, or else the current
-directory: the copy, account.db, and days.csv. It may be killed at any moment: the next run goes on from what was kept.
+The account is given by PRYV_API_ENDPOINT. The copy, account.db, and the table, days.csv, are in STATE_DIRECTORY, which
+systemd sets, or in the current directory. The program may be killed at any moment: the next run continues.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def sync(options: argparse.Namespace, directory: Path) -> None:
 
 
 def write_days(directory: Path) -> None:
-    """Write days.csv, which whoever reads it finds as a whole."""
+    """Replace days.csv at once, so that nobody reads half of it."""
     unfinished = directory / "days.csv.new"
     with closing(sqlite3.connect(directory / "account.db")) as db, unfinished.open("w", newline="") as file:
         rows = db.execute(DAYS)
@@ -47,5 +47,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_endpoint_option(parser)
     options = parser.parse_args()
-    # 0 done, 69 the platform is out of reach, 75 try again later, 77 refused: the unit tells them apart
+    # 0 done, 69 the platform cannot be reached, 75 try again later, 77 refused: see the unit file
     sys.exit(run("sync", lambda: sync(options, Path(os.environ.get("STATE_DIRECTORY", ".")))))
