@@ -12,9 +12,10 @@ from pryv import Connection, Service
 from pryv_sandbox import Sandbox
 
 from .peers.browser import driver, page
+from .peers.certificates import authority, authority_file
 from .peers.javascript import node
 
-__all__ = ["driver", "node", "page"]
+__all__ = ["authority", "authority_file", "driver", "node", "page"]
 
 settings.register_profile(
     "same",

@@ -594,18 +594,6 @@ def test_a_proxy_that_is_not_there(plain_environment: None) -> None:
 
 
 @pytest.fixture(scope="module")
-def authority() -> Any:
-    return pytest.importorskip("trustme").CA()
-
-
-@pytest.fixture(scope="module")
-def authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("tls") / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def other_authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("tls") / "other-authority.pem"
     type(authority)().cert_pem.write_to_path(str(path))

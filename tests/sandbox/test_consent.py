@@ -59,6 +59,15 @@ def granted(access: dict[str, Any]) -> list[tuple[str, str]]:
     return [(item["streamId"], item["level"]) for item in permissions if not item["streamId"].startswith(":")]
 
 
+def give(page: Page, asked: Asked, account: Account) -> None:
+    """Give the access that is asked for."""
+    page.open(asked.auth_url)
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for("Access given")
+
+
 def test_accept(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
     description = {"type": "note/txt", "content": "We read your journal.\nNothing else."}
     asked = Asked(pryv_sandbox, clientData={"app-web-auth:description": description}, expireAfter=3 * 24 * 3600)
@@ -135,11 +144,7 @@ def test_second_factor(page: Page, pryv_sandbox: Sandbox) -> None:
 
 def test_an_access_that_fits_is_given_again(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
     first, second = Asked(pryv_sandbox), Asked(pryv_sandbox)
-    page.open(first.auth_url)
-    page.sign_in(account)
-    page.wait_for("What it asks for")
-    page.click("Accept")
-    page.wait_for("Access given")
+    give(page, first, account)
     page.open(second.auth_url)
     page.sign_in(account)
     page.wait_for("Access given")
@@ -150,11 +155,7 @@ def test_an_access_that_does_not_fit_is_replaced(page: Page, pryv_sandbox: Sandb
     health = {"streamId": "health", "defaultName": "Health", "level": "read"}
     first = Asked(pryv_sandbox, expireAfter=3600)
     second = Asked(pryv_sandbox, requestedPermissions=[DIARY, health])
-    page.open(first.auth_url)
-    page.sign_in(account)
-    page.wait_for("What it asks for")
-    page.click("Accept")
-    page.wait_for("Access given")
+    give(page, first, account)
     page.open(second.auth_url)
     page.sign_in(account)
     page.wait_for("replaces what you allowed")

@@ -318,18 +318,6 @@ def test_a_connection_cut_at_any_byte_of_its_beginning(known: Connection, relay:
 # ---- certificates and proxies
 
 
-@pytest.fixture(scope="module")
-def authority() -> Any:
-    return pytest.importorskip("trustme").CA()
-
-
-@pytest.fixture(scope="module")
-def authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("tls") / "authority.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
 @pytest.fixture
 def secure_relay(authority: Any, connection: Connection) -> Iterator[Relay]:
     """A platform with a certificate, which asks its clients for theirs."""

@@ -1,0 +1,21 @@
+"""Certificates, of an authority that nobody trusts without being told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def authority() -> Any:
+    """An authority that issues certificates."""
+    return pytest.importorskip("trustme").CA()
+
+
+@pytest.fixture(scope="session")
+def authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The authority's own certificate, as a file."""
+    path = tmp_path_factory.mktemp("tls") / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
