@@ -19,8 +19,8 @@ def argument_parser(description: str | None) -> argparse.ArgumentParser:
         "--endpoint",
         metavar="URL",
         default=os.environ.get("PRYV_API_ENDPOINT"),
-        help="API endpoint of the account, https://TOKEN@host/… (default: PRYV_API_ENDPOINT in the environment, or else "
-        "an account on a sandbox that starts and ends with this program)",
+        help="API endpoint of the account, https://TOKEN@host/… (default: PRYV_API_ENDPOINT in the environment, or an "
+        "account on a sandbox that starts and ends with this program)",
     )
     return parser
 

@@ -63,7 +63,7 @@ def main(connection: Connection, public_url: str | None, port: int, anchor: Path
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--public-url", metavar="URL", help="the URL at which the platform reaches it (default: this machine)")
+    parser.add_argument("--public-url", metavar="URL", help="where the platform reaches it (default: this machine)")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
     parser.add_argument("--anchor", metavar="FILE", type=Path, help="stores how far it has come, for the next run")
     options = parser.parse_args()
