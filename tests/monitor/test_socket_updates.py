@@ -1,5 +1,6 @@
 """Updates by notification, over a real socket."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -114,9 +115,11 @@ def test_it_can_be_started_again(subject: Subject) -> None:
 
 
 def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
+    before = set(threading.enumerate())
     monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).start()
     with at_once():
         monitor.stop()
+    wait_for(lambda: not set(threading.enumerate()) - before)
 
 
 def test_an_update_of_an_access_is_told(subject: Subject) -> None:
