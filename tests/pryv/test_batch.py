@@ -170,6 +170,13 @@ def test_a_lazy_batch_forgets_the_chunk_before(wire: Wire) -> None:
     assert max(kept) <= 4 + 1  # the one the loop holds
 
 
+def test_a_handler_that_runs_out_of_something_ends_no_lazy_batch_unseen(wire: Wire, connection: Connection) -> None:
+    nothing: Iterator[int] = iter(())
+    wire.always = results(0)
+    with pytest.raises(RuntimeError):
+        list(connection.iter_api([Call("events.get", None, lambda *_: next(nothing))]))
+
+
 NOT_CALLS: list[Any] = [None, 5, "events.get", b"x", {"method": "events.get"}, Call("events.get"), object()]
 BAD_CALLS: list[Any] = [
     None,

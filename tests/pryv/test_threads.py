@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -39,3 +40,16 @@ def test_each_thread_gets_its_own_answers(module_account: Account, given: bool) 
         with ThreadPoolExecutor(16) as pool:
             assert list(pool.map(work, range(16))) == [None] * 16
         assert abs(shared.delta_time) < 60
+
+
+def test_all_threads_get_the_same_socket() -> None:
+    pytest.importorskip("pryv_socket_io")
+    start = threading.Barrier(16)
+    with Connection("https://token@host/user/") as shared:
+
+        def work(_: int) -> int:
+            start.wait()
+            return id(shared.socket)
+
+        with ThreadPoolExecutor(16) as pool:
+            assert set(pool.map(work, range(16))) == {id(shared.socket)}

@@ -144,7 +144,7 @@ def run_batch(
     try:
         for chunk in iter_batch(send, as_calls(calls), chunk_size):
             results.extend(result for _, result in chunk)
-            handle_results(chunk)
+            _handle_results(chunk)
             if progress is not None:
                 progress(None if total is None else math.floor(100 * len(results) / total + 0.5), results)
     except BaseException as error:
@@ -154,9 +154,15 @@ def run_batch(
     return results
 
 
-def handle_results(chunk: list[tuple[Call, Result]]) -> list[tuple[Call, Result]]:
-    """Call the handlers of a chunk's calls, and return the chunk."""
+def each_handled(chunks: Iterable[list[tuple[Call, Result]]]) -> Iterator[tuple[Call, Result]]:
+    """Yield each call beside its result, once the handlers of the chunk it came in have been called."""
+    for chunk in chunks:
+        _handle_results(chunk)
+        yield from chunk
+        del chunk  # or it would be kept while the next one is made
+
+
+def _handle_results(chunk: list[tuple[Call, Result]]) -> None:
     for call, result in chunk:
         if call.handle_result is not None:
             call.handle_result(result, call)
-    return chunk

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ import requests
 
 from pryv import _resend
 from pryv._accesses import revoke
-from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, handle_results, iter_batch, run_batch
+from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, each_handled, iter_batch, run_batch
 from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
@@ -75,7 +74,7 @@ class Connection:
         self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
         self._access_info: AccessInfo | None = None
-        self._socket: Any = None
+        self._addons: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Connection {self.endpoint}>"
@@ -89,12 +88,12 @@ class Connection:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_socket": None}
+        return {**self.__dict__, "_addons": {}}
 
     def close(self) -> None:
         """Close the socket, and the connections kept open, those of other threads too; a later call opens new ones."""
-        if self._socket is not None:
-            self._socket.close()
+        for addon in list(self._addons.values()):
+            addon.close()
         self._account.http.close()
         if self._service is not None and self._service_is_own:
             self._service.close()
@@ -214,8 +213,7 @@ class Connection:
             ValueError: a call has no method, or its parameters have no JSON form.
             PryvError: a chunk got no proper answer.
         """
-        chunks = iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size)
-        return itertools.chain.from_iterable(map(handle_results, chunks))
+        return each_handled(iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size))
 
     def api_one(
         self,
@@ -738,11 +736,11 @@ class Connection:
         Raises:
             MissingAddonError: `pryv-socket-io` is not installed.
         """
-        if self._socket is None:
+        if "socket" not in self._addons:
             from importlib.metadata import entry_points
 
             addons = entry_points(group="pryv.addons", name="socket")
             if not addons:
                 raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
-            self._socket = next(iter(addons)).load()(self)
-        return self._socket
+            self._addons.setdefault("socket", next(iter(addons)).load()(self))  # another thread's stays
+        return self._addons["socket"]
