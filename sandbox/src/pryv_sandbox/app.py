@@ -9,11 +9,9 @@ from aiohttp.typedefs import Middleware
 
 from pryv_sandbox import asset_routes, attachment_routes, method_routes, register_routes, series_routes
 from pryv_sandbox.errors import ApiError, unexpected
-from pryv_sandbox.exchange import ACCESS_ID, PLATFORM, base_url, error_response, json_response, meta, read_json
+from pryv_sandbox.exchange import ACCESS_ID, PLATFORM, error_response
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.settings import API_VERSION, MAX_BODY_SIZE
-
-__all__ = ["base_url", "create_app", "json_response", "meta", "read_json"]
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

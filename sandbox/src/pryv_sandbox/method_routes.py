@@ -80,7 +80,7 @@ def _method(method_id: str, read_params: Reader, status: int = 200) -> Handler:
     return handle
 
 
-def _with_files(method_id: str, to_params: Callable[[web.Request, Any], Any], status: int) -> Handler:
+def _with_files(method_id: str, status: int, to_params: Callable[[web.Request, Any], Any]) -> Handler:
     """A method that may come as a form: its parameters as JSON in one part, files in the others."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -125,14 +125,6 @@ async def _keep(part: BodyPartReader, context: Context) -> Attachment:
     return await context.platform.files.receive(chunks(), part.filename or "", media_type)
 
 
-def _create_event(request: web.Request, body: Any) -> Any:
-    return body
-
-
-def _add_files(request: web.Request, body: Any) -> Any:
-    return {**_path(request), "update": {}}
-
-
 async def _gone(request: web.Request) -> web.StreamResponse:
     raise gone()
 
@@ -167,11 +159,11 @@ _PATHS: list[tuple[str, str, Handler]] = [
     ("PUT", "/streams/{id}", _method("streams.update", _update)),
     ("DELETE", "/streams/{id}", _method("streams.delete", _query(mergeEventsWithParent="boolean"))),
     ("GET", "/events", _method("events.get", _EVENTS_QUERY)),
-    ("POST", "/events", _with_files("events.create", _create_event, 201)),
+    ("POST", "/events", _with_files("events.create", 201, lambda _, body: body)),
     ("POST", "/events/start", _gone),
     ("POST", "/events/stop", _gone),
     ("GET", "/events/{id}", _method("events.getOne", _query(includeHistory="boolean"))),
-    ("POST", "/events/{id}", _with_files("events.update", _add_files, 200)),
+    ("POST", "/events/{id}", _with_files("events.update", 200, lambda request, _: {**_path(request), "update": {}})),
     ("PUT", "/events/{id}", _method("events.update", _update)),
     ("DELETE", "/events/{id}", _method("events.delete", _query())),
     ("DELETE", "/events/{id}/{fileId}", _method("events.deleteAttachment", _query())),
