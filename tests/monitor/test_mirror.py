@@ -269,6 +269,21 @@ def test_half_a_surrogate_pair_is_kept(mirror: SQLiteMirror) -> None:
     assert mirror.streams() == tree
 
 
+def test_of_an_event_read_twice_the_later_version_counts(mirror: SQLiteMirror) -> None:
+    """The platform may send one that is moved in time while it answers."""
+    versions = [
+        {"id": "a", "time": time, "modified": time, "streamIds": ["b"], "type": "note/txt"} for time in (1.0, 2.0)
+    ]
+    tree = [{"id": "b", "name": "B", "children": []}]
+    anchor = Anchor("f", 2.0)
+    with mirror.lock():
+        mirror.begin(anchor, 2.0)
+        mirror.apply("streams", [(tree, json.dumps(tree))])
+        assert mirror.apply("event", [(event, json.dumps(event)) for event in versions]) == versions[1:]
+        mirror.save(anchor)
+    assert list(mirror.events()) == versions[1:]
+
+
 def test_a_failed_pass_of_a_monitor_that_goes_on_is_undone(subject: Subject, mirror: SQLiteMirror) -> None:
     subject.add(3)
     seen: list[str] = []

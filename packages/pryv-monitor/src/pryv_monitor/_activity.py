@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from ._patience import Patience
-from ._reader import CalledOffError, Reader
+from ._reader import CalledOffError, InterruptibleReader, Reader
 from .changes import Change
 
 
@@ -23,7 +23,7 @@ class Activity:
     Attributes:
         patience: How failed passes are taken.
         follows: Whether it goes on after a pass.
-        reader: Reads for the passes.
+        reader: Reads for the passes; `stop` interrupts it if the activity follows, which costs a second thread.
         handling: The change whose callbacks are being called.
         stopped: Whether the end was asked for.
         error: What ended it, if it was an error.
@@ -33,7 +33,7 @@ class Activity:
     def __init__(self, patience: Patience, *, follows: bool, silence: float | None = None) -> None:
         self.patience = patience
         self.follows = follows
-        self.reader = Reader()
+        self.reader = InterruptibleReader() if follows else Reader()
         self.handling: Change | None = None
         self.stopped = False
         self.error: Exception | None = None

@@ -130,6 +130,8 @@ class Pass(Iterator[Batch]):
             yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])
 
     def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
+        if not items:
+            return
         new = self._ledger.apply(kind, items)
         self._counts[kind] += len(new)
         if kind != "streams":

@@ -1,4 +1,4 @@
-"""Reading on a thread of its own, so that whoever waits for what is read can be called off at once."""
+"""Reading on the thread that asks, or on one of its own, where the wait for it can be interrupted."""
 
 from __future__ import annotations
 
@@ -17,6 +17,33 @@ class CalledOffError(Exception):
 
 
 class Reader:
+    """Reads on the thread that asks."""
+
+    def read(self, source: Callable[[], Iterable[T]]) -> Iterator[T]:
+        """Yield the items of what `source` returns.
+
+        Raises:
+            CalledOffError: the reader was interrupted.
+        """
+        yield from source()
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Return what a function returns.
+
+        Raises:
+            CalledOffError: the reader was interrupted.
+        """
+        (result,) = self.read(lambda: [function()])
+        return result
+
+    def interrupt(self) -> None:
+        """Have no effect: what is read here is read on the thread that asked."""
+
+    def close(self) -> None:
+        """Have no effect: there is no thread to end."""
+
+
+class InterruptibleReader(Reader):
     """Reads for one other thread, and only while that one waits: two busy threads would slow each other down."""
 
     def __init__(self) -> None:
@@ -39,15 +66,6 @@ class Reader:
             yield from job.items()
         finally:
             job.abandon()
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Return what a function returns that is called on the reader's thread.
-
-        Raises:
-            CalledOffError: the reader was interrupted.
-        """
-        (result,) = self.read(lambda: [function()])
-        return result
 
     def interrupt(self) -> None:
         """Call off whoever waits for an item, and whoever will."""

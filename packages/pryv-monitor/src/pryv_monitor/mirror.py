@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +18,9 @@ from .anchor import Anchor
 from .changes import Kind
 from .errors import AnchorCorruptError, AnchorError
 
-_UPSERT: Final = """
-    INSERT INTO event_texts (id, time, json, round) VALUES (?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET time = excluded.time, json = excluded.json, round = excluded.round
-    WHERE differs(json, excluded.json, ?)
-"""
+_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, round) VALUES {rows}"
+"""One statement for many rows costs half of one for each; without `OR IGNORE` it would keep a journal of its own."""
+_KNOWN: Final = "SELECT id, json FROM event_texts WHERE number <= ? AND id IN (SELECT value FROM json_each(?))"
 
 
 class SQLiteMirror:
@@ -44,7 +42,6 @@ class SQLiteMirror:
         self._round = 1
         self._finishing = False
         self._vanished: set[str] = set()
-        self._same: set[int] = set()
 
     def __repr__(self) -> str:
         return f"SQLiteMirror({str(self.path)!r})"
@@ -103,7 +100,6 @@ class SQLiteMirror:
                 if not self.path.exists():
                     make(self.path)
                 self._writer = connect(self.path)
-                self._writer.create_function("differs", 3, self._differs)
             try:
                 yield
             finally:
@@ -179,21 +175,27 @@ class SQLiteMirror:
             self._writer.rollback()
 
     def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
-        same: set[int] = set()
-        self._same = same
-        rows = ((event["id"], event["time"], text, self._round, at) for at, (event, text) in enumerate(events))
-        db.executemany(_UPSERT, rows)
-        if self._finishing:
-            seen = ((self._round, events[at][0]["id"]) for at in same)
-            db.executemany("UPDATE event_texts SET round = ? WHERE id = ?", seen)
-        return [event for at, (event, _) in enumerate(events) if at not in same]
+        latest = {item[0]["id"]: item for item in events}
+        (last,) = db.execute("SELECT coalesce(max(number), 0) FROM event_texts").fetchone()
+        inserted = self._insert(db, latest.values())
+        if inserted < len(latest):
+            known = dict(db.execute(_KNOWN, (last, encode(list(latest)))))
+            same = {key for key, text in known.items() if _is_same(text, latest[key][1])}
+            self._update(db, (latest[key] for key in known.keys() - same))
+            if self._finishing:
+                db.executemany("UPDATE event_texts SET round = ? WHERE id = ?", ((self._round, key) for key in same))
+            latest = {key: item for key, item in latest.items() if key not in same}
+        return [event for event, _ in latest.values()]
 
-    def _differs(self, known: str, text: str, at: int) -> bool:
-        """Tell whether an event differs from what the copy holds; if not, note where in its batch it is."""
-        differs = known != text and essence(decode(known)) != essence(decode(text))
-        if not differs:
-            self._same.add(at)
-        return differs
+    def _insert(self, db: sqlite3.Connection, events: Collection[Item]) -> int:
+        """Insert the events whose ids are new, and return how many these are."""
+        rows = ", ".join(["(?, ?, ?, ?)"] * len(events))
+        values = [value for event, text in events for value in (event["id"], event["time"], text, self._round)]
+        return db.execute(_INSERT.format(rows=rows), values).rowcount
+
+    def _update(self, db: sqlite3.Connection, events: Iterable[Item]) -> None:
+        rows = ((event["time"], text, self._round, event["id"]) for event, text in events)
+        db.executemany("UPDATE event_texts SET time = ?, json = ?, round = ? WHERE id = ?", rows)
 
     def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[Item]) -> list[Any]:
         new = []
@@ -245,6 +247,10 @@ def _anchor(db: sqlite3.Connection) -> Anchor | None:
 
 def _tree(db: sqlite3.Connection) -> list[dict[str, Any]]:
     return nested(decode(text) for (text,) in db.execute("SELECT json FROM stream_texts ORDER BY position"))
+
+
+def _is_same(known: str, text: str) -> bool:
+    return known == text or essence(decode(known)) == essence(decode(text))
 
 
 def _ids(texts: Iterable[str]) -> set[str]:
