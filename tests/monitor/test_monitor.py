@@ -241,6 +241,27 @@ def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(
     wait_for(lambda: not monitor.started)
 
 
+def test_changes_that_are_handled_at_the_second_try_do_not_end_it(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pryv.addons import RetryPolicy
+    from pryv_monitor import _patience
+
+    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+    subject.add(5)
+    tried: set[str] = set()
+    reports: list[SyncReport] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        if event["id"] not in tried:
+            tried.add(event["id"])
+            raise LookupError("not now")
+
+    with Monitor(subject.connection, SCOPE).on("event", handle).on("ready", reports.append):
+        wait_for(lambda: reports)
+    assert reports[0].events == 5
+
+
 def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     sandbox.faults.status(500, path="/streams")
