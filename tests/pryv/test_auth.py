@@ -281,9 +281,11 @@ def test_a_timeout_that_cannot_be_is_refused_before_any_request(
     assert wire.requests == []
 
 
-def test_what_is_not_a_request(service: Service) -> None:
-    with pytest.raises(TypeError):
+def test_what_is_not_a_request_or_not_a_listener(service: Service) -> None:
+    with pytest.raises(TypeError, match="request"):
         wait_for_access(service, ASKED)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_state"):
+        wait_for_access(service, start(service), timeout=0.2, on_state="print")  # type: ignore[arg-type]
 
 
 # ---- settings

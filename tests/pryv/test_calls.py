@@ -9,7 +9,7 @@ import pytest
 from tests.pryv.conftest import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
-from pryv.utils import decompose_api_endpoint
+from pryv.utils import decompose_api_endpoint, query_params_from_url
 from pryv_sandbox import Sandbox
 
 Account = tuple[str, str, Connection]
@@ -129,6 +129,9 @@ def test_a_service_is_a_service(wire: Wire, service: Any) -> None:
         lambda connection: connection.revoke(using="https://token@pryv.me/"),
         lambda connection: decompose_api_endpoint(connection.endpoint, 5),  # type: ignore[arg-type]
         lambda connection: connection.service.set_service_info("https://pryv.me/service/info"),
+        lambda connection: connection.service.build_api_endpoint("https://pryv.me/", "user"),
+        lambda connection: connection.update_access("id", [("name", "x")]),
+        lambda connection: query_params_from_url(5),  # type: ignore[arg-type]
     ],
 )
 def test_an_argument_of_another_type_is_refused_before_any_request(

@@ -169,6 +169,8 @@ def test_assets_are_found_by_their_keys(wire: Wire) -> None:
     assert assets.get()["css"] == told["css"]
     assert assets.get("css:default") == {"url": "style.css"}
     assert assets.get("css:default:url:deeper") is assets.get("no:such") is None
+    with pytest.raises(TypeError, match="key_path"):
+        assets.get(["css", "default"])  # type: ignore[arg-type]
     assert assets.get_url("css:default:url") == "https://assets.example/v1/style.css"
     assert assets.relative_url("../logo.png") == "https://assets.example/logo.png"
     assert assets.relative_url("https://elsewhere.example/x") == "https://elsewhere.example/x"

@@ -33,7 +33,12 @@ class ServiceAssets:
 
         Args:
             key_path: Keys separated by `:`, such as `lib-js:buttonSignIn`; without any, the whole is returned.
+
+        Raises:
+            TypeError: `key_path` is not a string.
         """
+        if not isinstance(key_path, (str, type(None))):
+            raise TypeError(f"key_path is a string, not {type(key_path).__name__}")
         found: Any = dict(self._definitions)
         for key in key_path.split(":") if key_path else ():
             found = found.get(key) if isinstance(found, Mapping) else None
@@ -46,6 +51,7 @@ class ServiceAssets:
             key_path: Keys separated by `:`, such as `favicon:default:url`.
 
         Raises:
+            TypeError: `key_path` is not a string.
             ValueError: there is no URL under it.
         """
         url = self.get(key_path)

@@ -191,8 +191,8 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
-            TypeError: something in `calls` is not a call.
-            ValueError: a call has no method, or its parameters have no JSON form.
+            TypeError: something in `calls` is not a call, or a parameter has no JSON form.
+            ValueError: a call has no method, or a number in its parameters is not finite.
             ApiError: the platform refused a batch as a whole.
             PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
                 `results` holds what was received before.
@@ -209,8 +209,8 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
-            TypeError: something in `calls` is not a call.
-            ValueError: a call has no method, or its parameters have no JSON form.
+            TypeError: something in `calls` is not a call, or a parameter has no JSON form.
+            ValueError: a call has no method, or a number in its parameters is not finite.
             PryvError: a chunk got no proper answer.
         """
         return each_handled(iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size))
@@ -234,6 +234,8 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
+            TypeError: an argument is of another type, or a parameter has no JSON form.
+            ValueError: `method` is empty, or a number is not finite.
             ApiError: the result is an error.
             PryvProtocolError: the result does not have `expected_key`.
             PryvError: there is no proper answer.
@@ -415,6 +417,7 @@ class Connection:
 
         Raises:
             TypeError: an argument is of another type.
+            ValueError: the path names no file, or a number in `event` is not finite.
             OSError: the file cannot be read, or became shorter or longer meanwhile.
             ApiError: the platform answered with an error.
             PryvError: there is no proper answer.
@@ -493,6 +496,7 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
+            TypeError: an id is not a string.
             ValueError: an id cannot be one.
             UnknownResourceError: there is no such event or attachment.
             PryvError: the platform refused, or there is no proper answer.
@@ -622,8 +626,8 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
-            TypeError: a time is not a number.
-            ValueError: a time is not finite.
+            TypeError: an argument is of another type.
+            ValueError: `event_id` cannot be one, or a time is not finite.
             ApiError: the platform answered with an error.
             PryvError: there is no proper answer.
         """
@@ -671,11 +675,14 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
+            TypeError: an argument is of another type.
             ValueError: `id` is not an access id.
             StaleAccessIdError: the access was updated since: `current_serial` tells its version.
             PryvError: the platform refused, or there is no proper answer.
         """
         parse_access_ref(id)
+        if not isinstance(changes, Mapping):
+            raise TypeError(f"changes is a dict, not {type(changes).__name__}")
         access: Access = self.api_one("accesses.update", {"id": id, "update": dict(changes)}, "access", timeout=timeout)
         return access
 
@@ -689,6 +696,7 @@ class Connection:
             timeout: In place of the connection's.
 
         Raises:
+            TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
             UnknownResourceError: there is no such access.
             PryvError: the platform refused, or there is no proper answer.

@@ -216,10 +216,12 @@ class Service:
             token: An access token; what is returned is a secret then.
 
         Raises:
-            TypeError: the username is not a string.
+            TypeError: the service info is not a dict, or the username not a string.
             ValueError: the service info has no `api`, the username cannot be one, or the token cannot be part of an
                 endpoint.
         """
+        if not isinstance(service_info, Mapping):
+            raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
         if not isinstance(username, str):
             raise TypeError(f"a username is a string, not {type(username).__name__}")
         if not _USERNAME.fullmatch(username):
@@ -250,6 +252,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty, or `origin` is not one.
             InvalidCredentialsError: username and password do not match, or the app or origin is not trusted.
             MfaRequiredError: a second factor is needed; go on with `mfa_verify`.
@@ -280,6 +283,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
         """
@@ -298,6 +302,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
             PryvError: the platform refused, or there is no proper answer.
         """
@@ -315,6 +320,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: the username is not a string.
             ValueError: the username is empty.
             PryvError: there is no proper answer.
         """
@@ -336,6 +342,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: the address is not a string.
             ValueError: the address is empty.
             PryvError: there is no proper answer.
         """
@@ -425,6 +432,7 @@ class Service:
             The `username` and `apiEndpoint` of the account; the latter without a token where the platform gave none.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty.
             ItemAlreadyExistsError: the username or the e-mail address is taken.
             InvalidParametersError: the platform does not accept one of them.
@@ -456,6 +464,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty.
             PryvError: the platform refused, or there is no proper answer.
         """
@@ -483,6 +492,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
+            TypeError: an argument is not a string.
             ValueError: an argument is empty.
             PryvError: the platform refused, or there is no proper answer.
         """
@@ -527,6 +537,7 @@ class Service:
             Where the platform says `REDIRECTED`, it is that of the place it names.
 
         Raises:
+            TypeError: the argument is not a string.
             ValueError: the argument is empty.
             UnknownResourceError: the platform does not know the request, or has forgotten it.
             PryvError: there is no proper answer.
@@ -553,6 +564,7 @@ class Service:
             timeout: In place of the service's; the connection has the service's own.
 
         Raises:
+            TypeError: the key is not a string.
             ValueError: the key is empty.
             AccessRefusedError: the user refused.
             UnknownResourceError: the platform does not know the request, or has forgotten it.
@@ -639,6 +651,7 @@ def connect_from_key(
         timeout: Seconds, as `Service` takes them.
 
     Raises:
+        TypeError: the key is not a string.
         ValueError: the key is empty, or `service_info_url` is not a URL.
         AccessRefusedError: the user refused.
         UnknownResourceError: the platform does not know the request, or has forgotten it.

@@ -164,6 +164,7 @@ def service_info_from_url(url: str) -> str | None:
         url: The app's URL.
 
     Raises:
+        TypeError: it is not a string.
         ValueError: it is not a URL.
     """
     return query_params_from_url(url).get("pryvServiceInfoUrl")
@@ -176,6 +177,9 @@ def clean_url_from_pryv_params(url: str) -> str:
 
     Args:
         url: The URL that the user came back to.
+
+    Raises:
+        TypeError: it is not a string.
     """
     return _PARAMS.sub(_without_one_shot_params, url)
 
@@ -195,8 +199,11 @@ def query_params_from_url(url: str) -> dict[str, str]:
         url: Such as the one a user came back to, with its `pryvKey`.
 
     Raises:
+        TypeError: it is not a string.
         ValueError: it is not a URL.
     """
+    if not isinstance(url, str):
+        raise TypeError(f"a URL is a string, not {type(url).__name__}")
     parts = urlsplit(url)
     pairs = [pair for part in (parts.query, parts.fragment) for pair in parse_qsl(part.lstrip("?#&"), True)]
     return dict(pairs)

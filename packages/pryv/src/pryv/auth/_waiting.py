@@ -39,7 +39,7 @@ def wait_for_access(
         on_state: Called with each `AuthState` (`NEED_SIGNIN` first); an exception in it is logged.
 
     Raises:
-        TypeError: `request` is not an access request, or `timeout` not a number.
+        TypeError: `request` is not an access request, `timeout` not a number, or `on_state` not callable.
         ValueError: `timeout` is not above 0.
         AccessRefusedError: the user refused.
         AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
@@ -47,6 +47,8 @@ def wait_for_access(
     """
     if not isinstance(request, AccessRequest):
         raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
+    if not (on_state is None or callable(on_state)):
+        raise TypeError("on_state is not callable")
     check_wait(timeout)
 
     def told(state: AuthState) -> None:
