@@ -62,7 +62,7 @@ def draw(seconds: Array, values: Array, rates: Array, power: Array, heart_rate: 
     signal.set_xlim(85, 95)
     strength.plot(rates, power, color="#2c3e50", linewidth=1.2)
     strength.annotate(f"{heart_rate:.0f} beats a minute", (heart_rate, 1), (8, -6), textcoords="offset points")
-    strength.set_title(f"How strong each rate is, from second {STEADY} on", loc="left")
+    strength.set_title(f"Power spectrum, from second {STEADY} on", loc="left")
     strength.set_xlabel("cycles a minute")
     strength.set_ylabel("power, relative")
     strength.set_xlim(30, 150)

@@ -14,6 +14,7 @@ FILES = [
     *(("github-workflows", workflow) for workflow in sorted(GITHUB.glob("workflows/*.yml"))),
     *(("github-issue-forms", TEMPLATES / name) for name in ("bug.yml", "feature.yml")),
     ("github-issue-config", TEMPLATES / "config.yml"),
+    ("dependabot", GITHUB / "dependabot.yml"),
 ]
 
 
