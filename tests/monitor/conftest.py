@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from pryv import Connection
-from pryv_monitor import SQLiteMirror
+from pryv import Connection, RetryPolicy
+from pryv_monitor import SQLiteMirror, _patience
 
 Account = tuple[str, str, Connection]
 
@@ -97,6 +97,12 @@ def at_once() -> Iterator[None]:
 def wait_for_count(look: Callable[[], Any], count: int) -> None:
     """Waits until what `look` returns has so many items."""
     wait_for(lambda: len(look()) == count)
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed pass is tried again at once."""
+    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
 
 
 @pytest.fixture

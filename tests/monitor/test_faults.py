@@ -8,7 +8,7 @@ import pytest
 import requests
 from tests.monitor.conftest import Subject
 
-from pryv import Connection, PryvError, RetryPolicy
+from pryv import Connection, PryvError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror
 from pryv_sandbox import Sandbox
 
@@ -124,12 +124,8 @@ def answer(subject: Subject, **params: Any) -> bytes:
     return requests.get(url, params={**query, **params}, headers=headers, timeout=10).content
 
 
-def test_a_pass_is_tried_again_within_its_tolerance(
-    sandbox: Sandbox, subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pryv_monitor import _patience
-
-    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+@pytest.mark.usefixtures("short_waits")
+def test_a_pass_is_tried_again_within_its_tolerance(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     subject.add(3)
     sandbox.faults.status(500, times=3, path="/events")

@@ -284,6 +284,7 @@ def test_of_an_event_read_twice_the_later_version_counts(mirror: SQLiteMirror) -
     assert list(mirror.events()) == versions[1:]
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_a_failed_pass_of_a_monitor_that_goes_on_is_undone(subject: Subject, mirror: SQLiteMirror) -> None:
     subject.add(3)
     seen: list[str] = []

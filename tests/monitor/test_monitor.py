@@ -182,6 +182,7 @@ def test_stop_ends_the_wait_after_a_failure_at_once(sandbox: Sandbox, subject: S
         monitor.stop()
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_it_goes_on_after_failures_that_pass(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     seen: list[Any] = []
@@ -210,14 +211,9 @@ def test_the_tolerance_ends(sandbox: Sandbox, subject: Subject) -> None:
     assert not monitor.started
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("verb", ["run", "start"])
-def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(
-    verb: str, subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pryv.addons import RetryPolicy
-    from pryv_monitor import _patience
-
-    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(verb: str, subject: Subject) -> None:
     subject.add(3)
     seen: list[Any] = []
     errors: list[Any] = []
@@ -241,13 +237,8 @@ def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(
     wait_for(lambda: not monitor.started)
 
 
-def test_changes_that_are_handled_at_the_second_try_do_not_end_it(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from pryv.addons import RetryPolicy
-    from pryv_monitor import _patience
-
-    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+@pytest.mark.usefixtures("short_waits")
+def test_changes_that_are_handled_at_the_second_try_do_not_end_it(subject: Subject) -> None:
     subject.add(5)
     tried: set[str] = set()
     reports: list[SyncReport] = []
@@ -262,6 +253,7 @@ def test_changes_that_are_handled_at_the_second_try_do_not_end_it(
     assert reports[0].events == 5
 
 
+@pytest.mark.usefixtures("short_waits")
 def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     sandbox.faults.status(500, path="/streams")
