@@ -131,6 +131,8 @@ def test_sync_to_lines(subject: Subject, shell: Shell) -> None:
         ("sync",),
         ("sync", "--anchor", "a"),
         ("sync", "--anchor", "a", "--jsonl", "--mirror", "m"),
+        ("sync", "--mirror", ""),
+        ("status", ""),
         ("sync", "--mirror", "m", "--scope", "[]"),
         ("sync", "--mirror", "m", "--scope", '{"limit": 1}'),
         ("sync", "--mirror", "m", "--overlap", "-1"),
@@ -158,6 +160,16 @@ def test_a_token_that_is_refused(subject: Subject, shell: Shell) -> None:
     assert code == 77
     assert token[::-1] not in out + err
     assert len(err.splitlines()) == 1
+
+
+def test_what_ends_a_watch_is_told_once(subject: Subject, shell: Shell) -> None:
+    token = str(subject.connection.token)
+    shell.environment["PRYV_API_ENDPOINT"] = subject.connection.api_endpoint.replace(token, token[::-1])
+    code, _, err = shell.run("watch", "--mirror", "copy.db", "--every", "60")
+    assert (code, len(err.splitlines())) == (77, 1)
+    with SQLiteMirror(shell.directory / "copy.db").lock():
+        code, _, err = shell.run("watch", "--mirror", "copy.db", "--every", "60")
+    assert (code, len(err.splitlines())) == (75, 1)
 
 
 def test_another_that_uses_the_file(shell: Shell) -> None:
@@ -221,14 +233,30 @@ def test_credentials(subject: Subject, shell: Shell) -> None:
     assert shell.run(*sync)[0] == 0
 
 
-def test_a_reader_that_goes_away_commits_nothing(subject: Subject, shell: Shell) -> None:
+@pytest.mark.parametrize("command", ["sync", "watch"])
+def test_a_reader_that_goes_away_ends_it_and_commits_nothing(command: str, subject: Subject, shell: Shell) -> None:
     subject.add(1)
-    arguments = ("sync", "--anchor", "anchor", "--jsonl", "--scope", SCOPE)
-    with shell.start(*arguments) as process:
+    arguments = ("--anchor", "anchor", "--jsonl", "--scope", SCOPE)
+    with shell.start(command, *arguments) as process:
         assert process.stdout is not None
         process.stdout.close()
         process.wait(30)
-    assert len(shell.run(*arguments)[1].splitlines()) == 2
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert (process.returncode, said) == (1, "pryv-monitor: standard output: Broken pipe; the pass is not committed\n")
+    assert len(shell.run("sync", *arguments)[1].splitlines()) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+def test_standard_streams_may_be_closed(subject: Subject, shell: Shell) -> None:
+    subject.add(1)
+    lines = ("sync", "--anchor", "anchor", "--jsonl", "--scope", SCOPE)
+    code, _, err = shell.run(*lines, before="exec >&-")
+    assert (code, err) == (1, "pryv-monitor: standard output: Bad file descriptor; the pass is not committed\n")
+    code, out, err = shell.run(*lines, before="exec 2>&-")
+    assert (code, len(out.splitlines()), err) == (0, 2, "")
+    assert shell.run("sync", "--mirror", "copy.db", before="exec >&- 2>&-") == (0, "", "")
+    assert shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE, before="exec 2>&-") == (1, "", "")
 
 
 def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:

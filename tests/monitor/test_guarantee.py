@@ -367,6 +367,27 @@ def test_a_window_ends_where_the_time_changes(subject: Subject, monkeypatch: pyt
         assert max(times[:count]) < reached == times[count]
 
 
+def test_no_window_ends_before_one_that_was_committed(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 5)
+    monkeypatch.setattr("pryv_monitor._source._BATCH", 2)
+    lasting = subject.add(20, duration=1e6)  # they are read again wherever the reading goes on
+    for step in range(20):
+        (last,) = subject.add(1, time=1_600_001_000 + step)
+    seen: list[str] = []
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event["id"])
+        if seen.count(last["id"]) < 3 and event["id"] == last["id"]:
+            raise LookupError
+
+    monitor = Monitor(subject.connection, SCOPE, overlap=0).on("event", handle)
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            monitor.sync()
+    monitor.sync()
+    assert [seen.count(event["id"]) for event in lasting] == [1] * 20
+
+
 def test_a_token_that_was_revoked_ends_it(subject: Subject) -> None:
     access = subject.connection.api_one(
         "accesses.create", {"name": "m", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"

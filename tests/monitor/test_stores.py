@@ -173,6 +173,26 @@ def test_a_directory_that_cannot_be_written_to_is_told(kind: OnDisk, tmp_path: P
     assert list(closed.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ON_DISK)
+def test_a_directory_that_is_not_there_is_told_and_not_made(kind: OnDisk, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), kind(tmp_path / "elsewhere" / "kept").lock():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_anchor_is_on_the_disk_when_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[int, bool]] = []
+    path, fsync = tmp_path / "kept", os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.append((os.fstat(descriptor).st_ino, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    save(FileAnchorStore(path), ANCHOR)
+    assert flushed == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]  # content, then name
+
+
 def test_an_anchor_that_was_half_written_is_never_seen(tmp_path: Path) -> None:
     store = FileAnchorStore(tmp_path / "anchor")
     save(store, ANCHOR)

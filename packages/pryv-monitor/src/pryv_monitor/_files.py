@@ -18,8 +18,9 @@ def locked(path: Path, wait: float) -> Iterator[None]:
 
     Raises:
         AnchorLockedError: another had it for all of `wait` seconds.
-        OSError: the lock's file cannot be made.
+        OSError: the lock's file cannot be made; there is no such directory, and none is made.
     """
+    os.stat(path.parent)
     lock = filelock.FileLock(f"{path}.lock", timeout=wait, thread_local=False)
     try:
         lock.acquire()

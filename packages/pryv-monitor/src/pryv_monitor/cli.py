@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from pryv import __version__
-from pryv.cli import add_endpoint_option, connect, run, say, write_json, write_json_lines
+from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
 
 from .changes import SyncReport
 from .mirror import SQLiteMirror
@@ -45,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("pryv").addHandler(logging.NullHandler())
     if getattr(parsed, "anchor", None) and not parsed.jsonl:
         parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
-    return run("pryv-monitor", lambda: parsed.command(parsed))
+    try:
+        return run("pryv-monitor", lambda: parsed.command(parsed))
+    except _OutputError as error:
+        say(f"pryv-monitor: standard output: {error}; the pass is not committed")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.set_defaults(command=_watch)
 
     status = commands.add_parser("status", help="tell how far a mirror or an anchor has come")
-    status.add_argument("file", type=Path, metavar="FILE", help="the mirror or the anchor")
+    status.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
     status.set_defaults(command=_status)
     return parser
 
@@ -84,8 +89,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float) -> None:
     add_endpoint_option(parser)
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--mirror", metavar="FILE", help="keep a copy of the account in this SQLite file")
-    target.add_argument("--anchor", metavar="FILE", help="keep in this file how far it has come; needs --jsonl")
+    target.add_argument("--mirror", type=_file, metavar="FILE", help="keep a copy of the account in this SQLite file")
+    target.add_argument(
+        "--anchor", type=_file, metavar="FILE", help="keep in this file how far it has come; needs --jsonl"
+    )
     parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one a line")
     parser.add_argument(
         "--scope",
@@ -118,16 +125,23 @@ def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float)
 
 
 def _sync(arguments: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, _terminate)
-    with connect(arguments) as connection:
-        monitor = _monitor(connection, arguments)
-        progress = _Progress(monitor, shown=not arguments.quiet and sys.stderr.isatty())
-        try:
-            report = monitor.sync(full=arguments.full, error_tolerance=arguments.error_tolerance)
-        finally:
-            progress.clear()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    try:
+        with connect(arguments) as connection:
+            report = _one_pass(_monitor(connection, arguments), arguments)
+    except SystemExit:
+        say("pryv-monitor: terminated; the next pass goes on from what was committed")
+        raise
     if not arguments.quiet:
         say(_summary(report))
+
+
+def _one_pass(monitor: Monitor, arguments: argparse.Namespace) -> SyncReport:
+    progress = _Progress(monitor, shown=not arguments.quiet and sys.stderr is not None and sys.stderr.isatty())
+    try:
+        return monitor.sync(full=arguments.full, error_tolerance=arguments.error_tolerance)
+    finally:
+        progress.clear()
 
 
 def _watch(arguments: argparse.Namespace) -> None:
@@ -137,9 +151,15 @@ def _watch(arguments: argparse.Namespace) -> None:
         monitor = _monitor(connection, arguments)
         if not arguments.quiet:
             monitor.on("ready", lambda report: say(_summary(report)))
-        monitor.on("error", lambda error: say(f"pryv-monitor: {error}"))
         monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
-        monitor.run(stop, error_tolerance=arguments.error_tolerance)
+        told: deque[Exception] = deque(maxlen=1)
+        monitor.on("error", told.append).on("error", lambda error: say(f"pryv-monitor: {error}"))
+        try:
+            monitor.run(stop, error_tolerance=arguments.error_tolerance)
+        except Exception as error:
+            if error in told:
+                sys.exit(exit_code(error))
+            raise
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -173,10 +193,17 @@ def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:
 
 def _writer(kind: str) -> Callable[[Any], None]:
     def write(data: Any) -> None:
-        write_json_lines([{"kind": kind, "data": data}])
-        sys.stdout.flush()  # before the pass is committed
+        try:
+            write_json_lines([{"kind": kind, "data": data}])
+            sys.stdout.flush()  # before the pass is committed
+        except OSError as error:
+            raise _OutputError(error.strerror) from None
 
     return write
+
+
+class _OutputError(BaseException):
+    """Standard output takes no more: not an `Exception`, for which the pass would be tried again."""
 
 
 class _Progress:
@@ -206,9 +233,10 @@ def _summary(report: SyncReport) -> str:
     return f"{report.events:,} events, {report.event_deletions:,} deletions{streams} in {report.seconds:.1f} s"
 
 
-def _terminate(*_: Any) -> NoReturn:
-    say("pryv-monitor: terminated; the next pass goes on from what was committed")
-    sys.exit(_TRY_LATER)
+def _file(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a file needs a name")
+    return Path(text)
 
 
 def _iso(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -63,20 +64,23 @@ def run(program: str, command: Callable[[], object]) -> int:
     """
     try:
         command()
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end goes nowhere
+        pass
     except KeyboardInterrupt:
         return INTERRUPTED
     except (PryvError, OSError, ValueError) as error:
         say(f"{program}: {_message(error)}")
         return exit_code(error)
+    finally:
+        _drop_unwritten()
     return DONE
 
 
 def say(text: str) -> None:
-    """Print text for people, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Print text for people, on standard error, if there is one."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def write_json(value: Any) -> None:
@@ -138,7 +142,22 @@ def _compact(value: Any) -> str:
 
 
 def _write(text: str) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as it is where the program was started with it closed
+        sys.stdout.flush()
+
+
+def _drop_unwritten() -> None:
+    """Keep Python from writing once more, at its end, what could not be written."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _message(error: Exception) -> str:
