@@ -1,14 +1,12 @@
 """Accounts to follow, what they hold, and how often the platform was asked."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from tests.waiting import wait_for
 
 from pryv import Connection, RetryPolicy
 from pryv_monitor import SQLiteMirror, _patience
@@ -75,23 +73,6 @@ class Subject:
 def own(events: Any) -> dict[str, dict[str, Any]]:
     """Events by id, without the fields of the account, which are new at each read."""
     return {event["id"]: event for event in events if not event["id"].startswith(":")}
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 20) -> None:
-    """Waits until a condition holds."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "it did not come true"
-        pause.wait(0.005)
-
-
-@contextmanager
-def at_once() -> Iterator[None]:
-    """What is done inside waits for no time limit, nor for the platform."""
-    begin = time.monotonic()
-    yield
-    assert time.monotonic() - begin < 5
 
 
 def wait_for_count(look: Callable[[], Any], count: int) -> None:

@@ -13,7 +13,8 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.monitor.conftest import Subject, own, wait_for, wait_for_count
+from tests.monitor.conftest import Subject, own, wait_for_count
+from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore
 from pryv_monitor import SQLiteMirror

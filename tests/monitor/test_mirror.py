@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.monitor.conftest import Subject, own, wait_for, wait_for_count
+from tests.monitor.conftest import Subject, own, wait_for_count
+from tests.waiting import wait_for
 
 from pryv import Connection
 from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror, _schema

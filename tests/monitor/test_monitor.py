@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Subject, Traffic, at_once, wait_for, wait_for_count
+from tests.monitor.conftest import Subject, Traffic, wait_for_count
+from tests.waiting import wait_for, within
 
 from pryv import Connection, PryvConnectionError, ServerError
 from pryv_monitor import (
@@ -166,7 +167,7 @@ def test_stop_ends_any_wait_at_once(fault: str, sandbox: Sandbox, subject: Subje
     thread = threading.Thread(target=monitor.start)
     thread.start()
     wait_for(lambda: not sandbox.faults.armed)
-    with at_once():
+    with within(5):
         monitor.stop()
         thread.join()
 
@@ -178,7 +179,7 @@ def test_stop_ends_the_wait_after_a_failure_at_once(sandbox: Sandbox, subject: S
     monitor = Monitor(connection, SCOPE).on("error", errors.append).start()
     assert isinstance(errors[0], ServerError)
     assert monitor.started
-    with at_once():
+    with within(5):
         monitor.stop()
 
 

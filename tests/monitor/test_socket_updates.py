@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Subject, at_once, wait_for, wait_for_count
+from tests.monitor.conftest import Subject, wait_for_count
+from tests.waiting import wait_for, within
 
 from pryv import Connection, InvalidAccessTokenError
 from pryv_monitor import Monitor, SocketUpdates, SyncReport
@@ -117,7 +118,7 @@ def test_it_can_be_started_again(subject: Subject) -> None:
 def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
     before = set(threading.enumerate())
     monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates()).start()
-    with at_once():
+    with within(5):
         monitor.stop()
     wait_for(lambda: not set(threading.enumerate()) - before)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 import websocket
+from tests.waiting import wait_for
 
 from pryv_sandbox import Account, Sandbox
 
@@ -100,10 +100,7 @@ def request(sandbox: Sandbox, account: Account, method: str, path: str, body: An
 
 def wait_for_count(sandbox: Sandbox, count: int) -> None:
     """Wait until so many sockets are open: a socket just closed is open until the platform has seen it."""
-    deadline = time.monotonic() + 5
-    while sandbox.sockets.count != count:
-        assert time.monotonic() < deadline, f"{sandbox.sockets.count} sockets are open"
-        time.sleep(0.005)
+    wait_for(lambda: sandbox.sockets.count == count)
 
 
 def note(stream_id: str) -> dict[str, Any]:

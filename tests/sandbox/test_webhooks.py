@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from tests.waiting import wait_for
 
 from pryv import Connection
 from pryv_sandbox import Sandbox
@@ -118,8 +119,7 @@ def test_a_call_that_fails_is_repeated(owner: Caller, app: Caller, receiver: Rec
     receiver.statuses.put(500)
     owner.add_event("diary")
     assert [receiver.next(), receiver.next()] == [("/hook", ["diary"])] * 2
-    while run_count(app, webhook_id) < 2:
-        pass
+    wait_for(lambda: run_count(app, webhook_id) == 2)
     webhook = app.get(f"webhooks/{webhook_id}")["webhook"]
     assert [run["status"] for run in webhook["runs"]] == [200, 500]
     assert (webhook["failCount"], webhook["currentRetries"], webhook["state"]) == (1, 0, "active")
@@ -135,8 +135,7 @@ def test_one_that_fails_again_and_again_is_given_up_until_its_state_is_written(
     owner.add_event("diary")
     receiver.next()
     receiver.next()
-    while run_count(app, webhook_id) < 2:
-        pass
+    wait_for(lambda: run_count(app, webhook_id) == 2)
     assert app.get(f"webhooks/{webhook_id}")["webhook"]["state"] == "inactive"
     owner.add_event("diary")
 
@@ -150,8 +149,7 @@ def test_one_that_fails_again_and_again_is_given_up_until_its_state_is_written(
 def test_one_that_nobody_serves_counts_as_failed(owner: Caller, app: Caller) -> None:
     webhook_id = add_webhook(app, "nowhere", maxRetries=1)
     owner.add_event("diary")
-    while run_count(app, webhook_id) < 2:
-        pass
+    wait_for(lambda: run_count(app, webhook_id) == 2)
     webhook = app.get(f"webhooks/{webhook_id}")["webhook"]
     assert (webhook["lastRun"]["status"], webhook["state"]) == (0, "inactive")
 
@@ -189,8 +187,7 @@ def test_a_call_that_failed_is_not_repeated_after_its_webhook_is_deleted(
     receiver.statuses.put(500)
     owner.add_event("diary")
     assert receiver.next() == ("/first", [None])
-    while run_count(app, first) < 1:
-        pass
+    wait_for(lambda: run_count(app, first) == 1)
     app.delete(f"webhooks/{first}")
     add_webhook(app, receiver.url + "/second", minIntervalMs=2000)
     for _ in range(2):  # it is called once more when the first one would have been

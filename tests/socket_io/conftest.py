@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.peers.network import Relay
+from tests.waiting import wait_for
 
 from pryv import Connection, RetryPolicy
 from pryv_socket_io import SocketIO
@@ -33,27 +33,11 @@ NAMES = (
 Account = tuple[str, str, Connection]
 
 
-def eventually(condition: Callable[[], object], timeout: float = 10) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "in vain"
-        time.sleep(0.005)
-
-
-@contextlib.contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """What is done inside takes less time than that."""
-    start = time.monotonic()
-    yield
-    assert time.monotonic() - start < seconds
-
-
 def cut_once_asked(relay: Relay) -> None:
     """Pass nothing on from now on, and cut the connections when something was sent."""
 
     def cut() -> None:
-        eventually(lambda: relay.dropped)
+        wait_for(lambda: relay.dropped)
         relay.cut()
 
     relay.frozen = True
@@ -79,9 +63,9 @@ class Heard:
     def of(self, name: str) -> list[Any]:
         return [payload for heard, payload in self.all if heard == name]
 
-    def wait(self, name: str, count: int = 1, timeout: float = 10) -> list[Any]:
+    def wait(self, name: str, count: int = 1, timeout: float = 20) -> list[Any]:
         """What came under a name, once it was so much."""
-        eventually(lambda: len(self.of(name)) >= count, timeout)
+        wait_for(lambda: len(self.of(name)) >= count, timeout)
         return self.of(name)
 
 
@@ -129,4 +113,4 @@ def relayed(account: Account, relay: Relay) -> Iterator[Connection]:
 def no_thread_is_left() -> Iterator[None]:
     """Every test ends with the threads of its sockets gone."""
     yield
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())

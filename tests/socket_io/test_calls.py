@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.peers.network import Relay
+from tests.waiting import wait_for, within
 
 from pryv import (
     Call,
@@ -16,7 +17,7 @@ from pryv import (
 )
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, QUICK, cut_once_asked, eventually, within
+from .conftest import DIARY, QUICK, cut_once_asked
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)
@@ -113,7 +114,7 @@ def test_calls_wait_for_each_other(relayed: Connection, relay: Relay) -> None:
         relay.frozen = True
         first, second = (threading.Thread(target=call, args=(timeout,)) for timeout in (20, 0.2))
         first.start()
-        eventually(lambda: relay.dropped)
+        wait_for(lambda: relay.dropped)
         second.start()
         second.join()
         relay.cut()
@@ -187,4 +188,4 @@ def test_a_call_cut_at_any_byte_of_its_answer(relayed: Connection, relay: Relay)
 def test_a_lost_connection_shows(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=None) as sio:
         relay.cut()
-        eventually(lambda: not sio.connected)
+        wait_for(lambda: not sio.connected)

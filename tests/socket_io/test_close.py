@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 import requests
 from tests.peers.network import Relay
+from tests.waiting import wait_for, within
 
 from pryv import Connection, PryvConnectionError, RetryPolicy
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, Heard, eventually, socket_threads, within
+from .conftest import DIARY, Heard, socket_threads
 
 
 @contextlib.contextmanager
 def within_a_second() -> Iterator[None]:
     with within(1):
         yield
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())
 
 
 def test_before_open_and_twice(connection: Connection) -> None:
@@ -88,7 +89,7 @@ def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> Non
     connections = relay.connections
     opener = threading.Thread(target=open_it)
     opener.start()
-    eventually(lambda: relay.connections > connections)
+    wait_for(lambda: relay.connections > connections)
     with within_a_second():
         sio.close()
         opener.join()
@@ -138,7 +139,7 @@ def test_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
     connections = relay.connections
     relay.frozen = True
     relay.cut()
-    eventually(lambda: relay.connections > connections)
+    wait_for(lambda: relay.connections > connections)
     with within_a_second():
         sio.close()
 
@@ -163,7 +164,7 @@ def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
     relay.frozen = True
     caller = threading.Thread(target=call)
     caller.start()
-    eventually(lambda: relay.dropped)
+    wait_for(lambda: relay.dropped)
     with within_a_second():
         sio.close()
         caller.join()
@@ -185,7 +186,7 @@ def test_while_a_callback_runs(sio: SocketIO, connection: Connection) -> None:
     with within(1):
         sio.close()
     leave.set()
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())
     assert heard == []
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from tests.peers.network import Relay
+from tests.waiting import wait_for
 
 from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, QUICK, Account, Heard, eventually, socket_threads
+from .conftest import DIARY, QUICK, Account, Heard, socket_threads
 
 
 def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:
@@ -56,10 +57,10 @@ def test_callbacks_can_be_registered_before_open_and_taken_off(connection: Conne
     two: list[None] = []
     with SocketIO(connection).on("eventsChanged", one.append).on("eventsChanged", two.append) as sio:
         connection.post("events", DIARY)
-        eventually(lambda: one and two)
+        wait_for(lambda: one and two)
         sio.off("eventsChanged", one.append).off("eventsChanged", print)
         connection.post("events", DIARY)
-        eventually(lambda: len(two) == 2)
+        wait_for(lambda: len(two) == 2)
     assert len(one) == 1
 
 
@@ -79,7 +80,7 @@ def test_a_thousand_notifications_come_in_order(sio: SocketIO, connection: Conne
     heard: list[str] = []
     sio.on("notificationsChanged", lambda payload: heard.extend(payload["keys"]))
     connection.api([{"method": "events.create", "params": {**DIARY, "type": f"note/t{digit}"}} for digit in digits])
-    eventually(lambda: len(heard) >= len(digits), timeout=30)
+    wait_for(lambda: len(heard) >= len(digits), timeout=30)
     assert heard == digits
     taken = [note.payload["keys"][0] for note in sio.notifications(timeout=0) if note.name == "notificationsChanged"]
     assert taken == digits
@@ -112,7 +113,7 @@ def test_a_callback_may_call_the_platform(sio: SocketIO, connection: Connection)
 
     sio.on("eventsChanged", read)
     connection.post("events", DIARY)
-    eventually(lambda: len(answers) == 2)
+    wait_for(lambda: len(answers) == 2)
     assert answers == ["a note", "a note"]
 
 
@@ -121,7 +122,7 @@ def test_a_callback_may_close_the_socket(sio: SocketIO, connection: Connection) 
     sio.on("disconnect", disconnects.append)
     sio.on("eventsChanged", lambda _: sio.close())
     connection.post("events", DIARY)
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())
     assert disconnects == ["client disconnect"]
 
 
@@ -211,7 +212,7 @@ def test_an_update_of_the_own_access_refreshes_the_access_info(account: Account)
         assert connection.access_info()["name"] == "App"
         sio.on("accessUpdated", lambda _: names.append(connection.access_info()["name"]))
         account[2].update_access(access["id"], {"name": "Renamed"})
-        eventually(lambda: names)
+        wait_for(lambda: names)
     assert names == ["Renamed"]
 
 

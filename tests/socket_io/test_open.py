@@ -19,6 +19,7 @@ import pytest
 import requests
 import websocket
 from tests.peers.network import Proxy, Relay
+from tests.waiting import wait_for, within
 
 from pryv import (
     Connection,
@@ -37,7 +38,7 @@ from pryv_socket_io._failures import refusal
 from pryv_socket_io._link import Address
 from pryv_socket_io._websocket import WebSocket
 
-from .conftest import DIARY, Account, eventually, socket_threads, within
+from .conftest import DIARY, Account, socket_threads
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def failure_of(connection: Connection, timeout: float = 10) -> PryvError:
     with within(5), pytest.raises(PryvError) as failed:
         sio.open(timeout)
     assert not sio.connected
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())
     return failed.value
 
 
@@ -92,7 +93,7 @@ def test_it_is_open_or_not_whenever_the_time_is_up(connection: Connection) -> No
             sio.open(wait / 2000)
             assert sio.connected
         sio.close()
-        eventually(lambda: not socket_threads())
+        wait_for(lambda: not socket_threads())
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
@@ -268,7 +269,7 @@ def test_a_platform_that_drips(relayed: Connection, relay: Relay, silent: Silent
         with within(5), pytest.raises(PryvTimeoutError):
             sio.open(0.6)
         silent.close()
-        eventually(lambda: not socket_threads())
+        wait_for(lambda: not socket_threads())
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
@@ -289,7 +290,7 @@ def test_a_host_name_that_is_not_found_in_time(
     with within(5), pytest.raises(PryvTimeoutError):
         sio.open(0.3)
     found.set()
-    eventually(lambda: not socket_threads())
+    wait_for(lambda: not socket_threads())
     assert not sio.connected
 
 
@@ -305,7 +306,7 @@ def test_a_connection_cut_at_any_byte_of_its_beginning(known: Connection, relay:
             except PryvError as error:
                 failures.append(error)
             sio.close()
-        eventually(lambda: not socket_threads())
+        wait_for(lambda: not socket_threads())
         if opened == 5:
             break
     assert len(failures) > 50

@@ -11,12 +11,13 @@ import pytest
 import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 from tests.peers.network import Relay
+from tests.waiting import wait_for, within
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
 from pryv_sandbox import Sandbox
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, QUICK, Account, Heard, eventually, socket_threads, within
+from .conftest import DIARY, QUICK, Account, Heard, socket_threads
 
 ENDLESS = RetryPolicy(attempts=1_000_000, backoff=0.05, max_backoff=0.05)
 PING = b"\x81\x012"
@@ -60,9 +61,9 @@ def test_what_is_no_message_does_not_end_the_socket(
     heard = Heard(far)
     relay.spoiled = spoiled
     connection.post("events", DIARY)
-    eventually(lambda: b"eventsChanged" in relay.received)
+    wait_for(lambda: b"eventsChanged" in relay.received)
     relay.spoiled = (b"", b"")
-    eventually(lambda: connection.post("events", DIARY) and heard.of("eventsChanged"))
+    wait_for(lambda: connection.post("events", DIARY) and heard.of("eventsChanged"))
     assert heard.of("error") == []
 
 
@@ -123,7 +124,7 @@ def test_a_scope_that_the_platform_fails_to_register_is_kept(far: SocketIO, rela
     relay.received.clear()
     relay.spoiled = (accepted, b'[{"error":{"id":"unexpected-error","message":"no"}}'.ljust(len(accepted) - 1) + b"]")
     relay.cut()
-    eventually(lambda: relay.received.count(accepted) >= 2)
+    wait_for(lambda: relay.received.count(accepted) >= 2)
     relay.spoiled = (b"", b"")
     heard.wait("reconnect")
     assert far.get_subscriptions() == {"scopes": scopes}
@@ -168,7 +169,7 @@ def test_an_update_of_the_own_access_missed_meanwhile_is_caught_up(account: Acco
         personal.update_access(access["id"], {"name": "Renamed"})
         relay.cut()
         relay.frozen = False
-        eventually(lambda: names)
+        wait_for(lambda: names)
     assert names == ["Renamed"]
 
 
@@ -182,10 +183,10 @@ def test_a_connection_whose_scopes_are_not_acknowledged_is_given_up(relayed: Con
         relay.received.clear()
         relay.spoiled = (acknowledgement, event)
         relay.cut()
-        eventually(lambda: relay.received.count(acknowledgement) >= 2)
+        wait_for(lambda: relay.received.count(acknowledgement) >= 2)
         relay.spoiled = (b"", b"")
         heard.wait("reconnect")
-        eventually(lambda: len(socket_threads()) == threads)
+        wait_for(lambda: len(socket_threads()) == threads)
         relayed.post("events", DIARY)
         relayed.post("streams", {"id": "x", "name": "X"})
         assert "events" in sio.api([{"method": "events.get"}])[0]
@@ -258,7 +259,7 @@ def test_it_gives_up_after_the_attempts_allowed(relayed: Connection, relay: Rela
         assert next(notifications).name == "disconnect"
         with pytest.raises(PryvConnectionError):
             next(notifications)
-        eventually(lambda: not socket_threads())
+        wait_for(lambda: not socket_threads())
         relay.cut_after = None
         assert sio.open().connected
 
@@ -296,7 +297,7 @@ def test_a_revoked_token_ends_it(account: Account) -> None:
         assert [name for name, _ in heard.all] == ["accessesChanged", "disconnect", "error"]
         with pytest.raises(InvalidAccessTokenError):
             list(sio.notifications())
-        eventually(lambda: not socket_threads())
+        wait_for(lambda: not socket_threads())
         assert not sio.connected
         assert not connected_clients
         with pytest.raises(InvalidAccessTokenError):
@@ -326,7 +327,7 @@ def test_an_hour_of_pings(sandbox: Sandbox) -> None:
     with Sandbox(ping_interval=0.03, ping_timeout=20) as platform, relayed_socket(platform) as (sio, relay):
         heard = Heard(sio)
         threads = socket_threads()
-        eventually(lambda: relay.received.count(PING) >= 3600 / 25, timeout=30)
+        wait_for(lambda: relay.received.count(PING) >= 3600 / 25, timeout=30)
         assert heard.all == []
         assert socket_threads() == threads
         sio.connection.post("streams", {"id": "diary", "name": "Diary"})
@@ -345,7 +346,7 @@ def test_fifty_sockets_at_once(sandbox: Sandbox, account: Account) -> None:
     sandbox.sockets.disconnect_all()
     for one in heard:
         one.wait("reconnect")
-    eventually(lambda: len(socket_threads()) == 50 * 4)
+    wait_for(lambda: len(socket_threads()) == 50 * 4)
     with within(20):
         for sio in sockets:
             sio.close()
@@ -359,6 +360,6 @@ def test_many_losses_leave_nothing_behind(far: SocketIO, relay: Relay) -> None:
     for count in range(1, 51):
         relay.cut()
         heard.wait("reconnect", count)
-    eventually(lambda: sorted(socket_threads()) == threads)
+    wait_for(lambda: sorted(socket_threads()) == threads)
     assert len(connected_clients) == 1
     assert not [error for error in heard.of("error") if isinstance(error, PryvError)]
