@@ -80,7 +80,7 @@ def test_a_thousand_notifications_come_in_order(sio: SocketIO, connection: Conne
     heard: list[str] = []
     sio.on("notificationsChanged", lambda payload: heard.extend(payload["keys"]))
     connection.api([{"method": "events.create", "params": {**DIARY, "type": f"note/t{digit}"}} for digit in digits])
-    wait_for(lambda: len(heard) >= len(digits), timeout=30)
+    wait_for(lambda: len(heard) >= len(digits), seconds=30)
     assert heard == digits
     taken = [note.payload["keys"][0] for note in sio.notifications(timeout=0) if note.name == "notificationsChanged"]
     assert taken == digits

@@ -327,7 +327,7 @@ def test_an_hour_of_pings(sandbox: Sandbox) -> None:
     with Sandbox(ping_interval=0.03, ping_timeout=20) as platform, relayed_socket(platform) as (sio, relay):
         heard = Heard(sio)
         threads = socket_threads()
-        wait_for(lambda: relay.received.count(PING) >= 3600 / 25, timeout=30)
+        wait_for(lambda: relay.received.count(PING) >= 3600 / 25, seconds=30)
         assert heard.all == []
         assert socket_threads() == threads
         sio.connection.post("streams", {"id": "diary", "name": "Diary"})
