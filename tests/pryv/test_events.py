@@ -476,6 +476,17 @@ def test_memory_does_not_grow_with_the_number_of_events(wire: Wire, connection: 
     assert peak(40_000) < peak(2000) + 500_000
 
 
+def test_events_of_no_streams_are_none(module_account: Account) -> None:
+    _, _, connection = module_account
+    connection.post("streams", {"id": "some", "name": "some"})
+    connection.post("events", {"streamIds": ["some"], "type": "note/txt", "content": "x"})
+    assert connection.api_one("events.get", {"streams": []}, "events") == []
+    assert connection.get("events", {"streams": []})["events"] == []
+    assert list(connection.iter_events({"streams": []})) == []
+    assert list(connection.iter_events({"streams": [], **DELETIONS_TOO})) == []
+    assert len(list(connection.iter_events({"streams": ["some"], "types": []}))) == 1
+
+
 def test_events_of_a_platform_are_read_from_beginning_to_end(module_account: Account) -> None:
     _, _, connection = module_account
     connection.post("streams", {"id": "diary", "name": "Diary"})

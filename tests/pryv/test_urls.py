@@ -146,6 +146,8 @@ def test_a_path_counts_from_the_endpoint(wire: Wire, connection: Connection, pat
         ({"a": ""}, [("a", "")]),
         ({"streams": ["a", "b"]}, [("streams", "a"), ("streams", "b")]),
         ({"streams": ("a", None, 3)}, [("streams", "a"), ("streams", "3")]),
+        ({"streams": [], "types": []}, [("streams", "[]")]),
+        ({"streams": [None]}, [("streams", "[]")]),
         ({"streams": {"any": ["a"]}}, [("streams", '{"any":["a"]}')]),
         ({"streams": [{"any": ["é"]}, "b"]}, [("streams", '[{"any":["é"]},"b"]')]),
         ({"a&b": "c=d&e#f?g"}, [("a&b", "c=d&e#f?g")]),

@@ -48,6 +48,8 @@ def relative_path(path: str) -> str:
 def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return query parameters as the API reads them: lists of scalars as repeated keys, structures as JSON.
 
+    So is a list of no `streams`, as the events of none are not those of all.
+
     Raises:
         TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
         ValueError: a number is not finite, or a string has no UTF-8 form.
@@ -66,9 +68,11 @@ def _texts(key: str, value: Any) -> Iterable[str]:
     if value is None:
         return []
     if isinstance(value, (list, tuple)):
-        if any(isinstance(item, (Mapping, list, tuple)) for item in value):
-            return [json.encode(value).decode()]
-        return [_scalar(key, item) for item in value if item is not None]
+        items = [item for item in value if item is not None]
+        asks_for_none = key == "streams" and not items  # left out, it would ask for all
+        if asks_for_none or any(isinstance(item, (Mapping, list, tuple)) for item in items):
+            return [json.encode(items).decode()]
+        return [_scalar(key, item) for item in items]
     return [_scalar(key, value)]
 
 
