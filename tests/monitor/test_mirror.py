@@ -306,8 +306,8 @@ def test_two_monitors_on_one_mirror_take_turns(subject: Subject, mirror: SQLiteM
 
     def sync() -> None:
         with Connection(subject.connection.api_endpoint) as connection:
-            other = SQLiteMirror(mirror.path, wait=20)
-            reports.append(Monitor(connection, SCOPE, mirror=other).sync().events)
+            other = SQLiteMirror(mirror.path)
+            reports.append(Monitor(connection, SCOPE, mirror=other, wait=20).sync().events)
 
     threads = [threading.Thread(target=sync) for _ in range(4)]
     for thread in threads:

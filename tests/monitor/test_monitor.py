@@ -80,6 +80,8 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         Monitor(subject.connection, anchor_store=MemoryAnchorStore(), mirror=mirror)
     with pytest.raises(ValueError, match="overlap"):
         Monitor(subject.connection, overlap=-1)
+    with pytest.raises(ValueError, match="wait"):
+        Monitor(subject.connection, wait=float("nan"))
     with pytest.raises(TypeError, match="scope"):
         Monitor(subject.connection, ["pulse"])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="follows"):
@@ -393,3 +395,40 @@ def test_threads_end_with_the_monitor(subject: Subject) -> None:
             pass
         Monitor(subject.connection, SCOPE).sync()
     wait_for(lambda: not set(threading.enumerate()) - before)
+
+
+@pytest.mark.parametrize("how", ["start", "run", "changes"])
+def test_stop_ends_the_wait_for_a_store_at_once(how: str, subject: Subject) -> None:
+    class Store(MemoryAnchorStore):
+        asked = 0
+
+        def lock(self) -> Any:
+            self.asked += 1
+            return super().lock()
+
+    store = Store()
+    stops: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store, wait=60).on("stop", stops.append)
+    thread = threading.Thread(target=lambda: list(monitor.changes()) if how == "changes" else getattr(monitor, how)())
+    with store.lock():
+        thread.start()
+        wait_for(lambda: store.asked > 2)
+        with within(5):
+            monitor.stop()
+            thread.join()
+    assert stops == [None]
+    assert monitor.sync().streams_changed
+
+
+def test_a_store_that_gets_free_is_waited_for(subject: Subject) -> None:
+    store = MemoryAnchorStore()
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store, wait=60)
+    with store.lock():
+        thread = threading.Thread(target=monitor.start)
+        thread.start()
+        wait_for(lambda: monitor.started)
+        assert store.load() is None
+    thread.join()
+    assert monitor.stop().sync().streams_changed is False
+    with store.lock(), pytest.raises(AnchorLockedError):
+        Monitor(subject.connection, SCOPE, anchor_store=store, wait=0.1).sync()

@@ -13,15 +13,15 @@ from .errors import AnchorLockedError
 
 
 @contextmanager
-def locked(path: Path, wait: float) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Keep others off a file, by a lock on a file beside it that ends with the process.
 
     Raises:
-        AnchorLockedError: another had it for all of `wait` seconds.
+        AnchorLockedError: another has it.
         OSError: the lock's file cannot be made; there is no such directory, and none is made.
     """
     os.stat(path.parent)
-    lock = filelock.FileLock(f"{path}.lock", timeout=wait, thread_local=False)
+    lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
     try:
         lock.acquire()
     except filelock.Timeout:

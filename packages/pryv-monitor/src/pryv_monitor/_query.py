@@ -147,9 +147,9 @@ class Query:
 
 def _streams_queries(given: Any) -> list[Mapping[str, list[str]]]:
     if given is None:
-        return [{"any": ["*"]}]
-    parts = list(given) if isinstance(given, (list, tuple)) else [given]
-    queries = [{"any": [part]} if isinstance(part, str) else part for part in parts]
+        given = ["*"]
+    parts = given if isinstance(given, (list, tuple)) else [given]
+    queries: list[Any] = [{"any": [part]} if isinstance(part, str) else part for part in parts]
     for query in queries:
         if not isinstance(query, Mapping) or not query.get("any") or not query.keys() <= {"any", "all", "not"}:
             raise ValueError("streams has ids, or queries of `any`, and perhaps `all` and `not`")

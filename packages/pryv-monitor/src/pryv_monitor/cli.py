@@ -182,9 +182,16 @@ def _status(arguments: argparse.Namespace) -> None:
 
 
 def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:
-    mirror = arguments.mirror and SQLiteMirror(arguments.mirror, wait=arguments.wait)
-    anchor_store = arguments.anchor and FileAnchorStore(arguments.anchor, wait=arguments.wait)
-    monitor = Monitor(connection, arguments.scope, mirror=mirror, anchor_store=anchor_store, overlap=arguments.overlap)
+    mirror = arguments.mirror and SQLiteMirror(arguments.mirror)
+    anchor_store = arguments.anchor and FileAnchorStore(arguments.anchor)
+    monitor = Monitor(
+        connection,
+        arguments.scope,
+        mirror=mirror,
+        anchor_store=anchor_store,
+        overlap=arguments.overlap,
+        wait=arguments.wait,
+    )
     if arguments.jsonl:
         for kind in ("event", "eventDelete", "streams"):
             monitor.on(kind, _writer(kind))

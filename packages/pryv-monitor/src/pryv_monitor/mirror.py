@@ -32,12 +32,10 @@ class SQLiteMirror:
 
     Args:
         path: The file, made when first written to, for its owner alone to read; its directory exists.
-        wait: Seconds to wait for another process that is synchronizing it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, wait: float = 0) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._wait = wait
         self._writer: sqlite3.Connection | None = None
         self._round = 1
         self._finishing = False
@@ -95,7 +93,7 @@ class SQLiteMirror:
             AnchorError: the file cannot be opened.
             OSError: the directory cannot be written to.
         """
-        with _files.locked(self.path, self._wait):
+        with _files.locked(self.path):
             with self._translated():
                 if not self.path.exists():
                     make(self.path)
@@ -138,7 +136,7 @@ class SQLiteMirror:
             AnchorLockedError: another process is synchronizing it.
             OSError: it cannot be removed.
         """
-        with _files.locked(self.path, self._wait):
+        with _files.locked(self.path):
             remove(self.path)
 
     def begin(self, anchor: Anchor, now: float) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from ._patience import Patience
 from ._reader import CalledOffError
 from ._source import Source
 from .changes import Change, SyncReport
+from .errors import AnchorLockedError
 from .mirror import SQLiteMirror
 from .scope import Scope
 from .stores import AnchorStore, MemoryAnchorStore
@@ -30,6 +32,7 @@ OVERLAP: Final = 10.0
 NAMES: Final = ("event", "eventDelete", "streams", "error", "ready", "stop", "accessUpdated")
 
 _DEFAULT_INTERVAL = 5.0
+_LOCK_INTERVAL = 0.05
 _log = logging.getLogger("pryv")
 
 
@@ -49,10 +52,12 @@ class Monitor:
         mirror: A local copy to keep up to date, which also keeps how far it has come.
         overlap: The most seconds that may pass between the time of a change, as the platform stamps it, and the
             moment it can be read. A change that becomes visible later than that may be lost.
+        wait: Seconds to wait for another monitor that is using the store or mirror; a `stop` ends it at once.
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, or `overlap` is negative.
+        ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, or a number of seconds is
+            negative.
     """
 
     def __init__(
@@ -63,11 +68,14 @@ class Monitor:
         anchor_store: AnchorStore | None = None,
         mirror: SQLiteMirror | None = None,
         overlap: float = OVERLAP,
+        wait: float = 0,
     ) -> None:
         if anchor_store is not None and mirror is not None:
             raise ValueError("a mirror is its own anchor store: give one of the two")
         if not 0 <= overlap < math.inf:
             raise ValueError("overlap is a number of seconds, at least 0")
+        if not wait >= 0:
+            raise ValueError("wait is a number of seconds, at least 0")
         connection = connection_or_api_endpoint
         if not isinstance(connection, (Connection, str)):
             raise TypeError(f"a monitor follows a pryv.Connection or an endpoint, not {type(connection).__name__}")
@@ -75,6 +83,7 @@ class Monitor:
         self._source = Source(self.connection, Scope.of(scope))
         self._ledger: Ledger = mirror or Remembering(anchor_store or MemoryAnchorStore(), overlap)
         self._overlap = overlap
+        self._wait = wait
         self._listeners: dict[str, list[Callback]] = {name: [] for name in NAMES}
         self._has_update_method = False
         self._activity: Activity | None = None
@@ -230,7 +239,7 @@ class Monitor:
     def _changes(self, timeout: float | None, patience: Patience) -> Iterator[Change]:
         self._see_to_updates()
         activity = self._begin(patience, silence=timeout)
-        with self._active(activity):
+        with suppress(CalledOffError), self._active(activity):
             while (yield from self._yield_pass(activity)):
                 pass
 
@@ -289,8 +298,10 @@ class Monitor:
     @contextmanager
     def _active(self, activity: Activity) -> Iterator[None]:
         try:
-            with self._ledger.lock():
+            with self._locked(activity):
                 yield
+        except CalledOffError:
+            raise
         except Exception as error:
             activity.error = error
             raise
@@ -301,6 +312,22 @@ class Monitor:
                 self.tell("stop", activity.error)
             self._activity = None
 
+    @contextmanager
+    def _locked(self, activity: Activity) -> Iterator[None]:
+        """Lock the ledger; while another has it, ask again for as long as is to be waited."""
+        end = time.monotonic() + self._wait
+        with ExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(self._ledger.lock())
+                    break
+                except AnchorLockedError:
+                    if time.monotonic() >= end:
+                        raise
+                if not activity.pause(_LOCK_INTERVAL):
+                    raise CalledOffError
+            yield
+
     def _work(self, activity: Activity) -> None:
         try:
             self._follow(activity)
@@ -308,7 +335,7 @@ class Monitor:
             _log.error("the monitor ended: %s", type(error).__name__)
 
     def _follow(self, activity: Activity) -> None:
-        with self._active(activity):
+        with suppress(CalledOffError), self._active(activity):
             while self._make_pass(activity):
                 pass
 

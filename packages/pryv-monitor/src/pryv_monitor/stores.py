@@ -20,6 +20,8 @@ class AnchorStore(Protocol):
     def lock(self) -> AbstractContextManager[None]:
         """Keep all others off the anchor while in the context; a monitor loads and saves only there.
 
+        It does not wait: a monitor asks again, for as long as it is to wait.
+
         Raises:
             AnchorLockedError: another has it.
         """
@@ -80,12 +82,10 @@ class FileAnchorStore:
 
     Args:
         path: The file; its directory exists.
-        wait: Seconds to wait for another process that is using it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, wait: float = 0) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._wait = wait
 
     def __repr__(self) -> str:
         return f"FileAnchorStore({str(self.path)!r})"
@@ -97,7 +97,7 @@ class FileAnchorStore:
             AnchorLockedError: another has it.
             OSError: the directory cannot be written to.
         """
-        return _files.locked(self.path, self._wait)
+        return _files.locked(self.path)
 
     def load(self) -> Anchor | None:
         """Return the anchor, `None` if there is no file.
