@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 import tracemalloc
 from collections.abc import Callable
 from email.message import Message
@@ -488,9 +489,13 @@ def test_a_download_takes_the_place_of_a_file(
     account.download_attachment(*stored, link)
     assert link.is_symlink()
     assert target.read_bytes() == CONTENT
-    ordinary = tmp_path / "ordinary"
+    target.chmod(0o600)
+    account.download_attachment(*stored, target)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    fresh, ordinary = tmp_path / "fresh", tmp_path / "ordinary"
+    account.download_attachment(*stored, fresh)
     ordinary.touch()
-    assert target.stat().st_mode == ordinary.stat().st_mode
+    assert fresh.stat().st_mode == ordinary.stat().st_mode
 
 
 def test_a_destination_that_cannot_be_is_known_before_any_request(

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, TypeVar
 
@@ -124,7 +125,10 @@ def _opened(destination: Destination) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _replacement(path: str) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of `path` if the block comes to its end, and vanishes otherwise."""
+    """Open a temporary file that takes the place of `path` if the block comes to its end, and vanishes otherwise.
+
+    Who may read the file that was there may read the new one.
+    """
     target = os.path.realpath(path)
     if os.path.isdir(target) or not os.path.basename(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
@@ -133,6 +137,8 @@ def _replacement(path: str) -> Iterator[BinaryIO]:
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
     try:
         with open(temporary, "xb") as file:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(target, temporary)
             yield file
         os.replace(temporary, target)
     except BaseException:
