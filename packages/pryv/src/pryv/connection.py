@@ -205,7 +205,7 @@ class Connection:
         See the API's *Call batch*.
 
         Args:
-            calls: `Call`s, or dicts with `method`, `params` and `handle_result`; may come lazily.
+            calls: As in `api`.
             timeout: In place of the connection's.
 
         Raises:
