@@ -198,7 +198,7 @@ class SocketIO:
             timeout: Seconds to wait for the answer.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; `{"ok": False}` from a platform that does
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; ``{"ok": False}`` from a platform that does
             not know scopes, and goes on with the coarse notifications.
 
         Raises:
@@ -218,7 +218,7 @@ class SocketIO:
             timeout: Seconds to wait for the answer.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys left; `{"ok": False}` from a platform that
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys left; ``{"ok": False}`` from a platform that
             does not know scopes.
 
         Raises:
