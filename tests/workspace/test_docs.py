@@ -1,9 +1,12 @@
 """The documentation is built, and strictly."""
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from .documents import ROOT
 
@@ -22,11 +25,25 @@ def test_the_recipe_builds_as_the_tests_do() -> None:
     assert set(STRICTLY) <= set(recipe.split())
 
 
-def test_every_page_is_built(tmp_path: Path) -> None:
-    built = build(DOCS, tmp_path)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("site")
+    built = build(DOCS, target)
     assert built.returncode == 0, built.stderr
+    return target
+
+
+def test_every_page_is_built(site: Path) -> None:
     pages = {page.relative_to(DOCS).with_suffix(".html") for page in DOCS.rglob("*.md") if "_build" not in page.parts}
-    assert pages <= {page.relative_to(tmp_path) for page in tmp_path.rglob("*.html")}
+    assert pages <= {page.relative_to(site) for page in site.rglob("*.html")}
+
+
+def test_docstrings_are_understood(site: Path) -> None:
+    """A colon or a quote in the wrong place shows as markup, or makes a type of what stands before it."""
+    for page in site.glob("reference/*.html"):
+        article = page.read_text().partition("<article")[2].partition("</article>")[0]
+        text = re.sub(r"<[^>]+>", "", re.sub(r"<pre>.*?</pre>", "", article, flags=re.DOTALL))
+        assert re.findall(r".*(?:`| -- ).*|^Type:.*", text, re.MULTILINE) == [], page.name
 
 
 def test_a_broken_link_and_a_name_out_of_the_reference_fail(tmp_path: Path) -> None:

@@ -198,8 +198,8 @@ class SocketIO:
             timeout: Seconds to wait for the answer.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; ``{"ok": False}`` from a platform that does
-            not know scopes, and goes on with the coarse notifications.
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; ``{"ok": False}`` from a platform that
+            does not know scopes, and goes on with the coarse notifications.
 
         Raises:
             TypeError: `scopes` is not a dict of dicts, or something in it has no JSON form.
@@ -218,8 +218,8 @@ class SocketIO:
             timeout: Seconds to wait for the answer.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys left; ``{"ok": False}`` from a platform that
-            does not know scopes.
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys left; ``{"ok": False}`` from a platform
+            that does not know scopes.
 
         Raises:
             PryvConnectionError: there is no connection, or no answer.
