@@ -245,6 +245,14 @@ def test_error_ids_are_those_of_the_api() -> None:
     assert ids["UNKNOWN_USER"] == "unknown-user"
     assert ids["GONE"] == "removed-method"
     assert ids["INVALID_INVITATION_TOKEN"] == "invitationToken-invalid"
+    assert ids["USER_INTERVENTION_REQUIRED"] == "user-intervention-required"
+
+
+@pytest.mark.parametrize(
+    "error_id", [ERRORS.MISSING_PARAMETER, ERRORS.INVALID_PARAMETER, ERRORS.INVALID_PARAMETERS_FORMAT]
+)
+def test_an_error_in_a_batch_is_told_by_its_id(error_id: str) -> None:
+    assert type(pryv.addons.api_error({"id": error_id})) is pryv.InvalidParametersError
 
 
 def test_the_seven_states() -> None:

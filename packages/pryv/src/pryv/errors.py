@@ -22,12 +22,14 @@ class ERRORS:
     INVALID_ITEM_ID: Final = "invalid-item-id"
     INVALID_METHOD: Final = "invalid-method"
     INVALID_OPERATION: Final = "invalid-operation"
+    INVALID_PARAMETER: Final = "invalid-parameter"
     INVALID_PARAMETERS: Final = "invalid-parameters"
     INVALID_PARAMETERS_FORMAT: Final = "invalid-parameters-format"
     INVALID_REQUEST_STRUCTURE: Final = "invalid-request-structure"
     ITEM_ALREADY_EXISTS: Final = "item-already-exists"
     STALE_RESOURCE: Final = "stale-resource"
     MISSING_HEADER: Final = "missing-header"
+    MISSING_PARAMETER: Final = "missing-parameter"
     UNEXPECTED_ERROR: Final = "unexpected-error"
     UNKNOWN_REFERENCED_RESOURCE: Final = "unknown-referenced-resource"
     UNKNOWN_RESOURCE: Final = "unknown-resource"
@@ -37,6 +39,7 @@ class ERRORS:
     UNAVAILABLE_METHOD: Final = "unavailable-method"
     WRONG_CORE: Final = "wrong-core"
     USER_ACCOUNT_RELOCATED: Final = "user-account-relocated"
+    USER_INTERVENTION_REQUIRED: Final = "user-intervention-required"
 
     INVALID_INVITATION_TOKEN: Final = "invitationToken-invalid"
     INVALID_USERNAME: Final = "username-invalid"
@@ -277,6 +280,8 @@ _CLASS_BY_ID: Final[dict[str, type[ApiError]]] = {
     ERRORS.ITEM_ALREADY_EXISTS: ItemAlreadyExistsError,
     ERRORS.STALE_RESOURCE: StaleAccessIdError,
     ERRORS.TOO_MANY_RESULTS: TooManyResultsError,
+    ERRORS.MISSING_PARAMETER: InvalidParametersError,
+    ERRORS.INVALID_PARAMETER: InvalidParametersError,
     ERRORS.INVALID_PARAMETERS: InvalidParametersError,
     ERRORS.INVALID_PARAMETERS_FORMAT: InvalidParametersError,
     ERRORS.INVALID_REQUEST_STRUCTURE: InvalidParametersError,
