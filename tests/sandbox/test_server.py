@@ -120,7 +120,7 @@ def test_stops_while_a_request_is_held() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_prints_where_clients_begin_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-m", "pryv_sandbox", "--data", str(tmp_path / "data.db")]
+    command = [sys.executable, "-W", "error", "-m", "pryv_sandbox", "--data", str(tmp_path / "data.db")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
