@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import time
 import tracemalloc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -342,9 +343,12 @@ def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
 
 
 def test_a_slow_read_that_goes_on_is_let_go_on(wire: Wire) -> None:
-    wire.replies.append(reply(body_of(), interval=0.003))
-    with wire.connection(timeout=0.6) as connection:
-        assert read(connection) == (EVENTS, None)
+    events = [{"content": "x" * 200}] * 8
+    wire.replies.append(reply(body_of(events=events), interval=0.001))
+    with wire.connection(timeout=1) as connection:
+        begin = time.monotonic()
+        assert read(connection) == (events, None)
+        assert time.monotonic() - begin > 1
 
 
 def test_deletions_come_only_if_asked_for(wire: Wire, connection: Connection) -> None:
