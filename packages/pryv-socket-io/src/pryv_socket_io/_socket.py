@@ -27,8 +27,8 @@ class SocketIO:
     it was closed. After a fork it stays open for the parent; a child may open it for itself.
 
     Notifications are delivered in the order received, on a thread of their own: a callback may take its time, call the
-    platform, or close the socket. A lost connection is made anew; what changed in the meantime is not told: pull it
-    when `reconnect` comes. `Connection.access_info` is fresh then.
+    platform, or close the socket. A lost connection is restored, but changes in the meantime are not notified: fetch
+    them at `reconnect`. `Connection.access_info` is up to date then.
 
     No token is logged, at any level. For this the logger `websocket`, of websocket-client, has a filter that keeps what
     is sent and received here out of its traces.
@@ -43,8 +43,8 @@ class SocketIO:
     Args:
         connection: The account, and how it is reached: proxies, certificates and a TLS context of the session's adapter
             are those of its HTTP calls.
-        reconnect: How a lost connection is made anew; `None`: not at all. By default there are 10 attempts, up to 60 s
-            apart. The first success begins the count anew.
+        reconnect: How to restore a lost connection; `None` for not at all. By default there are 10 attempts, up to 60 s
+            apart. A success starts the count again.
     """
 
     def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
@@ -131,7 +131,7 @@ class SocketIO:
         return self
 
     def off(self, name: str, callback: Callback) -> SocketIO:
-        """Do not call `callback` any more; one that is not registered is no error.
+        """Remove a callback; one that is not registered is ignored.
 
         Args:
             name: What it was registered for.
@@ -147,9 +147,9 @@ class SocketIO:
         return self
 
     def notifications(self, timeout: float | None = None) -> Iterator[Notification]:
-        """Return an iterator over the notifications since `open` that none has taken yet, and those to come.
+        """Return an iterator over the notifications that came since `open` and were not taken, and those to come.
 
-        Up to 10,000 are kept. Later ones go to callbacks only, which `error` tells once, until there is room again.
+        Up to 10,000 are kept. Later ones go to callbacks only until there is room again; `error` reports this once.
 
         Args:
             timeout: Seconds of silence after which it ends; `None`: it waits on.
@@ -169,7 +169,7 @@ class SocketIO:
     def api(
         self, calls: Iterable[CallLike], progress: Progress | None = None, *, timeout: float = CALL_TIMEOUT
     ) -> list[Result]:
-        """Do as `Connection.api`, over the socket; no call is ever sent twice.
+        """Work as `Connection.api`, over the socket; no call is ever sent twice.
 
         Args:
             calls: As `Connection.api` takes them.
@@ -190,7 +190,7 @@ class SocketIO:
         return run_batch(lambda chunk: self._send_chunk(chunk, timeout), calls, chunk_size(self.connection), progress)
 
     def subscribe(self, scopes: Mapping[str, Any], *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
-        """Be told of changes in these scopes only, as `notificationsChanged`, in place of the coarse notifications.
+        """Ask for notifications of changes in these scopes only: `notificationsChanged` replaces the coarse ones.
 
         Args:
             scopes: A dict from keys of your choice to scopes, `{"kind": "events", "query": {…}}`; the forms that lib-js
@@ -211,7 +211,7 @@ class SocketIO:
         return self._opened("subscribe").scopes.subscribe(wanted, timeout)
 
     def unsubscribe(self, keys: str | Iterable[str] | None = None, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
-        """Forget the scopes of these keys, or all; without any, the coarse notifications come again.
+        """Remove the scopes of these keys, or all; without scopes, the coarse notifications come again.
 
         Args:
             keys: A key, or several; `None`: all.

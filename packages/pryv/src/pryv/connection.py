@@ -40,14 +40,13 @@ class Connection:
 
     Args:
         api_endpoint: The account's API endpoint, `https://TOKEN@host/…`.
-        service: The platform, where it is at hand; otherwise it is found from the endpoint when asked for.
+        service: The platform, if you have it; otherwise it is found by the endpoint when needed.
         timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of an answer, a
             piece of its body), one number for both or a pair; `None` is no limit.
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
-        session: A session to send every request with, used as given and from all threads: its proxies, certificates
-            and adapters count. It is neither changed nor closed. Its adapters know one time limit while they send,
-            that for a connection.
-        chunk_size: The number of calls sent at once by `api`; fewer where they would make more than 8 MB.
+        session: A session to send every request with, from all threads, with its own proxies, certificates and
+            adapters. It is neither changed nor closed. Its adapters apply the limit for connecting to sending, too.
+        chunk_size: The number of calls that `api` sends in one request; fewer if they take more than 8 MB.
 
     Raises:
         TypeError: an argument is of another type.
@@ -91,7 +90,7 @@ class Connection:
         return {**self.__dict__, "_addons": {}}
 
     def close(self) -> None:
-        """Close the socket, and the connections kept open, those of other threads too; a later call opens new ones."""
+        """Close the socket and the open network connections of all threads; a later call opens new ones."""
         for addon in list(self._addons.values()):
             addon.close()
         self._account.http.close()
@@ -159,7 +158,7 @@ class Connection:
         See the API's *Get current access info*.
 
         Args:
-            force_refresh: Whether to fetch it anew; it is fetched once otherwise. A failure keeps what was known.
+            force_refresh: Whether to fetch it again; otherwise it is fetched once. A failure keeps what was known.
             timeout: In place of the connection's.
 
         Raises:
@@ -200,7 +199,7 @@ class Connection:
         return run_batch(self._chunk_sender(timeout), calls, self._chunk_size, progress)
 
     def iter_api(self, calls: Iterable[CallLike], *, timeout: CallTimeout = DEFAULT) -> Iterator[tuple[Call, Result]]:
-        """Do as `api`, lazily: yield each call beside its result, with no more than one chunk in memory.
+        """Send calls as `api` does, lazily: yield each call with its result, with one chunk in memory at a time.
 
         See the API's *Call batch*.
 
@@ -433,7 +432,7 @@ class Connection:
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any]:
-        """Do as `create_event_with_file`, with a file that is at hand.
+        """Create an event with a file attached, from bytes or an open file: see `create_event_with_file`.
 
         See the API's *Create event*.
 
@@ -642,7 +641,7 @@ class Connection:
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> dict[Any, Event]:
-        """Return the latest event for each of the values that events have at a place in their content.
+        """Return the latest event for each of several values that events may have in their content.
 
         For platforms with content queries: see `Service.supports_content_queries`. The events are read from the
         latest on, until every value was found.

@@ -18,7 +18,7 @@ _log = logging.getLogger("pryv.auth")
 
 @runtime_checkable
 class LoginUI(Protocol):
-    """What stands between the flow and a person: it shows states, and keeps what was given."""
+    """The user's side of an authentication: it shows the states, and keeps the credentials."""
 
     def on_state_change(self, state: AuthState, /) -> object:
         """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`.
@@ -131,7 +131,7 @@ class AuthController:
             told(AuthState(AuthStates.INITIALIZED, service_info=self.service.info()))
 
     def stop_auth_request(self, message: str) -> None:
-        """Give up the request that waits, from whatever thread.
+        """Stop the access request that waits for its answer, from any thread.
 
         Args:
             message: Why; the state is `ERROR` with this message.

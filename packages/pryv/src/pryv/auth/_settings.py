@@ -42,7 +42,7 @@ def _checked(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @attrs.frozen
 class AuthSettings:
-    """What to ask the user for, and whom to tell how it goes.
+    """What to ask the user for, and what to call with each state.
 
     See the API's *Auth request*.
 

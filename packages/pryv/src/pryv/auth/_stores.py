@@ -69,7 +69,7 @@ class CredentialStore(Protocol):
 
 
 class MemoryStore:
-    """Keeps credentials as long as it lives itself."""
+    """Keeps credentials in memory."""
 
     def __init__(self) -> None:
         self._kept: dict[str, AuthorizationData] = {}
