@@ -334,7 +334,7 @@ def test_a_large_event_cut_after_its_end_comes_too(wire: Wire, connection: Conne
 
 
 def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
-    wire.replies.append(Reply(reply(body_of()).data[:-20], "hang"))
+    wire.always = Reply(reply(body_of()).data[:-20], "hang")
     with wire.connection(timeout=0.6) as connection:
         seen, error = read(connection)
     assert seen == EVENTS
