@@ -9,7 +9,7 @@ import pytest
 from tests.monitor.conftest import Subject, wait_for_count
 from tests.waiting import wait_for, within
 
-from pryv import Connection, InvalidAccessTokenError
+from pryv import Connection, InvalidAccessTokenError, PryvConnectionError
 from pryv_monitor import Monitor, SocketUpdates, SyncReport
 from pryv_sandbox import Sandbox
 
@@ -121,6 +121,31 @@ def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
     with within(5):
         monitor.stop()
     wait_for(lambda: not set(threading.enumerate()) - before)
+
+
+def test_stop_does_not_wait_for_a_socket_to_open(sandbox: Sandbox, subject: Subject) -> None:
+    sandbox.faults.stall(path="socket.io")
+    before = set(threading.enumerate())
+    monitor = Monitor(subject.connection, SCOPE).add_update_method(SocketUpdates())
+    with within(5):
+        monitor.start()
+        wait_for(lambda: not sandbox.faults.armed)
+        monitor.stop()
+    wait_for(lambda: not set(threading.enumerate()) - before)
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_socket_that_cannot_be_opened_is_tried_again(sandbox: Sandbox, subject: Subject) -> None:
+    sandbox.faults.cut(path="socket.io", times=2)
+    errors: list[Any] = []
+    seen: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE).on("error", errors.append).on("event", seen.append)
+    with notified(monitor) as reports:
+        wait_for_count(lambda: errors, 2)
+        wait_for(lambda: len(reports) >= 4)  # the first, two that opened a socket in vain, and when one was open
+        subject.add(1)
+        wait_for_count(lambda: seen, 1)
+    assert [type(error) for error in errors] == [PryvConnectionError] * 2
 
 
 def test_an_update_of_an_access_is_told(subject: Subject) -> None:

@@ -8,12 +8,12 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pryv import Connection, MissingAddonError, PryvError
+from pryv import Connection, MissingAddonError
 
 from ._json import encode
 
 if TYPE_CHECKING:
-    from pryv_socket_io import SocketIO
+    from pryv_socket_io import Notification, SocketIO
 
     from .monitor import Monitor
 
@@ -103,55 +103,57 @@ class SocketUpdates(UpdateMethod):
 
     def __init__(self) -> None:
         self._socket: SocketIO | None = None
+        self._error: Exception | None = None
+        self._lock = threading.Lock()
 
     def ready(self) -> None:
-        """Open the socket, if it is not open.
+        """Begin to open the socket, if there is none.
 
         Raises:
             MissingAddonError: `pryv-socket-io` is not installed.
-            PryvError: the socket cannot be opened.
+            PryvError: the last socket could not be opened, or ended for good.
         """
-        if self._socket is not None or self.monitor is None:
-            return
-        socket = _new_socket(self.monitor.connection)
-        try:
-            socket.open()
-            _subscribe(socket, self.monitor.scope)
-        except PryvError:
-            socket.close()
-            raise
-        self._socket = socket
-        threading.Thread(target=self._listen, args=(socket,), name="pryv-monitor-socket", daemon=True).start()
-        self.ask()  # what changed since the last pass was not notified
+        with self._lock:
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self._socket is None and self.monitor is not None:
+            self._socket = socket = _new_socket(self.monitor.connection)
+            work = threading.Thread(target=self._work, args=(socket, self.monitor), name="pryv-monitor-socket")
+            work.daemon = True
+            work.start()
 
     def stop(self) -> None:
-        """Close the socket."""
-        socket, self._socket = self._socket, None
+        """Close the socket, or give up opening it."""
+        with self._lock:
+            socket, self._socket, self._error = self._socket, None, None
         if socket is not None:
             socket.close()
 
-    def _listen(self, socket: SocketIO) -> None:
-        """Act on notifications until the socket is closed; one that failed is opened anew after a pass."""
+    def _work(self, socket: SocketIO, monitor: Monitor) -> None:
+        """Open a socket and act on its notifications until it is closed; `ready` tells why it ended otherwise."""
         try:
+            socket.open()
+            _subscribe(socket, monitor.scope)
+            self.ask()  # what changed since the last pass was not notified
             for notification in socket.notifications():
-                self._heard(socket, notification.name, notification.payload)
-        except PryvError as error:
-            if self._socket is socket:
-                self.stop()
-                self._tell("error", error)
-                self.ask()
+                self._heard(socket, monitor, notification)
+        except Exception as error:  # noqa: BLE001  (raised by `ready`, after the pass that is asked for here)
+            socket.close()
+            with self._lock:
+                if self._socket is not socket:
+                    return
+                self._error, self._socket = error, None
+            self.ask()
 
-    def _heard(self, socket: SocketIO, name: str, payload: Any) -> None:
-        if name == "notificationsChanged" and "streams" in payload["keys"] and self.monitor is not None:
-            _subscribe(socket, self.monitor.scope)
+    def _heard(self, socket: SocketIO, monitor: Monitor, notification: Notification) -> None:
+        name, payload = notification.name, notification.payload
+        if name == "notificationsChanged" and "streams" in payload["keys"]:
+            _subscribe(socket, monitor.scope)
         if name in _CHANGES:
             self.ask()
         elif name in ("accessUpdated", "error"):
-            self._tell(name, payload)
-
-    def _tell(self, name: str, payload: Any) -> None:
-        if self.monitor is not None:
-            self.monitor.tell(name, payload)
+            monitor.tell(name, payload)
 
 
 def _subscribe(socket: SocketIO, scope: Mapping[str, Any]) -> None:
