@@ -1,6 +1,7 @@
 """The life of a monitor: start, updates, errors, stop."""
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -197,6 +198,14 @@ def test_it_goes_on_after_failures_that_pass(sandbox: Sandbox, subject: Subject)
         wait_for(lambda: len(seen) == 3)
     assert ids(seen) == ids(events)
     assert len(errors) == 2
+
+
+def test_a_failed_pass_is_not_made_again_before_the_platform_wants_it(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(503, retry_after=1, path="/streams")
+    begin = time.monotonic()
+    Monitor(connection, SCOPE).sync(error_tolerance=60)
+    assert time.monotonic() - begin >= 1
 
 
 def test_the_tolerance_ends(sandbox: Sandbox, subject: Subject) -> None:
