@@ -507,8 +507,9 @@ def test_a_destination_that_cannot_be_is_known_before_any_request(
     for directory in (tmp_path, str(tmp_path), f"{tmp_path}/new/", ""):
         with pytest.raises(IsADirectoryError):
             download(directory)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as failed:
         download(tmp_path / "missing" / "a.bin")
+    assert failed.value.filename == str(tmp_path / "missing" / "a.bin")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(ValueError, match="not a file that can be replaced"):

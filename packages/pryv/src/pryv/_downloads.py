@@ -136,7 +136,12 @@ def _replacement(path: str) -> Iterator[BinaryIO]:
         raise ValueError(f"not a file that can be replaced: {path!r}; open it and give the file object")
     temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
     try:
-        with open(temporary, "xb") as file:
+        created = open(temporary, "xb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        error.filename = path  # the other is not known outside
+        raise
+    try:
+        with created as file:
             with contextlib.suppress(FileNotFoundError):
                 shutil.copymode(target, temporary)
             yield file
