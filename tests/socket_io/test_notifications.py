@@ -168,6 +168,7 @@ def test_an_iterator_ends_when_the_socket_is_closed(sio: SocketIO, connection: C
     assert next(notifications) == Notification("eventsChanged")
     threading.Timer(0.05, sio.close).start()
     assert list(notifications) == []
+    assert not sio.connected
     assert list(sio.notifications()) == []
 
 

@@ -49,7 +49,7 @@ class Session:
     @property
     def connected(self) -> bool:
         """Whether calls can be sent."""
-        return self._link is not None and self._link.connected
+        return not self.is_over and self._link is not None and self._link.connected
 
     @property
     def is_over(self) -> bool:
@@ -77,12 +77,12 @@ class Session:
 
     def close(self) -> None:
         """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
+        with self._lock:
+            was_over = self.is_over
+            self._over.set()
         self.dispatcher.inbox.close()
         self._fail(_closed_while_opening())
-        with self._lock:
-            is_open = not self.is_over
-            self._over.set()
-        if is_open:
+        if not was_over:
             self._let_go()
             self.dispatcher.stop(Notification("disconnect", "client disconnect"))
         links = self._link.threads if self._link else []
