@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 from tests.monitor.conftest import Subject, Traffic
+from tests.waiting import wait_for
 
 from pryv import Connection
 from pryv_monitor import Monitor, SQLiteMirror
@@ -33,11 +34,12 @@ class Follower:
             process.kill()
 
     def run_to_the_end(self) -> None:
+        before = self.journal.stat().st_size if self.journal.exists() else 0
         with self._started() as process:
-            committed, end = self.journal.stat().st_size if self.journal.exists() else 0, time.monotonic() + 30
-            while b"\nC\n" not in self._journal_from(committed) and time.monotonic() < end:
-                time.sleep(0.01)
-            process.kill()
+            try:
+                wait_for(lambda: b"\nC\n" in self._journal_from(before), seconds=60)
+            finally:
+                process.kill()
 
     def _started(self) -> "subprocess.Popen[str]":
         process = subprocess.Popen([sys.executable, str(CHILD), *self.arguments], stdout=subprocess.PIPE, text=True)
