@@ -74,8 +74,9 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         pytest.skip("needs node and npm")
     folder = tmp_path_factory.mktemp("javascript")
     shutil.copy(Path(__file__).with_name("package.json"), folder)
-    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock"]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
-    if installed.returncode:
-        pytest.skip(f"npm cannot install the client: {installed.stderr[-300:]}")
+    command = [npm, "install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock"]
+    try:
+        subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=True)
+    except subprocess.SubprocessError as error:
+        pytest.skip(f"npm cannot install the client: {error} {(error.stderr or '')[-300:]}")
     return Node(path, folder / "node_modules")
