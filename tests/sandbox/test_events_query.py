@@ -167,6 +167,17 @@ def test_shows_the_streams_query_it_refuses(reader: Caller, query: Any, shown: A
     assert result["error"].get("data") == shown
 
 
+def test_has_no_word_of_events_where_no_stream_is_left(owner: Caller) -> None:
+    owner.add_streams("binned")
+    owner.delete("streams/binned")
+    assert owner.get("events", streams="binned").keys() == {"meta"}
+    assert owner.get("events", streams="[]").keys() == {"meta"}
+    deletions = {"modifiedSince": 0, "includeDeletions": True}
+    assert owner.get("events", streams="binned", **deletions).keys() == {"eventDeletions", "meta"}
+    calls = [("events.get", {"streams": ["binned"]}), ("events.get", {"streams": ["binned"], **deletions})]
+    assert [result.keys() for result in owner.batch(*calls)] == [{"events"}, {"eventDeletions"}]
+
+
 def test_asks_for_types(reader: Caller) -> None:
     assert names(reader, types="mass/kg") == ["number"]
     asked = [("types", "mass/kg"), ("types", "note/html"), ("limit", "9")]

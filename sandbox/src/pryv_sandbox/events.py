@@ -90,8 +90,12 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
     rows = read_events(platform.db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
     rows = merge([(event["time"], _dumps(event)) for event in fields], rows, ascending=query.ascending)
-    result: Result = {"events": Pages(window(rows, query.skip, query.limit))}
-    if query.modified_since is not None and params.get("includeDeletions"):
+    result: Result = {}
+    with_deletions = query.modified_since is not None and params.get("includeDeletions")
+    nothing_to_read = params.get("streams") is not None and not streams
+    if not (nothing_to_read and (with_deletions or context.from_query_string)):
+        result["events"] = Pages(window(rows, query.skip, query.limit))
+    if with_deletions:
         deletions = read_deletions(platform.db, context.user.key, query, page_size)
         result["eventDeletions"] = Pages(window(deletions, query.skip, query.limit))
     return result
