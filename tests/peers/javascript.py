@@ -77,6 +77,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     command = [npm, "install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock"]
     try:
         subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=True)
-    except subprocess.SubprocessError as error:
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"npm cannot install the client: {error} {(error.stderr or '')[-300:]}")
     return Node(path, folder / "node_modules")
