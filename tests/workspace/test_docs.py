@@ -10,6 +10,8 @@ import pytest
 
 from .documents import ROOT
 
+pytestmark = pytest.mark.timeout(300)
+
 DOCS = ROOT / "docs"
 STRICTLY = ("--quiet", "--fail-on-warning", "--keep-going", "--nitpicky")
 
