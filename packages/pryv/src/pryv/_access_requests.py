@@ -61,4 +61,4 @@ def poll(platform: Platform, url: str, timeout: CallTimeout) -> dict[str, Any]:
         if place is None:
             break
         url = place
-    raise PryvProtocolError(f"{label}: redirected in vain from {host_of(url)}")
+    raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")

@@ -78,7 +78,7 @@ def as_call(item: CallLike) -> Call:
 
 
 def as_calls(calls: Iterable[CallLike]) -> Iterable[Call]:
-    """Return `calls` as `Call`s: checked at once where they are at hand, one by one where they come lazily.
+    """Return `calls` as `Call`s: checked at once if they are a sequence, otherwise one by one as they come.
 
     Raises:
         TypeError: `calls` is not an iterable of calls, or a call is malformed.

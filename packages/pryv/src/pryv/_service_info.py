@@ -64,7 +64,7 @@ class ServiceInfo(Mapping[str, Any]):
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> ServiceInfo:
-        """Return the service info that a platform sent, its URLs mended to end with `/`.
+        """Return the service info that a platform sent; its URLs end with `/` here.
 
         Args:
             wire: All that it says, by the wire's keys.
@@ -78,9 +78,9 @@ class ServiceInfo(Mapping[str, Any]):
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
             raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
-        mended = {key: f"{value.rstrip('/')}/" if key in _URLS else value for key, value in wire.items()}
-        fields: dict[str, Any] = {field: mended[key] for key, field in _FIELDS.items() if mended.get(key)}
-        return cls(**fields, wire=mended)
+        normalized = {key: f"{value.rstrip('/')}/" if key in _URLS else value for key, value in wire.items()}
+        fields: dict[str, Any] = {field: normalized[key] for key, field in _FIELDS.items() if normalized.get(key)}
+        return cls(**fields, wire=normalized)
 
     def __getitem__(self, key: str) -> Any:
         return self._wire[key]

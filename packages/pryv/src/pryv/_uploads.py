@@ -30,7 +30,7 @@ def create_event_with_path(
 def create_event_with_data(
     account: Account, event: Mapping[str, Any], data: Data, filename: str, timeout: CallTimeout
 ) -> dict[str, Any]:
-    """Create an event with a file at hand; see `Connection.create_event_with_file_from_buffer`."""
+    """Create an event with bytes or an open file; see `Connection.create_event_with_file_from_buffer`."""
     if isinstance(data, (str, os.PathLike)):
         raise TypeError("data is bytes or a binary file object; create_event_with_file takes a path")
     return _create_event(account, event, data, filename, timeout)

@@ -98,7 +98,7 @@ def access_info_within(
     force_refresh: bool = False,
     opened: Callable[[socket.socket], object] | None = None,
 ) -> AccessInfo:
-    """Return `Connection.access_info`, asking once, with so many seconds for each step.
+    """Return `Connection.access_info`, with one try and a time limit for each step.
 
     Args:
         connection: The connection.

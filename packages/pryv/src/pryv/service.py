@@ -83,7 +83,7 @@ class Service:
         self.close()
 
     def close(self) -> None:
-        """Close the network connections kept open, those of other threads too; a later call opens new ones."""
+        """Close the open network connections of all threads; a later call opens new ones."""
         self._platform.http.close()
 
     def info(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceInfo:
@@ -92,7 +92,7 @@ class Service:
         See the API's *Service info*.
 
         Args:
-            force_fetch: Whether to fetch it anew; it is fetched once otherwise.
+            force_fetch: Whether to fetch it again; otherwise it is fetched once.
             timeout: In place of the service's.
 
         Raises:
@@ -140,7 +140,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: the service info cannot be had.
+            PryvError: there is no service info.
         """
         return self.info(timeout=timeout).features.get("noHF") is not True
 
@@ -153,7 +153,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: the service info cannot be had.
+            PryvError: there is no service info.
         """
         return self.info(timeout=timeout).features.get("contentQueries") is True
 
@@ -166,7 +166,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: the service info cannot be had.
+            PryvError: there is no service info.
         """
         return "{username}" not in urlsplit(self.info(timeout=timeout).api).netloc
 
@@ -176,7 +176,7 @@ class Service:
         See the API's *Service info* (`assets`).
 
         Args:
-            force_fetch: Whether to fetch them anew, with the service info; they are fetched once otherwise.
+            force_fetch: Whether to fetch them again, with the service info; otherwise they are fetched once.
             timeout: In place of the service's, for each request.
 
         Raises:
@@ -202,7 +202,7 @@ class Service:
         Raises:
             TypeError: the username is not a string.
             ValueError: the username cannot be one, or the token cannot be part of an endpoint.
-            PryvError: the service info cannot be had.
+            PryvError: there is no service info.
         """
         return self.build_api_endpoint(self.info(timeout=timeout), username, token)
 

@@ -26,7 +26,7 @@ Body = bytes | Content | None
 
 @attrs.frozen
 class Outgoing:
-    """A body that leaves in blocks, each within so many seconds (`None`: without a limit)."""
+    """A body sent in blocks, with a time limit for each (`None`: without one)."""
 
     content: bytes | Content = attrs.field(repr=False)
     seconds: float | None
@@ -41,7 +41,7 @@ class Outgoing:
 
 
 def outgoing(body: Body, seconds: float | None) -> bytes | Outgoing | None:
-    """Return what to send for a body, whose blocks have so many seconds each; what is small stays as it is."""
+    """Return what to send for a body: in blocks of `seconds` each, or as it is where it is small."""
     if body is None or (isinstance(body, bytes) and len(body) <= _SMALL):
         return body
     return Outgoing(body, seconds)

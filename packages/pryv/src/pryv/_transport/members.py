@@ -18,7 +18,7 @@ _AFTER_VALUE = frozenset(",]} \t\n\r")
 _LONGEST_TOKEN = 12
 """Characters of the longest token that is an error when cut short, strings aside: an escaped pair of surrogates."""
 _LARGE = 1 << 16
-"""Characters of a value that is not scanned anew before it has doubled."""
+"""Characters of a value that is not scanned again before it has doubled."""
 
 
 class MalformedError(Exception):

@@ -33,7 +33,7 @@ class Platform:
         return self.http.send(Request("GET", url, label, safe=True, timeout=limit_of(timeout, self.timeout)))
 
     def follow(self, url: str, label: str, timeout: CallTimeout) -> Answer:
-        """Do as `ask`, and follow where it is redirected to.
+        """Read what a URL answers, following redirects.
 
         Raises:
             PryvConnectionError: there is no whole answer.
@@ -47,7 +47,7 @@ class Platform:
             if place is None:
                 break
             url = place
-        raise PryvProtocolError(f"{label}: redirected in vain from {host_of(url)}")
+        raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")
 
     def get(self, url: str, label: str, timeout: CallTimeout) -> dict[str, Any]:
         """Return the object found at a URL, or where it is redirected to.

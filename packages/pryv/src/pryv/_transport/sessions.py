@@ -32,7 +32,7 @@ class TokenAuth(AuthBase):
 
 
 class Sessions:
-    """One session a thread, made anew after a fork; or the one session given, used as it is."""
+    """One session for each thread, a new one after a fork; or the one session given, used as it is."""
 
     def __init__(self, given: requests.Session | None = None) -> None:
         self.given = given

@@ -45,7 +45,7 @@ class AuthController:
     """Leads through an authentication; every step blocks until it is done.
 
     Args:
-        settings: What to ask for, and whom to tell.
+        settings: What to ask for, and what to call with each state.
         service: The platform.
         ui: What the person deals with, and what keeps the credentials.
 
@@ -102,7 +102,7 @@ class AuthController:
     def start_auth_request(self, timeout: float | None = WAIT) -> None:
         """Ask for access and wait for the answer: `AUTHORIZED`, or `REFUSED` and then `INITIALIZED`.
 
-        A request of this controller that still waits is given up. See the API's *Auth request*.
+        An earlier request that still waits is stopped. See the API's *Auth request*.
 
         Args:
             timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.

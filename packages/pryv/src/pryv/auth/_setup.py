@@ -24,14 +24,14 @@ def setup_auth(
 ) -> Service:
     """Sign in with the credentials kept, or else by an access request, and return the service.
 
-    It blocks until the user has answered. How it went is told to the UI and to `settings.on_state_change`: from an
+    It blocks until the user has answered. The UI and `settings.on_state_change` get the outcome: from an
     `AUTHORIZED` state, make the connection with `service.connect_from_key(state.key)` where it has a `key`, otherwise
     with `Connection(state.api_endpoint, service)`.
 
     See the API's *Auth request*.
 
     Args:
-        settings: What to ask for, and whom to tell.
+        settings: What to ask for, and what to call with each state.
         service_info_url: The platform.
         customizations: Members of the service info to put in place of the platform's.
         ui: A `LoginUI`, or what makes one from the settings and the service.
@@ -41,7 +41,7 @@ def setup_auth(
         TypeError: an argument is of another type.
         ValueError: `service_info_url` is not a URL, or `timeout` is not above 0.
         AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-        PryvError: it failed, or there is no proper answer. A refusal is an answer: it is told, not raised.
+        PryvError: it failed, or there is no proper answer. A refusal is not raised: it is the state `REFUSED`.
     """
     check_wait(timeout)
     with contextlib.ExitStack() as failing:

@@ -185,7 +185,7 @@ class KeyringStore:
 
     @property
     def is_safe(self) -> bool:
-        """Whether this system has a keyring, and one that deserves the name."""
+        """Whether this system has a keyring that can keep secrets."""
         return bool(self._keyring.get_keyring().priority >= 1)
 
     def get(self, name: str) -> AuthorizationData | None:

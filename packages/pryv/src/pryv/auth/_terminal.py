@@ -46,7 +46,7 @@ class TerminalLogin:
         self._spinner = _Spinner(self._file)
 
     def on_state_change(self, state: AuthState) -> None:
-        """Print what a person needs to know of a state; an exception is left to whoever it is raised to.
+        """Print what the user needs to know of a state; an exception is raised to the caller, and not printed.
 
         Args:
             state: How the authentication stands.

@@ -57,7 +57,7 @@ def exit_code(error: Exception) -> int:
 
 
 def run(program: str, command: Callable[[], object]) -> int:
-    """Carry a command out and return its exit code; what went wrong is told on standard error, in one line.
+    """Run a command and return its exit code; an error is printed to standard error, in one line.
 
     What a user can cause ends so: a `PryvError`, an `OSError`, and a `ValueError`, which stands for a bad argument.
     A reader of standard output who has had enough, such as `head`, ends it quietly.
