@@ -116,11 +116,11 @@ def test_damage_is_noticed_and_reset_mends_it(kind: OnDisk, tmp_path: Path) -> N
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    store = FileAnchorStore(tmp_path / "anchor")
+    store = FileAnchorStore(tmp_path / "kept-anchor")
     save(store, ANCHOR)
     later = store.path.read_text().replace('"version":1', '"version":2')
     store.path.write_text(later)
-    with pytest.raises(AnchorError, match="version 2"):
+    with pytest.raises(AnchorError, match="kept-anchor: .*version 2"):
         store.load()
     assert store.path.read_text() == later
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from . import _files
 from .anchor import Anchor
-from .errors import AnchorCorruptError, AnchorLockedError
+from .errors import AnchorError, AnchorLockedError
 
 
 class AnchorStore(Protocol):
@@ -104,6 +104,7 @@ class FileAnchorStore:
 
         Raises:
             AnchorCorruptError: the file is damaged, or is no anchor.
+            AnchorError: a later version wrote it.
             OSError: it cannot be read.
         """
         try:
@@ -114,9 +115,9 @@ class FileAnchorStore:
             text = ""
         try:
             return Anchor.loads(text)
-        except AnchorCorruptError as error:
-            problem = str(error)
-        raise AnchorCorruptError(f"{self.path}: {problem}")
+        except AnchorError as error:
+            failure = type(error)(f"{self.path}: {error}")
+        raise failure
 
     def save(self, anchor: Anchor) -> None:
         """Write the anchor to the disk.
