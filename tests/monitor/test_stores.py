@@ -120,7 +120,7 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     save(store, ANCHOR)
     later = store.path.read_text().replace('"version":1', '"version":2')
     store.path.write_text(later)
-    with pytest.raises(AnchorError, match="kept-anchor: .*version 2"):
+    with pytest.raises(AnchorError, match=r"kept-anchor: .*version 2"):
         store.load()
     assert store.path.read_text() == later
 
