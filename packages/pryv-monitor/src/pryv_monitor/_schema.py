@@ -122,26 +122,26 @@ def connect(path: Path | str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
-        _migrate(db)
+        _migrate(db, path)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _migrate(db: sqlite3.Connection) -> None:
-    if _version(db) == len(MIGRATIONS):
+def _migrate(db: sqlite3.Connection, path: Path | str) -> None:
+    if _version(db, path) == len(MIGRATIONS):
         return
     with db:
         db.execute("BEGIN IMMEDIATE")
-        for script in MIGRATIONS[_version(db) :]:  # another may have been faster
+        for script in MIGRATIONS[_version(db, path) :]:  # another may have been faster
             for statement in script.split(";"):
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _version(db: sqlite3.Connection) -> int:
+def _version(db: sqlite3.Connection, path: Path | str) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
-        raise AnchorError(f"the mirror has schema {version}, this package knows {len(MIGRATIONS)}: a later one made it")
+        raise AnchorError(f"{path}: schema {version} is later than {len(MIGRATIONS)}, which this package knows: upgrade it")
     return version

@@ -47,7 +47,7 @@ class SQLiteMirror:
     def events(self, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events that `events.get` would return for these parameters, then deletions if asked for.
 
-        As with `Connection.iter_events`, a missing time bound is open and a missing `limit` is none.
+        A missing time bound is open, and a missing `limit` is none.
 
         Args:
             params: As `events.get` takes them. `includeDeletions`, with `modifiedSince`, means the events that were in
