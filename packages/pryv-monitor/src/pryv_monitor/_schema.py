@@ -143,5 +143,5 @@ def _migrate(db: sqlite3.Connection, path: Path | str) -> None:
 def _version(db: sqlite3.Connection, path: Path | str) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
-        raise AnchorError(f"{path}: schema {version} is later than {len(MIGRATIONS)}, which this package knows: upgrade it")
+        raise AnchorError(f"{path}: schema {version} is later than this package knows ({len(MIGRATIONS)}): upgrade it")
     return version
