@@ -32,10 +32,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(min(int(self.headers["Content-Length"] or 0), 65536))
         known = secrets.compare_digest(self.path.encode(), self.server.path.encode())
-        if known:  # the call does not say what changed: the monitor finds out
-            self.server.updates.ask()
         self.send_response(204 if known else 404)
         self.end_headers()
+        if known:  # the call does not say what changed: the monitor finds out
+            self.server.updates.ask()
 
     def log_message(self, *_: object) -> None:
         """Log nothing: the path is a secret."""
