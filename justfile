@@ -19,7 +19,7 @@ install:
 
 # Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, sandbox, workspace) or of `all`
 test package *params:
-    pytest {{ if package == "all" { "--numprocesses=2 --dist=worksteal" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
+    pytest {{ if package == "all" { "--numprocesses=2 --dist=loadfile" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
 
 # Run tests, stopping in the debugger at a failure
 test-debug package *params:
