@@ -174,5 +174,5 @@ def _new_socket(connection: Connection) -> SocketIO:
     try:
         from pryv_socket_io import SocketIO
     except ModuleNotFoundError:
-        raise MissingAddonError("updates by notification need an add-on: pip install pryv-monitor[socket]") from None
+        raise MissingAddonError('notifications need an add-on: pip install "pryv-monitor[socket]"') from None
     return SocketIO(connection)
