@@ -5,14 +5,15 @@ from pathlib import Path
 
 from environments import Environment
 
-TOLD_FOR = (3, 11)
-"""The first Python that the READMEs tell the tree for; with an older one goes an older bidict, which needs nothing."""
+_BACKPORT = r"(?m)^.*── typing-extensions\n"
+"""What packages need with some Pythons only; their trees are told without."""
 
 
 def dependency_tree(environment: Environment, package: str) -> str:
     """Returns the dependencies of a package that is installed, as a tree of names."""
     tree = environment.uv_pip("tree", "--package", package)
-    return re.sub(r"(?m) v\S+( \(\*\))?$", "", tree.partition("(*) ")[0]).strip()
+    names = re.sub(r"(?m) v\S+( \(\*\))?$", "", tree.partition("(*) ")[0])
+    return re.sub(_BACKPORT, "", names).strip()
 
 
 def told_tree(readme: Path) -> str:

@@ -3,13 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from dependency_tree import TOLD_FOR, dependency_tree, told_tree
+from dependency_tree import dependency_tree, told_tree
 from environments import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.skipif(sys.version_info < TOLD_FOR, reason="the READMEs tell the tree for a later Python")
 @pytest.mark.parametrize("package", ["pryv", "pryv-socket-io", "pryv-monitor"])
 def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
     assert told_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
