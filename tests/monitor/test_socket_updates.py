@@ -12,6 +12,7 @@ from tests.waiting import wait_for, within
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError
 from pryv_monitor import Monitor, SocketUpdates, SyncReport
 from pryv_sandbox import Sandbox
+from pryv_socket_io import SocketIO
 
 SCOPE = {"streams": ["pulse"]}
 
@@ -121,6 +122,20 @@ def test_stop_closes_the_socket_at_once(subject: Subject) -> None:
     with within(5):
         monitor.stop()
     wait_for(lambda: not set(threading.enumerate()) - before)
+
+
+def test_a_stop_before_the_socket_begins_to_open_leaves_none(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(threading.enumerate())
+    stopped = threading.Event()
+    open_socket = SocketIO.open
+    monkeypatch.setattr(SocketIO, "open", lambda socket: stopped.wait(20) and open_socket(socket))
+    updates = SocketUpdates()
+    Monitor(subject.connection, SCOPE).add_update_method(updates)
+    updates.ready()
+    updates.stop()
+    stopped.set()
+    wait_for(lambda: not set(threading.enumerate()) - before)
+    assert set(threading.enumerate()) <= before
 
 
 def test_stop_does_not_wait_for_a_socket_to_open(sandbox: Sandbox, subject: Subject) -> None:

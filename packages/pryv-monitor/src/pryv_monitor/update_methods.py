@@ -134,6 +134,9 @@ class SocketUpdates(UpdateMethod):
         """Open a socket and act on its notifications until it is closed; `ready` tells why it ended otherwise."""
         try:
             socket.open()
+            if self._socket is not socket:  # stopped when there was nothing to close yet
+                socket.close()
+                return
             _subscribe(socket, monitor.scope)
             self.ask()  # what changed since the last pass was not notified
             for notification in socket.notifications():
