@@ -26,6 +26,7 @@ from pryv import (
     InvalidCredentialsError,
     InvalidParametersError,
     ItemAlreadyExistsError,
+    Limits,
     MfaRequiredError,
     MissingAddonError,
     PryvConnectionError,
@@ -35,6 +36,7 @@ from pryv import (
     PryvTimeoutError,
     PryvTlsError,
     RateLimitedError,
+    ResponseTooLargeError,
     RetryPolicy,
     Series,
     ServerError,
@@ -65,6 +67,7 @@ def connections(service: Service) -> None:
         retry=None,
         session=requests.Session(),
         chunk_size=10,
+        limits=Limits(response=1 << 20, event=1 << 16, frame=None, rate=0.5),
     ) as connection:
         token: str | None = connection.token
         endpoints: list[str] = [connection.endpoint, connection.api_endpoint]
@@ -338,7 +341,7 @@ def errors(connection: Connection) -> None:
     except (PryvTimeoutError, PryvTlsError) as error:
         sent: bool = error.sent
         logging.info("%s", sent)
-    except (PryvConnectionError, PryvProtocolError, IntegrityError):
+    except (PryvConnectionError, PryvProtocolError, ResponseTooLargeError, IntegrityError):
         raise
     except (AccessRefusedError, AccessTimeoutError, MissingAddonError) as error:
         logging.info("%s", error)
@@ -359,4 +362,6 @@ def add_ons(connection: Connection) -> None:
     error: ApiError = addons.api_error(addons.redact_data({"id": "x"}, "TOKEN"), method="events.get")
     info: types.AccessInfo = addons.access_info_within(connection, 5, force_refresh=True)
     wait: float = addons.RetryPolicy().wait(1)
-    logging.info("%s", (proxies, others, results, text, error, info, wait, pryv.__version__))
+    limits: Limits = addons.limits(connection)
+    sizes: list[int | None] = [limits.response, limits.event, limits.frame]
+    logging.info("%s", (proxies, others, results, text, error, info, wait, sizes, limits.rate, pryv.__version__))

@@ -17,12 +17,12 @@ from pryv import ERRORS
 
 NAMES = {
     "pryv": """
-        __version__ Connection Service ServiceInfo ServiceAssets Call RetryPolicy ERRORS connect_from_key Series
+        __version__ Connection Service ServiceInfo ServiceAssets Call RetryPolicy Limits ERRORS connect_from_key Series
         StreamedEvents AccessRequest auth utils types addons
         PryvError ApiError InvalidAccessTokenError InvalidCredentialsError ForbiddenError UnknownResourceError
         ItemAlreadyExistsError InvalidParametersError TooManyResultsError StaleAccessIdError MfaRequiredError
         RateLimitedError ServerError PryvConnectionError PryvTimeoutError PryvTlsError PryvStreamError
-        PryvProtocolError IntegrityError AccessRefusedError AccessTimeoutError MissingAddonError
+        PryvProtocolError ResponseTooLargeError IntegrityError AccessRefusedError AccessTimeoutError MissingAddonError
     """,
     "pryv.auth": """
         AuthStates AuthSettings AuthController setup_auth LoginUI TerminalLogin wait_for_access
@@ -32,12 +32,12 @@ NAMES = {
         extract_token_and_api_endpoint decompose_api_endpoint parse_access_ref build_api_endpoint serialize_access_ref
         service_info_from_url clean_url_from_pryv_params query_params_from_url new_event_id
     """,
-    "pryv.addons": "run_batch http_settings RetryPolicy redact",
+    "pryv.addons": "run_batch http_settings limits RetryPolicy redact",
     "pryv.types": "Event EventDeletion Stream Access AccessInfo Attachment Meta EventsParams AuthRequest Permission",
 }
 
 CALLABLES = {
-    "pryv.Connection": "api_endpoint service=None * timeout=(5, 60) retry session=None chunk_size=1000",
+    "pryv.Connection": "api_endpoint service=None * timeout=(5, 60) retry session=None chunk_size=1000 limits",
     "pryv.Connection.username": "",
     "pryv.Connection.access_info": "force_refresh=False",
     "pryv.Connection.api": "calls progress=None",
@@ -62,7 +62,7 @@ CALLABLES = {
     "pryv.Connection.get_access_with_history": "id",
     "pryv.Connection.revoke": "throw_on_fail=True using=None",
     "pryv.Connection.close": "",
-    "pryv.Service": "service_info_url=None customizations=None * timeout=(5, 60) retry session=None",
+    "pryv.Service": "service_info_url=None customizations=None * timeout=(5, 60) retry session=None limits",
     "pryv.Service.info": "force_fetch=False",
     "pryv.Service.info_sync": "",
     "pryv.Service.set_service_info": "service_info",
@@ -97,6 +97,7 @@ CALLABLES = {
     "pryv.connect_from_key": "key service_info_url customizations=None",
     "pryv.Call": "method params=None handle_result=None",
     "pryv.RetryPolicy": "attempts=3 backoff=0.5 max_backoff=8 deadline=120",
+    "pryv.Limits": "* response=67108864 event=10485760 frame=16777216 rate=16",
     "pryv.Series": "fields points",
     "pryv.Series.columns": "",
     "pryv.AccessRequest": "key auth_url poll poll_rate status",
@@ -163,6 +164,7 @@ BASES = {
     "PryvTlsError": "PryvConnectionError",
     "PryvStreamError": "PryvError",
     "PryvProtocolError": "PryvError",
+    "ResponseTooLargeError": "PryvError",
     "IntegrityError": "PryvError",
     "AccessRefusedError": "PryvError",
     "AccessTimeoutError": "PryvError",
@@ -261,7 +263,9 @@ def test_the_seven_states() -> None:
     assert states == {"AUTHORIZED": "ACCEPTED", **{name: name for name in names}}
 
 
-@pytest.mark.parametrize("name", ["Call", "RetryPolicy", "ServiceInfo", "StreamedEvents", "AccessRequest", "Series"])
+@pytest.mark.parametrize(
+    "name", ["Call", "RetryPolicy", "Limits", "ServiceInfo", "StreamedEvents", "AccessRequest", "Series"]
+)
 def test_what_the_sdk_makes_is_frozen(name: str) -> None:
     cls = getattr(pryv, name)
     assert attrs.has(cls)

@@ -28,6 +28,7 @@ from pryv.errors import (
     PryvTimeoutError,
     PryvTlsError,
     RateLimitedError,
+    ResponseTooLargeError,
     ServerError,
     StaleAccessIdError,
     TooManyResultsError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from pryv._events import EventStream, StreamedEvents
     from pryv._series import Series
     from pryv._service_info import ServiceInfo
+    from pryv._transport.limits import Limits
     from pryv._transport.retry import RetryPolicy
     from pryv.connection import Connection
     from pryv.service import Service, connect_from_key
@@ -61,6 +63,7 @@ __all__ = [
     "InvalidCredentialsError",
     "InvalidParametersError",
     "ItemAlreadyExistsError",
+    "Limits",
     "MfaRequiredError",
     "MissingAddonError",
     "PryvConnectionError",
@@ -70,6 +73,7 @@ __all__ = [
     "PryvTimeoutError",
     "PryvTlsError",
     "RateLimitedError",
+    "ResponseTooLargeError",
     "RetryPolicy",
     "Series",
     "ServerError",
@@ -96,6 +100,7 @@ _LATER = {
     "StreamedEvents": "pryv._events",
     "Series": "pryv._series",
     "ServiceInfo": "pryv._service_info",
+    "Limits": "pryv._transport.limits",
     "RetryPolicy": "pryv._transport.retry",
     "Connection": "pryv.connection",
     "Service": "pryv.service",

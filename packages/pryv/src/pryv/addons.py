@@ -5,6 +5,7 @@
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `access_info_within`: a connection's access info, from a platform that may be slow to answer.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
+- `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
 
@@ -22,7 +23,8 @@ import attrs
 import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
-from pryv._transport.limits import telling_of_connections
+from pryv._transport.adapter import telling_of_connections
+from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
@@ -42,6 +44,7 @@ __all__ = [
     "api_error",
     "chunk_size",
     "http_settings",
+    "limits",
     "redact",
     "redact_data",
     "run_batch",
@@ -86,6 +89,11 @@ def _ssl_context(session: requests.Session, url: str) -> ssl.SSLContext | None:
     return pools.connection_pool_kw.get("ssl_context") if pools is not None else None
 
 
+def limits(connection: Connection) -> Limits:
+    """Return how large what the platform sends over a connection may be, and how slow."""
+    return connection._account.http.limits
+
+
 def chunk_size(connection: Connection) -> int:
     """Return how many calls a connection sends at once."""
     return connection._chunk_size
@@ -113,7 +121,11 @@ def access_info_within(
     account = connection._account
     once = RetryPolicy(attempts=1, deadline=seconds)
     with Connection(
-        connection.api_endpoint, timeout=seconds, retry=once, session=account.http.sessions.given
+        connection.api_endpoint,
+        timeout=seconds,
+        retry=once,
+        session=account.http.sessions.given,
+        limits=account.http.limits,
     ) as hurried:
         hurried._access_info = connection._access_info
         with telling_of_connections(opened):

@@ -19,6 +19,7 @@ from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport.account import Account
 from pryv._transport.http import Http
+from pryv._transport.limits import Limits
 from pryv._transport.redact import redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
@@ -47,6 +48,7 @@ class Connection:
         session: A session to send every request with, from all threads, with its own proxies, certificates and
             adapters. It is neither changed nor closed. Its adapters apply the limit for connecting to sending, too.
         chunk_size: The number of calls that `api` sends in one request; fewer if they take more than 8 MB.
+        limits: How large a response may be, and how slow.
 
     Raises:
         TypeError: an argument is of another type.
@@ -62,13 +64,14 @@ class Connection:
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
         session: requests.Session | None = None,
         chunk_size: int = 1000,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
         token, endpoint = extract_token_and_api_endpoint(api_endpoint)
         if service is not None and not hasattr(service, "api_endpoint_for"):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
         if operator.index(chunk_size) < 1:
             raise ValueError("chunk_size is at least 1")
-        self._account = Account(Http(retry, session), endpoint, token, timeout)
+        self._account = Account(Http(retry, session, limits), endpoint, token, timeout)
         self._service = service
         self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
@@ -132,6 +135,7 @@ class Connection:
                 timeout=self._account.timeout,
                 retry=http.retry,
                 session=http.sessions.given,
+                limits=http.limits,
             )
         return self._service
 

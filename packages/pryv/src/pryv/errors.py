@@ -249,6 +249,10 @@ class PryvProtocolError(PryvError):
     """The answer is not one of the Pryv.io API: another server, or a proxy, may be answering."""
 
 
+class ResponseTooLargeError(PryvError):
+    """A response is larger than the connection's `Limits` allow; the message names the limit."""
+
+
 class IntegrityError(PryvError):
     """A downloaded attachment does not have the size or checksum the platform announced."""
 

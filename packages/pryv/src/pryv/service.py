@@ -18,6 +18,7 @@ from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.answers import result_of
 from pryv._transport.http import Answer, Http
+from pryv._transport.limits import Limits
 from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
@@ -50,6 +51,7 @@ class Service:
             piece of its body), one number for both or a pair; `None` is no limit.
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
         session: A session to send every request with, used as given; neither changed nor closed.
+        limits: How large a response may be, and how slow; for its connections too.
 
     Raises:
         TypeError: an argument is of another type.
@@ -64,10 +66,11 @@ class Service:
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
         session: requests.Session | None = None,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
         self._url = None if service_info_url is None else _http_url(service_info_url, "service_info_url")
         self._customizations = dict(customizations or {})
-        self._platform = Platform(Http(retry, session), timeout)
+        self._platform = Platform(Http(retry, session, limits), timeout)
         self._info: ServiceInfo | None = None
         self._assets: ServiceAssets | None = None
 
@@ -583,7 +586,14 @@ class Service:
         """Return the connection that the answer to an access request leads to."""
         http, timeout = self._platform.http, self._platform.timeout
         with contextlib.suppress(TypeError, ValueError):
-            return Connection(api_endpoint, self, timeout=timeout, retry=http.retry, session=http.sessions.given)
+            return Connection(
+                api_endpoint,
+                self,
+                timeout=timeout,
+                retry=http.retry,
+                session=http.sessions.given,
+                limits=http.limits,
+            )
         raise PryvProtocolError("GET access request: the answer has no proper apiEndpoint")
 
     def _logged_in(self, username: str, body: Any, label: str) -> Connection:

@@ -16,6 +16,7 @@ import urllib3
 from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
 
 from .bodies import Body, outgoing
+from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
 from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
@@ -80,14 +81,20 @@ class Answer:
 
 
 class Http:
-    """Sends requests with one retry policy over one set of sessions."""
+    """Sends requests with one retry policy and one set of limits over one set of sessions."""
 
-    def __init__(self, retry: RetryPolicy | None = None, session: requests.Session | None = None) -> None:
+    def __init__(
+        self,
+        retry: RetryPolicy | None = None,
+        session: requests.Session | None = None,
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
+    ) -> None:
         if not isinstance(retry, (RetryPolicy, type(None))):
             raise TypeError(f"retry is a pryv.RetryPolicy or None, not {type(retry).__name__}")
         if not isinstance(session, (requests.Session, type(None))):
             raise TypeError(f"session is a requests.Session or None, not {type(session).__name__}")
         self.retry = retry or NO_RETRY
+        self.limits = checked_limits(limits)
         self.sessions = Sessions(session)
 
     def close(self) -> None:

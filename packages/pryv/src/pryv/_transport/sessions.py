@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 
 from pryv._version import __version__
 
-from .limits import LimitingAdapter
+from .adapter import LimitingAdapter
 
 
 class TokenAuth(AuthBase):
