@@ -491,6 +491,18 @@ def test_events_of_no_streams_are_none(module_account: Account) -> None:
     assert len(list(connection.iter_events({"streams": ["some"], "types": []}))) == 1
 
 
+def test_events_are_read_whatever_their_time(module_account: Account) -> None:
+    """Milliseconds, microseconds and nanoseconds in place of seconds, and what the platform takes beyond."""
+    _, _, connection = module_account
+    connection.post("streams", {"id": "clock", "name": "Clock"})
+    times = [-1e300, -1.7e18, -1e15 - 1, 0, 1.7e12, 1e15 + 1, 1.7e15, 1.7e18, 2**63, 1e300]
+    for time_of_event in times:
+        connection.post("events", {"streamIds": ["clock"], "type": "note/txt", "content": "x", "time": time_of_event})
+    for params in ({"sortAscending": True}, {"fromTime": -1e300, "sortAscending": True}):
+        seen = [event["time"] for event in connection.iter_events({"streams": ["clock"], **params})]
+        assert seen == [pytest.approx(time_of_event) for time_of_event in times]
+
+
 def test_events_of_a_platform_are_read_from_beginning_to_end(module_account: Account) -> None:
     _, _, connection = module_account
     connection.post("streams", {"id": "diary", "name": "Diary"})

@@ -307,3 +307,16 @@ class TestChanges:
         writer.put(f"events/{event['id']}", {"streamIds": ["b"]})
         found = writer.get("events", modifiedSince=0, includeDeletions="true", streams="a")
         assert (found["events"], found["eventDeletions"]) == ([], [])
+
+
+def test_a_time_may_be_any_number(owner: Caller) -> None:
+    owner.add_streams("clock")
+    times = [-1e300, -1.7e18, 1.7e15, 2**63, 10**22, 1e300]
+    for time_of_event in times:
+        owner.add_event("clock", time=time_of_event, duration=1e15)
+    bound = sys.float_info.max
+    for ascending in (True, False):
+        events = owner.get("events", fromTime=-bound, toTime=bound, sortAscending=str(ascending).lower())["events"]
+        assert [event["time"] for event in events if event["streamIds"] == ["clock"]] == [
+            pytest.approx(time_of_event) for time_of_event in sorted(times, reverse=not ascending)
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Any
@@ -19,8 +20,8 @@ from pryv.types import Event, Meta
 
 _LABEL = "GET events"
 _SECTIONS = _EVENTS, _DELETIONS = "events", "eventDeletions"
-_ALWAYS = 1e15
-"""Seconds from 1970 to a time beyond every event's."""
+_LATEST = sys.float_info.max
+"""The latest time an event can have, in seconds: the platform takes any number."""
 
 
 @attrs.frozen
@@ -42,7 +43,7 @@ def open_ended(params: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return `events.get` parameters with each missing time bound open, unless there is a `limit`."""
     params = dict(params or {})
     if params.get("limit") is None:
-        for bound, value in (("fromTime", -_ALWAYS), ("toTime", _ALWAYS)):
+        for bound, value in (("fromTime", -_LATEST), ("toTime", _LATEST)):
             if params.get(bound) is None:
                 params[bound] = value
     return params
