@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "pryv" / "src" / "pryv"
 LAYERS: list[set[str]] = [
-    {"errors", "types", "utils", "_version"},
+    {"errors", "types", "utils", "_text", "_version"},
     {"_transport"},
     set(),
     {"connection"},

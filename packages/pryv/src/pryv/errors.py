@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from pryv._text import printable
+
 
 class ERRORS:
     """Ids of the API's errors, to compare with `ApiError.id`."""
@@ -82,6 +84,9 @@ class PryvError(Exception):
 
     retryable: bool = False
 
+    def __str__(self) -> str:
+        return printable(super().__str__())
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)
 
@@ -118,7 +123,7 @@ class ApiError(PryvError):
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
         where = f"{self.method}: " if self.method else ""
-        return f"{where}{self.message}{' [' + ', '.join(facts) + ']' if facts else ''}"
+        return printable(f"{where}{self.message}{' [' + ', '.join(facts) + ']' if facts else ''}")
 
 
 class InvalidAccessTokenError(ApiError):

@@ -9,6 +9,7 @@ import threading
 import webbrowser
 from typing import TextIO
 
+from pryv._text import printable
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates
 from pryv.auth._stores import AuthorizationData, CredentialStore, default_store
@@ -53,18 +54,20 @@ class TerminalLogin:
         """
         self._spinner.stop()
         if state.status == AuthStates.NEED_SIGNIN:
-            self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {state.auth_url}\n")
+            self._print(
+                f"To sign in, and to accept or refuse, open this page:\n\n    {printable(str(state.auth_url))}\n"
+            )
             if self._open_browser and state.auth_url:
                 threading.Thread(target=_open, args=(state.auth_url,), daemon=True).start()
             self._spinner.start()
         elif state.status == AuthStates.AUTHORIZED:
-            self._print(f"Signed in as {state.username}." if state.username else "Access was given.")
+            self._print(printable(f"Signed in as {state.username}.") if state.username else "Access was given.")
         elif state.status == AuthStates.REFUSED:
             self._print("Access was refused.")
         elif state.status == AuthStates.SIGNOUT:
             self._print("Signed out.")
         elif state.status == AuthStates.ERROR and state.error is None:
-            self._print(f"Signing in failed: {state.message}")
+            self._print(printable(f"Signing in failed: {state.message}"))
 
     def get_authorization_data(self) -> AuthorizationData | None:
         """Return the credentials kept for this app and platform, `None` if there are none.

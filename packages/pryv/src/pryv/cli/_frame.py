@@ -6,10 +6,12 @@ import argparse
 import errno
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from pryv._text import UNPRINTABLE, printable
 from pryv.errors import (
     AccessRefusedError,
     AccessTimeoutError,
@@ -36,6 +38,7 @@ ENDPOINT_VARIABLE = "PRYV_API_ENDPOINT"
 STORED_AS = "command-line"
 """The name under which the store keeps the command line's credentials."""
 
+_COMPACT = (",", ":")
 _REFUSALS = (
     AccessRefusedError,
     ForbiddenError,
@@ -70,7 +73,7 @@ def run(program: str, command: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (PryvError, OSError, ValueError) as error:
-        say(f"{program}: {_message(error)}")
+        say(f"{program}: {printable(_message(error))}")
         return exit_code(error)
     finally:
         _drop_unwritten()
@@ -78,27 +81,27 @@ def run(program: str, command: Callable[[], object]) -> int:
 
 
 def say(text: str) -> None:
-    """Print text for people, on standard error, if there is one."""
+    """Print text for people, on standard error, if there is one; what would act on the terminal is escaped."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def write_json(value: Any) -> None:
     """Write one value to standard output, indented."""
-    _write(f"{json.dumps(value, ensure_ascii=False, indent=2)}\n")
+    _write(f"{_json(value, indent=2)}\n")
 
 
 def write_json_lines(values: Iterable[Any]) -> None:
     """Write values to standard output as they come, one a line."""
     for value in values:
-        _write(f"{_compact(value)}\n")
+        _write(f"{_json(value, separators=_COMPACT)}\n")
 
 
 def write_json_array(values: Iterable[Any]) -> None:
     """Write values to standard output as they come, as one array with an item a line."""
     opener = "[\n"
     for value in values:
-        _write(f"{opener}{_compact(value)}")
+        _write(f"{opener}{_json(value, separators=_COMPACT)}")
         opener = ",\n"
     _write("[]\n" if opener == "[\n" else "\n]\n")
 
@@ -137,14 +140,19 @@ def _stored_endpoint() -> str | None:
     return None if data is None else data["apiEndpoint"]
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _json(value: Any, **form: Any) -> str:
+    """Return JSON that can be shown: what acts on a terminal is escaped in it, as JSON escapes."""
+    return UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, **form))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"  # a line break in JSON stands between values
 
 
 def _write(text: str) -> None:
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.write(text.encode())
 
 
 def _flush() -> None:

@@ -1,0 +1,14 @@
+"""Text of others, as it may be shown."""
+
+from __future__ import annotations
+
+import re
+
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
+"""What acts on a terminal, or on the order of what is shown: C0 and C1 controls, line breaks, and the controls of
+bidirectional text (https://www.unicode.org/reports/tr9/); and surrogates, which no encoding of text has."""
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line, with what acts on a terminal or reorders text escaped, as in `\x1b`."""
+    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
