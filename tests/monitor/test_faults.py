@@ -8,7 +8,7 @@ import pytest
 import requests
 from tests.monitor.conftest import Subject
 
-from pryv import Connection, PryvError
+from pryv import Connection, PryvError, ServerError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror
 from pryv_sandbox import Sandbox
 
@@ -133,3 +133,19 @@ def test_a_pass_is_tried_again_within_its_tolerance(sandbox: Sandbox, subject: S
     report = Monitor(connection, SCOPE).on("error", errors.append).sync(error_tolerance=30)
     assert report.events == 3
     assert len(errors) == 3
+
+
+@pytest.mark.usefixtures("short_waits")
+@pytest.mark.parametrize("status", [408, 425, 511, 529, 404])
+def test_a_busy_proxy_is_waited_out(status: int, sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(status, times=2, path="/streams", body=b"<html>Sign in to the network</html>")
+    assert Monitor(connection, SCOPE).sync(error_tolerance=30).anchor
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_what_the_platform_does_not_do_is_final(sandbox: Sandbox, subject: Subject) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(501, path="/streams", body={"error": {"id": "unsupported-operation", "message": "No."}})
+    with pytest.raises(ServerError, match="unsupported-operation"):
+        Monitor(connection, SCOPE).sync(error_tolerance=30)

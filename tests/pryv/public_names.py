@@ -364,4 +364,9 @@ def add_ons(connection: Connection) -> None:
     wait: float = addons.RetryPolicy().wait(1)
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame]
-    logging.info("%s", (proxies, others, results, text, error, info, wait, sizes, limits.rate, pryv.__version__))
+    lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
+    passes: bool = addons.is_transient(lost)
+    logging.info("%s", passes)
+    logging.info(
+        "%s", (proxies, others, passes, results, text, error, info, wait, sizes, limits.rate, pryv.__version__)
+    )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.pryv.conftest import FAST, Reply, error_reply, interrupted_once_asked, reply
 
 from pryv import (
+    ApiError,
     Connection,
     PryvConnectionError,
     PryvError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 Use = Callable[[Connection], object]
 
-RETRIED_STATUSES = [429, 500, 502, 503, 504]
+RETRIED_STATUSES = [408, 425, 429, 500, 502, 503, 504, 507, 520, 529]
 EVENT = {"streamIds": ["diary"], "type": "note/txt", "content": "text"}
 SAFE: dict[str, Use] = {
     "get": lambda connection: connection.get("streams"),
@@ -85,7 +86,7 @@ def outcome(use: Use, connection: Connection) -> PryvError | None:
 def test_what_is_safe_is_tried_again_after_a_failure(wire: Wire, connection: Connection, use: Use, status: int) -> None:
     wire.always = error_reply(status, "x")
     error = outcome(use, connection)
-    assert isinstance(error, RateLimitedError if status == 429 else ServerError)
+    assert isinstance(error, {408: ApiError, 425: ApiError, 429: RateLimitedError}.get(status, ServerError))
     assert len(wire.requests) == 3
     assert len({(request.method, request.target, request.body) for request in wire.requests}) == 1
 
@@ -109,7 +110,7 @@ def test_what_is_not_safe_is_sent_once(wire: Wire, connection: Connection, use: 
 
 
 @pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 501])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 501, 505])
 def test_a_refusal_is_final(wire: Wire, connection: Connection, use: Use, status: int) -> None:
     wire.always = error_reply(status, "x")
     assert outcome(use, connection) is not None

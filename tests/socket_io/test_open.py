@@ -452,6 +452,19 @@ def test_an_unknown_certificate(account: Account, secure_relay: Relay, session: 
     assert not error.retryable
 
 
+@pytest.mark.parametrize("cut_after", [0, 1, 100])
+def test_a_handshake_cut_short_may_pass(
+    account: Account, secure_relay: Relay, session: requests.Session, cut_after: int
+) -> None:
+    with contextlib.closing(Relay("127.0.0.1", secure_relay.port)) as relay:
+        connection = secure(account, relay, session)
+        connection.access_info()
+        relay.cut_after = cut_after
+        error = failure_of(connection)
+    assert type(error) is PryvConnectionError
+    assert (error.retryable, error.sent) == (True, False)
+
+
 def test_an_authority_that_is_gone_ends_no_delivery(
     account: Account, secure_relay: Relay, session: requests.Session, tmp_path: Path
 ) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from pryv import PryvError, PryvProtocolError
-from pryv.addons import RetryPolicy
+from pryv.addons import RetryPolicy, is_transient
 
 from .changes import Change
 
@@ -47,12 +46,7 @@ class Patience:
         self._failures += 1
         self._same = self._same + 1 if culprit is not None and culprit == self._culprit else 1
         self._culprit = culprit
-        over = self._same >= _SAME_CHANGE if culprit is not None else not _passes(error)
+        over = self._same >= _SAME_CHANGE if culprit is not None else not is_transient(error)
         if over or time.monotonic() - self._success >= self._tolerance:
             raise error
         return _BACKOFF.wait(self._failures, getattr(error, "retry_after", None))
-
-
-def _passes(error: Exception) -> bool:
-    """Tell whether a failure may pass by itself; an answer that is not the API's is a proxy's, and may."""
-    return isinstance(error, PryvProtocolError) or (isinstance(error, PryvError) and error.retryable)

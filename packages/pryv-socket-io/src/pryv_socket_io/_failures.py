@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from pryv import ERRORS, PryvConnectionError, PryvError, PryvTimeoutError, PryvTlsError
-from pryv.addons import api_error, redact
+from pryv import ERRORS, PryvConnectionError, PryvError, PryvTimeoutError
+from pryv.addons import api_error, connection_error, redact
 from pryv_socket_io._websocket import WebSocketBadStatusException, WebSocketTimeoutException
 
 _REFUSALS = (
@@ -40,8 +40,7 @@ def connection_failure(failure: BaseException, host: str) -> PryvConnectionError
         if isinstance(error, (TimeoutError, WebSocketTimeoutException)):
             return PryvTimeoutError(f"socket: no answer from {host} in time", sent=False)
         if isinstance(error, ssl.SSLError):
-            reason = getattr(error, "verify_message", None) or error.reason or type(error).__name__
-            return PryvTlsError(f"socket: the TLS connection to {host} failed: {reason}", sent=False)
+            return connection_error(error, "socket", host, sent=False)
     root = chain[-1]
     reason = getattr(root, "strerror", None) or (redact(str(root)) if isinstance(root, OSError) else "")
     return PryvConnectionError(f"socket: no connection to {host}: {reason or type(root).__name__}", sent=False)

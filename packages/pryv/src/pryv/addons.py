@@ -3,6 +3,8 @@
 - `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`. A
   transport that raises `ChunkTooLargeError` gets smaller ones.
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
+- `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
+- `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does.
 - `access_info_within`: a connection's access info, from a platform that may be slow to answer.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
 - `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
@@ -24,6 +26,7 @@ import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._transport.adapter import telling_of_connections
+from pryv._transport.failures import connection_error, is_transient
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
@@ -43,7 +46,9 @@ __all__ = [
     "access_info_within",
     "api_error",
     "chunk_size",
+    "connection_error",
     "http_settings",
+    "is_transient",
     "limits",
     "redact",
     "redact_data",

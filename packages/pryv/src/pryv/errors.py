@@ -231,7 +231,7 @@ class PryvTimeoutError(PryvConnectionError, TimeoutError):
 
 
 class PryvTlsError(PryvConnectionError):
-    """The platform's certificate, or the TLS connection, was not accepted."""
+    """A certificate was not accepted, or there is no TLS version in common; a handshake cut short is no such error."""
 
     retryable = False
 

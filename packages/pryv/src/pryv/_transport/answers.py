@@ -8,6 +8,7 @@ from typing import Any
 from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
 from . import json
+from .failures import TRANSIENT_STATUSES
 from .http import Answer
 from .redact import redact, redact_data
 from .urls import host_of
@@ -39,7 +40,7 @@ def error_of(answer: Answer, label: str, *secrets: str | None) -> ApiError | Pry
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
         return _api_error(dict(error), answer, label, secrets)
-    if answer.status == 429 or answer.status >= 500:
+    if answer.status in TRANSIENT_STATUSES or answer.status >= 500:
         return _api_error({"message": "no answer of the API"}, answer, label, secrets)
     if 300 <= answer.status < 400:
         place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
@@ -49,6 +50,8 @@ def error_of(answer: Answer, label: str, *secrets: str | None) -> ApiError | Pry
 
 def _api_error(body: dict[str, Any], answer: Answer, label: str, secrets: tuple[str | None, ...]) -> ApiError:
     error = api_error(redact_data(body, *secrets), status=answer.status, method=redact(label, *secrets))
+    if answer.status >= 400:
+        error.retryable = answer.status in TRANSIENT_STATUSES
     if isinstance(error, (RateLimitedError, ServerError)):
         error.retry_after = answer.retry_after
     return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
+import sys
 import time
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -13,9 +13,10 @@ import attrs
 import requests
 import urllib3
 
-from pryv.errors import PryvConnectionError, PryvTimeoutError, PryvTlsError
+from pryv.errors import PryvConnectionError, PryvTimeoutError
 
 from .bodies import Body, outgoing
+from .failures import TRANSIENT_STATUSES, connection_error
 from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
@@ -23,10 +24,7 @@ from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
 from .urls import host_of
 
 _CHUNK = 1 << 17
-_RETRIED_STATUSES = frozenset((429, 500, 502, 503, 504))
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
-"""How the standard library says that a proxy makes no tunnel."""
 _log = logging.getLogger("pryv")
 
 
@@ -130,10 +128,11 @@ class Http:
     def _try(self, request: Request, start: float, *, resent: bool) -> Answer | PryvConnectionError:
         """Send once. A failure is returned, not raised: what it comes from holds the request, and so the token."""
         begin = time.monotonic()
+        handled = sys.exc_info()[1]
         try:
             response = self._open(request)
         except _FAILURES as failure:
-            return translated(failure, request.label, request.url)
+            return connection_error(failure, request.label, host_of(request.url), handled=handled)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         status, headers, received = response.status_code, response.raw.headers, time.time()
         if request.stream and status == 200:
@@ -185,7 +184,7 @@ def _leave_no_cookie(response: requests.Response, **_: Any) -> None:
 
 def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:
     if isinstance(outcome, Answer):
-        return request.safe and outcome.status in _RETRIED_STATUSES
+        return request.safe and outcome.status in TRANSIENT_STATUSES
     return outcome.retryable and (request.safe or not outcome.sent)
 
 
@@ -207,12 +206,13 @@ def body_chunks(response: requests.Response, label: str) -> Generator[bytes, Non
     """
     whole = False
     error = None
+    handled = sys.exc_info()[1]
     try:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             yield chunk
         whole = True
     except _FAILURES as failure:
-        error = translated(failure, label, response.url)
+        error = connection_error(failure, label, host_of(response.url), handled=handled)
     finally:
         if whole:
             response.raw.release_conn()
@@ -220,50 +220,3 @@ def body_chunks(response: requests.Response, label: str) -> Generator[bytes, Non
             response.close()
     if error is not None:
         raise error
-
-
-def translated(failure: Exception, label: str, url: str) -> PryvConnectionError:
-    """Return what a failure of `requests` or `urllib3` means, in words that hold no secret."""
-    host = host_of(url)
-    root = _root_of(failure)
-    reason = getattr(root, "verify_message", None) or getattr(root, "strerror", None) or type(root).__name__
-    sent = not _never_sent(failure)
-    if isinstance(failure, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-        return PryvTlsError(f"{label}: the TLS connection to {host} failed: {reason}", sent=sent)
-    if isinstance(failure, (requests.Timeout, urllib3.exceptions.TimeoutError)) or isinstance(root, TimeoutError):
-        return PryvTimeoutError(
-            f"{label}: {'no answer from' if sent else 'no connection to'} {host} in time", sent=sent
-        )
-    if isinstance(failure, requests.exceptions.ProxyError):
-        return _refused_by_proxy(f"{label}: the proxy gives no way to {host}", str(root), reason)
-    what = "the connection to {} broke" if sent else "no connection to {}"
-    return PryvConnectionError(f"{label}: {what.format(host)}: {reason}", sent=sent)
-
-
-def _refused_by_proxy(what: str, root: str, reason: str) -> PryvConnectionError:
-    refusal = _TUNNEL_REFUSED.search(root)
-    error = PryvConnectionError(f"{what}: {f'HTTP {refusal[1]}' if refusal else reason}", sent=False)
-    error.retryable = refusal is None or refusal[1].startswith("5")
-    return error
-
-
-def _never_sent(failure: Exception) -> bool:
-    if isinstance(failure, requests.ConnectTimeout):
-        return True
-    reason = getattr(failure.args[0] if failure.args else None, "reason", None)
-    reason = getattr(reason, "original_error", reason)
-    return isinstance(reason, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError))
-
-
-def _root_of(failure: BaseException) -> BaseException:
-    """Return the innermost exception a failure comes from."""
-    seen = {id(failure)}
-    while (inner := failure.__cause__ or failure.__context__ or _wrapped(failure)) and id(inner) not in seen:
-        seen.add(id(inner))
-        failure = inner
-    return failure
-
-
-def _wrapped(failure: BaseException) -> BaseException | None:
-    candidates = (*failure.args, getattr(failure, "reason", None))
-    return next((item for item in reversed(candidates) if isinstance(item, BaseException)), None)
