@@ -485,7 +485,7 @@ def test_events_of_no_streams_are_none(module_account: Account) -> None:
     connection.post("streams", {"id": "some", "name": "some"})
     connection.post("events", {"streamIds": ["some"], "type": "note/txt", "content": "x"})
     assert connection.api_one("events.get", {"streams": []}, "events") == []
-    assert connection.get("events", {"streams": []}).get("events", []) == []
+    assert connection.get("events", {"streams": []})["events"] == []
     assert list(connection.iter_events({"streams": []})) == []
     assert list(connection.iter_events({"streams": [], **DELETIONS_TOO})) == []
     assert len(list(connection.iter_events({"streams": ["some"], "types": []}))) == 1

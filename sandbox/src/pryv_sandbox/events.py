@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from pryv_sandbox import event_types, system_streams
@@ -86,19 +86,24 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
         trashed=params.get("state", "default") != "default",
     )
     query = EventsQuery.of(params, streams, platform.clock.now())
-    page_size = platform.settings.page_size
-    fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
-    rows = read_events(platform.db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
-    rows = merge([(event["time"], _dumps(event)) for event in fields], rows, ascending=query.ascending)
-    result: Result = {}
     with_deletions = query.modified_since is not None and params.get("includeDeletions")
-    nothing_to_read = params.get("streams") is not None and not streams
-    if not (nothing_to_read and (with_deletions or context.from_query_string)):
-        result["events"] = Pages(window(rows, query.skip, query.limit))
+    result: Result = {}
+    if streams:
+        result["events"] = Pages(_events(context, query))
+    elif not with_deletions:
+        result["events"] = []
     if with_deletions:
-        deletions = read_deletions(platform.db, context.user.key, query, page_size)
+        deletions = read_deletions(platform.db, context.user.key, query, platform.settings.page_size)
         result["eventDeletions"] = Pages(window(deletions, query.skip, query.limit))
     return result
+
+
+def _events(context: Context, query: EventsQuery) -> AsyncIterator[list[str]]:
+    db, page_size = context.platform.db, context.platform.settings.page_size
+    fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
+    rows = read_events(db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
+    rows = merge([(event["time"], _dumps(event)) for event in fields], rows, ascending=query.ascending)
+    return window(rows, query.skip, query.limit)
 
 
 def _with_tokens(doc: str, context: Context) -> str:
