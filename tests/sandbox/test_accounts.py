@@ -78,8 +78,11 @@ def test_keeps_some_names_for_itself(pryv_sandbox: Sandbox, username: str) -> No
 def test_serves_the_assets_it_names(pryv_sandbox: Sandbox) -> None:
     info = requests.get(pryv_sandbox.service_info_url, timeout=5).json()
     assets = requests.get(info["assets"]["definitions"], timeout=5).json()
-    for name in (assets["css"]["default"]["url"], *assets["lib-js"]["buttonSignIn"].values()):
+    assert assets["favicon"]["default"]["url"] == "favicon.ico"
+    icon, style = (assets[kind]["default"]["url"] for kind in ("favicon", "css"))
+    for name in (icon, style, *assets["lib-js"]["buttonSignIn"].values()):
         assert requests.get(assets["baseUrl"] + name, timeout=5).status_code == 200
+    assert requests.get(assets["baseUrl"] + icon, timeout=5).headers["Content-Type"] == "image/x-icon"
     types = requests.get(info["eventTypes"], timeout=5).json()["types"]
     assert types["mass/kg"] == {"type": "number"}
 

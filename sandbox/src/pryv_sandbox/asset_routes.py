@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 from aiohttp import web
 
 from pryv_sandbox.exchange import base_url, json_response
@@ -9,23 +11,14 @@ from pryv_sandbox.service import ASSETS_PATH
 
 routes = web.RouteTableDef()
 
-_BUTTON = """<div id="pryv-access-btn" class="pryv-access-btn-signin" data-color="#4a4a4a">
-  <a id="pryv-access-btn-Login" class="pryv-access-btn pryv-access-btn-pryv-access-color" href="#">
-    <span class="logSpan">Sign in</span>
-  </a>
-</div>
-"""
-_CSS = """.pryv-access-btn {
-  background: #fff; border: 1px solid #4a4a4a; border-radius: 4px; color: #4a4a4a; cursor: pointer;
-  display: inline-block; font-family: sans-serif; padding: 0.5em 1em; text-decoration: none;
+_DIRECTORY = files(__package__) / "assets"
+_CONTENT_TYPES = {
+    "button.css": "text/css",
+    "button.html": "text/html",
+    "favicon.ico": "image/x-icon",
+    "messages.json": "application/json",
 }
-"""
-_MESSAGES = {
-    "LOADING": {"en": "Loading", "fr": "Chargement"},
-    "LOGIN": {"en": "Signin", "fr": "Connexion"},
-    "SIGNOUT_CONFIRM": {"en": "Logout ?", "fr": "Se déconnecter ?"},
-}
-_ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="#4a4a4a"/></svg>'
+_NAMES = "|".join(_CONTENT_TYPES)
 
 
 @routes.get(f"/{ASSETS_PATH}index.json")
@@ -33,7 +26,7 @@ async def _index(request: web.Request) -> web.Response:
     return json_response(
         {
             "baseUrl": base_url(request) + ASSETS_PATH,
-            "favicon": {"default": {"url": "icon.svg"}},
+            "favicon": {"default": {"url": "favicon.ico"}},
             "css": {"default": {"url": "button.css"}},
             "lib-js": {
                 "buttonSignIn": {"html": "button.html", "css": "button.css", "messages": "messages.json"},
@@ -42,21 +35,7 @@ async def _index(request: web.Request) -> web.Response:
     )
 
 
-@routes.get(f"/{ASSETS_PATH}button.html")
-async def _button(request: web.Request) -> web.Response:
-    return web.Response(text=_BUTTON, content_type="text/html")
-
-
-@routes.get(f"/{ASSETS_PATH}button.css")
-async def _css(request: web.Request) -> web.Response:
-    return web.Response(text=_CSS, content_type="text/css")
-
-
-@routes.get(f"/{ASSETS_PATH}messages.json")
-async def _messages(request: web.Request) -> web.Response:
-    return json_response(_MESSAGES)
-
-
-@routes.get(f"/{ASSETS_PATH}icon.svg")
-async def _icon(request: web.Request) -> web.Response:
-    return web.Response(text=_ICON, content_type="image/svg+xml")
+@routes.get(f"/{ASSETS_PATH}{{name:{_NAMES}}}")
+async def _asset(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    return web.Response(body=(_DIRECTORY / name).read_bytes(), content_type=_CONTENT_TYPES[name])
