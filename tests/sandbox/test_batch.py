@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from pryv_sandbox import Sandbox
 from pryv_sandbox.app import create_app
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.serving import ServerThread
@@ -67,6 +68,24 @@ def test_notes_how_often_each_method_was_used(owner: Caller) -> None:
     assert {name: calls.get(name) for name in ("events:get", "streams:get", "streams:create")} == {
         "events:get": 3, "streams:get": 1, "streams:create": 1,
     }  # fmt: skip
+
+
+def test_a_call_that_proves_itself_otherwise_fails_in_a_batch(pryv_sandbox: Sandbox) -> None:
+    account = pryv_sandbox.create_account()
+    owner = Caller(pryv_sandbox.url, account.username, account.token)
+    login = {"username": account.username, "password": account.password, "appId": "the-app"}
+    right, wrong, forgotten = owner.batch(
+        ("auth.login", login),
+        ("auth.login", {**login, "password": "wrong"}),
+        ("account.requestPasswordReset", {"appId": "the-app"}),
+    )
+    errors = [result["error"]["id"] for result in (right, wrong, forgotten)]
+    assert errors == ["unexpected-error", "invalid-credentials", "unexpected-error"]
+    assert owner.call("POST", "auth/login", json=login)["token"]
+    token = pryv_sandbox.reset_token(account.username)
+    reset = {"appId": "the-app", "resetToken": token, "newPassword": "another-one"}
+    (result,) = owner.batch(("account.resetPassword", reset))
+    assert result["error"]["id"] == "unexpected-error"
 
 
 class TestLimit:

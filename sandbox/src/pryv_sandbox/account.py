@@ -118,6 +118,7 @@ async def _request_password_reset(context: Context, params: dict[str, Any]) -> R
     context.platform.db.execute(
         "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
     )
+    context.check_no_access()
     return {}
 
 
@@ -155,6 +156,7 @@ async def _reset_password(context: Context, params: dict[str, Any]) -> Result:
     if not used:
         raise invalid_access_token("The reset token is invalid or expired")
     _set_password(context, params["newPassword"])
+    context.check_no_access()
     return {}
 
 

@@ -240,6 +240,7 @@ async def _login(context: Context, params: dict[str, Any]) -> Result:
     if not password_matches(platform, user, params["password"]):
         raise invalid_credentials()
     token = open_session(platform, user, params["appId"])
+    context.check_no_access()
     if user.has_second_factor:
         return {"mfaToken": second_factor.hold(platform, user, token)}
     return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}

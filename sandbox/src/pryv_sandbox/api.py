@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pryv_sandbox.access import Access
-from pryv_sandbox.errors import invalid_access_token, too_many_results
+from pryv_sandbox.errors import invalid_access_token, too_many_results, unexpected
 from pryv_sandbox.validation import Schema, Validator
 
 if TYPE_CHECKING:
@@ -63,6 +63,17 @@ class Context:
     def author(self) -> str:
         """Whom to note as the author of a change."""
         return f"{self.access.id} {self.caller_id}" if self.caller_id else self.access.id
+
+    def check_no_access(self) -> None:
+        """Refuse a call that carries an access, for a method that notes who calls in another way, as a login does.
+
+        In batches and over sockets every call carries one. What the method has done before stays done.
+
+        Raises:
+            ApiError: ``unexpected-error``, as on the real platform.
+        """
+        if self.authenticated:
+            raise unexpected(f"the call is already made with the access {self.authenticated.id}")
 
     async def stamp(self) -> float:
         """The time of a write, taken some time before the write can be read, as on any platform with several writers.
