@@ -69,10 +69,16 @@ def test_names_every_value_that_is_taken(pryv_sandbox: Sandbox) -> None:
     assert register(pryv_sandbox, username=first["username"]).json()["error"]["data"] == {"username": first["username"]}
 
 
-@pytest.mark.parametrize("username", ["users", "assets", "pryv-something"])
-def test_keeps_some_names_for_itself(pryv_sandbox: Sandbox, username: str) -> None:
-    answer = register(pryv_sandbox, username=username)
+RESERVED = ["users", "assets", "pryv-something", "admin", "system", "support", "static"]
+
+
+@pytest.mark.parametrize("username", RESERVED)
+def test_reserves_some_names(pryv_sandbox: Sandbox, username: str) -> None:
+    taken = f"{pryv_sandbox.create_account().username}@example.org"
+    answer = register(pryv_sandbox, username=username, email=taken)
     assert (answer.status_code, answer.json()["error"]["data"]) == (409, {"username": username})
+    check = requests.get(f"{pryv_sandbox.url}reg/{username}/check_username", timeout=5)
+    assert check.json()["reserved"] is False, "the platform looks for an account only"
 
 
 def test_serves_the_assets_it_names(pryv_sandbox: Sandbox) -> None:

@@ -42,8 +42,18 @@ _REGISTRATION = Validator(
         },
     }
 )
-_RESERVED = ("access", "assets", "event-types", "users")
+_OWN_PATHS = ("access", "assets", "event-types", "users")
 """Names that would hide the platform's own paths."""
+
+_RESERVED = """
+account accounts admin administrator anonymous audit backup billing callback config contact database default developer
+documentation download email event group guest health hosting image images javascript login logout manager message
+mobile moderator monitor oauth official owner password payment postmaster privacy private profile public register
+registration sandbox search security server service services session settings signin signup staging static status
+store stream support sysadmin system terms testing token update upload username webmaster website
+"""
+"""Names of a platform's parts and roles. open-pryv.io reserves some 120,000 words, these among them: see
+``components/platform/src/reserved-words.json`` at https://github.com/pryv/open-pryv.io."""
 
 _NAMED = Validator({"required": ["username"]})
 _WELL_NAMED = Validator({"properties": {"username": _USERNAME}})
@@ -122,6 +132,11 @@ def is_taken(platform: Platform, username: str) -> bool:
     return find(platform, username) is not None
 
 
+def is_reserved(username: str) -> bool:
+    """Whether nobody can have this name."""
+    return username.startswith("pryv") or username in (*_OWN_PATHS, *_RESERVED.split())
+
+
 async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, str]:
     """Open an account, with a first session.
 
@@ -129,14 +144,16 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
         The user and the session's token.
 
     Raises:
-        ApiError: if the parameters are not valid, or the username or e-mail address is taken.
+        ApiError: if the parameters are not valid, or the username or e-mail address is taken, or the username reserved.
     """
     # A missing username is only noticed once the rest is in order.
     _check_registration(_REGISTRATION, params)
     _check_registration(_NAMED, params)
     username, email = params["username"], params["email"]
+    if is_reserved(username):
+        raise already_exists("user", {"username": username})
     taken = {}
-    if username.startswith("pryv") or username in _RESERVED or find(platform, username):
+    if find(platform, username):
         taken["username"] = username
     if find_by_email(platform, email):
         taken["email"] = email
