@@ -23,6 +23,7 @@ from pryv_sandbox.errors import (
 from pryv_sandbox.events_query import EventsQuery, merge, read_deletions, read_events, window
 from pryv_sandbox.ids import new_id
 from pryv_sandbox.integrity import item_integrity
+from pryv_sandbox.json_text import dumps
 from pryv_sandbox.merging import merged
 from pryv_sandbox.schemas import BOOLEAN, NUMBER, STRING, TRACKED, check_alterable
 from pryv_sandbox.streams_query import parse_streams, resolve_streams
@@ -30,8 +31,6 @@ from pryv_sandbox.streams_query import parse_streams, resolve_streams
 methods = Methods()
 
 Event = dict[str, Any]
-
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _TYPE_PATTERN = "^(series:)?[a-z0-9-]+/[a-z0-9-]+$"
 _PROPERTIES: dict[str, Any] = {
@@ -102,12 +101,12 @@ def _events(context: Context, query: EventsQuery) -> AsyncIterator[list[str]]:
     db, page_size = context.platform.db, context.platform.settings.page_size
     fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
     rows = read_events(db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
-    rows = merge([(event["time"], _dumps(event)) for event in fields], rows, ascending=query.ascending)
+    rows = merge([(event["time"], dumps(event)) for event in fields], rows, ascending=query.ascending)
     return window(rows, query.skip, query.limit)
 
 
 def _with_tokens(doc: str, context: Context) -> str:
-    return _dumps(with_read_tokens(json.loads(doc), context.access))
+    return dumps(with_read_tokens(json.loads(doc), context.access))
 
 
 def _account_events(context: Context, now: float) -> list[Event]:
@@ -257,10 +256,10 @@ def _sealed(event: Event) -> Event:
 
 
 def _columns(event: Event) -> tuple[Any, ...]:
-    duration = event.get("duration", 0)
-    end_time = None if duration is None else event["time"] + duration
+    time, duration = float(event["time"]), event.get("duration", 0)
+    end_time = None if duration is None else time + float(duration)
     trashed, attached = "trashed" in event, "attachments" in event
-    return event["type"], event["time"], end_time, trashed, event["modified"], attached, _dumps(event)
+    return event["type"], time, end_time, trashed, event["modified"], attached, dumps(event)
 
 
 def _insert(context: Context, event: Event) -> None:
@@ -310,7 +309,7 @@ def erase(context: Context, key: int, event: Event, now: float) -> None:
         db.execute(
             "UPDATE events SET type = NULL, time = NULL, end_time = NULL, trashed = 0, modified = NULL, attached = 0,"
             " deleted = ?, doc = ? WHERE key = ?",
-            (now, _dumps(deletion), key),
+            (now, dumps(deletion), key),
         )
     removed = event.get("attachments", [])
     context.platform.files.remove(removed)

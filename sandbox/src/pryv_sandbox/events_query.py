@@ -41,7 +41,8 @@ class EventsQuery:
     @classmethod
     def of(cls, params: dict[str, Any], streams: list[StreamsQuery], now: float) -> EventsQuery:
         """The query in the parameters of a call made ``now``."""
-        from_time, to_time, limit = params.get("fromTime"), params.get("toTime"), params.get("limit")
+        from_time, to_time, modified_since = (_time(params, key) for key in ("fromTime", "toTime", "modifiedSince"))
+        limit = params.get("limit")
         if from_time is None and to_time is None and limit is None:
             limit = _DEFAULT_LIMIT
         elif from_time is None and to_time is not None:
@@ -57,7 +58,7 @@ class EventsQuery:
             ],
             from_time=from_time,
             to_time=to_time,
-            modified_since=params.get("modifiedSince"),
+            modified_since=modified_since,
             state=params.get("state", "default"),
             running=params.get("running", False),
             ascending=params.get("sortAscending", False),
@@ -108,6 +109,11 @@ class EventsQuery:
             and (self.modified_since is None or event["modified"] >= self.modified_since)
             and all(condition.matches(event) for condition in self.conditions)
         )
+
+
+def _time(params: dict[str, Any], key: str) -> float | None:
+    """A time as the database compares it: its integers end at 2^63."""
+    return None if params.get(key) is None else float(params[key])
 
 
 async def read_events(

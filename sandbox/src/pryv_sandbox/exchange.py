@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
-import math
-import re
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +11,7 @@ from aiohttp import web
 from pryv_sandbox import accounts
 from pryv_sandbox.api import Context, Pages, Result
 from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_resource
+from pryv_sandbox.json_text import dumps, loads
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.service import SERIAL
 from pryv_sandbox.settings import API_VERSION
@@ -22,23 +20,12 @@ from pryv_sandbox.stored_accesses import check_valid
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
 
-_MAX_SAFE_INTEGER = 2**53 - 1
-_LONE_SURROGATE = re.compile(
-    rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-
-
 # ---- answers
 
 
 def meta(platform: Platform) -> dict[str, Any]:
     """The common part of the answers."""
     return {"apiVersion": API_VERSION, "serverTime": platform.clock.now(), "serial": SERIAL}
-
-
-def dumps(value: Any) -> str:
-    """JSON as it is sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
@@ -127,34 +114,15 @@ async def read_json(request: web.Request) -> Any:
 
 
 def parse_json(text: bytes) -> Any:
-    """The value of a JSON text; half of a surrogate pair, which is no character, is replaced.
+    """The value of a JSON text.
 
     Raises:
         ApiError: if it is not JSON.
     """
-    if b"\\ud" in text or b"\\uD" in text:
-        text = _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or b"\\ufffd"), text)
     try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer)
+        return loads(text)
     except ValueError as error:
         raise invalid_request_structure(str(error)) from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"Unexpected token {name} in JSON")
-
-
-def _integer(text: str) -> float:
-    """The number, which JavaScript does not tell from its neighbours beyond 2^53."""
-    number = int(text)
-    return number if -_MAX_SAFE_INTEGER <= number <= _MAX_SAFE_INTEGER else _finite(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"Number out of range {text} in JSON")
-    return number
 
 
 def call_context(request: web.Request) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -15,12 +16,24 @@ from pryv_sandbox.changes import Change
 from pryv_sandbox.errors import ApiError
 from pryv_sandbox.exchange import json_response
 from pryv_sandbox.faults import reset
+from pryv_sandbox.json_text import loads
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.socket_session import SocketSession
 
 _NAMESPACE = re.compile(r".*/(?P<username>[a-zA-Z0-9][a-zA-Z0-9-]{3,58}[a-zA-Z0-9])/?")
 
 RunOnLoop = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class _Json:
+    dumps = staticmethod(json.dumps)
+    loads = staticmethod(loads)
+
+
+class _Packet(socketio.packet.Packet):  # type: ignore[misc]
+    """A packet of this server alone: the server's own option ``json`` would set it for clients in the same process."""
+
+    json = _Json
 
 
 class _Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -57,7 +70,9 @@ class Sockets:
 
     def attach(self, app: web.Application) -> None:
         """Take the connections made to an application."""
-        server = _Server(namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings)
+        server = _Server(
+            serializer=_Packet, namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings
+        )
         server.on("connect", partial(self._connect, server), namespace="*")
         server.on("disconnect", self._disconnect, namespace="*")
         server.on("*", partial(self._call, server.not_handled), namespace="*")

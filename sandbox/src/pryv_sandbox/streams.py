@@ -66,7 +66,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     if "includeDeletionsSince" in params:
         rows = context.platform.db.execute(
             "SELECT id, deleted FROM streams WHERE user = ? AND deleted > ? ORDER BY deleted",
-            (context.user.key, params["includeDeletionsSince"]),
+            (context.user.key, float(params["includeDeletionsSince"])),
         )
         result["streamDeletions"] = [{"id": deleted_id, "deleted": deleted} for deleted_id, deleted in rows]
     return result
