@@ -8,12 +8,13 @@ import secrets
 import string
 import unicodedata
 
+_random = random.Random()  # of its own: a program, or hypothesis, that seeds the module's would get the same ids again
 _ALPHANUMERIC = string.ascii_lowercase + string.digits
 
 
 def new_id() -> str:
     """A random item id: a letter, then 23 letters or digits."""
-    return random.choice(string.ascii_lowercase) + "".join(random.choices(_ALPHANUMERIC, k=23))
+    return _random.choice(string.ascii_lowercase) + "".join(_random.choices(_ALPHANUMERIC, k=23))
 
 
 def to_id(text: str) -> str:
