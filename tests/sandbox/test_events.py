@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+
+from pryv_sandbox import Sandbox
 
 from .caller import Caller
 
@@ -193,3 +196,34 @@ def test_ids_do_not_repeat_where_random_is_seeded(writer: Caller) -> None:
     finally:
         random.setstate(state)
     assert len(ids) == 2
+
+
+class TestWithoutNullCharacters:
+    """What a platform on PostgreSQL makes of a text with U+0000."""
+
+    @pytest.fixture
+    def writer(self) -> Iterator[Caller]:
+        with Sandbox(null_characters=False) as sandbox:
+            owner = Caller.of(sandbox)
+            owner.add_streams("a")
+            yield owner
+
+    def test_an_item_with_one_is_an_error(self, writer: Caller) -> None:
+        kept = writer.add_event("a")
+        for refused in ({"content": "\0"}, {"description": "a\0b"}, {"clientData": {"k": ["\0"]}}, {"content": "\\\0"}):
+            writer.add_event("a", expect=500, **refused)
+            assert writer.put(f"events/{kept['id']}", refused, 500)["error"]["id"] == "unexpected-error"
+        assert writer.post("streams", {"name": "a\0b"}, 500)["error"]["id"] == "unexpected-error"
+        assert writer.put("profile/private", {"k": "\0"}, 500)["error"]["id"] == "unexpected-error"
+        assert writer.get("events", streams="a")["events"] == [kept]
+
+    def test_the_other_calls_of_a_batch_are_carried_out(self, writer: Caller) -> None:
+        event = {"streamIds": ["a"], "type": "note/txt"}
+        calls = [("events.create", {**event, "content": content}) for content in ("1", "\0", "2")]
+        first, second, third = writer.batch(*calls)
+        assert second["error"]["id"] == "unexpected-error"
+        assert writer.get("events", streams="a", sortAscending=True)["events"] == [first["event"], third["event"]]
+
+    def test_what_only_looks_like_one_is_kept(self, writer: Caller) -> None:
+        for content in ("\\u0000", "\\\\u0000", "u0000", "\u0001"):
+            assert writer.add_event("a", content=content)["content"] == content

@@ -17,7 +17,7 @@ from .caller import Caller
 from .test_sockets import RawSocket
 
 LARGEST = sys.float_info.max
-ALL = {"fromTime": -LARGEST, "toTime": LARGEST, "sortAscending": True}
+ALL: dict[str, Any] = {"fromTime": -LARGEST, "toTime": LARGEST, "sortAscending": True}
 TIMES = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**308), 10**308)
 ODD_TIMES = [-LARGEST, -1e300, -(2**63) - 1, -1e15, -0.5, 0, 5e-324, 1e15, 1.7e18, 2**63, 2**64, 1e21, 1e300, LARGEST]
 
@@ -36,8 +36,8 @@ def event(time: float, **fields: Any) -> dict[str, Any]:
 def test_any_finite_number_is_a_time(module_writer: Caller, time: float) -> None:
     created = module_writer.post("events", event(time))["event"]
     assert float(created["time"]) == float(time)
-    after = {"fromTime": time, "toTime": LARGEST, "limit": 1, "sortAscending": True}
-    (first,) = module_writer.get("events", **after)["events"]
+    found = module_writer.get("events", fromTime=time, toTime=LARGEST, limit=1, sortAscending=True)
+    (first,) = found["events"]
     assert float(first["time"]) == float(time)
 
 

@@ -63,7 +63,7 @@ class Platform:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.clock = Clock()
-        self.db = connect(self.settings.data)
+        self.db = connect(self.settings.data, null_characters=self.settings.null_characters)
         self.files = Files(self.settings.data)
         self.listeners: list[Listener] = []
         self.hooks = Hooks(self)

@@ -43,6 +43,8 @@ class Sandbox:
         ping_interval: seconds between the pings of a socket; clients are told the whole ones.
         ping_timeout: seconds after which a socket whose ping is not answered is closed.
         subscriptions: whether sockets know subscriptions; on older platforms they do not.
+        null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
+            holds one is an error 500.
 
     Attributes:
         faults: what can be made to go wrong.
@@ -58,8 +60,16 @@ class Sandbox:
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
         subscriptions: bool = True,
+        null_characters: bool = True,
     ) -> None:
-        self._platform = Platform(Settings(data=data, visibility_window=visibility_window, subscriptions=subscriptions))
+        self._platform = Platform(
+            Settings(
+                data=data,
+                visibility_window=visibility_window,
+                subscriptions=subscriptions,
+                null_characters=null_characters,
+            )
+        )
         weakref.finalize(self, self._platform.close)
         self._host = host
         self._server = ServerThread(self._make_app, host, port)

@@ -25,6 +25,8 @@ class Settings:
         results_limit: most events a batch or a socket call may return.
         page_size: events per chunk of a streamed answer.
         subscriptions: whether sockets know subscriptions; on older platforms they do not.
+        null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
+            holds one is an error 500.
     """
 
     data: str | None = None
@@ -37,3 +39,4 @@ class Settings:
     results_limit: int = 100_000
     page_size: int = 1000
     subscriptions: bool = True
+    null_characters: bool = True

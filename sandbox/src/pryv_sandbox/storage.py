@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Iterable
+from typing import Any
 
 from pryv_sandbox.content_query import meets
+from pryv_sandbox.errors import unexpected
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
@@ -117,9 +121,41 @@ CREATE TABLE IF NOT EXISTS webhooks (
 """
 
 
-def connect(path: str | None) -> sqlite3.Connection:
-    """Open the database at ``path``, or one in memory; each statement is a transaction unless one is begun."""
-    db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512)
+_NULL_CHARACTER = re.compile(r"\0|(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as it is, or as it is written in JSON."""
+
+
+class _WithoutNullCharacters(sqlite3.Connection):
+    """A database that refuses the character U+0000 in any text, as PostgreSQL does.
+
+    See https://www.postgresql.org/docs/current/datatype-json.html.
+    """
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        _check_texts(parameters)
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        rows = list(parameters)
+        for row in rows:
+            _check_texts(row)
+        return super().executemany(sql, rows)
+
+
+def _check_texts(values: Iterable[Any]) -> None:
+    if any(isinstance(value, str) and _NULL_CHARACTER.search(value) for value in values):
+        raise unexpected("unsupported Unicode escape sequence")
+
+
+def connect(path: str | None, *, null_characters: bool = True) -> sqlite3.Connection:
+    """Open the database at ``path``, or one in memory; each statement is a transaction unless one is begun.
+
+    Without ``null_characters``, a statement with one is an ``ApiError``.
+    """
+    factory = sqlite3.Connection if null_characters else _WithoutNullCharacters
+    db = sqlite3.connect(
+        path or ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512, factory=factory
+    )
     db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")
     db.executescript(_SCHEMA)
     db.create_function("meets", 2, meets, deterministic=True)
