@@ -138,3 +138,9 @@ def test_a_request_outlives_a_restart() -> None:
         _, opened = post(f"{sandbox.url}reg/access", ASKED)
     with sandbox:
         assert get(opened["poll"])[0] == 201
+
+
+def test_no_page_can_show_the_consent_page_in_a_frame(access_url: str) -> None:
+    _, opened = post(access_url, ASKED)
+    policy = requests.get(opened["authUrl"], timeout=5).headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy.split("; ")
