@@ -101,7 +101,11 @@ api-diff:
 
 # Run the tests of the packages with the oldest dependencies that they allow
 test-oldest *params:
-    python tools/test_oldest.py "$@"
+    python tools/test_versions.py oldest "$@"
+
+# Run the tests of the packages with the newest releases of their dependencies
+test-newest *params:
+    python tools/test_versions.py newest "$@"
 
 # Run all tests of what is committed with another Python (its name or path)
 test-python python *params:

@@ -36,7 +36,7 @@ def test_every_python_that_packages_name_is_tested() -> None:
     assert tested[: len(named[0])] == named[0]
 
 
-@pytest.mark.parametrize("workflow", ["ci.yml", "docs.yml", "release.yml"])
+@pytest.mark.parametrize("workflow", sorted(file.name for file in GITHUB.glob("workflows/*.yml")))
 def test_workflows_run_recipes_that_there_are(workflow: str) -> None:
     recipes = re.findall(r"^([a-z-]+)(?: .*)?:", (ROOT / "justfile").read_text(), re.MULTILINE)
     for command in re.findall(r"run: (.*)", (GITHUB / "workflows" / workflow).read_text()):

@@ -1,6 +1,6 @@
-"""Runs the tests of the packages with the oldest versions of their dependencies that they allow.
+"""Runs the tests of the packages with the oldest, or the newest, versions of their dependencies that they allow.
 
-python tools/test_oldest.py [--python PYTHON] [TEST…]
+python tools/test_versions.py {oldest,newest} [--python PYTHON] [TEST…]
 """
 
 import argparse
@@ -11,24 +11,25 @@ from environments import Environment, fresh_environment
 
 PROJECTS = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
 TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor"]
+RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 
 
-def main(python: str, tests: list[str]) -> None:
-    """Installs the oldest versions, shows which these are, and runs the tests."""
+def main(versions: str, python: str, tests: list[str]) -> None:
+    """Installs the versions, shows which these are, and runs the tests."""
     with fresh_environment(python) as environment:
-        oldest = install_oldest(environment)
-        print(oldest, flush=True)
-        pins = environment.directory / "oldest.txt"
-        pins.write_text(oldest)
+        installed = install(environment, RESOLUTIONS[versions])
+        print(installed, flush=True)
+        pins = environment.directory / "versions.txt"
+        pins.write_text(installed)
         tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", ROOT / "sandbox"]
         environment.uv_pip("install", "--constraint", pins, *tools)
         environment.test("--numprocesses=2", "--dist=loadfile", *tests)
 
 
-def install_oldest(environment: Environment) -> str:
-    """Installs the packages with the oldest dependencies; returns the versions."""
+def install(environment: Environment, resolution: str) -> str:
+    """Installs the packages with their dependencies; returns the versions."""
     projects = [part for project in PROJECTS for part in ("--requirements", project)]
-    environment.uv_pip("install", "--resolution=lowest-direct", "--all-extras", *projects)
+    environment.uv_pip("install", f"--resolution={resolution}", "--all-extras", *projects)
     environment.uv_pip("install", "--no-deps", *(project.parent for project in PROJECTS))
     environment.uv_pip("check")
     frozen = environment.uv_pip("freeze").splitlines()
@@ -37,7 +38,8 @@ def install_oldest(environment: Environment) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("versions", choices=RESOLUTIONS)
     parser.add_argument("--python", default=sys.executable, help="name or path; this one if not given")
     parser.add_argument("tests", nargs="*", default=TESTS, help="all if not given")
     arguments = parser.parse_args()
-    main(arguments.python, arguments.tests)
+    main(arguments.versions, arguments.python, arguments.tests)
