@@ -351,13 +351,19 @@ def errors(connection: Connection) -> None:
 
 
 def add_ons(connection: Connection) -> None:
-    def send(chunk: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def send(chunk: list[dict[str, Any]]) -> list[addons.Result]:
+        if len(chunk) > 10:
+            raise addons.ChunkTooLargeError
         return [{} for _ in chunk]
+
+    carrier: addons.SendChunk = send
+    calls: list[addons.CallLike] = [Call("streams.get"), {"method": "streams.get"}]
+    progress: addons.Progress = print
 
     settings: addons.HttpSettings = addons.http_settings(connection)
     proxies: Mapping[str, str] = settings.proxies
     others: tuple[bool | str, str | tuple[str, str] | None, str] = (settings.verify, settings.cert, settings.user_agent)
-    results: list[dict[str, Any]] = addons.run_batch(send, [Call("streams.get")], addons.chunk_size(connection))
+    results: list[dict[str, Any]] = addons.run_batch(carrier, calls, addons.chunk_size(connection), progress)
     text: str = addons.redact("https://TOKEN@host/", "TOKEN")
     error: ApiError = addons.api_error(addons.redact_data({"id": "x"}, "TOKEN"), method="events.get")
     info: types.AccessInfo = addons.access_info_within(connection, 5, force_refresh=True)
@@ -366,7 +372,6 @@ def add_ons(connection: Connection) -> None:
     sizes: list[int | None] = [limits.response, limits.event, limits.frame]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost)
-    logging.info("%s", passes)
     logging.info(
         "%s", (proxies, others, passes, results, text, error, info, wait, sizes, limits.rate, pryv.__version__)
     )
