@@ -1,10 +1,14 @@
 """The life of a monitor: start, updates, errors, stop."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
+import pandas as pd
 import pytest
 from tests.monitor.conftest import Subject, Traffic, wait_for_count
 from tests.waiting import wait_for, within
@@ -97,6 +101,18 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
     with pytest.raises(ValueError, match="seconds"):
         EventsTimer(0)
     assert str(subject.connection.token) not in repr(monitor)
+
+
+def test_a_scope_may_hold_datetimes_and_numbers_of_numpy(subject: Subject) -> None:
+    seconds = 1_700_000_000
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    store = MemoryAnchorStore()
+    Monitor(subject.connection, {**SCOPE, "fromTime": moment}, anchor_store=store).sync()
+    for same in (float(seconds), pd.Timestamp(moment)):
+        Monitor(subject.connection, {**SCOPE, "fromTime": same}, anchor_store=store).sync()
+    for other in (datetime(2026, 1, 1), math.nan, Decimal(1)):
+        with pytest.raises((TypeError, ValueError), match=r"^fromTime: "):
+            Monitor(subject.connection, {**SCOPE, "fromTime": other})
 
 
 def test_updates_asked_for_while_one_runs_lead_to_exactly_one_more(

@@ -1,9 +1,14 @@
 """`events.get` on a mirror, held against the platform's own answers."""
 
+import math
 import time
+from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -168,3 +173,18 @@ def test_a_single_name_stands_for_a_list_of_one(filled: tuple[Connection, SQLite
     connection, mirror = filled
     query = {"streams": "c", "types": "note/txt"}
     assert ids(mirror.events(query)) == ids(connection.iter_events(query)) != []
+
+
+def test_a_query_takes_what_the_platform_s_does(filled: tuple[Connection, SQLiteMirror]) -> None:
+    connection, mirror = filled
+    query = {
+        "fromTime": datetime.fromtimestamp(START + 9 * HOUR, timezone.utc),
+        "toTime": pd.Timestamp(START + 40 * HOUR, unit="s", tz="Europe/Zurich"),
+        "limit": np.int64(7),
+        "sortAscending": np.bool_(True),
+        "content": [{"path": "$", "lte": np.float32(1)}],
+    }
+    assert ids(mirror.events(query)) == ids(connection.iter_events(query)) != []
+    for value in (math.nan, Decimal(1), pd.NaT, datetime(2026, 1, 1)):
+        with pytest.raises((TypeError, ValueError), match=r"^fromTime: "):
+            mirror.events({"fromTime": value})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.peers.network import Relay
 from tests.waiting import wait_for, within
@@ -165,6 +168,17 @@ def test_a_call_that_is_not_answered_fails_in_time(relayed: Connection, relay: R
             sio.api([GET], timeout=0.3)
         relay.frozen = False
         assert "events" in sio.api([GET])[0]
+
+
+def test_datetimes_and_numbers_of_numpy_are_sent_as_over_http(sio: SocketIO) -> None:
+    event = {**DIARY, "type": "count/generic", "time": datetime(2026, 1, 1, tzinfo=timezone.utc)}
+    calls = [Call("events.create", {**event, "content": number}) for number in np.arange(3)]
+    assert [result["event"]["content"] for result in sio.api(calls)] == [0, 1, 2]
+    calls[2] = Call("events.create", {**event, "content": {"value": Decimal(1)}})
+    with pytest.raises(TypeError, match=r"^call 2: content\.value: a value of type Decimal"):
+        sio.api(calls)
+    scopes = {"new": {"kind": "events", "query": {"streams": ["diary"], "fromTime": event["time"]}}}
+    assert sio.subscribe(scopes)["ok"]
 
 
 def test_a_call_cut_at_any_byte_of_its_answer(relayed: Connection, relay: Relay) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import attrs
 
+from pryv.addons import plain
 from pryv.types import EventsParams
 
 from ._json import decode, encode
@@ -69,9 +70,10 @@ class Query:
         """Return the query with these parameters.
 
         Raises:
+            TypeError: a parameter has no JSON form.
             ValueError: a parameter is unknown or malformed.
         """
-        given = {key: value for key, value in (params or {}).items() if value is not None}
+        given = {key: value for key, value in plain(dict(params or {})).items() if value is not None}
         unknown = given.keys() - _PARAMS
         if unknown:
             raise ValueError(f"events.get has no parameter {', '.join(sorted(unknown))}")

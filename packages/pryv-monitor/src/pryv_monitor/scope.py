@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import attrs
 
+from pryv.addons import plain
+
 START: Final = -1e15
 END: Final = 1e15
 """Times before and after those of every event, in seconds."""
@@ -30,12 +32,12 @@ class Scope:
         """Return the scope that has these parameters.
 
         Raises:
-            TypeError: they are not a dict.
-            ValueError: `limit` or `skip` is among them.
+            TypeError: they are not a dict, or one has no JSON form.
+            ValueError: `limit` or `skip` is among them, or one has no JSON form.
         """
         if params is not None and not isinstance(params, Mapping):
             raise TypeError(f"scope is a dict of events.get parameters, not {type(params).__name__}")
-        given = {key: value for key, value in (params or {}).items() if value is not None}
+        given = {key: value for key, value in plain(dict(params or {})).items() if value is not None}
         for key in ("limit", "skip"):
             if key in given:
                 raise ValueError(f"a scope has no {key!r}: a monitor follows every event in it")

@@ -13,7 +13,7 @@ import engineio  # type: ignore[import-untyped]
 import socketio  # type: ignore[import-untyped]
 from socketio.packet import Packet  # type: ignore[import-untyped]
 
-from pryv.addons import ChunkTooLargeError
+from pryv.addons import ChunkTooLargeError, plain
 from pryv_socket_io._websocket import WebSocket
 
 MAX_MESSAGE = 1_000_000 - 1000
@@ -27,22 +27,19 @@ _log = logging.getLogger("pryv.socket")
 _silent: Any = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
 
 
-def check_data(name: str, data: Any) -> None:
-    """See that a message's data can be sent.
+def checked_data(name: str, data: Any) -> Any:
+    """Return a message's data as the plain JSON data that can be sent.
 
     Raises:
         TypeError: something in it has no JSON form.
         ChunkTooLargeError: it is more than a message holds.
         ValueError: it holds `NaN`, an infinity or itself, or is nested too deeply.
     """
-    try:
-        size = len(json.dumps(data, allow_nan=False, separators=(",", ":")))
-    except RecursionError:
-        size = None
-    if size is None:
-        raise ValueError(f"{name}: the data is nested too deeply")
+    data = plain(data)
+    size = len(json.dumps(data, separators=(",", ":")))
     if size > MAX_MESSAGE:
         raise ChunkTooLargeError(f"{name}: {size} bytes are too many for a socket; Connection.api takes more")
+    return data
 
 
 class Client(socketio.Client):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
 from pryv import PryvConnectionError, PryvError, PryvTimeoutError
 from pryv.addons import HttpSettings, api_error, redact_data
-from pryv_socket_io._client import TRANSPORT_ERROR, Client, check_data
+from pryv_socket_io._client import TRANSPORT_ERROR, Client, checked_data
 from pryv_socket_io._dial import dial
 from pryv_socket_io._failures import connection_failure, refusal
 from pryv_socket_io._websocket import WebSocket
@@ -125,7 +125,7 @@ class Link:
             ApiError: it is acknowledged with an error.
             PryvConnectionError: there is no acknowledgement, and none will come.
         """
-        check_data(name, data)
+        data = checked_data(name, data)
         deadline = time.monotonic() + timeout
         if not self._turn.acquire(timeout=timeout):
             raise PryvTimeoutError(f"{name}: the calls before took longer than {timeout:g} s", sent=False)

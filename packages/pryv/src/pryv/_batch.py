@@ -10,11 +10,12 @@ from typing import Any
 
 import attrs
 
+from pryv._transport import json
 from pryv.errors import PryvProtocolError
 
 Result = dict[str, Any]
 Progress = Callable[[int | None, list[Result]], object]
-SendChunk = Callable[[list[dict[str, Any]]], Sequence[Result]]
+SendChunk = Callable[["EncodedCalls"], Sequence[Result]]
 """Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order.
 
 It raises `ChunkTooLargeError`, having sent nothing, where a chunk is more than it can carry at once.
@@ -50,12 +51,21 @@ class Call:
 
 CallLike = Call | Mapping[str, Any]
 
+
+class EncodedCalls(list[dict[str, Any]]):
+    """Calls as the API takes them, with their JSON text."""
+
+    def __init__(self, calls: Iterable[Call], body: bytes) -> None:
+        super().__init__(call.to_wire() for call in calls)
+        self.body = body
+
+
 _MAPPINGS = (dict, Mapping)
 """A dict is a mapping, and told from others much faster than any."""
 
 
-def as_call(item: CallLike) -> Call:
-    """Return a batch's item as a `Call`.
+def as_call(item: CallLike, number: int) -> Call:
+    """Return a batch's item, the `number`th from 0, as a `Call`.
 
     Raises:
         TypeError: it is neither a `Call` nor a dict like one.
@@ -65,15 +75,15 @@ def as_call(item: CallLike) -> Call:
         handler = item.get("handle_result", item.get("handleResult"))
         item = Call(item.get("method", ""), item.get("params"), handler)
     elif not isinstance(item, Call):
-        raise TypeError(f"a call is a pryv.Call or a dict, not {type(item).__name__}")
+        raise TypeError(f"call {number}: expected a pryv.Call or a dict, not {type(item).__name__}")
     if not isinstance(item.method, str):
-        raise TypeError("a call's method is a string")
+        raise TypeError(f"call {number}: the method is a string, not {type(item.method).__name__}")
     if not item.method:
-        raise ValueError("a call has no method")
+        raise ValueError(f"call {number}: there is no method")
     if not (item.params is None or isinstance(item.params, (dict, list, tuple, Mapping))):
-        raise TypeError(f"{item.method}: params is a dict, not {type(item.params).__name__}")
+        raise TypeError(f"call {number}: the params of {item.method} are a dict, not {type(item.params).__name__}")
     if not (item.handle_result is None or callable(item.handle_result)):
-        raise TypeError(f"{item.method}: handle_result is not callable")
+        raise TypeError(f"call {number}: handle_result is not callable")
     return item
 
 
@@ -86,28 +96,55 @@ def as_calls(calls: Iterable[CallLike]) -> Iterable[Call]:
     """
     if isinstance(calls, (str, bytes, Mapping, Call)) or not isinstance(calls, Iterable):
         raise TypeError(f"calls is an iterable of calls, not {type(calls).__name__}")
-    if isinstance(calls, Sequence):
-        return [as_call(item) for item in calls]
-    return map(as_call, calls)
+    numbered = map(as_call, calls, itertools.count())
+    return list(numbered) if isinstance(calls, Sequence) else numbered
 
 
-def iter_batch(send: SendChunk, calls: Iterable[Call], chunk_size: int) -> Iterator[list[tuple[Call, Result]]]:
-    """Send calls chunk by chunk and yield each chunk's calls beside their results.
+def iter_batch(send: SendChunk, calls: Iterable[CallLike], chunk_size: int) -> Iterator[list[tuple[Call, Result]]]:
+    """Return an iterator that sends calls chunk by chunk and yields each chunk's calls beside their results.
+
+    Nothing of a sequence is sent if a call of it is malformed or has no JSON form.
 
     Raises:
+        TypeError: `calls` is not an iterable of calls, or one is malformed or has no JSON form.
+        ValueError: a call has no method, or no JSON form.
         ChunkTooLargeError: a single call is more than can be sent at once.
         PryvProtocolError: a chunk's results are not one a call.
     """
+    chunks = _chunks(as_calls(calls), chunk_size)
+    return _results(send, list(chunks) if isinstance(calls, Sequence) else chunks)
+
+
+def _chunks(calls: Iterable[Call], size: int) -> Iterator[tuple[list[Call], bytes]]:
+    """Yield calls in chunks, each with its JSON text."""
     remaining = iter(calls)
-    while chunk := list(itertools.islice(remaining, chunk_size)):
-        yield from _send_in_parts(send, chunk)
+    first = 0
+    while chunk := list(itertools.islice(remaining, size)):
+        yield chunk, _encoded(chunk, first)
+        first += len(chunk)
         del chunk  # or it would be kept while the next one is made
 
 
-def _send_in_parts(send: SendChunk, chunk: list[Call]) -> Iterator[list[tuple[Call, Result]]]:
+def _encoded(chunk: list[Call], first: int) -> bytes:
+    """Return the JSON text of calls, the first of which is the `first` of the batch."""
+    try:
+        return json.encode([call.to_wire() for call in chunk])
+    except json.EncodingError as error:
+        number, *place = error.path
+        field = json.EncodingError(error.problem, tuple(place[place[:1] == ["params"] :]))
+    raise json.EncodingError(f"call {first + int(number)}: {field}")
+
+
+def _results(send: SendChunk, chunks: Iterable[tuple[list[Call], bytes]]) -> Iterator[list[tuple[Call, Result]]]:
+    for chunk, body in chunks:
+        yield from _send_in_parts(send, chunk, body)
+        del chunk
+
+
+def _send_in_parts(send: SendChunk, chunk: list[Call], body: bytes) -> Iterator[list[tuple[Call, Result]]]:
     """Send a chunk at once or, where that is too much, its halves."""
     try:
-        results = send([call.to_wire() for call in chunk])
+        results = send(EncodedCalls(chunk, body))
     except ChunkTooLargeError:
         if len(chunk) == 1:
             raise
@@ -115,8 +152,8 @@ def _send_in_parts(send: SendChunk, chunk: list[Call]) -> Iterator[list[tuple[Ca
         yield _beside(chunk, results)
         return
     half = len(chunk) // 2
-    yield from _send_in_parts(send, chunk[:half])
-    yield from _send_in_parts(send, chunk[half:])
+    for part in (chunk[:half], chunk[half:]):
+        yield from _send_in_parts(send, part, _encoded(part, 0))
 
 
 def _beside(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:
@@ -142,7 +179,7 @@ def run_batch(
     results: list[Result] = []
     total = len(calls) if isinstance(calls, Sized) else None
     try:
-        for chunk in iter_batch(send, as_calls(calls), chunk_size):
+        for chunk in iter_batch(send, calls, chunk_size):
             results.extend(result for _, result in chunk)
             _handle_results(chunk)
             if progress is not None:

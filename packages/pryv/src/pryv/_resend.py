@@ -39,16 +39,15 @@ def creates_with_id(method: str, params: Any) -> bool:
 
 
 def post_batch(
-    account: Account, calls: Sequence[Any], timeout: CallTimeout, max_bytes: float = math.inf
+    account: Account, calls: Sequence[Any], timeout: CallTimeout, body: bytes, max_bytes: float = math.inf
 ) -> dict[str, Any]:
-    """Send a batch, again if it is safe and need be, and return the answer's body.
+    """Send a batch, of which `body` is the JSON text, again if it is safe and need be, and return the answer's body.
 
     Raises:
         ChunkTooLargeError: it is of several calls and more than `max_bytes`.
         ApiError: the platform refused the batch as a whole.
         PryvError: there is no proper answer.
     """
-    body = json.encode(calls)
     if len(body) > max_bytes and len(calls) > 1:
         raise ChunkTooLargeError(f"callBatch: {len(body)} bytes are too many for one request")
     safe = is_safe("callBatch", calls)
@@ -136,7 +135,7 @@ def _found(
 def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
     """Tell whether an event has all that was sent; the platform leaves out `None`, 0 and `False`."""
     return isinstance(there, Mapping) and all(
-        there[key] == value if key in there else not value for key, value in event.items()
+        there[key] == value if key in there else not value for key, value in json.plain(event).items()
     )
 
 

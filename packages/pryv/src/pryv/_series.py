@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.json import HEADERS
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment, query_pairs
@@ -127,7 +126,7 @@ def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: 
     ):
         raise TypeError("series_by_event is a dict of event ids and pryv.Series")
     elements = (
-        (b'{"eventId":%b,"data":%b}' % (_encoded(event_id), _flat_json(series, points)), count)
+        (b'{"eventId":%b,"data":%b}' % (json.encode(event_id), _flat_json(series, points)), count)
         for event_id, series in series_by_event.items()
         for points, count in _packed(_encoded_rows(series))
     )
@@ -144,10 +143,11 @@ def get_points(
 ) -> Series:
     """Read points of a series; see `Connection.get_hf_points`."""
     path = f"events/{path_segment(event_id)}/series"
-    for bound in (from_delta_time, to_delta_time):
-        if not isinstance(bound, (int, float, type(None))):
-            raise TypeError(f"a delta time is a number of seconds, not {type(bound).__name__}")
-    query = query_pairs({"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time})
+    bounds = json.plain({"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time})
+    for name, bound in bounds.items():
+        if not isinstance(bound, (int, float, type(None))) or isinstance(bound, bool):
+            raise TypeError(f"{name} is a number of seconds, not {type(bound).__name__}")
+    query = query_pairs(bounds)
     body = account.call("GET", path, query=query, safe=True, timeout=timeout)
     with contextlib.suppress(KeyError, TypeError, ValueError):
         return Series(body["fields"], body["points"])
@@ -159,7 +159,7 @@ def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], 
     sent = 0
     try:
         for body, count in bodies:
-            answer = account.send("POST", path, headers=HEADERS, body=body, timeout=timeout)
+            answer = account.send("POST", path, headers=json.HEADERS, body=body, timeout=timeout)
             if account.result(answer, label).get("status") != "ok":
                 raise PryvProtocolError(f"{label}: the platform does not say that it took the points")
             sent += count
@@ -186,7 +186,7 @@ def _packed(items: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
 
 
 def _flat_json(series: Series, points: bytes) -> bytes:
-    return b'{"format":"flatJSON","fields":%b,"points":[%b]}' % (_encoded(series.fields), points)
+    return b'{"format":"flatJSON","fields":%b,"points":[%b]}' % (json.encode(series.fields), points)
 
 
 def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
@@ -195,30 +195,18 @@ def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
     for block in series.blocks():
         try:
             yield from _encoded_block(block)
-        except ValueError as error:
-            raise ValueError(f"rows {first} to {first + len(block) - 1}: {error}") from None
+        except json.EncodingError as error:
+            row, field, *place = error.path
+            path = (series.fields[int(field)], *place)
+            raise json.EncodingError(f"row {first + int(row)}: {json.EncodingError(error.problem, path)}") from None
         first += len(block)
 
 
 def _encoded_block(rows: list[Sequence[Any]]) -> Iterator[tuple[bytes, int]]:
-    text = _encoded(rows)[1:-1]
+    text = json.encode(rows)[1:-1]
     if len(text) <= MAX_BYTES or len(rows) == 1:
         yield text, len(rows)
     else:
         middle = len(rows) // 2
         yield from _encoded_block(rows[:middle])
         yield from _encoded_block(rows[middle:])
-
-
-def _encoded(value: Any) -> bytes:
-    return _encoder.encode(value).encode()
-
-
-def _plain_value(value: Any) -> Any:
-    """Return a NumPy scalar as a plain number."""
-    if not hasattr(value, "item"):
-        raise TypeError(f"a point cannot hold a value of type {type(value).__name__}")
-    return value.item()
-
-
-_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain_value)

@@ -2,6 +2,8 @@
 
 - `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`. A
   transport that raises `ChunkTooLargeError` gets smaller ones.
+- `plain`: what is to be sent (a query, an event, a change) as plain JSON data; a `TypeError` or `ValueError` names the
+  field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
 - `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does.
@@ -26,7 +28,11 @@ import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._transport.adapter import telling_of_connections
+<<<<<<< HEAD
 from pryv._transport.failures import connection_error, is_transient
+=======
+from pryv._transport.json import plain
+>>>>>>> 4a18333 (What is sent: one encoder for datetimes and the numbers of NumPy and pandas)
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
@@ -50,6 +56,7 @@ __all__ = [
     "http_settings",
     "is_transient",
     "limits",
+    "plain",
     "redact",
     "redact_data",
     "run_batch",

@@ -12,11 +12,12 @@ import requests
 
 from pryv import _resend
 from pryv._accesses import revoke
-from pryv._batch import Call, CallLike, Progress, Result, SendChunk, as_calls, each_handled, iter_batch, run_batch
+from pryv._batch import Call, CallLike, Progress, Result, SendChunk, each_handled, iter_batch, run_batch
 from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
+from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
@@ -195,7 +196,8 @@ class Connection:
 
         Raises:
             TypeError: something in `calls` is not a call, or a parameter has no JSON form.
-            ValueError: a call has no method, or a number in its parameters is not finite.
+            ValueError: a call has no method, or a parameter has no JSON form (a number that is not finite, a `datetime`
+                without a time zone). The message has the call's number, from 0, and the field.
             ApiError: the platform refused a batch as a whole.
             PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
                 `results` holds what was received before.
@@ -213,10 +215,11 @@ class Connection:
 
         Raises:
             TypeError: something in `calls` is not a call, or a parameter has no JSON form.
-            ValueError: a call has no method, or a number in its parameters is not finite.
+            ValueError: a call has no method, or a parameter has no JSON form (a number that is not finite, a `datetime`
+                without a time zone). The message has the call's number, from 0, and the field.
             PryvError: a chunk got no proper answer.
         """
-        return each_handled(iter_batch(self._chunk_sender(timeout), as_calls(calls), self._chunk_size))
+        return each_handled(iter_batch(self._chunk_sender(timeout), calls, self._chunk_size))
 
     def api_one(
         self,
@@ -255,7 +258,7 @@ class Connection:
 
     def _chunk_sender(self, timeout: CallTimeout) -> SendChunk:
         account, limit = self._account, _resend.MAX_CHUNK
-        return lambda chunk: _resend.post_batch(account, chunk, timeout, limit).get("results", ())
+        return lambda chunk: _resend.post_batch(account, chunk, timeout, chunk.body, limit).get("results", ())
 
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
@@ -296,7 +299,7 @@ class Connection:
         """
         path = relative_path(path)
         if path == "" and isinstance(data, list):
-            return _resend.post_batch(self._account, data, timeout)
+            return _resend.post_batch(self._account, data, timeout, json.encode(data))
         if path == "events" and _resend.creates_with_id("events.create", data):
             return _resend.post_event(self._account, data, timeout)
         return self._account.call("POST", path, data={} if data is None else data, timeout=timeout)

@@ -1,8 +1,14 @@
-"""JSON as the API speaks it: UTF-8, and no `NaN` or `Infinity` in either direction."""
+"""JSON as the API speaks it: UTF-8, and no `NaN` or `Infinity` in either direction.
+
+What is sent may hold aware datetimes, which become seconds since 1970, and numbers of NumPy and pandas. Neither of the
+two is imported: their numbers are known by their `dtype`, and a `pandas.Timestamp` is a datetime.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NoReturn
 
 from pryv.errors import PryvProtocolError
@@ -10,21 +16,47 @@ from pryv.errors import PryvProtocolError
 HEADERS = {"Content-Type": "application/json"}
 """Those of a request whose body `encode` made."""
 
+_NUMBERS = frozenset("biuf")
+"""Kinds of a NumPy `dtype`: booleans, integers with and without a sign, floats."""
 
-def encode(value: Any) -> bytes:
-    """Return `value` as compact UTF-8 JSON.
+_DEEPEST = 500
+"""Levels of nesting that are searched for what is wrong."""
+
+
+class EncodingError(TypeError, ValueError):
+    """Something that was to be sent has no JSON form.
+
+    Attributes:
+        problem: What is wrong with it.
+        path: Where it is in the data, by keys and indexes.
+    """
+
+    def __init__(self, problem: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(f"{_dotted(path)}: {problem}" if path else problem)
+        self.problem = problem
+        self.path = path
+
+
+def encode(value: Any, *path: str | int) -> bytes:
+    """Return `value`, which is found at `path` in what is sent, as compact UTF-8 JSON.
 
     Raises:
-        TypeError: something in it has no JSON form.
-        ValueError: it holds `NaN`, an infinity, a lone surrogate, or itself, or is nested too deeply.
+        EncodingError: something in it has no JSON form.
     """
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except RecursionError:
-        problem = "is nested too deeply"
-    except UnicodeEncodeError:  # it shows all of the data
-        problem = "holds a lone surrogate"
-    raise ValueError(f"the data {problem}")
+        return _encode(value).encode()
+    except (TypeError, ValueError, RecursionError):  # may show all of the data
+        problem, place = _located(value)
+    raise EncodingError(problem, (*path, *place))
+
+
+def plain(value: Any) -> Any:
+    """Return what the platform reads where `value` is sent: `None`, booleans, numbers, strings, lists and dicts.
+
+    Raises:
+        EncodingError: something in it has no JSON form.
+    """
+    return json.loads(encode(value))
 
 
 def decode(body: bytes, label: str) -> Any:
@@ -44,3 +76,68 @@ def decode(body: bytes, label: str) -> Any:
 
 def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _plain_number(value: Any) -> float:
+    """Return the number that stands for a value which `json` does not know."""
+    if isinstance(value, datetime):
+        if value != value:  # pandas.NaT
+            raise ValueError("NaT is not a time")
+        if value.utcoffset() is None:
+            raise ValueError("a datetime without a time zone is not a time")
+        return value.timestamp()
+    if getattr(getattr(value, "dtype", None), "kind", None) in _NUMBERS and getattr(value, "ndim", None) == 0:
+        number = value.item()
+        return number if isinstance(number, (int, float)) else float(number)  # a longdouble is its own item
+    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
+
+
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain_number).encode
+
+
+def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
+    """Return what is wrong with a value, and the path to where it is."""
+    path: list[str | int] = []
+    while len(path) < _DEEPEST:
+        for key, item in _items(value):
+            if not _has_form(item):
+                path.append(key)
+                value = item
+                break
+        else:
+            return _problem_of(value), tuple(path)
+    return "nested too deeply, or in itself", tuple(path[:3])
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, (list, tuple)) else ()
+
+
+def _has_form(value: Any) -> bool:
+    try:
+        _encode(value).encode()
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _problem_of(value: Any) -> str:
+    """Return what is wrong with a value in which all other values are right."""
+    if isinstance(value, str):
+        return "a lone surrogate has no UTF-8 form"
+    if isinstance(value, dict):
+        return "a key has no JSON form"
+    if isinstance(value, int):
+        return "a number of too many digits"
+    try:
+        number = value if isinstance(value, float) else _plain_number(value)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return f"{number} has no JSON form"
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")

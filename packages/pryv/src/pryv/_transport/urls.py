@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
@@ -71,18 +70,14 @@ def _texts(key: str, value: Any) -> Iterable[str]:
         items = [item for item in value if item is not None]
         asks_for_none = key == "streams" and not items  # left out, it would ask for all
         if asks_for_none or any(isinstance(item, (Mapping, list, tuple)) for item in items):
-            return [json.encode(items).decode()]
+            return [json.encode(items, key).decode()]
         return [_scalar(key, item) for item in items]
     return [_scalar(key, value)]
 
 
 def _scalar(key: str, value: Any) -> str:
-    if isinstance(value, str):
-        value.encode()
-        return value
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"parameter {key!r} is not a finite number")
-    return json.encode(value).decode()
+    text = json.encode(value, key).decode()
+    return value if isinstance(value, str) else text
 
 
 def host_of(url: str) -> str:
