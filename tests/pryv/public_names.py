@@ -371,12 +371,7 @@ def add_ons(connection: Connection) -> None:
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame]
-<<<<<<< HEAD
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost)
-    logging.info(
-        "%s", (proxies, others, passes, results, text, error, info, wait, sizes, limits.rate, pryv.__version__)
-    )
-=======
-    logging.info("%s", (proxies, others, results, text, error, info, wait, plain, sizes, limits.rate, pryv.__version__))
->>>>>>> 4a18333 (What is sent: one encoder for datetimes and the numbers of NumPy and pandas)
+    made = (proxies, others, passes, results, text, error, info, wait, plain, sizes, limits.rate)
+    logging.info("%s", (*made, pryv.__version__))

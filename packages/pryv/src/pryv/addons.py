@@ -28,11 +28,8 @@ import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._transport.adapter import telling_of_connections
-<<<<<<< HEAD
 from pryv._transport.failures import connection_error, is_transient
-=======
 from pryv._transport.json import plain
->>>>>>> 4a18333 (What is sent: one encoder for datetimes and the numbers of NumPy and pandas)
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
