@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-MODULES = ["rows.events", "rows.batch", "rows.files", "rows.series", "rows.startup", "rows.scripts"]
+MODULES = ["rows.events", "rows.batch", "rows.files", "rows.series", "rows.startup", "rows.tls", "rows.scripts"]

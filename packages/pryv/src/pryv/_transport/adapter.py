@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from .bodies import Outgoing
+from .tls import SharedContextAdapter
 
 
-class LimitingAdapter(HTTPAdapter):
+class LimitingAdapter(SharedContextAdapter):
     """Sends and receives within these limits.
 
     With the adapters of a session given, a block has to leave within the limit for connecting, and each piece of a

@@ -1,0 +1,74 @@
+"""One TLS context for all connections that trust the same certificates.
+
+`requests` names the CA bundle to each new connection, which loads it again: most of what a connection costs. Its
+own cache was taken back in 2.32.5 (https://github.com/psf/requests/blob/main/HISTORY.md), as it disregarded adapters
+with settings of their own; this one is for the SDK's sessions alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import ssl
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from urllib3.util import create_urllib3_context
+
+
+class SharedContextAdapter(HTTPAdapter):
+    """Makes connections with shared TLS contexts.
+
+    With a client certificate, without verification, and through a proxy that is itself reached over TLS, it makes them
+    as `requests` does.
+    """
+
+    _is_shared = False
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        """Return the pool of connections for a request."""
+        proxy = select_proxy(request.url or "", proxies) or ""
+        self._is_shared = bool(verify) and not cert and not proxy.lower().startswith("https:")
+        return super().get_connection_with_tls_context(request, verify, proxies, cert)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Return what tells a pool from others: its host, and how it uses TLS."""
+        host: Any
+        tls: Any
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        if self._is_shared and host["scheme"] == "https":
+            tls = {"cert_reqs": "CERT_REQUIRED", "ssl_context": shared_context(verify)}
+        return host, tls
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Name the CA bundle to a pool, unless its context has loaded it."""
+        if not self._is_shared:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+
+def shared_context(verify: bool | str) -> ssl.SSLContext:
+    """Return the context that trusts a CA bundle; one whose file was changed is made again.
+
+    Args:
+        verify: The path of the bundle, or of a directory of certificates; `True` stands for the bundle of `certifi`.
+
+    Raises:
+        OSError: there is no such file, or no certificate in it.
+    """
+    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
+    found = os.stat(bundle)
+    return _context(bundle, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=16)
+def _context(bundle: str, _state: tuple[int, int, int]) -> ssl.SSLContext:
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    place = {"capath" if os.path.isdir(bundle) else "cafile": bundle}
+    context.load_verify_locations(**place)
+    return context
