@@ -69,6 +69,11 @@ async def _info(context: Context, params: dict[str, Any]) -> Result:
     return {**info, "user": {"username": context.user.username}}
 
 
+def _public(context: Context, doc: Doc) -> Doc:
+    """The access as it is sent: with its versioned id and API endpoint."""
+    return {**stored.versioned(doc), "apiEndpoint": context.api_endpoint(doc["token"])}
+
+
 def _publish(context: Context, action: Action, doc: Doc) -> None:
     context.platform.publish(Change(context.user.username, "accesses", action, stored.versioned(doc)))
 
@@ -93,7 +98,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     now = context.platform.clock.now()
     result: Result = {
         "accesses": [
-            stored.public(context, doc)
+            _public(context, doc)
             for doc in _visible(context, "deleted IS NULL")
             if params.get("includeExpired") or not stored.is_expired(doc, now)
         ]
@@ -105,7 +110,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
 
 def _visible(context: Context, where: str) -> list[Doc]:
     """All accesses to their owner, to an app those it made."""
-    found = stored.select(context, where)
+    found = stored.select(context.platform, context.user, where)
     return found if context.access.is_personal else [doc for doc in found if doc["createdBy"] == context.access.id]
 
 
@@ -130,14 +135,14 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     history = [json.loads(doc) for (doc,) in rows]
     result: Result
     if serial in (None, head.get("serial")):
-        result = {"access": stored.public(context, head)}
+        result = {"access": _public(context, head)}
     else:
         versions = [doc for doc in history if doc.get("serial") == serial]
         if not versions:
             raise unknown_resource("access", params["id"])
-        result = {"access": stored.public(context, versions[0]), "current": stored.reference(access_id, head["serial"])}
+        result = {"access": _public(context, versions[0]), "current": stored.reference(access_id, head["serial"])}
     if params.get("includeHistory"):
-        result["history"] = [stored.public(context, doc) for doc in history]
+        result["history"] = [_public(context, doc) for doc in history]
     return result
 
 
@@ -217,9 +222,9 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     if expires is not None:
         doc["expires"] = expires
     _check_unique(context, doc)
-    doc = stored.save(context, doc)
+    doc = stored.save(context.platform, context.user, doc)
     _publish(context, "create", doc)
-    return {"access": stored.public(context, doc)}
+    return {"access": _public(context, doc)}
 
 
 def _may_grant(access: Access, access_type: str, permissions: list[dict[str, Any]]) -> bool:
@@ -333,9 +338,9 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     context.platform.db.execute(
         "INSERT INTO access_versions VALUES (?, ?, ?, ?)", (context.user.key, target["id"], serial, json.dumps(target))
     )
-    changed = stored.save(context, changed)
+    changed = stored.save(context.platform, context.user, changed)
     _publish(context, "update", changed)
-    return {"access": stored.public(context, {**changed, **_last_used(target)})}
+    return {"access": _public(context, {**changed, **_last_used(target)})}
 
 
 def _author(context: Context) -> str:
@@ -385,7 +390,7 @@ def _check_descent(context: Context, changed: Doc) -> None:
     access = Access(changed, tree)
     offending = [
         child["id"]
-        for child in stored.created_by(context, changed["id"])
+        for child in stored.created_by(context.platform, context.user, changed["id"])
         if not _may_grant(access, "shared", child["permissions"])
         or changed.get("expires", float("inf")) < child.get("expires", 0)
     ]
@@ -400,7 +405,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     target = _find_current(context, params["id"])
     if not _may_delete(context.access, target):
         raise forbidden("Your access token has insufficient permissions to delete this access.")
-    made = [] if target["type"] == "personal" else stored.created_by(context, target["id"])
+    made = [] if target["type"] == "personal" else stored.created_by(context.platform, context.user, target["id"])
     related = [doc for doc in made if doc["id"] != target["id"] and not stored.is_expired(doc, now)]
     for doc in (target, *related):
         deleted = {key: value for key, value in doc.items() if key != "calls"} | {"deleted": now}

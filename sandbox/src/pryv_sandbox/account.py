@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pryv_sandbox import accounts, passwords
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import already_exists, forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.ids import new_token
+from pryv_sandbox.login import check_trusted
 from pryv_sandbox.merging import merged
+from pryv_sandbox.platform import Platform
 from pryv_sandbox.schemas import OBJECT, STRING
-
-if TYPE_CHECKING:
-    from pryv_sandbox.platform import Platform
 
 methods = Methods()
 
@@ -29,7 +27,7 @@ def _check_personal(context: Context, method_id: str) -> None:
 
 
 def _account(context: Context) -> Result:
-    user = accounts.find(context.platform, context.user.username) or context.user
+    user = context.platform.users.find(context.user.username) or context.user
     email = {"value": user.email, "primary": True, "status": "verified", "verifiedAt": None}
     return {
         "account": {
@@ -69,7 +67,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     _check_personal(context, "account.update")
     user = context.user
     email = params["update"].get("email", user.email)
-    owner = accounts.find_by_email(context.platform, email)
+    owner = context.platform.users.find_by_email(email)
     if owner and owner.key != user.key:
         raise already_exists("user", {"email": email})
     context.platform.db.execute(
@@ -92,16 +90,10 @@ _CHANGE_PASSWORD = {
 @methods.declare("account.changePassword", _CHANGE_PASSWORD)
 async def _change_password(context: Context, params: dict[str, Any]) -> Result:
     _check_personal(context, "account.changePassword")
-    if not accounts.password_matches(context.platform, context.user, params["oldPassword"]):
+    if not context.platform.users.has_password(context.user, params["oldPassword"]):
         raise invalid_operation("The given password does not match.")
-    _set_password(context, params["newPassword"])
+    context.platform.users.set_password(context.user, params["newPassword"])
     return {}
-
-
-def _set_password(context: Context, password: str) -> None:
-    context.platform.db.execute(
-        "UPDATE users SET password = ? WHERE key = ?", (passwords.hash_password(password), context.user.key)
-    )
 
 
 _REQUEST_RESET = {
@@ -113,7 +105,7 @@ _REQUEST_RESET = {
 
 @methods.declare("account.requestPasswordReset", _REQUEST_RESET, public=True)
 async def _request_password_reset(context: Context, params: dict[str, Any]) -> Result:
-    accounts.check_trusted(context, params.get("origin", ""))
+    check_trusted(context, params.get("origin", ""))
     expires = context.platform.clock.now() + context.platform.settings.reset_lifetime
     context.platform.db.execute(
         "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
@@ -148,14 +140,14 @@ _RESET = {
 
 @methods.declare("account.resetPassword", _RESET, public=True)
 async def _reset_password(context: Context, params: dict[str, Any]) -> Result:
-    accounts.check_trusted(context, params.get("origin", ""))
+    check_trusted(context, params.get("origin", ""))
     used = context.platform.db.execute(
         "DELETE FROM password_resets WHERE token = ? AND user = ? AND expires > ?",
         (params["resetToken"], context.user.key, context.platform.clock.now()),
     ).rowcount
     if not used:
         raise invalid_access_token("The reset token is invalid or expired")
-    _set_password(context, params["newPassword"])
+    context.platform.users.set_password(context.user, params["newPassword"])
     context.check_no_access()
     return {}
 

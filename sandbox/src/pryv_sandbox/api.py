@@ -1,4 +1,4 @@
-"""The API's methods: what a call is, how methods are declared, found and run."""
+"""What a call of the API is, and how its methods are declared."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pryv_sandbox.access import Access
 from pryv_sandbox.errors import invalid_access_token, too_many_results, unexpected
+from pryv_sandbox.platform import Platform
+from pryv_sandbox.users import User
 from pryv_sandbox.validation import Schema, Validator
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
 
 Result = dict[str, Any]
 Handler = Callable[["Context", Any], Awaitable[Result]]

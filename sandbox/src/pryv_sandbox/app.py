@@ -10,6 +10,7 @@ from aiohttp.typedefs import Middleware
 from pryv_sandbox import asset_routes, attachment_routes, method_routes, register_routes, series_routes
 from pryv_sandbox.errors import ApiError, unexpected
 from pryv_sandbox.exchange import ACCESS_ID, PLATFORM, error_response
+from pryv_sandbox.hooks import Hooks
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.settings import API_VERSION, MAX_BODY_SIZE
 
@@ -21,7 +22,7 @@ def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
     app = web.Application(middlewares=[*middlewares, _answer_errors], client_max_size=MAX_BODY_SIZE)
     app[PLATFORM] = platform
     app.on_response_prepare.append(_add_headers)
-    app.cleanup_ctx.append(platform.hooks.deliver)
+    app.cleanup_ctx.append(Hooks(platform).deliver)
     for module in (register_routes, asset_routes, series_routes, attachment_routes, method_routes):
         app.add_routes(module.routes)
     return app

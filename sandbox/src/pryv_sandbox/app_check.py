@@ -31,7 +31,8 @@ async def _check_app(context: Context, params: dict[str, Any]) -> Result:
     if not context.access.is_personal:
         raise forbidden()
     found = stored.select(
-        context,
+        context.platform,
+        context.user,
         "deleted IS NULL AND type = 'app' AND name = ? AND device_name IS ?",
         params["requestingAppId"],
         params.get("deviceName"),

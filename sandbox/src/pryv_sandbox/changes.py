@@ -15,13 +15,13 @@ class Change:
 
     Attributes:
         username: whose account.
-        kind: what changed.
+        kind: what changed; clients are not notified of webhooks.
         action: what was done to it.
         item: the event, stream or access as it is now, or was before it was deleted; empty where many have changed.
     """
 
     username: str
-    kind: Literal["events", "streams", "accesses"]
+    kind: Literal["events", "streams", "accesses", "webhooks"]
     action: Action
     item: dict[str, Any]
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox import accounts
 from pryv_sandbox.api import Context, Pages, Result
 from pryv_sandbox.errors import ApiError, invalid_request_structure, unknown_resource
 from pryv_sandbox.json_text import dumps, loads
 from pryv_sandbox.platform import Platform
-from pryv_sandbox.service import SERIAL
-from pryv_sandbox.settings import API_VERSION
-from pryv_sandbox.stored_accesses import check_valid
+from pryv_sandbox.sessions import check_session
+from pryv_sandbox.settings import API_VERSION, SERIAL
+from pryv_sandbox.stored_accesses import check_valid, find_by_token
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
@@ -133,7 +132,7 @@ def call_context(request: web.Request) -> Context:
     """
     platform = request.app[PLATFORM]
     username = request.match_info["username"]
-    user = accounts.find(platform, username)
+    user = platform.users.find(username)
     if user is None:
         raise unknown_resource("user", username)
     return Context(platform, user, base_url(request), request.headers.get("Origin"))
@@ -149,8 +148,8 @@ def authenticate(request: web.Request, context: Context, token: str | None) -> N
         return
     token, _, caller_id = token.partition(" ")
     context.caller_id = caller_id or None
-    context.authenticated = context.platform.access(context.user, token)
+    context.authenticated = find_by_token(context.platform, context.user, token)
     request[ACCESS_ID] = context.authenticated.id
     check_valid(context.platform, context.authenticated)
     if context.authenticated.is_personal:
-        accounts.check_session(context.platform, token)
+        check_session(context.platform, token)

@@ -1,24 +1,22 @@
-"""Delivering webhooks: each is called when something in its account changes, again later if that fails."""
+"""Delivery of webhooks: each is called when something in its account changes, and called again later if that fails."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from pryv_sandbox import accounts, stored_accesses, webhooks
+from pryv_sandbox import stored_accesses, webhooks
 from pryv_sandbox.api import Context
 from pryv_sandbox.changes import Change
 from pryv_sandbox.errors import ApiError
+from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
+from pryv_sandbox.users import User
 from pryv_sandbox.webhooks import Doc, is_success
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
 
 _RUNS_KEPT = 50
 
@@ -33,73 +31,78 @@ class Hooks:
         self._platform = platform
         self._hooks: dict[str, _Hook] = {}
         self._session: aiohttp.ClientSession
-        platform.listeners.append(self._on_change)
 
     async def deliver(self, app: web.Application) -> AsyncIterator[None]:
         """Deliver the webhooks while an application is served."""
         async with aiohttp.ClientSession() as self._session:
-            for user in accounts.every(self._platform):
+            for user in self._platform.users.every():
                 for webhook in webhooks.select(self._platform, user):
-                    self._resume(user, webhook)
+                    self._start(user, webhook, ["webhooksServiceBoot"])
+            self._platform.listeners.append(self._on_change)
             yield
+            self._platform.listeners.remove(self._on_change)
             for webhook_id in list(self._hooks):
-                self.stop(webhook_id)
+                self._stop(webhook_id)
 
-    def start(self, user: User, webhook: Doc, scopes: dict[str, Scope]) -> None:
-        """Deliver one more."""
-        self._hooks[webhook["id"]] = _Hook(self._platform, user, webhook, scopes)
-
-    def stop(self, webhook_id: str) -> None:
-        """Deliver one no more."""
-        if hook := self._hooks.pop(webhook_id, None):
-            hook.task.cancel()
-
-    def reactivate(self, webhook_id: str) -> None:
-        """Deliver one again that was given up."""
-        if hook := self._hooks.get(webhook_id):
-            hook.state = "active"
-
-    async def call(self, url: str, messages: list[Message]) -> int:
-        """Call a webhook; the status of the answer, 0 without one."""
-        body = {"messages": messages, "meta": {"serverTime": self._platform.clock.now()}}
-        try:
-            async with self._session.post(url, json=body) as answer:
-                return answer.status
-        except (aiohttp.ClientError, asyncio.TimeoutError):
-            return 0
-
-    def _resume(self, user: User, webhook: Doc) -> None:
-        """Deliver one that was stored, unless its scopes mean nothing any more."""
+    def _start(self, user: User, webhook: Doc, messages: Sequence[Message] = ()) -> None:
+        """Deliver a webhook, unless its scopes are no longer valid; send it these messages first."""
         access = stored_accesses.find_by_id(self._platform, user, webhook["accessId"])
         context = Context(self._platform, user, base_url="", authenticated=access)
         try:
             scopes = webhooks.bind(context, webhook.get("scopes", {}))
         except ApiError:
             return
-        self.start(user, webhook, scopes)
-        self._hooks[webhook["id"]].send(["webhooksServiceBoot"])
+        hook = _Hook(self._platform, self._session, user, webhook, scopes)
+        hook.send(messages)
+        self._hooks[webhook["id"]] = hook
+
+    def _stop(self, webhook_id: str) -> None:
+        if hook := self._hooks.pop(webhook_id, None):
+            hook.task.cancel()
 
     def _on_change(self, change: Change) -> None:
+        if change.kind == "webhooks":
+            self._on_webhook(change)
+            return
         for hook in self._hooks.values():
             if hook.user.username == change.username:
-                hook.tell(change)
+                hook.notify(change)
+
+    def _on_webhook(self, change: Change) -> None:
+        """Deliver a new webhook, one that was given up again, and a deleted one no more."""
+        webhook_id = change.item["id"]
+        user = self._platform.users.find(change.username)
+        if change.action == "create" and user:
+            self._start(user, change.item)
+        elif change.action == "delete":
+            self._stop(webhook_id)
+        elif hook := self._hooks.get(webhook_id):
+            hook.state = "active"
 
 
 class _Hook:
     """One webhook: what it is still to be sent, and how its calls went."""
 
-    def __init__(self, platform: Platform, user: User, webhook: Doc, scopes: dict[str, Scope]) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        session: aiohttp.ClientSession,
+        user: User,
+        webhook: Doc,
+        scopes: dict[str, Scope],
+    ) -> None:
         self.user = user
         self.state: str = webhook["state"]
         self._platform = platform
+        self._session = session
         self._webhook = webhook
         self._scopes = scopes
         self._messages: dict[Message, None] = {}
         self._has_messages = asyncio.Event()
         self.task = asyncio.create_task(self._deliver())
 
-    def tell(self, change: Change) -> None:
-        """Send word of a change: the keys of the scopes that match it."""
+    def notify(self, change: Change) -> None:
+        """Send the keys of the scopes that match a change."""
         self.send([key for key, scope in self._scopes.items() if scope.matches(change)] if self._scopes else [None])
 
     def send(self, messages: Sequence[Message]) -> None:
@@ -114,7 +117,8 @@ class _Hook:
             await asyncio.sleep(self._pause())
             messages, self._messages = list(self._messages), {}
             self._has_messages.clear()
-            status = await self._platform.hooks.call(self._webhook["url"], messages)
+            now = self._platform.clock.now()
+            status = await webhooks.post(self._session, self._webhook["url"], messages, now)
             self._note(status)
             if not is_success(status):
                 self.send(messages)

@@ -7,12 +7,12 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from pryv_sandbox import dispatch
 from pryv_sandbox.api import Context
 from pryv_sandbox.attachments import Attachment
 from pryv_sandbox.errors import gone, invalid_operation, invalid_request_structure, unknown_resource
 from pryv_sandbox.exchange import authenticate, call_context, parse_json, read_json, read_object, send, token_of
 from pryv_sandbox.http_query import Kind, coerce, parse_query
-from pryv_sandbox.platform import METHODS
 
 Reader = Callable[[web.Request], Awaitable[Any]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -70,12 +70,12 @@ async def _body_and_mfa_token(request: web.Request) -> Any:
 def _method(method_id: str, read_params: Reader, status: int = 200) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         context = call_context(request)
-        if not METHODS[method_id].public:
+        if not dispatch.METHODS[method_id].public:
             authenticate(request, context, token_of(request))
             _ = context.access
         context.from_query_string = request.method == "GET"
         params = await read_params(request)
-        return await send(request, await context.platform.call(context, method_id, params), status)
+        return await send(request, await dispatch.call(context, method_id, params), status)
 
     return handle
 
@@ -92,7 +92,7 @@ def _with_files(method_id: str, status: int, to_params: Callable[[web.Request, A
                 body = await _read_form(request, context)
             else:
                 body = await read_json(request)
-            result = await context.platform.call(context, method_id, to_params(request, body))
+            result = await dispatch.call(context, method_id, to_params(request, body))
         except BaseException:
             context.platform.files.remove(context.files)
             raise

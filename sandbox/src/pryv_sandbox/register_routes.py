@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox import accounts, event_types
+from pryv_sandbox import event_types, registration
 from pryv_sandbox.api import Context, Result
 from pryv_sandbox.errors import already_exists, gone, invalid_parameters, unknown_resource
 from pryv_sandbox.exchange import PLATFORM, base_url, json_response, meta, read_object
@@ -53,7 +53,7 @@ async def _cores(request: web.Request) -> web.Response:
     if (username is None) is (email is None):
         raise invalid_parameters(None, 'provide either "username" or "email" as query parameter')
     platform = request.app[PLATFORM]
-    user = accounts.find_by_email(platform, email) if email else accounts.find(platform, username or "")
+    user = platform.users.find_by_email(email) if email else platform.users.find(username or "")
     if user is None and username:
         raise unknown_resource("user", username)
     return _answer(request, {"core": {"url": f"{base_url(request)}{user.username}/" if user else base_url(request)}})
@@ -64,7 +64,7 @@ async def _cores(request: web.Request) -> web.Response:
 
 async def _register(request: web.Request, params: dict[str, Any]) -> web.Response:
     platform = request.app[PLATFORM]
-    user, token = await accounts.register(platform, params)
+    user, token = await registration.register(platform, params)
     endpoint = Context(platform, user, base_url(request)).api_endpoint(token)
     return _answer(request, {"username": user.username, "apiEndpoint": endpoint}, 201)
 
@@ -86,21 +86,21 @@ async def _register_user_formerly(request: web.Request) -> web.Response:
 
 @routes.get("/reg/{username}/check_username")
 async def _check_username(request: web.Request) -> web.Response:
-    taken = accounts.is_taken(request.app[PLATFORM], request.match_info["username"])
+    taken = registration.is_taken(request.app[PLATFORM], request.match_info["username"])
     return _answer(request, {"reserved": taken})
 
 
 @routes.get("/reg/{email}/check_email")
 async def _check_email(request: web.Request) -> web.Response:
     email = request.match_info["email"]
-    if accounts.find_by_email(request.app[PLATFORM], email):
+    if request.app[PLATFORM].users.find_by_email(email):
         raise already_exists("user", {"email": email})
     return _answer(request, {"reserved": False})
 
 
 @routes.get("/reg/{email}/{key:uid|username}")
 async def _username_of(request: web.Request) -> web.Response:
-    user = accounts.find_by_email(request.app[PLATFORM], request.match_info["email"])
+    user = request.app[PLATFORM].users.find_by_email(request.match_info["email"])
     if user is None:
         return _not_found("unknown-email", "Unknown email")
     return json_response({request.match_info["key"]: user.username})
@@ -108,7 +108,7 @@ async def _username_of(request: web.Request) -> web.Response:
 
 @routes.route("*", "/reg/{username}/server")
 async def _server_of(request: web.Request) -> web.Response:
-    user = accounts.find(request.app[PLATFORM], request.match_info["username"])
+    user = request.app[PLATFORM].users.find(request.match_info["username"])
     if user is None:
         return _not_found("unknown-user", "Unknown user")
     server = base_url(request).rstrip("/")

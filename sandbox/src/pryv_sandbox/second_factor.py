@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pryv_sandbox.api import Context, Methods, Result
 from pryv_sandbox.errors import invalid_access_token, invalid_parameters
 from pryv_sandbox.ids import new_token
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
+from pryv_sandbox.platform import Platform
+from pryv_sandbox.users import User
 
 methods = Methods()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from pryv_sandbox import account, accounts, second_factor
+from pryv_sandbox import account, registration, second_factor
 from pryv_sandbox.app import create_app
 from pryv_sandbox.auth_requests import AuthRequests
 from pryv_sandbox.consent import ConsentPage
@@ -112,13 +112,13 @@ class Sandbox:
         """
         username = username or f"user{secrets.token_hex(4)}"
         password = password or secrets.token_hex(8)
-        registration = {
+        person = {
             "username": username,
             "password": password,
             "email": f"{username}@example.org",
             "appId": "pryv-sandbox",
         }
-        token = self._server.call(self._register(registration, mfa))
+        token = self._server.call(self._register(person, mfa))
         api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
         return Account(username, password, token, api_endpoint)
 
@@ -136,8 +136,8 @@ class Sandbox:
     async def _reset_token(self, username: str) -> str:
         return account.reset_token(self._platform, username)
 
-    async def _register(self, registration: dict[str, str], mfa: bool) -> str:
-        user, token = await accounts.register(self._platform, registration)
+    async def _register(self, person: dict[str, str], mfa: bool) -> str:
+        user, token = await registration.register(self._platform, person)
         if mfa:
             second_factor.require(self._platform, user.username)
         return token

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pryv_sandbox.api import Context, Methods, Result
-from pryv_sandbox.settings import API_VERSION, Settings
+from pryv_sandbox.settings import API_VERSION, SERIAL, Settings
 
 methods = Methods()
 
-SERIAL = "2026112101"
 EVENT_TYPES_PATH = "event-types/flat.json"
 ASSETS_PATH = "assets/"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 API_VERSION = "2.0.0-pre.4"
+SERIAL = "2026112101"
 MAX_BODY_SIZE = 10 * 1024 * 1024
 
 

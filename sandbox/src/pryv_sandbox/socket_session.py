@@ -9,14 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox import accounts
+from pryv_sandbox import dispatch
 from pryv_sandbox.api import Context, Pages, Result, gather
 from pryv_sandbox.changes import Change
 from pryv_sandbox.errors import ApiError, invalid_request_structure, unexpected, unknown_resource
 from pryv_sandbox.exchange import base_url, meta
 from pryv_sandbox.platform import Platform
 from pryv_sandbox.scopes import Scope
-from pryv_sandbox.stored_accesses import check_valid
+from pryv_sandbox.sessions import check_session
+from pryv_sandbox.stored_accesses import check_valid, find_by_token
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +59,15 @@ class SocketSession:
         Raises:
             ApiError: if the user or the access is no longer there.
         """
-        user = accounts.find(self._platform, self.username)
+        user = self._platform.users.find(self.username)
         if user is None:
             raise unknown_resource("user", self.username)
         token, _, caller_id = self._token.partition(" ")
         context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
-        context.authenticated = self._platform.access(user, token)
+        context.authenticated = find_by_token(self._platform, user, token)
         check_valid(self._platform, context.authenticated)
         if context.authenticated.is_personal:
-            accounts.check_session(self._platform, token)
+            check_session(self._platform, token)
         return context
 
     async def call(self, method_id: str, params: Any) -> Ack:
@@ -88,7 +89,7 @@ class SocketSession:
         return ack
 
     async def _call_api(self, method_id: str, params: Any) -> Result:
-        result = await self._platform.call(self.context(), method_id, params)
+        result = await dispatch.call(self.context(), method_id, params)
         if any(isinstance(value, Pages) for value in result.values()):
             result = await gather(result, self._platform.settings.results_limit)
             return {**result, "meta": meta(self._platform)}
@@ -133,7 +134,7 @@ class SocketSession:
             keys = [key for key, scope in self._scopes.items() if scope.matches(change)]
             if keys:
                 self._outbox.put_nowait(("notificationsChanged", {"keys": keys}))
-        else:
+        elif change.kind in _COARSE:
             self._outbox.put_nowait((_COARSE[change.kind],))
         if change.kind == "accesses":
             if change.action == "update":

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pryv_sandbox.access import Access
-from pryv_sandbox.api import Context
 from pryv_sandbox.errors import forbidden, invalid_access_token, unknown_resource
 from pryv_sandbox.integrity import item_integrity
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
+from pryv_sandbox.platform import Platform
+from pryv_sandbox.users import User
 
 Doc = dict[str, Any]
 
@@ -21,11 +18,18 @@ _COLUMNS = "doc, last_used, calls"
 
 
 def find_by_token(platform: Platform, user: User, token: str) -> Access:
-    """The access with this token.
+    """The access with this token, which may have expired.
 
     Raises:
         ApiError: if there is none.
     """
+    cached = platform.cached_accesses(user)
+    if token not in cached:
+        cached[token] = _read_by_token(platform, user, token)
+    return cached[token]
+
+
+def _read_by_token(platform: Platform, user: User, token: str) -> Access:
     row = platform.db.execute(
         f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND token = ? AND deleted IS NULL",
         (user.key, token),
@@ -81,23 +85,18 @@ def find(platform: Platform, user: User, access_id: str) -> Doc | None:
     return _doc(*row) if row else None
 
 
-def select(context: Context, where: str, *values: Any) -> list[Doc]:
+def select(platform: Platform, user: User, where: str, *values: Any) -> list[Doc]:
     """The account's accesses for which an SQL condition holds, by name."""
-    rows = context.platform.db.execute(
+    rows = platform.db.execute(
         f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND {where} ORDER BY name, id",
-        (context.user.key, *values),
+        (user.key, *values),
     )
     return [_doc(*row) for row in rows]
 
 
-def created_by(context: Context, access_id: str) -> list[Doc]:
+def created_by(platform: Platform, user: User, access_id: str) -> list[Doc]:
     """The accesses that another one has made."""
-    return [doc for doc in select(context, "deleted IS NULL") if doc["createdBy"].split(" ")[0] == access_id]
-
-
-def public(context: Context, doc: Doc) -> Doc:
-    """The access as it is sent: with its versioned id and API endpoint."""
-    return {**versioned(doc), "apiEndpoint": context.api_endpoint(doc["token"])}
+    return [doc for doc in select(platform, user, "deleted IS NULL") if doc["createdBy"].split(" ")[0] == access_id]
 
 
 def versioned(doc: Doc) -> Doc:
@@ -123,15 +122,15 @@ def parse_reference(versioned_id: str) -> tuple[str, int | None]:
     return access_id, int(serial) if colon else None
 
 
-def save(context: Context, doc: Doc) -> Doc:
+def save(platform: Platform, user: User, doc: Doc) -> Doc:
     """Write an access; returns it as stored."""
     stored = {key: value for key, value in doc.items() if key not in ("calls", "lastUsed", "integrity")}
     stored["integrity"] = item_integrity("ACCESS", stored)
     values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
-    context.platform.db.execute(
+    platform.db.execute(
         "INSERT INTO accesses (user, id, token, type, name, device_name, doc) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET name = excluded.name, device_name = excluded.device_name, doc = excluded.doc",
-        (context.user.key, stored["id"], stored["token"], *values),
+        (user.key, stored["id"], stored["token"], *values),
     )
-    context.platform.forget(context.user)
+    platform.forget(user)
     return stored

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -62,10 +60,3 @@ class StreamTree:
         yield stream_id
         for child in self.children(stream_id):
             yield from self.expand(child["id"], trashed=trashed, excluded=excluded)
-
-
-def read_tree(db: sqlite3.Connection, user: int) -> StreamTree:
-    """The tree of an account, from the database."""
-    rows = db.execute("SELECT deleted, doc FROM streams WHERE user = ?", (user,)).fetchall()
-    kept = [json.loads(doc) for deleted, doc in rows if deleted is None]
-    return StreamTree(kept, has_deleted=len(kept) < len(rows))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import aiohttp
 
 from pryv_sandbox.api import Context, Methods, Result
+from pryv_sandbox.changes import Action, Change
 from pryv_sandbox.errors import already_exists, forbidden, unknown_reference, unknown_resource
 from pryv_sandbox.ids import new_id
+from pryv_sandbox.platform import Platform
 from pryv_sandbox.schemas import NUMBER, OBJECT, STRING, TRACKED, check_alterable
 from pryv_sandbox.scopes import Scope
-
-if TYPE_CHECKING:
-    from pryv_sandbox.accounts import User
-    from pryv_sandbox.platform import Platform
+from pryv_sandbox.users import User
 
 methods = Methods()
 
@@ -64,7 +66,11 @@ def delete_of_access(platform: Platform, user: User, access_id: str) -> None:
 
 def _delete_one(platform: Platform, user: User, webhook: Doc) -> None:
     platform.db.execute("DELETE FROM webhooks WHERE user = ? AND id = ?", (user.key, webhook["id"]))
-    platform.hooks.stop(webhook["id"])
+    _publish(platform, user, "delete", webhook)
+
+
+def _publish(platform: Platform, user: User, action: Action, webhook: Doc) -> None:
+    platform.publish(Change(user.username, "webhooks", action, webhook))
 
 
 def _read(platform: Platform, user: User, webhook_id: str) -> Doc:
@@ -94,6 +100,16 @@ def bind(context: Context, scopes: Doc) -> dict[str, Scope]:
 
 def _public(scopes: dict[str, Scope]) -> Doc:
     return {key: {"kind": scope.kind, "query": scope.query} for key, scope in scopes.items()}
+
+
+async def post(session: aiohttp.ClientSession, url: str, messages: list[str | None], now: float) -> int:
+    """Call a webhook; the status of its response, 0 without one."""
+    body = {"messages": messages, "meta": {"serverTime": now}}
+    try:
+        async with session.post(url, json=body) as response:
+            return response.status
+    except (aiohttp.ClientError, asyncio.TimeoutError):
+        return 0
 
 
 def is_success(status: int) -> bool:
@@ -147,7 +163,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
         )
     except sqlite3.IntegrityError:
         raise already_exists("webhook", {"url": webhook["url"]}) from None
-    context.platform.hooks.start(context.user, webhook, scopes)
+    _publish(context.platform, context.user, "create", webhook)
     return {"webhook": webhook}
 
 
@@ -165,8 +181,9 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         changes["currentRetries"] = 0
     if "scopes" in update:
         changes["scopes"] = _public(bind(context, update["scopes"]))
-    context.platform.hooks.reactivate(webhook["id"])
-    return {"webhook": change(context.platform, context.user, webhook, changes)}
+    changed = change(context.platform, context.user, webhook, changes)
+    _publish(context.platform, context.user, "update", changed)
+    return {"webhook": changed}
 
 
 @methods.declare("webhooks.delete", _ONE)
@@ -179,6 +196,8 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
 @methods.declare("webhooks.test", _ONE)
 async def _test(context: Context, params: dict[str, Any]) -> Result:
     webhook = _find(context, params["id"])
-    if not is_success(await context.platform.hooks.call(webhook["url"], ["test"])):
+    async with aiohttp.ClientSession() as session:
+        status = await post(session, webhook["url"], ["test"], context.platform.clock.now())
+    if not is_success(status):
         raise unknown_reference("webhook", "url", webhook["url"])
     return {"webhook": webhook}
