@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from pryv_sandbox import Sandbox
-from pryv_sandbox.app import create_app
-from pryv_sandbox.platform import Platform
-from pryv_sandbox.serving import ServerThread
-from pryv_sandbox.settings import Settings
+from pryv_sandbox.http.app import create_app
+from pryv_sandbox.http.server_thread import ServerThread
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.settings import Settings
 
 from .caller import Caller
 

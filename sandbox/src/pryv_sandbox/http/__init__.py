@@ -1,0 +1,1 @@
+"""HTTP: the paths of the platform, and the server that serves them."""

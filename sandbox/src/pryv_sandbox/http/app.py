@@ -1,0 +1,62 @@
+"""The web application of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, register_routes, series_routes
+from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, error_response
+from pryv_sandbox.http.webhook_delivery import Hooks
+from pryv_sandbox.model.errors import ApiError, unexpected
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
+    """The web application of a platform, with middlewares of the caller's around it."""
+    app = web.Application(middlewares=[*middlewares, _answer_errors], client_max_size=MAX_BODY_SIZE)
+    app[PLATFORM] = platform
+    app.on_response_prepare.append(_add_headers)
+    app.cleanup_ctx.append(Hooks(platform).deliver)
+    for module in (register_routes, asset_routes, series_routes, attachment_routes, method_routes):
+        app.add_routes(module.routes)
+    return app
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    asked = request.headers
+    response.headers.update(
+        {
+            "Access-Control-Allow-Origin": asked.get("Origin", "*"),
+            "Access-Control-Allow-Methods": asked.get(
+                "Access-Control-Request-Method", "POST, GET, PUT, DELETE, OPTIONS"
+            ),
+            "Access-Control-Allow-Headers": asked.get("Access-Control-Request-Headers", "Authorization, Content-Type"),
+            "Access-Control-Expose-Headers": "API-Version",
+            "Access-Control-Max-Age": str(365 * 24 * 3600),
+            "Access-Control-Allow-Credentials": "true",
+            "API-Version": API_VERSION,
+        }
+    )
+    if ACCESS_ID in request:
+        response.headers["Pryv-Access-Id"] = request[ACCESS_ID]
+
+
+@web.middleware
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.method == "OPTIONS":
+        return web.Response(text="OK")
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return error_response(request.app[PLATFORM], error)
+    except (web.HTTPException, ConnectionError):
+        raise
+    except Exception as error:
+        request.app.logger.exception("A request failed")
+        return error_response(request.app[PLATFORM], unexpected(type(error).__name__))

@@ -1,0 +1,155 @@
+"""HTTP requests and answers: what the platform's paths have in common."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from aiohttp import web
+
+from pryv_sandbox.methods.calls import Context, Pages, Result
+from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unknown_resource
+from pryv_sandbox.model.json_text import dumps, loads
+from pryv_sandbox.state.accesses import check_valid, find_by_token
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.sessions import check_session
+from pryv_sandbox.state.settings import API_VERSION, SERIAL
+
+PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
+ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
+
+# ---- answers
+
+
+def meta(platform: Platform) -> dict[str, Any]:
+    """The common part of the answers."""
+    return {"apiVersion": API_VERSION, "serverTime": platform.clock.now(), "serial": SERIAL}
+
+
+def json_response(value: Any, status: int = 200) -> web.Response:
+    """An answer in JSON."""
+    return web.json_response(value, status=status, dumps=dumps)
+
+
+def error_response(platform: Platform, error: ApiError) -> web.Response:
+    """The answer that an error is."""
+    return json_response({"error": error.public(), "meta": meta(platform)}, error.status)
+
+
+async def send(request: web.Request, result: Result, status: int) -> web.StreamResponse:
+    """Answer with a method's result; long lists are sent page by page, and then ``meta`` comes last."""
+    platform = request.app[PLATFORM]
+    if not any(isinstance(value, Pages) for value in result.values()):
+        return json_response({"meta": meta(platform), **result}, status)
+    response = web.StreamResponse(status=status, headers={"Content-Type": "application/json"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    pending = "{"
+    for key, value in result.items():
+        pending += f"{dumps(key)}:"
+        if isinstance(value, Pages):
+            pending += "["
+            separator = ""
+            async for page in value.pages:
+                await response.write((pending + separator + ",".join(page)).encode())
+                pending, separator = "", ","
+            pending += "],"
+        else:
+            pending += f"{dumps(value)},"
+    await response.write(f'{pending}"meta":{dumps(meta(platform))}}}'.encode())
+    await response.write_eof()
+    return response
+
+
+# ---- requests
+
+
+def base_url(request: web.Request) -> str:
+    """The platform's URL as the caller knows it."""
+    return f"{request.scheme}://{request.host}/"
+
+
+def token_of(request: web.Request) -> str | None:
+    """The token a request carries: in its header, bare or as Basic or Bearer, or in its query string."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return request.query.get("auth")
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "basic" and rest:
+        try:
+            return base64.b64decode(rest).decode("ascii", "replace").split(":")[0]
+        except binascii.Error:
+            return header
+    return rest if scheme.lower() == "bearer" and rest else header
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The request's JSON body if it is an object, else an empty one.
+
+    Raises:
+        ApiError: if it is not JSON, or too long.
+    """
+    body = await read_json(request)
+    return body if isinstance(body, dict) else {}
+
+
+async def read_json(request: web.Request) -> Any:
+    """The request's JSON body, an object or an array; an empty object without one.
+
+    Raises:
+        ApiError: if it is neither, or too long.
+    """
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise invalid_request_structure("request entity too large") from None
+    if not body or request.content_type != "application/json":
+        return {}
+    value = parse_json(body)
+    if not isinstance(value, (dict, list)):
+        raise invalid_request_structure("The body must be an object or an array.")
+    return value
+
+
+def parse_json(text: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ApiError: if it is not JSON.
+    """
+    try:
+        return loads(text)
+    except ValueError as error:
+        raise invalid_request_structure(str(error)) from None
+
+
+def call_context(request: web.Request) -> Context:
+    """Who calls, by the path alone.
+
+    Raises:
+        ApiError: if there is no such user.
+    """
+    platform = request.app[PLATFORM]
+    username = request.match_info["username"]
+    user = platform.users.find(username)
+    if user is None:
+        raise unknown_resource("user", username)
+    return Context(platform, user, base_url(request), request.headers.get("Origin"))
+
+
+def authenticate(request: web.Request, context: Context, token: str | None) -> None:
+    """Let a call be made with the access of this token, if there is one.
+
+    Raises:
+        ApiError: if the token is unknown, or no longer valid.
+    """
+    if token is None:
+        return
+    token, _, caller_id = token.partition(" ")
+    context.caller_id = caller_id or None
+    context.authenticated = find_by_token(context.platform, context.user, token)
+    request[ACCESS_ID] = context.authenticated.id
+    check_valid(context.platform, context.authenticated)
+    if context.authenticated.is_personal:
+        check_session(context.platform, token)

@@ -1,0 +1,1 @@
+"""The methods of the API, by resource, and the table of them all."""

@@ -1,0 +1,214 @@
+"""The account's own fields, its password, and its profiles."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pryv_sandbox.methods.calls import Context, Methods, Result
+from pryv_sandbox.methods.login import check_trusted
+from pryv_sandbox.methods.schemas import OBJECT, STRING
+from pryv_sandbox.model.errors import already_exists, forbidden, invalid_access_token, invalid_operation
+from pryv_sandbox.model.ids import new_token
+from pryv_sandbox.model.merging import merged
+from pryv_sandbox.state.platform import Platform
+
+methods = Methods()
+
+_PASSWORD = {"type": ["string"], "minLength": 6, "maxLength": 100}
+
+
+def _check_personal(context: Context, method_id: str) -> None:
+    if not context.access.is_personal:
+        raise forbidden(f"You cannot access {method_id} resource using the given access")
+
+
+# ---- fields
+
+
+def _account(context: Context) -> Result:
+    user = context.platform.users.find(context.user.username) or context.user
+    email = {"value": user.email, "primary": True, "status": "verified", "verifiedAt": None}
+    return {
+        "account": {
+            "username": user.username,
+            "email": user.email,
+            "language": user.language,
+            "storageUsed": {"dbDocuments": 0, "attachedFiles": user.attached_files},
+            "emails": [{**email, "verificationMethod": "registration"}],
+        }
+    }
+
+
+@methods.declare("account.get", OBJECT)
+async def _get(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context, "account.get")
+    return _account(context)
+
+
+_UPDATE = {
+    "type": ["object"],
+    "required": ["update"],
+    "properties": {
+        "update": {
+            "type": ["object"],
+            "additionalProperties": False,
+            "properties": {
+                "email": {"type": ["string"], "maxLength": 300},
+                "language": {"type": ["string"], "minLength": 1, "maxLength": 5},
+            },
+        }
+    },
+}
+
+
+@methods.declare("account.update", _UPDATE)
+async def _update(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context, "account.update")
+    user = context.user
+    email = params["update"].get("email", user.email)
+    owner = context.platform.users.find_by_email(email)
+    if owner and owner.key != user.key:
+        raise already_exists("user", {"email": email})
+    context.platform.db.execute(
+        "UPDATE users SET email = ?, language = ? WHERE key = ?",
+        (email, params["update"].get("language", user.language), user.key),
+    )
+    return _account(context)
+
+
+# ---- password
+
+_CHANGE_PASSWORD = {
+    "type": ["object"],
+    "required": ["oldPassword", "newPassword"],
+    "additionalProperties": False,
+    "properties": {"oldPassword": STRING, "newPassword": _PASSWORD},
+}
+
+
+@methods.declare("account.changePassword", _CHANGE_PASSWORD)
+async def _change_password(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context, "account.changePassword")
+    if not context.platform.users.has_password(context.user, params["oldPassword"]):
+        raise invalid_operation("The given password does not match.")
+    context.platform.users.set_password(context.user, params["newPassword"])
+    return {}
+
+
+_REQUEST_RESET = {
+    "type": ["object"],
+    "required": ["appId"],
+    "properties": {"appId": STRING, "origin": STRING},
+}
+
+
+@methods.declare("account.requestPasswordReset", _REQUEST_RESET, public=True)
+async def _request_password_reset(context: Context, params: dict[str, Any]) -> Result:
+    check_trusted(context, params.get("origin", ""))
+    expires = context.platform.clock.now() + context.platform.settings.reset_lifetime
+    context.platform.db.execute(
+        "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
+    )
+    context.check_no_access()
+    return {}
+
+
+def reset_token(platform: Platform, username: str) -> str:
+    """The token that would have been mailed last to a user who asked to reset the password.
+
+    Raises:
+        LookupError: if there is none, or it has been used.
+    """
+    row = platform.db.execute(
+        "SELECT token FROM password_resets JOIN users ON users.key = user WHERE username = ?"
+        " ORDER BY password_resets.rowid DESC",
+        (username,),
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"no password reset is under way for {username}")
+    token: str = row[0]
+    return token
+
+
+_RESET = {
+    "type": ["object"],
+    "required": ["appId", "resetToken", "newPassword"],
+    "properties": {"appId": STRING, "origin": STRING, "resetToken": STRING, "newPassword": _PASSWORD},
+}
+
+
+@methods.declare("account.resetPassword", _RESET, public=True)
+async def _reset_password(context: Context, params: dict[str, Any]) -> Result:
+    check_trusted(context, params.get("origin", ""))
+    used = context.platform.db.execute(
+        "DELETE FROM password_resets WHERE token = ? AND user = ? AND expires > ?",
+        (params["resetToken"], context.user.key, context.platform.clock.now()),
+    ).rowcount
+    if not used:
+        raise invalid_access_token("The reset token is invalid or expired")
+    context.platform.users.set_password(context.user, params["newPassword"])
+    context.check_no_access()
+    return {}
+
+
+# ---- profiles
+
+_GET_PROFILE = {"type": ["object"], "required": ["id"], "properties": {"id": STRING}}
+_UPDATE_PROFILE = {
+    "type": ["object"],
+    "required": ["id", "update"],
+    "properties": {"id": STRING, "update": OBJECT},
+}
+_UPDATE_APP_PROFILE = {"type": ["object"], "required": ["update"], "properties": {"update": OBJECT}}
+
+
+def _profile(context: Context, profile_id: str) -> dict[str, Any]:
+    row = context.platform.db.execute(
+        "SELECT doc FROM profiles WHERE user = ? AND id = ?", (context.user.key, profile_id)
+    ).fetchone()
+    profile: dict[str, Any] = json.loads(row[0]) if row else {}
+    return profile
+
+
+def _change_profile(context: Context, profile_id: str, update: dict[str, Any]) -> Result:
+    """Set the given keys of a profile; those set to null are removed."""
+    profile = merged(_profile(context, profile_id), update)
+    context.platform.db.execute(
+        "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)", (context.user.key, profile_id, json.dumps(profile))
+    )
+    return {"profile": profile}
+
+
+def _app_profile_id(context: Context) -> str:
+    if context.access.type != "app":
+        raise invalid_operation("This resource is only available to app accesses.")
+    app_id: str = context.access.doc["name"]
+    return app_id
+
+
+@methods.declare("profile.get", _GET_PROFILE)
+async def _get_profile(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context, "profile.get")
+    return {"profile": _profile(context, params["id"])}
+
+
+@methods.declare("profile.update", _UPDATE_PROFILE)
+async def _update_profile(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context, "profile.update")
+    return _change_profile(context, params["id"], params["update"])
+
+
+@methods.declare("profile.getPublic", OBJECT)
+async def _get_public_profile(context: Context, params: dict[str, Any]) -> Result:
+    return {"profile": _profile(context, "public")}
+
+
+@methods.declare("profile.getApp", OBJECT)
+async def _get_app_profile(context: Context, params: dict[str, Any]) -> Result:
+    return {"profile": _profile(context, _app_profile_id(context))}
+
+
+@methods.declare("profile.updateApp", _UPDATE_APP_PROFILE)
+async def _update_app_profile(context: Context, params: dict[str, Any]) -> Result:
+    return _change_profile(context, _app_profile_id(context), params["update"])

@@ -1,0 +1,134 @@
+"""What a call of the API is, and how its methods are declared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pryv_sandbox.model.access import Access
+from pryv_sandbox.model.errors import invalid_access_token, too_many_results, unexpected
+from pryv_sandbox.model.validation import Schema, Validator
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.users import User
+
+Result = dict[str, Any]
+Handler = Callable[["Context", Any], Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class Pages:
+    """A long list in a result: its items as JSON text, page by page."""
+
+    pages: AsyncIterator[list[str]]
+
+
+@dataclass
+class Context:
+    """Who calls, from where, and with what.
+
+    Attributes:
+        base_url: the platform's URL as the caller knows it.
+        origin: the web page's origin that calls.
+        caller_id: what the caller added to the token, to be noted with the author of changes.
+        authenticated: the access, if there is one.
+        from_query_string: whether the parameters come from a URL, and structures in them are JSON text.
+        files: files sent with the call, kept already.
+    """
+
+    platform: Platform
+    user: User
+    base_url: str
+    origin: str | None = None
+    caller_id: str | None = None
+    authenticated: Access | None = None
+    from_query_string: bool = False
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def access(self) -> Access:
+        """The access the call is made with."""
+        if self.authenticated is None:
+            raise invalid_access_token(
+                'The access token is missing: expected an "Authorization" header or an "auth" query string parameter.'
+            )
+        return self.authenticated
+
+    @property
+    def author(self) -> str:
+        """Whom to note as the author of a change."""
+        return f"{self.access.id} {self.caller_id}" if self.caller_id else self.access.id
+
+    def check_no_access(self) -> None:
+        """Refuse a call that carries an access, for a method that notes who calls in another way, as a login does.
+
+        In batches and over sockets every call carries one. What the method has done before stays done.
+
+        Raises:
+            ApiError: ``unexpected-error``, as on the real platform.
+        """
+        if self.authenticated:
+            raise unexpected(f"the call is already made with the access {self.authenticated.id}")
+
+    async def stamp(self) -> float:
+        """The time of a write, taken some time before the write can be read, as on any platform with several writers.
+
+        A handler takes it first and then reads, checks and writes in one go, without giving way to another.
+        """
+        now = self.platform.clock.now()
+        window = self.platform.settings.visibility_window
+        if window:
+            await asyncio.sleep(random.uniform(0, window))
+        else:
+            for _ in range(random.randrange(3)):
+                await asyncio.sleep(0)
+        return now
+
+    def api_endpoint(self, token: str) -> str:
+        """The API endpoint that carries this token."""
+        scheme, rest = self.base_url.split("//", 1)
+        return f"{scheme}//{token}@{rest}{self.user.username}/"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API: what it does, and what its parameters must be."""
+
+    handler: Handler
+    params: Validator
+    public: bool
+
+
+class Methods(dict[str, Method]):
+    """Methods by id, filled by decorating their handlers."""
+
+    def declare(self, method_id: str, params: Schema, *, public: bool = False) -> Callable[[Handler], Handler]:
+        """Declare the decorated function as a method; a public one needs no token."""
+
+        def register(handler: Handler) -> Handler:
+            self[method_id] = Method(handler, Validator(params), public)
+            return handler
+
+        return register
+
+
+async def gather(result: Result, limit: int) -> Result:
+    """The result with its long lists read whole.
+
+    Raises:
+        ApiError: ``too-many-results``, if one has more than ``limit`` items.
+    """
+    return {key: await _items(value, limit) if isinstance(value, Pages) else value for key, value in result.items()}
+
+
+async def _items(pages: Pages, limit: int) -> list[Any]:
+    texts: list[str] = []
+    async for page in pages.pages:
+        texts += page
+        if len(texts) > limit:
+            raise too_many_results(limit)
+    items: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return items

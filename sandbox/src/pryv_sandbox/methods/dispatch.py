@@ -1,0 +1,64 @@
+"""The table of all methods, and how a call finds its method."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pryv_sandbox.methods import accesses, account, app_check, events, login, second_factor, service, streams, webhooks
+from pryv_sandbox.methods.calls import Context, Methods, Result, gather
+from pryv_sandbox.model.errors import ApiError, invalid_method
+from pryv_sandbox.state.accesses import note_use
+
+METHODS = Methods()
+for _module in (account, accesses, app_check, events, login, second_factor, service, streams, webhooks):
+    METHODS.update(_module.methods)
+
+
+async def call(context: Context, method_id: str, params: Any) -> Result:
+    """Run a method for a caller, and count the use of the access.
+
+    Raises:
+        ApiError: as the method answers.
+    """
+    result = await _run(context, method_id, params)
+    if context.authenticated and method_id != "callBatch":
+        note_use(context.platform, context.user, context.authenticated, {method_id: 1})
+    return result
+
+
+async def _run(context: Context, method_id: str, params: Any) -> Result:
+    method = METHODS.get(method_id)
+    if method is None:
+        raise invalid_method(method_id)
+    if not method.public:
+        _ = context.access
+    method.params.check(params)
+    return await method.handler(context, params)
+
+
+_CALLS = {
+    "type": ["array"],
+    "items": {
+        "type": ["object"],
+        "required": ["method", "params"],
+        "properties": {"method": {"type": ["string"]}, "params": {"type": ["object", "array"]}},
+    },
+}
+
+
+@METHODS.declare("callBatch", _CALLS)
+async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
+    results = [await _outcome(context, call["method"], call["params"]) for call in calls]
+    used = Counter(call["method"] for call in calls if call["method"] in METHODS)
+    note_use(context.platform, context.user, context.access, used)
+    return {"results": results}
+
+
+async def _outcome(context: Context, method_id: str, params: Any) -> Result:
+    """The result of one call of a batch, or its error."""
+    try:
+        result = await _run(context, method_id, params)
+        return await gather(result, context.platform.settings.results_limit)
+    except ApiError as error:
+        return {"error": error.public()}

@@ -1,0 +1,424 @@
+"""Events."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from pryv_sandbox.methods.calls import Context, Methods, Pages, Result
+from pryv_sandbox.methods.schemas import BOOLEAN, NUMBER, STRING, TRACKED, check_alterable
+from pryv_sandbox.model import event_types, system_streams
+from pryv_sandbox.model.errors import (
+    already_exists,
+    forbidden,
+    invalid_operation,
+    invalid_parameters,
+    unexpected,
+    unknown_reference,
+    unknown_resource,
+)
+from pryv_sandbox.model.ids import new_id
+from pryv_sandbox.model.integrity import item_integrity
+from pryv_sandbox.model.json_text import dumps
+from pryv_sandbox.model.merging import merged
+from pryv_sandbox.model.streams_query import parse_streams, resolve_streams
+from pryv_sandbox.state.attachments import with_read_tokens
+from pryv_sandbox.state.changes import Action, Change
+from pryv_sandbox.state.events_query import EventsQuery, merge, read_deletions, read_events, window
+
+methods = Methods()
+
+Event = dict[str, Any]
+
+_TYPE_PATTERN = "^(series:)?[a-z0-9-]+/[a-z0-9-]+$"
+_PROPERTIES: dict[str, Any] = {
+    "id": STRING,
+    "time": NUMBER,
+    "duration": {"type": ["number", "null"]},
+    "streamIds": {"type": ["array"], "minItems": 1, "items": STRING},
+    "type": {"type": ["string"], "pattern": _TYPE_PATTERN},
+    "content": {},
+    "description": {"type": ["string", "null"]},
+    "clientData": {"type": ["object", "null"]},
+    "trashed": {"type": ["boolean", "null"]},
+    "integrity": {"type": ["string", "null"]},
+    **TRACKED,
+}
+_ALTERABLE = ("streamIds", "time", "duration", "type", "content", "references", "description", "clientData", "trashed")
+
+
+# ---- reading
+
+_GET = {
+    "type": ["object"],
+    "additionalProperties": False,
+    "properties": {
+        "streams": {},
+        "content": {},
+        "clientData": {},
+        "types": {
+            "type": ["array", "null"],
+            "items": {"type": ["string"], "pattern": r"^(series:)?[a-z0-9-]+/(\*|[a-z0-9-]+)$"},
+        },
+        "fromTime": NUMBER,
+        "toTime": NUMBER,
+        "sortAscending": BOOLEAN,
+        "skip": NUMBER,
+        "limit": NUMBER,
+        "state": {"type": ["string"], "enum": ["default", "trashed", "all"]},
+        "modifiedSince": NUMBER,
+        "includeDeletions": BOOLEAN,
+        "running": BOOLEAN,
+    },
+}
+
+
+@methods.declare("events.get", _GET)
+async def _get(context: Context, params: dict[str, Any]) -> Result:
+    platform, access = context.platform, context.access
+    streams = resolve_streams(
+        parse_streams(params.get("streams"), json_only_as_text=context.from_query_string),
+        platform.tree(context.user),
+        access,
+        trashed=params.get("state", "default") != "default",
+    )
+    query = EventsQuery.of(params, streams, platform.clock.now())
+    with_deletions = query.modified_since is not None and params.get("includeDeletions")
+    result: Result = {}
+    if streams:
+        result["events"] = Pages(_events(context, query))
+    elif not with_deletions:
+        result["events"] = []
+    if with_deletions:
+        deletions = read_deletions(platform.db, context.user.key, query, platform.settings.page_size)
+        result["eventDeletions"] = Pages(window(deletions, query.skip, query.limit))
+    return result
+
+
+def _events(context: Context, query: EventsQuery) -> AsyncIterator[list[str]]:
+    db, page_size = context.platform.db, context.platform.settings.page_size
+    fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
+    rows = read_events(db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
+    rows = merge([(event["time"], dumps(event)) for event in fields], rows, ascending=query.ascending)
+    return window(rows, query.skip, query.limit)
+
+
+def _with_tokens(doc: str, context: Context) -> str:
+    return dumps(with_read_tokens(json.loads(doc), context.access))
+
+
+def _account_events(context: Context, now: float) -> list[Event]:
+    """The account's own fields, as events of this moment."""
+    user = context.user
+    fields = (
+        (system_streams.ATTACHED_FILES, "data-quantity/b", user.attached_files),
+        (system_streams.DB_DOCUMENTS, "data-quantity/b", 0),
+        (system_streams.EMAIL, "email/string", user.email),
+        (system_streams.LANGUAGE, "language/iso-639-1", user.language),
+    )
+    author = {"time": now, "created": now, "createdBy": "system", "modified": now, "modifiedBy": "system"}
+    events = [{"id": key, "streamIds": [key], "type": kind, "content": value, **author} for key, kind, value in fields]
+    return [_sealed(event) for event in events]
+
+
+_GET_ONE = {
+    "type": ["object"],
+    "required": ["id"],
+    "properties": {"id": STRING, "includeHistory": BOOLEAN},
+}
+
+
+@methods.declare("events.getOne", _GET_ONE)
+async def _get_one(context: Context, params: dict[str, Any]) -> Result:
+    event = readable_event(context, params["id"])
+    if "deleted" in event:
+        event = {"id": event["id"], "deleted": event["deleted"]}
+    result: Result = {"event": with_read_tokens(event, context.access)}
+    if params.get("includeHistory"):
+        versions = context.platform.db.execute(
+            "SELECT doc FROM event_versions"
+            " WHERE event = (SELECT key FROM events WHERE user = ? AND id = ?) ORDER BY key",
+            (context.user.key, event["id"]),
+        )
+        result["history"] = [json.loads(doc) for (doc,) in versions]
+    return result
+
+
+def readable_event(context: Context, event_id: str) -> Event:
+    """The event with this id, or what is left of it if it is deleted.
+
+    Raises:
+        ApiError: if there is none, or the caller may not read it.
+    """
+    found = find(context, event_id)
+    if found is None:
+        raise unknown_resource("event", event_id)
+    _, event = found
+    if "deleted" not in event and not any(context.access.can_read(stream_id) for stream_id in event["streamIds"]):
+        raise forbidden()
+    return event
+
+
+def find(context: Context, event_id: str) -> tuple[int | None, Event] | None:
+    """The event with this id and its key; a field of the account has none."""
+    row = context.platform.db.execute(
+        "SELECT key, doc FROM events WHERE user = ? AND id = ?", (context.user.key, event_id)
+    ).fetchone()
+    if row:
+        return row[0], json.loads(row[1])
+    for event in _account_events(context, context.platform.clock.now()):
+        if event["id"] == event_id:
+            return None, event
+    return None
+
+
+# ---- writing
+
+_CREATE = {
+    "type": ["object"],
+    "required": ["type", "streamIds"],
+    "additionalProperties": False,
+    "properties": {
+        **_PROPERTIES,
+        "id": {
+            "type": ["string"],
+            "pattern": "(?=^:[a-z0-9-]+:)(^:[a-z0-9-]+:[a-z0-9A-Z-]{1,256})|(^c[a-z0-9-]{24}$)|(^[a-z][a-z0-9]{23}$)",
+        },
+    },
+}
+
+
+@methods.declare("events.create", _CREATE)
+async def _create(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    event: Event = {"id": new_id(), "time": now, **params}
+    event["streamIds"] = _known_streams(context, params["streamIds"])
+    event.update(created=now, createdBy=context.author, modified=now, modifiedBy=context.author)
+    _check_content(event, params)
+    if not all(context.access.can_create(stream_id) for stream_id in event["streamIds"]):
+        raise forbidden()
+    if any(system_streams.is_account_stream(stream_id) for stream_id in event["streamIds"]):
+        raise invalid_operation("The account's own fields are changed through the account.")
+    if event_types.is_series(event["type"]):
+        event["content"] = event_types.series_content(event["type"])
+        event.pop("duration", None)
+    if context.files:
+        event["attachments"] = context.files
+        count_attached(context, sum(item["size"] for item in context.files))
+    event = _sealed(event)
+    _insert(context, event)
+    return _changed(context, "create", event)
+
+
+def _known_streams(context: Context, stream_ids: list[str]) -> list[str]:
+    """The streams an event is to be in, each once.
+
+    Raises:
+        ApiError: if one is unknown or in the trash.
+    """
+    tree = context.platform.tree(context.user)
+    streams = {stream_id: tree.get(stream_id) for stream_id in stream_ids}
+    missing = [stream_id for stream_id, stream in streams.items() if stream is None]
+    if missing:
+        raise unknown_reference("stream", "streamIds", missing)
+    trashed = [stream_id for stream_id, stream in streams.items() if stream and stream.get("trashed")]
+    if trashed:
+        message = f'The referenced streams "{",".join(trashed)}" are trashed.'
+        raise invalid_operation(message, {"trashedReference": "streamIds"})
+    return list(streams)
+
+
+def _check_content(event: Event, params: dict[str, Any]) -> None:
+    """Refuse content the event's type does not allow; that of a series is the platform's own."""
+    event_types.check_type(event["type"])
+    if not event_types.is_series(event["type"]):
+        event_types.check_content(event["type"], event.get("content"))
+    elif params.get("content") is not None:
+        message = "The event content's format is invalid."
+        raise invalid_parameters("Events of type High-frequency have a read-only content", message)
+
+
+def _sealed(event: Event) -> Event:
+    """The event as it is stored: without empty fields, and with its digest."""
+    kept = {
+        key: value
+        for key, value in event.items()
+        if key != "integrity" and (value is not None or key == "duration") and not (key == "trashed" and not value)
+    }
+    if kept.get("duration") == 0:
+        del kept["duration"]
+    if kept.get("attachments") == []:
+        del kept["attachments"]
+    kept["integrity"] = item_integrity("EVENT", kept)
+    return kept
+
+
+def _columns(event: Event) -> tuple[Any, ...]:
+    time, duration = float(event["time"]), event.get("duration", 0)
+    end_time = None if duration is None else time + float(duration)
+    trashed, attached = "trashed" in event, "attachments" in event
+    return event["type"], time, end_time, trashed, event["modified"], attached, dumps(event)
+
+
+def _insert(context: Context, event: Event) -> None:
+    db, user = context.platform.db, context.user.key
+    with context.platform.transaction():
+        try:
+            key = db.execute(
+                "INSERT INTO events (user, id, type, time, end_time, trashed, modified, attached, doc)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (user, event["id"], *_columns(event)),
+            ).lastrowid
+        except sqlite3.IntegrityError:
+            raise already_exists("event", {"id": event["id"]}) from None
+        _link(db, user, key, event["streamIds"])
+
+
+def _link(db: sqlite3.Connection, user: int, key: int | None, stream_ids: Iterable[str]) -> None:
+    db.executemany("INSERT INTO event_streams VALUES (?, ?, ?)", ((user, stream_id, key) for stream_id in stream_ids))
+
+
+def replace(context: Context, key: int, event: Event) -> Event:
+    """Write a changed event over its former state, which may be kept as a version; returns it as stored."""
+    db, user = context.platform.db, context.user.key
+    event = _sealed(event)
+    with context.platform.transaction():
+        if context.platform.settings.keep_history:
+            db.execute("INSERT INTO event_versions (event, doc) SELECT key, doc FROM events WHERE key = ?", (key,))
+        db.execute(
+            "UPDATE events SET type = ?, time = ?, end_time = ?, trashed = ?, modified = ?, attached = ?, doc = ?"
+            " WHERE key = ?",
+            (*_columns(event), key),
+        )
+        db.execute("DELETE FROM event_streams WHERE event = ?", (key,))
+        _link(db, user, key, event["streamIds"])
+    return event
+
+
+def erase(context: Context, key: int, event: Event, now: float) -> None:
+    """Delete an event with all it had; only that and when it was deleted is kept."""
+    db = context.platform.db
+    deletion = {"id": event["id"], "deleted": now}
+    deletion["integrity"] = item_integrity("EVENT", deletion)
+    with context.platform.transaction():
+        db.execute("DELETE FROM event_versions WHERE event = ?", (key,))
+        db.execute("DELETE FROM event_streams WHERE event = ?", (key,))
+        db.execute("DELETE FROM points WHERE event = ?", (key,))
+        db.execute(
+            "UPDATE events SET type = NULL, time = NULL, end_time = NULL, trashed = 0, modified = NULL, attached = 0,"
+            " deleted = ?, doc = ? WHERE key = ?",
+            (now, dumps(deletion), key),
+        )
+    removed = event.get("attachments", [])
+    context.platform.files.remove(removed)
+    count_attached(context, -sum(item["size"] for item in removed))
+
+
+def count_attached(context: Context, size: int) -> None:
+    """Add to the size of the account's attached files."""
+    if size:
+        context.platform.db.execute(
+            "UPDATE users SET attached_files = attached_files + ? WHERE key = ?", (size, context.user.key)
+        )
+
+
+def _changed(context: Context, action: Action, event: Event) -> Result:
+    context.platform.publish(Change(context.user.username, "events", action, event))
+    return {"event": with_read_tokens(event, context.access)}
+
+
+_UPDATE = {
+    "type": ["object"],
+    "required": ["id", "update"],
+    "properties": {
+        "id": STRING,
+        "update": {
+            "type": ["object"],
+            "additionalProperties": False,
+            "properties": {**_PROPERTIES, "attachments": {"type": "array"}},
+        },
+    },
+}
+
+
+@methods.declare("events.update", _UPDATE)
+async def _update(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    update: dict[str, Any] = dict(params["update"])
+    check_alterable(update, _ALTERABLE)
+    if "streamIds" in update:
+        update["streamIds"] = _known_streams(context, update["streamIds"])
+    key, event = _find_to_change(context, params["id"])
+    changed = {**event, **update}
+    moved = set(event["streamIds"]).symmetric_difference(changed["streamIds"])
+    if not all(context.access.can_update(stream_id) for stream_id in moved):
+        raise forbidden()
+    if event_types.is_series(changed["type"]) != event_types.is_series(event["type"]):
+        event_types.check_type(changed["type"])
+        raise invalid_operation("Normal events cannot be updated to HF-events and vice versa.")
+    if update.get("clientData") is not None:
+        changed["clientData"] = merged(event.get("clientData"), update["clientData"])
+    changed.update(modified=now, modifiedBy=context.author)
+    _check_content(changed, update)
+    if context.files:
+        changed["attachments"] = [*event.get("attachments", []), *context.files]
+        count_attached(context, sum(item["size"] for item in context.files))
+    return _changed(context, "update", replace(context, key, changed))
+
+
+def _find_to_change(context: Context, event_id: str) -> tuple[int, Event]:
+    """The event with this id, which the caller may change, and its key.
+
+    Raises:
+        ApiError: if there is none, or the caller may not.
+    """
+    found = find(context, event_id)
+    if found is None:
+        raise unknown_resource("event", event_id)
+    key, event = found
+    if "deleted" in event:
+        raise unexpected("event.streamIds is not iterable")
+    if not any(context.access.can_update(stream_id) for stream_id in event["streamIds"]):
+        raise forbidden()
+    if key is None:
+        raise invalid_operation("The account's own fields are changed through the account.")
+    return key, event
+
+
+_DELETE = {"type": ["object"], "required": ["id"], "properties": {"id": STRING}}
+
+
+@methods.declare("events.delete", _DELETE)
+async def _delete(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    key, event = _find_to_change(context, params["id"])
+    if not event.get("trashed"):
+        event.update(trashed=True, modified=now, modifiedBy=context.author)
+        return _changed(context, "trash", replace(context, key, event))
+    erase(context, key, event, now)
+    context.platform.publish(Change(context.user.username, "events", "delete", event))
+    return {"eventDeletion": {"id": event["id"]}}
+
+
+_DELETE_ATTACHMENT = {
+    "type": ["object"],
+    "required": ["id", "fileId"],
+    "properties": {"id": STRING, "fileId": STRING},
+}
+
+
+@methods.declare("events.deleteAttachment", _DELETE_ATTACHMENT)
+async def _delete_attachment(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    key, event = _find_to_change(context, params["id"])
+    removed = [item for item in event.get("attachments", []) if item["id"] == params["fileId"]]
+    if not removed:
+        raise unknown_resource("attachment", params["fileId"])
+    event["attachments"] = [item for item in event["attachments"] if item not in removed]
+    event.update(modified=now, modifiedBy=context.author)
+    event = replace(context, key, event)
+    context.platform.files.remove(removed)
+    count_attached(context, -removed[0]["size"])
+    return _changed(context, "update", event)

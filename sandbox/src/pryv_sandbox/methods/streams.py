@@ -1,0 +1,308 @@
+"""Streams."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pryv_sandbox.methods import events
+from pryv_sandbox.methods.calls import Context, Methods, Pages, Result
+from pryv_sandbox.methods.schemas import BOOLEAN, STRING, TRACKED, check_alterable
+from pryv_sandbox.model.access import Access
+from pryv_sandbox.model.errors import (
+    ApiError,
+    already_exists,
+    forbidden,
+    invalid_operation,
+    invalid_parameters,
+    invalid_request_structure,
+    unknown_reference,
+    unknown_resource,
+)
+from pryv_sandbox.model.ids import new_id, to_id
+from pryv_sandbox.model.merging import merged
+from pryv_sandbox.model.stream_tree import Stream, StreamTree
+from pryv_sandbox.model.system_streams import SYSTEM_STREAMS
+from pryv_sandbox.state.changes import Action, Change
+
+methods = Methods()
+
+_PROPERTIES: dict[str, Any] = {
+    "id": {"type": ["string"], "minLength": 1},
+    "name": {"type": ["string"], "minLength": 1},
+    "parentId": {"type": ["string", "null"], "minLength": 1},
+    "clientData": {"type": ["object", "null"]},
+    "trashed": {"type": ["boolean", "null"]},
+    "children": {"type": ["array", "null"]},
+    "childrenHidden": {"type": ["boolean", "null"]},
+    **TRACKED,
+}
+_ALTERABLE = ("name", "parentId", "clientData", "trashed")
+_RESERVED_IDS = ("null", "undefined", "*", "")
+
+
+# ---- reading
+
+_GET = {
+    "type": ["object"],
+    "properties": {
+        "parentId": STRING,
+        "id": STRING,
+        "state": {"type": ["string"], "enum": ["default", "all"]},
+        "includeDeletionsSince": {"type": ["number"]},
+    },
+}
+
+
+@methods.declare("streams.get", _GET)
+async def _get(context: Context, params: dict[str, Any]) -> Result:
+    parent_id, stream_id = params.get("parentId"), params.get("id")
+    if parent_id and stream_id:
+        raise invalid_request_structure('Do not mix "parentId" and "id" parameter in request')
+    view = _View(context.platform.tree(context.user), context.access, with_trashed=params.get("state") == "all")
+    result: Result = {"streams": view.below(parent_id, stream_id)}
+    if "includeDeletionsSince" in params:
+        rows = context.platform.db.execute(
+            "SELECT id, deleted FROM streams WHERE user = ? AND deleted > ? ORDER BY deleted",
+            (context.user.key, float(params["includeDeletionsSince"])),
+        )
+        result["streamDeletions"] = [{"id": deleted_id, "deleted": deleted} for deleted_id, deleted in rows]
+    return result
+
+
+class _View:
+    """What an access sees of the tree."""
+
+    def __init__(self, tree: StreamTree, access: Access, *, with_trashed: bool) -> None:
+        self._tree = tree
+        self._access = access
+        self._with_trashed = with_trashed
+        self._hidden = access.unlistable()
+
+    def below(self, parent_id: str | None, stream_id: str | None) -> list[Stream]:
+        """The children of ``parent_id``, or the stream ``stream_id``, or all that can be seen."""
+        named = parent_id or stream_id
+        if named is None:
+            if self._access.can_list("*"):
+                return self._branches(self._tree.children(None))
+            granted = [self._tree.get(item) for item in self._access.listable()]
+            return [self._as_root(branch) for branch in self._branches([stream for stream in granted if stream])]
+        if not self._access.can_list(named):
+            raise forbidden(f"Insufficient permissions or non-existant stream [{named}]")
+        stream = self._tree.get(named)
+        branches = self._branches([stream]) if stream else []
+        if not branches:
+            raise unknown_reference("unknown Stream:", "parentId" if parent_id else "id", named)
+        if parent_id:
+            children: list[Stream] = branches[0]["children"]
+            return children
+        return [self._as_root(branches[0])]
+
+    def _branches(self, streams: list[Stream]) -> list[Stream]:
+        return [
+            {**stream, "children": self._branches(self._tree.children(stream["id"]))}
+            for stream in streams
+            if stream["id"] not in self._hidden and (self._with_trashed or not stream.get("trashed"))
+        ]
+
+    def _as_root(self, branch: Stream) -> Stream:
+        parent_id = branch["parentId"]
+        return branch if parent_id is None or self._access.can_list(parent_id) else {**branch, "parentId": None}
+
+
+# ---- writing
+
+_CREATE = {"type": "object", "required": ["name"], "additionalProperties": False, "properties": _PROPERTIES}
+
+
+@methods.declare("streams.create", _CREATE)
+async def _create(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    parent_id = params.get("parentId")
+    if not context.access.can_manage(parent_id):
+        raise forbidden()
+    _check_parent(context, parent_id, "unknown Stream:")
+    stream_id = to_id(params["id"]) if "id" in params else new_id()
+    if stream_id in _RESERVED_IDS or params.get("id") in _RESERVED_IDS:
+        raise ApiError(400, "invalid-item-id", f'The specified id "{params["id"]}" is not allowed.')
+    return _changed(context, "create", add(context, {**params, "id": stream_id, "parentId": parent_id}, now))
+
+
+def is_plain_id(stream_id: str) -> bool:
+    """Whether a stream may be made with this id on an app's behalf."""
+    return re.match("[a-z0-9-]{1,100}", stream_id) is not None
+
+
+def _check_parent(context: Context, parent_id: str | None, kind: str) -> None:
+    if parent_id is None:
+        return
+    parent = context.platform.tree(context.user).get(parent_id)
+    if parent is None:
+        raise unknown_reference(kind, "parentId", parent_id)
+    if parent.get("trashed"):
+        raise invalid_operation("parent stream is trashed", "parentId")
+
+
+def add(context: Context, stream: Stream, now: float) -> Stream:
+    """Write a new stream; returns it as stored.
+
+    Raises:
+        ApiError: if its id, or its name beside its siblings, is taken, or it would be among the system's own.
+    """
+    stream = {**stream, "created": now, "createdBy": context.author, "modified": now, "modifiedBy": context.author}
+    _check_store(stream)
+    if context.platform.tree(context.user).get(stream["id"]):
+        raise already_exists("stream", {"id": stream["id"]})
+    return save(context, stream)
+
+
+def _check_store(stream: Stream) -> None:
+    """Refuse a stream that would be among the system's own."""
+    is_system, below_system = stream["id"].startswith(":"), (stream["parentId"] or "").startswith(":")
+    if is_system is not below_system:
+        raise invalid_request_structure("A stream and its parent must be in the same store.", stream)
+    if is_system:
+        raise _system_stream_is_fixed()
+
+
+def _system_stream_is_fixed() -> ApiError:
+    return invalid_operation("System streams cannot be changed.")
+
+
+def save(context: Context, stream: Stream) -> Stream:
+    """Write a stream; returns it as stored.
+
+    Raises:
+        ApiError: if a sibling has its name.
+    """
+    platform, user = context.platform, context.user
+    siblings = platform.tree(user).children(stream["parentId"])
+    if any(sibling["name"] == stream["name"] and sibling["id"] != stream["id"] for sibling in siblings):
+        raise already_exists("stream", {"name": stream["name"]})
+    kept = {
+        key: value
+        for key, value in stream.items()
+        if key not in ("children", "childrenHidden") and (value or key not in ("trashed", "clientData"))
+    }
+    platform.db.execute(
+        "INSERT OR REPLACE INTO streams VALUES (?, ?, NULL, ?)", (user.key, kept["id"], json.dumps(kept))
+    )
+    platform.forget(user)
+    return kept
+
+
+def _changed(context: Context, action: Action, stream: Stream) -> Result:
+    context.platform.publish(Change(context.user.username, "streams", action, stream))
+    return {"stream": stream}
+
+
+_UPDATE = {
+    "type": ["object"],
+    "required": ["id", "update"],
+    "properties": {
+        "id": STRING,
+        "update": {"type": "object", "additionalProperties": False, "properties": _PROPERTIES},
+    },
+}
+
+
+@methods.declare("streams.update", _UPDATE)
+async def _update(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    update = params["update"]
+    check_alterable(update, _ALTERABLE)
+    stream = _find_to_change(context, params["id"])
+    # The new parent is checked even where the update names none: only who may manage all streams may then go on.
+    if not context.access.can_manage(update.get("parentId")):
+        raise forbidden()
+    parent_id = update.get("parentId", stream["parentId"])
+    if parent_id != stream["parentId"]:
+        _check_parent(context, parent_id, "parent stream")
+        if stream["id"] in context.platform.tree(context.user).lineage(parent_id or ""):
+            raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
+    changed = {**stream, **update, "modified": now, "modifiedBy": context.author}
+    _check_store(changed)
+    if update.get("clientData"):
+        changed["clientData"] = merged(stream.get("clientData"), update["clientData"])
+    return _changed(context, "update", save(context, changed))
+
+
+def _find_to_change(context: Context, stream_id: str) -> Stream:
+    stream = context.platform.tree(context.user).get(stream_id)
+    if stream is None:
+        raise unknown_resource("stream", stream_id)
+    if not context.access.can_manage(stream_id):
+        raise forbidden()
+    if stream_id in SYSTEM_STREAMS:
+        raise _system_stream_is_fixed()
+    return stream
+
+
+_DELETE = {
+    "type": ["object"],
+    "required": ["id"],
+    "properties": {"id": STRING, "mergeEventsWithParent": BOOLEAN},
+}
+
+
+@methods.declare("streams.delete", _DELETE)
+async def _delete(context: Context, params: dict[str, Any]) -> Result:
+    now = await context.stamp()
+    stream = _find_to_change(context, params["id"])
+    if not stream.get("trashed"):
+        trashed = {**stream, "trashed": True, "modified": now, "modifiedBy": context.author}
+        return _changed(context, "trash", save(context, trashed))
+    merge = params.get("mergeEventsWithParent")
+    if merge and stream["parentId"] is None:
+        message = "Deleting a root stream with mergeEventsWithParent=true is rejected: it has no parent to merge with."
+        raise invalid_operation(message, {"streamId": stream["id"]})
+    doomed = list(context.platform.tree(context.user).expand(stream["id"]))
+    linked = _linked_events(context, doomed)
+    if linked and merge is None:
+        message = "There are events referring to the deleted items and `mergeEventsWithParent` is missing."
+        raise invalid_parameters(None, message)
+    heir = stream["parentId"] if merge else None
+    updated = [_unlink(context, key, event, doomed, heir, now) for key, event in linked]
+    _remove(context, doomed, now)
+    if linked:
+        context.platform.publish(Change(context.user.username, "events", "update", {}))
+    context.platform.publish(Change(context.user.username, "streams", "delete", stream))
+    return {"updatedEvents": Pages(_page(updated)), "streamDeletion": {"id": stream["id"]}}
+
+
+def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, events.Event]]:
+    """The events in these streams with their keys, the latest first; those in the trash are left as they are."""
+    rows = context.platform.db.execute(
+        "SELECT key, doc FROM events WHERE NOT trashed AND key IN"
+        " (SELECT event FROM event_streams WHERE user = ? AND stream IN (SELECT value FROM json_each(?)))"
+        " ORDER BY time DESC, key DESC",
+        (context.user.key, json.dumps(stream_ids)),
+    )
+    return [(key, json.loads(doc)) for key, doc in rows]
+
+
+def _unlink(context: Context, key: int, event: events.Event, doomed: list[str], heir: str | None, now: float) -> str:
+    """Take an event out of the streams to be deleted, and tell what became of it."""
+    kept = [stream_id for stream_id in event["streamIds"] if stream_id not in doomed]
+    if heir is not None:
+        kept = list(dict.fromkeys([*kept, heir]))
+    if kept:
+        events.replace(context, key, {**event, "streamIds": kept})
+        outcome = "mergedToParent" if heir is not None else "updatedStreamIds"
+    else:
+        events.erase(context, key, event, now)
+        outcome = "deleted"
+    return json.dumps({"action": outcome, "id": event["id"]})
+
+
+def _remove(context: Context, stream_ids: list[str], now: float) -> None:
+    rows = ((now, json.dumps({"id": stream_id}), context.user.key, stream_id) for stream_id in stream_ids)
+    context.platform.db.executemany("UPDATE streams SET deleted = ?, doc = ? WHERE user = ? AND id = ?", rows)
+    context.platform.forget(context.user)
+
+
+async def _page(items: list[str]) -> AsyncIterator[list[str]]:
+    if items:
+        yield items

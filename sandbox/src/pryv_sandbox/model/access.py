@@ -1,0 +1,98 @@
+"""What an access may do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pryv_sandbox.model import system_streams
+from pryv_sandbox.model.stream_tree import StreamTree
+
+_RANK = {"none": -1, "read": 0, "create-only": 1, "contribute": 1, "manage": 2}
+
+
+class Access:
+    """An access as stored, with the permissions that follow from it.
+
+    Attributes:
+        doc: the access as it was when read.
+        permissions: its permissions and those every access has; empty for a personal access, which may do all.
+    """
+
+    def __init__(self, doc: dict[str, Any], tree: Callable[[], StreamTree]) -> None:
+        self.doc = doc
+        self.id: str = doc["id"]
+        self.type: str = doc["type"]
+        self.token: str = doc["token"]
+        self.permissions = [] if self.is_personal else self._effective_permissions(doc["permissions"])
+        self.features = {entry["feature"]: entry["setting"] for entry in self.permissions if "feature" in entry}
+        self._tree = tree
+        self._granted: dict[str, str] = {
+            entry["streamId"]: entry["level"] for entry in self.permissions if "streamId" in entry
+        }
+
+    def _effective_permissions(self, granted: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        permissions = [{"streamId": system_streams.ACCOUNT, "level": "none"}, *granted]
+        if not any(entry.get("feature") == "selfAudit" and entry["setting"] == "forbidden" for entry in granted):
+            permissions.append({"streamId": f"{system_streams.AUDIT}access-{self.id}", "level": "read"})
+        return permissions
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is the account owner's own session."""
+        return self.type == "personal"
+
+    def level(self, stream_id: str) -> str | None:
+        """The level granted on the stream, or on the nearest stream above it, or on all."""
+        if self.is_personal:
+            return "manage"
+        for ancestor in self._tree().lineage(stream_id):
+            if ancestor in self._granted:
+                return self._granted[ancestor]
+        return None if stream_id.startswith(":") else self._granted.get("*")
+
+    def _reaches(self, stream_id: str, level: str) -> bool:
+        return _RANK.get(self.level(stream_id) or "none", -1) >= _RANK[level]
+
+    def can_list(self, stream_id: str) -> bool:
+        """Whether the stream may be seen."""
+        return self._reaches(stream_id, "read")
+
+    def can_read(self, stream_id: str) -> bool:
+        """Whether the stream's events may be read."""
+        return self.level(stream_id) != "create-only" and self._reaches(stream_id, "read")
+
+    def can_create(self, stream_id: str) -> bool:
+        """Whether events may be created in the stream."""
+        return self._reaches(stream_id, "contribute")
+
+    def can_update(self, stream_id: str) -> bool:
+        """Whether the stream's events may be changed and deleted."""
+        return self.level(stream_id) != "create-only" and self._reaches(stream_id, "contribute")
+
+    def can_manage(self, stream_id: str | None) -> bool:
+        """Whether the stream may be changed, deleted, and given children."""
+        return self._reaches(stream_id or "*", "manage")
+
+    def can_grant(self, stream_id: str, level: str) -> bool:
+        """Whether this level on this stream may be handed on."""
+        return self.level(stream_id) not in (None, "create-only") and self._reaches(stream_id, level)
+
+    def listable(self) -> list[str]:
+        """The streams granted to be seen, in the order of the permissions."""
+        return [stream_id for stream_id, level in self._granted.items() if _RANK[level] >= _RANK["read"]]
+
+    def unlistable(self) -> frozenset[str]:
+        """The streams expressly hidden."""
+        return frozenset(stream_id for stream_id, level in self._granted.items() if level == "none")
+
+    def readable(self) -> list[str]:
+        """The streams granted to be read, in the order of the permissions."""
+        return [stream_id for stream_id in self._granted if self.can_read(stream_id)]
+
+    def unreadable(self) -> frozenset[str]:
+        """The streams whose events are expressly kept from being read."""
+        if self.is_personal:
+            return frozenset()
+        withheld = (stream_id for stream_id, level in self._granted.items() if level in ("none", "create-only"))
+        return frozenset((*withheld, system_streams.EMAILS))

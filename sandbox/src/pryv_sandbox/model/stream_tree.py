@@ -1,0 +1,62 @@
+"""The tree of an account's streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pryv_sandbox.model.system_streams import AUDIT, SYSTEM_STREAMS, is_account_stream
+
+Stream = dict[str, Any]
+
+
+def _sibling_order(stream: Stream) -> tuple[bool, str]:
+    """By name, the account's own fields last and in their given order."""
+    is_account_field = is_account_stream(stream["id"])
+    return is_account_field, "" if is_account_field else stream["name"]
+
+
+class StreamTree:
+    """The streams of one account by id and by parent, the system streams included.
+
+    Attributes:
+        has_trashed: whether any of them is in the trash.
+        has_deleted: whether any has been deleted; events in the trash may still name it.
+    """
+
+    def __init__(self, streams: Iterable[Stream], *, has_deleted: bool) -> None:
+        self._by_id: dict[str, Stream] = dict(SYSTEM_STREAMS)
+        self._by_id.update((stream["id"], stream) for stream in streams)
+        self._children: dict[str | None, list[Stream]] = {}
+        for stream in sorted(self._by_id.values(), key=_sibling_order):
+            self._children.setdefault(stream["parentId"], []).append(stream)
+
+        self.has_deleted = has_deleted
+        self.has_trashed = any(stream.get("trashed") for stream in self._by_id.values())
+
+    def get(self, stream_id: str) -> Stream | None:
+        """The stream with this id."""
+        if stream_id.startswith(AUDIT) and stream_id != AUDIT:
+            return {"id": stream_id, "name": stream_id.removeprefix(AUDIT), "parentId": None, "trashed": False}
+        return self._by_id.get(stream_id)
+
+    def children(self, parent_id: str | None) -> list[Stream]:
+        """The streams right below this one (``None``: the roots), by name."""
+        return self._children.get(parent_id, [])
+
+    def lineage(self, stream_id: str) -> Iterator[str]:
+        """The stream's id, then its parent's, up to the root."""
+        current: str | None = stream_id
+        while current is not None:
+            yield current
+            stream = self._by_id.get(current)
+            current = stream["parentId"] if stream else None
+
+    def expand(self, stream_id: str, *, trashed: bool = True, excluded: frozenset[str] = frozenset()) -> Iterator[str]:
+        """The stream's id and those of all below it, leaving out excluded (and perhaps trashed) branches."""
+        stream = self._by_id.get(stream_id)
+        if stream is None or stream_id in excluded or (stream.get("trashed") and not trashed):
+            return
+        yield stream_id
+        for child in self.children(stream_id):
+            yield from self.expand(child["id"], trashed=trashed, excluded=excluded)

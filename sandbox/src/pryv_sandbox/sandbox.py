@@ -1,0 +1,151 @@
+"""The sandbox as an object: a platform that is served, with accounts and faults on demand."""
+
+from __future__ import annotations
+
+import secrets
+import weakref
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from pryv_sandbox.consent.auth_requests import AuthRequests
+from pryv_sandbox.consent.page import ConsentPage
+from pryv_sandbox.faults.faults import Faults
+from pryv_sandbox.http.app import create_app
+from pryv_sandbox.http.server_thread import ServerThread
+from pryv_sandbox.methods import account, registration, second_factor
+from pryv_sandbox.sockets.server import Sockets
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.settings import Settings
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account made directly on the sandbox, with a personal token."""
+
+    username: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    api_endpoint: str = field(repr=False)
+
+
+class Sandbox:
+    """A Pryv.io platform on this machine, with HTTP and Socket.IO on one port.
+
+    Inside its context the platform answers. Started again, it keeps its port and its data.
+
+    Args:
+        host: the address to listen on.
+        port: the port to listen on; ``0`` for any that is free.
+        data: the file that keeps the data; if ``None``, it is in memory and lives as long as this object.
+        visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write and
+            the moment it can be read.
+        ping_interval: seconds between the pings of a socket; clients are told the whole ones.
+        ping_timeout: seconds after which a socket whose ping is not answered is closed.
+        subscriptions: whether sockets know subscriptions; on older platforms they do not.
+        null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
+            holds one is an error 500.
+
+    Attributes:
+        faults: what can be made to go wrong.
+        sockets: the open Socket.IO connections.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        data: str | None = None,
+        visibility_window: float | None = None,
+        ping_interval: float = 25.0,
+        ping_timeout: float = 20.0,
+        subscriptions: bool = True,
+        null_characters: bool = True,
+    ) -> None:
+        self._platform = Platform(
+            Settings(
+                data=data,
+                visibility_window=visibility_window,
+                subscriptions=subscriptions,
+                null_characters=null_characters,
+            )
+        )
+        weakref.finalize(self, self._platform.close)
+        self._host = host
+        self._server = ServerThread(self._make_app, host, port)
+        self.faults = Faults(self._platform.clock, self._server.refuse)
+        self.sockets = Sockets(self._platform, self._server.call, ping_interval, ping_timeout)
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Serve; when this returns, the platform answers."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop serving, resetting what is open."""
+        self._server.stop()
+
+    @property
+    def url(self) -> str:
+        """The platform's own URL."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._server.port}/"
+
+    @property
+    def service_info_url(self) -> str:
+        """Where clients begin."""
+        return f"{self.url}reg/service/info"
+
+    def create_account(self, username: str | None = None, password: str | None = None, *, mfa: bool = False) -> Account:
+        """Open an account, by default with a random name and password.
+
+        Args:
+            username: its name.
+            password: its password.
+            mfa: whether a login needs a second factor; its code is ``second_factor.CODE``.
+        """
+        username = username or f"user{secrets.token_hex(4)}"
+        password = password or secrets.token_hex(8)
+        person = {
+            "username": username,
+            "password": password,
+            "email": f"{username}@example.org",
+            "appId": "pryv-sandbox",
+        }
+        token = self._server.call(self._register(person, mfa))
+        api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
+        return Account(username, password, token, api_endpoint)
+
+    def reset_token(self, username: str) -> str:
+        """The token that would have been mailed last to a user who asked to reset the password.
+
+        Args:
+            username: whose password is to be reset.
+
+        Raises:
+            LookupError: if the user has not asked, or has used it.
+        """
+        return self._server.call(self._reset_token(username))
+
+    async def _reset_token(self, username: str) -> str:
+        return account.reset_token(self._platform, username)
+
+    async def _register(self, person: dict[str, str], mfa: bool) -> str:
+        user, token = await registration.register(self._platform, person)
+        if mfa:
+            second_factor.require(self._platform, user.username)
+        return token
+
+    def _make_app(self) -> web.Application:
+        app = create_app(self._platform, self.faults.middleware)
+        auth_requests = AuthRequests(self._platform)
+        app.add_routes(auth_requests.routes())
+        app.add_routes(ConsentPage(auth_requests, self._platform.settings.name).routes())
+        self.sockets.attach(app)
+        return app

@@ -1,0 +1,1 @@
+"""Socket.IO: calls over a WebSocket, and notifications of changes."""

@@ -1,0 +1,169 @@
+"""What one Socket.IO client does: it calls the API, subscribes to changes, and is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from pryv_sandbox.http.exchange import base_url, meta
+from pryv_sandbox.methods import dispatch
+from pryv_sandbox.methods.calls import Context, Pages, Result, gather
+from pryv_sandbox.methods.scopes import Scope
+from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unexpected, unknown_resource
+from pryv_sandbox.state.accesses import check_valid, find_by_token
+from pryv_sandbox.state.changes import Change
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.sessions import check_session
+
+logger = logging.getLogger(__name__)
+
+_COARSE = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "accessesChanged"}
+
+Ack = tuple[Any, ...]
+Notification = tuple[str] | tuple[str, dict[str, Any]]
+
+
+class SocketSession:
+    """One client: what it may do, what it listens to, and what it is still to be told."""
+
+    def __init__(self, platform: Platform, username: str, token: str, request: web.Request) -> None:
+        self.username = username
+        self._platform = platform
+        self._token = token
+        self._request = request
+        self._scopes: dict[str, Scope] = {}
+        self._outbox: asyncio.Queue[Notification | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def open(self, emit: Callable[..., Awaitable[None]], hang_up: Callable[[], Awaitable[None]]) -> None:
+        """Begin to send."""
+        self._hang_up = hang_up
+        self._run(self._send(emit))
+
+    def close(self) -> None:
+        """Send no more than what is waiting."""
+        self._outbox.put_nowait(None)
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def context(self) -> Context:
+        """The context of a call made now.
+
+        Raises:
+            ApiError: if the user or the access is no longer there.
+        """
+        user = self._platform.users.find(self.username)
+        if user is None:
+            raise unknown_resource("user", self.username)
+        token, _, caller_id = self._token.partition(" ")
+        context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
+        context.authenticated = find_by_token(self._platform, user, token)
+        check_valid(self._platform, context.authenticated)
+        if context.authenticated.is_personal:
+            check_session(self._platform, token)
+        return context
+
+    async def call(self, method_id: str, params: Any) -> Ack:
+        """The acknowledgement of a call: its error, or ``None`` and its result; what it changed is told first."""
+        try:
+            subscribing = {
+                "subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "getSubscriptions": self._subscriptions
+            }.get(method_id)  # fmt: skip
+            if subscribing and self._platform.settings.subscriptions:
+                ack: Ack = (None, subscribing(params if isinstance(params, dict) else {}))
+            else:
+                ack = (None, await self._call_api(method_id, params))
+        except ApiError as error:
+            ack = self._failed(error)
+        except Exception as error:
+            logger.exception("A call failed")
+            ack = self._failed(unexpected(type(error).__name__))
+        await self._outbox.join()
+        return ack
+
+    async def _call_api(self, method_id: str, params: Any) -> Result:
+        result = await dispatch.call(self.context(), method_id, params)
+        if any(isinstance(value, Pages) for value in result.values()):
+            result = await gather(result, self._platform.settings.results_limit)
+            return {**result, "meta": meta(self._platform)}
+        return {"meta": meta(self._platform), **result}
+
+    def _failed(self, error: ApiError) -> Ack:
+        return ({"error": error.public(), "meta": meta(self._platform)},)
+
+    # ---- subscriptions
+
+    def _subscribe(self, asked: dict[str, Any]) -> Result:
+        if isinstance(asked.get("scopes"), dict):
+            scopes = asked["scopes"]
+        elif asked.get("key") is not None:
+            scopes = {asked["key"]: asked}
+        else:
+            raise invalid_request_structure("subscribe requires { key, query } or { scopes: { key: { query } } }")
+        context = self.context()
+        for key, scope in scopes.items():
+            self._scopes[key] = Scope(context, scope.get("kind") or "events", scope.get("query") or {})
+        return self._subscribed()
+
+    def _unsubscribe(self, asked: dict[str, Any]) -> Result:
+        if asked.get("all") is True:
+            self._scopes.clear()
+        else:
+            for key in asked["keys"] if isinstance(asked.get("keys"), list) else [str(asked.get("key"))]:
+                self._scopes.pop(key, None)
+        return self._subscribed()
+
+    def _subscribed(self) -> Result:
+        return {"ok": True, "keys": list(self._scopes)}
+
+    def _subscriptions(self, asked: dict[str, Any]) -> Result:
+        return {"scopes": {key: {"kind": scope.kind, "query": scope.query} for key, scope in self._scopes.items()}}
+
+    # ---- notifications
+
+    def tell(self, change: Change) -> None:
+        """Notify the client of a change: by the keys of its scopes that match, or coarsely if it has no scopes."""
+        if self._scopes:
+            keys = [key for key, scope in self._scopes.items() if scope.matches(change)]
+            if keys:
+                self._outbox.put_nowait(("notificationsChanged", {"keys": keys}))
+        elif change.kind in _COARSE:
+            self._outbox.put_nowait((_COARSE[change.kind],))
+        if change.kind == "accesses":
+            if change.action == "update":
+                self._outbox.put_nowait(("accessUpdated", _access_updated(change.item["id"])))
+            self._run(self._revalidate())
+
+    async def _send(self, emit: Callable[..., Awaitable[None]]) -> None:
+        while True:
+            notification = await self._outbox.get()
+            if notification:
+                await emit(*notification)
+            self._outbox.task_done()
+            if notification is None:
+                return
+
+    async def _revalidate(self) -> None:
+        """Once the client has its notifications, hang up if its access is gone; drop scopes it no longer reaches."""
+        await self._outbox.join()
+        try:
+            context = self.context()
+        except ApiError:
+            await self._hang_up()
+            return
+        for key, scope in list(self._scopes.items()):
+            try:
+                self._scopes[key] = Scope(context, scope.kind, scope.query)
+            except ApiError:  # noqa: PERF203
+                del self._scopes[key]
+
+
+def _access_updated(access_id: str) -> dict[str, Any]:
+    return {"type": "access-updated", "accessId": access_id, "serial": int(access_id.partition(":")[2])}

@@ -1,0 +1,1 @@
+"""What a platform keeps: its settings, its clock, its database and files."""

@@ -1,0 +1,65 @@
+"""The sessions of users: each has a token, and a personal access with it."""
+
+from __future__ import annotations
+
+import json
+
+from pryv_sandbox.model.errors import invalid_access_token
+from pryv_sandbox.model.ids import new_id, new_token
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.users import User
+
+
+def open_session(platform: Platform, user: User, app_id: str) -> str:
+    """The token of this app's session, which goes on if it is still open, and of its personal access."""
+    now = platform.clock.now()
+    row = platform.db.execute(
+        "SELECT token FROM sessions WHERE user = ? AND app_id = ? AND expires > ?", (user.key, app_id, now)
+    ).fetchone()
+    token: str = row[0] if row else new_token()
+    platform.db.execute(
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
+        (token, user.key, app_id, now + platform.settings.session_lifetime),
+    )
+    _save_personal_access(platform, user, app_id, token, now)
+    platform.forget(user)
+    return token
+
+
+def _save_personal_access(platform: Platform, user: User, app_id: str, token: str, now: float) -> None:
+    row = platform.db.execute(
+        "SELECT doc FROM accesses WHERE user = ? AND type = 'personal' AND name = ? AND deleted IS NULL",
+        (user.key, app_id),
+    ).fetchone()
+    doc = (
+        json.loads(row[0])
+        if row
+        else {
+            "id": new_id(),
+            "type": "personal",
+            "name": app_id,
+            "created": now,
+            "createdBy": "system",
+        }
+    )
+    doc.update(token=token, modified=now, modifiedBy="system")
+    platform.db.execute(
+        "INSERT INTO accesses (user, id, token, type, name, doc) VALUES (?, ?, ?, 'personal', ?, ?)"
+        " ON CONFLICT DO UPDATE SET token = excluded.token, doc = excluded.doc",
+        (user.key, doc["id"], token, app_id, json.dumps(doc)),
+    )
+
+
+def check_session(platform: Platform, token: str) -> None:
+    """Keep the session of a personal token alive.
+
+    Raises:
+        ApiError: if it has ended.
+    """
+    now = platform.clock.now()
+    alive = platform.db.execute(
+        "UPDATE sessions SET expires = ? WHERE token = ? AND expires > ?",
+        (now + platform.settings.session_lifetime, token, now),
+    ).rowcount
+    if not alive:
+        raise invalid_access_token("Access session has expired.", 403)
