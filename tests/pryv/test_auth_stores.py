@@ -118,6 +118,15 @@ def test_no_store_shows_what_it_keeps(store: CredentialStore) -> None:
     assert "token-a" not in repr(store) + str(store)
 
 
+def test_a_check_leaves_nothing_behind(store: MemoryStore | FileStore | KeyringStore, tmp_path: Path) -> None:
+    before = list(tmp_path.iterdir())
+    store.check_writable()
+    assert list(tmp_path.iterdir()) == before
+    store.save(NAME, ALICE)
+    store.check_writable()
+    assert store.get(NAME) == ALICE
+
+
 # ---- files
 
 
@@ -179,14 +188,69 @@ def test_a_file_that_others_have_access_to_is_refused(directory: Path, others: i
     assert store.get(NAME) == BOB
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"apiEndpoint": 7}', '{"apiEndpoint": "https://to ken@h/"}'])
-def test_a_damaged_file_says_so(directory: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"apiEndpoint": 7}',
+        b'{"apiEndpoint": "https://to ken@h/"}',
+        b'{"apiEndpoint": "https://token@h/\xe9"}',
+        b"\xff\xfe\x00\xd8",
+        b"[" * 100_000,
+        b"\0" * 4096,
+    ],
+)
+def test_a_damaged_file_says_so(directory: Path, content: bytes) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
-    only_file(directory).write_text(content)
+    only_file(directory).write_bytes(content)
     with pytest.raises(PryvError, match="sign in again") as failed:
         store.get(NAME)
     assert "to ken" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "directory", "device"]
+)
+def test_what_is_no_file_says_so(directory: Path, make: Callable[[Path], None]) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    path = only_file(directory)
+    path.unlink()
+    make(path)
+    with pytest.raises(PryvError, match="not a file"):
+        store.get(NAME)
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getpwuid(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", getpwuid)
+    for variable in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    store = FileStore()
+    assert store.get(NAME) is None
+    store.delete(NAME)
+    ways: list[Callable[[], None]] = [lambda: store.save(NAME, ALICE), store.check_writable]
+    for fails in ways:
+        with pytest.raises(FileNotFoundError, match="set HOME or XDG_CONFIG_HOME"):
+            fails()
+    assert "no directory" in str(store)
+
+
+def test_a_directory_that_is_none_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = FileStore(tmp_path / "file" / "pryv")
+    assert store.get(NAME) is None
+    store.delete(NAME)
+    ways: list[Callable[[], None]] = [lambda: store.save(NAME, ALICE), store.check_writable]
+    for fails in ways:
+        with pytest.raises(NotADirectoryError, match="file/pryv"):
+            fails()
 
 
 def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
@@ -241,6 +305,80 @@ def test_a_locked_keyring_says_so(system_keyring: FileKeyring) -> None:
         with pytest.raises(PryvError, match="locked") as failed:
             use()
         assert "token-a" not in str(failed.value)
+
+
+class DBusError(Exception):
+    """What a back end lets through of the library below it."""
+
+
+class PanicError(BaseException):
+    """As libraries made with PyO3 raise it."""
+
+
+@pytest.mark.parametrize("raised", [DBusError, ImportError, OSError, RecursionError, PanicError])
+def test_whatever_a_keyring_raises_is_an_error_of_ours(
+    system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise raised(f"no answer to {arguments}")
+
+    store = KeyringStore()
+    monkeypatch.setattr(system_keyring, "_file", fail)
+    uses: list[Callable[[], object]] = [
+        lambda: store.get(NAME),
+        lambda: store.save(NAME, ALICE),
+        lambda: store.delete(NAME),
+        store.check_writable,
+    ]
+    for use in uses:
+        with pytest.raises(PryvError, match="no answer") as failed:
+            use()
+        assert "token-a" not in str(failed.value)
+        assert failed.value.__cause__ is failed.value.__context__ is None
+    monkeypatch.setattr(FileKeyring, "priority", property(fail))
+    assert not store.is_safe
+    assert isinstance(default_store(), FileStore)
+
+
+def test_a_keyring_does_not_show_what_it_did_not_take(
+    system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise DBusError(f"could not run tool {arguments}")
+
+    monkeypatch.setattr(system_keyring, "set_password", fail)
+    with pytest.raises(PryvError, match=r"\*\*\*@alice") as failed:
+        KeyringStore().save(NAME, ALICE)
+    assert "token-a" not in str(failed.value)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_a_keyring_can_be_interrupted(
+    system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch, interrupt: type[BaseException]
+) -> None:
+    def fail(*_: object) -> None:
+        raise interrupt
+
+    monkeypatch.setattr(system_keyring, "get_password", fail)
+    with pytest.raises(interrupt):
+        KeyringStore().get(NAME)
+
+
+@pytest.mark.parametrize("raised", ["AttributeError('broken')", "ImportError('broken')", "BaseException('broken')"])
+def test_a_keyring_that_cannot_be_imported(tmp_path: Path, raised: str) -> None:
+    (tmp_path / "keyring.py").write_text(f"raise {raised}")
+    program = (
+        "import pryv, pryv.auth\n"
+        "try:\n"
+        "    pryv.auth.KeyringStore()\n"
+        "except pryv.PryvError as error:\n"
+        "    print(type(error).__name__, error)\n"
+        "print(type(pryv.auth.default_store()).__name__)\n"
+    )
+    command = [sys.executable, "-c", program]
+    environment = {"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == ["PryvError the system's keyring failed: broken", "FileStore"]
 
 
 def test_the_keyring_is_preferred(system_keyring: FileKeyring) -> None:

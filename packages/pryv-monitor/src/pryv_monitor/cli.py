@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -41,13 +42,17 @@ _TRY_LATER = 75
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+
+    def command() -> None:
+        parser = _parser()
+        parsed = parser.parse_args(arguments)
+        if getattr(parsed, "anchor", None) and not parsed.jsonl:
+            parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
+        parsed.command(parsed)
+
     logging.getLogger("pryv").addHandler(logging.NullHandler())
-    if getattr(parsed, "anchor", None) and not parsed.jsonl:
-        parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
     try:
-        return run("pryv-monitor", lambda: parsed.command(parsed))
+        return run("pryv-monitor", command)
     except _OutputError as error:
         say(f"pryv-monitor: standard output: {error}; the pass is not committed")
         return 1
@@ -259,7 +264,7 @@ def _seconds(text: str) -> float:
 
 def _scope(text: str) -> dict[str, Any]:
     try:
-        scope = json.loads(text)
+        scope = json.loads(os.fsencode(text))  # UTF-8, whatever the locale
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
     if not isinstance(scope, dict):

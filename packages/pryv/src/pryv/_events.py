@@ -15,7 +15,7 @@ from pryv._transport.answers import error_of
 from pryv._transport.members import MalformedError, Members
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import query_pairs
-from pryv.errors import PryvConnectionError, PryvStreamError
+from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError
 from pryv.types import Event, Meta
 
 _LABEL = "GET events"
@@ -115,6 +115,8 @@ class EventStream(Iterator[Event]):
                 broken = str(error)
             except (MalformedError, UnicodeDecodeError):
                 broken = f"{_LABEL}: the answer was cut short or is malformed"
+        if broken is not None and "html" in answer.headers.get("Content-Type", ""):
+            raise PryvProtocolError(f"{_LABEL}: the answer is a page, and not the API's")
         if broken is None and not isinstance(self.meta, dict):
             broken = f"{_LABEL}: the answer has no meta"
         if broken is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from pryv import _resend
+from pryv._text import from_system
 from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.http import Answer
@@ -24,7 +25,7 @@ def create_event_with_path(
 ) -> dict[str, Any]:
     """Create an event with the file at a path; see `Connection.create_event_with_file`."""
     place = os.fsdecode(path)
-    return _create_event(account, event, place, os.path.basename(place), timeout)
+    return _create_event(account, event, place, _base_name(place), timeout)
 
 
 def create_event_with_data(
@@ -65,7 +66,11 @@ def _name_of(source: str | Data) -> str:
     path = source if isinstance(source, str) else getattr(source, "name", None)
     if not isinstance(path, str):
         raise ValueError("what is attached has no name of its own: filename is needed")
-    return os.path.basename(path)
+    return _base_name(path)
+
+
+def _base_name(path: str) -> str:
+    return from_system(os.path.basename(path))
 
 
 def _upload(

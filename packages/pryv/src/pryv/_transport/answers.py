@@ -40,6 +40,8 @@ def error_of(answer: Answer, label: str, *secrets: str | None) -> ApiError | Pry
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
         return _api_error(dict(error), answer, label, secrets)
+    if answer.status == 511:  # RFC 6585
+        return PryvProtocolError(f"{label}: HTTP 511: the network wants its user to sign in first")
     if answer.status in TRANSIENT_STATUSES or answer.status >= 500:
         return _api_error({"message": "no answer of the API"}, answer, label, secrets)
     if 300 <= answer.status < 400:

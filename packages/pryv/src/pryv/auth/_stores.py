@@ -8,16 +8,22 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from urllib.parse import quote
 
+from pryv._transport.redact import redact
 from pryv.errors import MissingAddonError, PryvError
 from pryv.utils import extract_token_and_api_endpoint
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+
+_PROBE = "write check"
 
 
 class _AuthorizationRequired(TypedDict):
@@ -99,6 +105,9 @@ class MemoryStore:
         """
         self._kept.pop(name, None)
 
+    def check_writable(self) -> None:
+        """Do nothing: memory takes credentials."""
+
 
 class FileStore:
     """Keeps credentials in files that their owner alone can read, one for each name.
@@ -111,7 +120,7 @@ class FileStore:
         self._directory = _settings_directory() if directory is None else Path(directory)
 
     def __str__(self) -> str:
-        return str(self._directory)
+        return str(self._directory or "no directory")
 
     def get(self, name: str) -> AuthorizationData | None:
         """Return the credentials kept under a name, `None` if there are none.
@@ -120,16 +129,15 @@ class FileStore:
             name: What they are kept under.
 
         Raises:
-            PryvError: the file does not hold credentials.
+            PryvError: what is there is no file, or does not hold credentials.
             PermissionError: others can read the file, or its user cannot.
             OSError: it cannot be read.
         """
-        path = self._path(name)
         try:
-            with path.open(encoding="utf-8") as file:
-                _refuse_if_shared(file.fileno(), path)
+            path = self._path(name)
+            with open(path, "rb", opener=_open_private_file) as file:
                 text = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return _parsed(text, str(path))
 
@@ -143,14 +151,15 @@ class FileStore:
         Raises:
             OSError: they cannot be written.
         """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._directory, prefix=".")  # readable by its owner alone
+        path = self._path(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # readable by its owner alone
         try:
             with open(handle, "w", encoding="utf-8") as file:
                 json.dump(data, file)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, self._path(name))
+            os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
@@ -164,9 +173,25 @@ class FileStore:
         Raises:
             OSError: their file cannot be removed.
         """
-        self._path(name).unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            self._path(name).unlink()
+
+    def check_writable(self) -> None:
+        """Make sure that credentials can be kept, before a person is asked for them; leaves nothing behind.
+
+        Raises:
+            OSError: they could not be written.
+        """
+        directory = self._path("").parent
+        existing = next(place for place in (directory, *directory.parents) if place.exists())
+        try:
+            tempfile.TemporaryFile(dir=existing).close()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(directory)) from None
 
     def _path(self, name: str) -> Path:
+        if self._directory is None:
+            raise FileNotFoundError(errno.ENOENT, "no home directory; set HOME or XDG_CONFIG_HOME", "credentials")
         return self._directory / f"{quote(name, safe='')}.json"
 
 
@@ -175,6 +200,7 @@ class KeyringStore:
 
     Raises:
         MissingAddonError: the package `keyring` is not installed.
+        PryvError: it cannot be imported.
     """
 
     def __init__(self) -> None:
@@ -186,7 +212,10 @@ class KeyringStore:
     @property
     def is_safe(self) -> bool:
         """Whether this system has a keyring that can keep secrets."""
-        return bool(self._keyring.get_keyring().priority >= 1)
+        try:
+            return bool(_asked(lambda: self._keyring.get_keyring().priority >= 1))
+        except PryvError:
+            return False
 
     def get(self, name: str) -> AuthorizationData | None:
         """Return the credentials kept under a name, `None` if there are none.
@@ -197,8 +226,7 @@ class KeyringStore:
         Raises:
             PryvError: the keyring does not give them.
         """
-        with self._failures():
-            text = self._keyring.get_password("pryv", name)
+        text = _asked(self._keyring.get_password, "pryv", name)
         return None if text is None else _parsed(text, str(self))
 
     def save(self, name: str, data: AuthorizationData) -> None:
@@ -211,8 +239,7 @@ class KeyringStore:
         Raises:
             PryvError: the keyring does not take them.
         """
-        with self._failures():
-            self._keyring.set_password("pryv", name, json.dumps(data))
+        _asked(self._keyring.set_password, "pryv", name, json.dumps(data))
 
     def delete(self, name: str) -> None:
         """Forget the credentials kept under a name, if there are any.
@@ -223,56 +250,81 @@ class KeyringStore:
         Raises:
             PryvError: the keyring does not forget them.
         """
-        with self._failures():
-            if self._keyring.get_password("pryv", name) is not None:
-                self._keyring.delete_password("pryv", name)
+        if _asked(self._keyring.get_password, "pryv", name) is not None:
+            _asked(self._keyring.delete_password, "pryv", name)
 
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except self._keyring.errors.KeyringError as error:
-            problem = str(error) or type(error).__name__
-        else:
-            return
-        raise PryvError(f"the system's keyring failed: {problem}")
+    def check_writable(self) -> None:
+        """Make sure that credentials can be kept, before a person is asked for them; leaves nothing behind.
+
+        Raises:
+            PryvError: the keyring would not take them.
+        """
+        self.save(_PROBE, AuthorizationData(apiEndpoint="https://localhost/"))
+        self.delete(_PROBE)
 
 
 def default_store() -> FileStore | KeyringStore:
     """Return the system's keyring where there is one, otherwise files that their owner alone can read."""
     try:
         keyring = KeyringStore()
-    except MissingAddonError:
+    except PryvError:
         return FileStore()
     return keyring if keyring.is_safe else FileStore()
 
 
 def _import_keyring() -> ModuleType:
-    try:
-        import keyring
-        import keyring.errors
-    except ImportError:
-        raise MissingAddonError("the system's keyring needs an extra: pip install 'pryv[keyring]'") from None
+    if find_spec("keyring") is None:
+        raise MissingAddonError("the system's keyring needs an extra: pip install 'pryv[keyring]'")
+    keyring: ModuleType = _asked(import_module, "keyring")
     return keyring
 
 
-def _settings_directory() -> Path:
-    if os.name == "nt":
-        return Path(os.environ.get("APPDATA") or Path.home()) / "pryv"
-    configured = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(configured) if os.path.isabs(configured) else Path.home() / ".config") / "pryv"
+def _asked(function: Callable[..., Any], *arguments: str) -> Any:
+    """Call a function of the keyring, and turn whatever it raises into a `PryvError`.
+
+    Its back ends let through errors of the libraries below them, see https://github.com/jaraco/keyring/issues/514.
+    Libraries made with PyO3 panic past `Exception`, see https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html.
+    """
+    try:
+        return function(*arguments)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001
+        problem = redact(str(error)) or type(error).__name__
+    raise PryvError(f"the system's keyring failed: {problem}")
 
 
-def _refuse_if_shared(descriptor: int, path: Path) -> None:
-    if os.name == "posix" and stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-        raise PermissionError(errno.EACCES, "others have access to it (chmod 600 takes that away)", str(path))
+def _settings_directory() -> Path | None:
+    """Return where the user's settings are; `None` for a user without a home, as in a container."""
+    configured = os.environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "")
+    if os.path.isabs(configured):
+        return Path(configured) / "pryv"
+    try:
+        return Path.home() / ("" if os.name == "nt" else ".config") / "pryv"
+    except RuntimeError:
+        return None
 
 
-def _parsed(text: str, place: str) -> AuthorizationData:
+def _open_private_file(path: str, flags: int) -> int:
+    """Open a file, without waiting for a writer as opening a FIFO would; refuse what is none, or open to others."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise PryvError(f"{path} is not a file; remove it and sign in again")
+        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+            raise PermissionError(errno.EACCES, "others have access to it (chmod 600 takes that away)", path)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _parsed(text: str | bytes, place: str) -> AuthorizationData:
     try:
         data = json.loads(text)
         extract_token_and_api_endpoint(data["apiEndpoint"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         problem = f"what {place} holds is not credentials; delete it and sign in again"
     else:
         kept: AuthorizationData = data

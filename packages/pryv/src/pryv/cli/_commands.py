@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import mimetypes
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, get_args
 
+from pryv._text import from_system
 from pryv._version import __version__
 from pryv.cli._frame import (
     STORED_AS,
@@ -17,6 +17,8 @@ from pryv.cli._frame import (
     connect,
     run,
     say,
+    standard_input,
+    standard_output,
     write_json,
     write_json_array,
     write_json_lines,
@@ -41,8 +43,12 @@ exit codes: 0 done, 2 usage, 69 platform out of reach, 75 try again later, 77 re
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parsed = _parser().parse_args(arguments)
-    return run("pryv", lambda: parsed.command(parsed))
+
+    def command() -> None:
+        parsed = _parser().parse_args(arguments)
+        parsed.command(parsed)
+
+    return run("pryv", command)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     info = add("info", _info, "Print a platform's service info.", "pryv info https://reg.pryv.me/service/info", False)
-    info.add_argument("url", metavar="URL", help="the platform's service info URL")
+    info.add_argument("url", type=from_system, metavar="URL", help="the platform's service info URL")
 
     login = add(
         "login",
@@ -79,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "pryv login https://reg.pryv.me/service/info --app-id my-notebook --permission diary:manage",
         of_account=False,
     )
-    login.add_argument("url", metavar="SERVICE_INFO_URL", help="the platform's service info URL")
-    login.add_argument("--app-id", required=True, metavar="ID", help="the app that asks")
+    login.add_argument("url", type=from_system, metavar="SERVICE_INFO_URL", help="the platform's service info URL")
+    login.add_argument("--app-id", type=from_system, required=True, metavar="ID", help="the app that asks")
     login.add_argument(
         "--permission",
         required=True,
@@ -103,8 +109,15 @@ def _parser() -> argparse.ArgumentParser:
         "Call a method of the API and print its result.",
         "pryv call events.get '{\"limit\": 1}'",
     )
-    call.add_argument("method", metavar="METHOD", help="the method's id, such as events.get")
-    call.add_argument("params", metavar="JSON", nargs="?", default="{}", help="its parameters; - reads standard input")
+    call.add_argument("method", type=from_system, metavar="METHOD", help="the method's id, such as events.get")
+    call.add_argument(
+        "params",
+        type=from_system,
+        metavar="JSON",
+        nargs="?",
+        default="{}",
+        help="its parameters; - reads standard input",
+    )
 
     events = add(
         "events",
@@ -112,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         "Print events, all there are, latest first.",
         "pryv events --streams diary health --since 2024-05-01 --jsonl",
     )
-    events.add_argument("--streams", nargs="+", action="extend", metavar="STREAM", help="only of these streams")
+    events.add_argument(
+        "--streams", type=from_system, nargs="+", action="extend", metavar="STREAM", help="only of these streams"
+    )
     events.add_argument(
         "--since", type=_timestamp, metavar="TIME", help="only from then on: seconds since 1970, or an ISO date"
     )
@@ -126,10 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     upload.add_argument("file", metavar="FILE")
     target = upload.add_mutually_exclusive_group(required=True)
-    target.add_argument("--stream", metavar="STREAM", help="the stream of a new event")
-    target.add_argument("--event", metavar="EVENT", help="the id of an event that exists")
+    target.add_argument("--stream", type=from_system, metavar="STREAM", help="the stream of a new event")
+    target.add_argument("--event", type=from_system, metavar="EVENT", help="the id of an event that exists")
     upload.add_argument(
-        "--type", metavar="TYPE", help="the type of a new event (picture/attached or file/attached, by the file's name)"
+        "--type",
+        type=from_system,
+        metavar="TYPE",
+        help="the type of a new event (picture/attached or file/attached, by the file's name)",
     )
 
     download = add(
@@ -138,16 +156,16 @@ def _parser() -> argparse.ArgumentParser:
         "Download a file attached to an event.",
         "pryv download EVENT_ID photo.jpg",
     )
-    download.add_argument("event", metavar="EVENT", help="the event's id")
+    download.add_argument("event", type=from_system, metavar="EVENT", help="the event's id")
     download.add_argument("destination", metavar="FILE", help="where it goes; - writes to standard output")
-    download.add_argument("--attachment", metavar="ID", help="which one, where the event has several")
+    download.add_argument("--attachment", type=from_system, metavar="ID", help="which one, where the event has several")
     return parser
 
 
 def _info(arguments: argparse.Namespace) -> None:
     from pryv.service import Service
 
-    with Service(arguments.url) as service:
+    with Service(arguments.url.strip()) as service:
         write_json(dict(service.info()))
 
 
@@ -157,7 +175,8 @@ def _login(arguments: argparse.Namespace) -> None:
 
     settings = AuthSettings({"requestingAppId": arguments.app_id, "requestedPermissions": arguments.permissions})
     store = default_store()
-    with Service(arguments.url) as service:
+    store.check_writable()
+    with Service(arguments.url.strip()) as service:
         ui = TerminalLogin(settings, service, store=store, open_browser=not arguments.no_browser)
         request = service.start_access_request(settings.auth_request)
         with wait_for_access(service, request, arguments.timeout, ui.on_state_change) as connection:
@@ -178,7 +197,7 @@ def _streams(arguments: argparse.Namespace) -> None:
 
 
 def _call(arguments: argparse.Namespace) -> None:
-    text = sys.stdin.read() if arguments.params == "-" else arguments.params
+    text = standard_input().read() if arguments.params == "-" else arguments.params
     try:
         params = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -207,7 +226,7 @@ def _upload(arguments: argparse.Namespace) -> None:
 
 
 def _download(arguments: argparse.Namespace) -> None:
-    destination = sys.stdout.buffer if arguments.destination == "-" else arguments.destination
+    destination = standard_output() if arguments.destination == "-" else arguments.destination
     with connect(arguments) as connection:
         event = connection.api_one("events.getOne", {"id": arguments.event}, "event")
         attachment = _chosen(event.get("attachments", ()), arguments.attachment)
@@ -230,7 +249,7 @@ def _type_for(file: str) -> str:
 
 
 def _permission(text: str) -> dict[str, str]:
-    stream, _, level = text.rpartition(":")
+    stream, _, level = from_system(text).rpartition(":")
     if not stream or level not in get_args(Level):
         raise argparse.ArgumentTypeError(f"{text!r} is not STREAM:LEVEL, with one of {', '.join(get_args(Level))}")
     named = {} if stream == "*" else {"defaultName": stream}

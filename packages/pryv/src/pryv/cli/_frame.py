@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from pryv._text import UNPRINTABLE, printable
+from pryv._text import UNPRINTABLE, from_system, printable
 from pryv.errors import (
     AccessRefusedError,
     AccessTimeoutError,
@@ -21,6 +22,7 @@ from pryv.errors import (
     MfaRequiredError,
     PryvConnectionError,
     PryvError,
+    PryvProtocolError,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def exit_code(error: Exception) -> int:
     """Return the exit code that an exception leads to."""
     if isinstance(error, _REFUSALS):
         return REFUSED
-    if isinstance(error, PryvConnectionError):
+    if isinstance(error, (PryvConnectionError, PryvProtocolError)):  # something else may answer in its place
         return UNREACHABLE
     if isinstance(error, AccessTimeoutError) or (isinstance(error, PryvError) and error.retryable):
         return TRY_LATER
@@ -67,7 +69,8 @@ def run(program: str, command: Callable[[], object]) -> int:
     """
     try:
         command()
-        _flush()
+        if sys.stdout is not None:  # as it is where the program was started with it closed
+            sys.stdout.flush()
     except BrokenPipeError:
         pass
     except KeyboardInterrupt:
@@ -76,14 +79,40 @@ def run(program: str, command: Callable[[], object]) -> int:
         say(f"{program}: {printable(_message(error))}")
         return exit_code(error)
     finally:
-        _drop_unwritten()
+        _drop_unwritten(sys.stdout)
+        _drop_unwritten(sys.stderr)
     return DONE
 
 
 def say(text: str) -> None:
     """Print text for people, on standard error, if there is one; what would act on the terminal is escaped."""
     if sys.stderr is not None:
-        print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # there is no other place to say it
+            print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input, for bytes.
+
+    Raises:
+        OSError: the program was started with it closed.
+    """
+    return _binary(sys.stdin, "standard input")
+
+
+def standard_output() -> BinaryIO:
+    """Return standard output, for bytes.
+
+    Raises:
+        OSError: the program was started with it closed.
+    """
+    return _binary(sys.stdout, "standard output")
+
+
+def _binary(stream: TextIO | None, name: str) -> BinaryIO:
+    if stream is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
+    return stream.buffer
 
 
 def write_json(value: Any) -> None:
@@ -110,9 +139,10 @@ def add_endpoint_option(parser: argparse.ArgumentParser) -> None:
     """Add `--endpoint`, which `connect` looks at first."""
     parser.add_argument(
         "--endpoint",
+        type=from_system,
         metavar="URL",
         default=argparse.SUPPRESS,
-        help=f"the account's API endpoint, https://TOKEN@host/…; otherwise {ENDPOINT_VARIABLE} in the environment "
+        help=f"the account's API endpoint, https://TOKEN@host/...; otherwise {ENDPOINT_VARIABLE} in the environment "
         "(other users of the machine do not see it there), or what `pryv login` keeps",
     )
 
@@ -125,7 +155,8 @@ def connect(arguments: argparse.Namespace) -> Connection:
         PryvError: the store's credentials cannot be read.
         OSError: the store's file cannot be read.
     """
-    endpoint = getattr(arguments, "endpoint", None) or os.environ.get(ENDPOINT_VARIABLE) or _stored_endpoint()
+    given = getattr(arguments, "endpoint", None) or from_system(os.environ.get(ENDPOINT_VARIABLE, ""))
+    endpoint = given.strip() or _stored_endpoint()  # a secret kept in a file often ends with a line break
     if endpoint is None:
         raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
     from pryv.connection import Connection
@@ -150,22 +181,17 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _write(text: str) -> None:
-    if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-    sys.stdout.buffer.write(text.encode())
+    standard_output().write(text.encode())
 
 
-def _flush() -> None:
-    if sys.stdout is not None:  # as it is where the program was started with it closed
-        sys.stdout.flush()
-
-
-def _drop_unwritten() -> None:
+def _drop_unwritten(stream: TextIO | None) -> None:
     """Keep Python from writing once more, at its end, what could not be written."""
+    if stream is None:
+        return
     try:
-        _flush()
+        stream.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _message(error: Exception) -> str:
