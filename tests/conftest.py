@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -25,6 +26,11 @@ settings.register_profile(
 )
 settings.register_profile("random", settings.get_profile("same"), derandomize=False)
 settings.load_profile("same")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job that a shell starts in the background ignores it, and so do all of its children:
+    # https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_11
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
 APP_ID = "pryv-sdk-tests"

@@ -223,13 +223,14 @@ with Connection(sys.argv[1]) as connection, connection.socket as socket:
 """
     command = [sys.executable, "-c", code, connection.api_endpoint]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stderr
-        assert process.stdout.readline() == "waits\n"
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.read() == "interrupted\n"
-        assert process.stderr.read() == ""
-        assert process.wait(10) == 0
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "waits\n"
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20) == ("interrupted\n", "")
+            assert process.returncode == 0
+        finally:
+            process.kill()
 
 
 def test_signals_are_untouched(connection: Connection) -> None:
