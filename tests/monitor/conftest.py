@@ -9,7 +9,7 @@ import requests
 from tests.waiting import wait_for
 
 from pryv import Connection, RetryPolicy
-from pryv_monitor import SQLiteMirror, _patience
+from pryv_monitor import SQLiteMirror, _patience, update_methods
 
 Account = tuple[str, str, Connection]
 
@@ -82,8 +82,9 @@ def wait_for_count(look: Callable[[], Any], count: int) -> None:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failed pass is tried again at once."""
-    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=0.01))
+    """A failed pass is tried again at once, and so is a socket that could not be opened."""
+    for module in (_patience, update_methods):
+        monkeypatch.setattr(module, "_BACKOFF", RetryPolicy(backoff=0.01))
 
 
 @pytest.fixture

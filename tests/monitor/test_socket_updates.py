@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
 import pytest
 from tests.monitor.conftest import Subject, wait_for_count
 from tests.waiting import wait_for, within
 
-from pryv import Connection, InvalidAccessTokenError, PryvConnectionError
-from pryv_monitor import Monitor, SocketUpdates, SyncReport
+from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, RetryPolicy
+from pryv_monitor import Monitor, SocketUpdates, SyncReport, update_methods
 from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
 
@@ -161,6 +162,30 @@ def test_a_socket_that_cannot_be_opened_is_tried_again(sandbox: Sandbox, subject
         subject.add(1)
         wait_for_count(lambda: seen, 1)
     assert [type(error) for error in errors] == [PryvConnectionError] * 2
+
+
+@attrs.frozen
+class Recorded(RetryPolicy):
+    """Waits for no time, and notes after how many failures."""
+
+    asked: list[int] = attrs.field(factory=list)
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> float:
+        self.asked.append(attempt)
+        return 0
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_socket_that_never_holds_is_opened_ever_more_seldom(
+    sandbox: Sandbox, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = Recorded()
+    monkeypatch.setattr(update_methods, "_BACKOFF", waits)
+    sandbox.faults.cut(path="socket.io", times=4)
+    with notified(Monitor(subject.connection, SCOPE)) as reports:
+        wait_for(lambda: waits.asked == [1, 2, 3, 4])
+        wait_for(lambda: not sandbox.faults.armed)
+        assert len(reports) >= 4
 
 
 def test_an_update_of_an_access_is_told(subject: Subject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests.waiting import wait_for
 
 from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
 from pryv_socket_io import Notification, SocketIO
+from pryv_socket_io._notifications import Callbacks, Dispatcher, Inbox, notification_of
 
 from .conftest import DIARY, QUICK, Account, Heard, socket_threads
 
@@ -194,6 +196,76 @@ def test_ten_thousand_are_kept_and_more_are_reported_once(sandbox: Any, sio: Soc
     connection.post("events", DIARY)
     assert next(sio.notifications(timeout=10)) == Notification("eventsChanged")
     assert len(heard.of("error")) == 1
+
+
+@pytest.mark.parametrize(
+    ("flood", "kept"),
+    [
+        ([Notification("eventsChanged")] * 10_050, 10_000),
+        ([Notification("notificationsChanged", {"keys": ["x" * 100_000]})] * 50, 39),
+    ],
+)
+def test_what_a_slow_callback_leaves_is_bounded_and_reported_once(flood: list[Notification], kept: int) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    def hold(_: Any) -> None:
+        entered.set()
+        leave.wait(10)
+
+    def hear(name: str, _: Any = None) -> None:
+        heard.append(name)
+
+    callbacks = Callbacks()
+    callbacks.add("streamsChanged", hold)
+    for name in (flood[0].name, "disconnect"):
+        callbacks.add(name, partial(hear, name))
+    callbacks.add("error", lambda error: hear("error") if "callbacks;" in str(error) else None)
+    dispatcher = Dispatcher(callbacks, lambda _: None)
+    dispatcher.thread.start()
+    dispatcher.put(Notification("streamsChanged"))
+    assert entered.wait(10)
+    for notification in flood:
+        dispatcher.put(notification)
+    dispatcher.put(Notification("disconnect"))
+    leave.set()
+    dispatcher.finish()
+    dispatcher.thread.join()
+    assert heard == [flood[0].name] * kept + ["error", "disconnect"]
+
+
+def test_what_waits_for_an_iterator_is_bounded_in_size() -> None:
+    inbox = Inbox()
+    notification = Notification("notificationsChanged", {"keys": ["x" * 100_000]})
+    assert [inbox.put(notification) for _ in range(40)] == [True] * 39 + [False]
+    assert len(list(inbox.take(0))) == 39
+    assert inbox.put(notification)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "payload"),
+    [
+        ("eventsChanged", [], None),
+        ("eventsChanged", [{"more": 1}, 2], None),
+        ("accessUpdated", [{"type": "access-updated", "accessId": "a:1", "serial": 1}], ...),
+        ("accessUpdated", [], "ignored"),
+        ("accessUpdated", ["a:1"], "ignored"),
+        ("accessUpdated", [{"accessId": ["a:1"], "serial": 1}], "ignored"),
+        ("notificationsChanged", [{"keys": ["a"], "more": 1}], ...),
+        ("notificationsChanged", [{"keys": "a"}], "ignored"),
+        ("notificationsChanged", [{"keys": [1]}], "ignored"),
+        ("notificationsChanged", [["a"]], "ignored"),
+        ("reconnect", [1], "ignored"),
+        ("error", ["x"], "ignored"),
+        ("other", [], "ignored"),
+    ],
+)
+def test_a_notification_of_another_form_is_ignored(name: str, arguments: list[Any], payload: Any) -> None:
+    told = notification_of(name, arguments)
+    if payload == "ignored":
+        assert told is None
+    else:
+        assert told == Notification(name, arguments[0] if payload is ... else None)
 
 
 # ---- the own access

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 import pytest
 import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
@@ -283,6 +285,33 @@ def test_the_default_is_ten_attempts_up_to_a_minute_apart(connection: Connection
     policy = SocketIO(connection).reconnect
     assert policy
     assert (policy.attempts, policy.max_backoff) == (10, 60)
+
+
+@attrs.frozen
+class Recorded(RetryPolicy):
+    """Waits for no time, and notes for which attempt."""
+
+    asked: list[int] = attrs.field(factory=list)
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> float:
+        self.asked.append(attempt)
+        return 0
+
+
+def test_waits_grow_until_a_connection_holds(relayed: Connection, relay: Relay) -> None:
+    policy = Recorded(attempts=3, max_backoff=1)
+    with SocketIO(relayed, reconnect=policy) as sio:
+        heard = Heard(sio)
+        for count in range(1, 7):
+            relay.cut()
+            heard.wait("reconnect", count)
+        assert policy.asked == [1, 2, 3, 4, 5, 6]
+        assert heard.of("reconnect") == [1] * 6
+        begin = time.monotonic()
+        wait_for(lambda: time.monotonic() - begin > 1)
+        relay.cut()
+        heard.wait("reconnect", 7)
+    assert policy.asked[6:] == [1]
 
 
 def test_a_revoked_token_ends_it(account: Account) -> None:

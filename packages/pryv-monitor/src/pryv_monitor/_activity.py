@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from pryv.addons import SignalSafeCondition
+
 from ._patience import Patience
 from ._reader import CalledOffError, InterruptibleReader, Reader
 from .changes import Change
@@ -38,7 +40,7 @@ class Activity:
         self.stopped = False
         self.error: Exception | None = None
         self.thread: threading.Thread | None = None
-        self._changed = threading.Condition()
+        self._changed = SignalSafeCondition()
         self._wanted = False
         self._idle = False
         self._passes = 0
@@ -51,9 +53,8 @@ class Activity:
 
     def stop(self) -> None:
         """Ask for the end: every wait is over at once."""
-        with self._changed:
-            self.stopped = True
-            self._changed.notify_all()
+        self.stopped = True
+        self._changed.notify_all()
         self.reader.interrupt()
 
     def check(self) -> None:
@@ -67,42 +68,38 @@ class Activity:
 
     def ask(self, *, wait: bool) -> None:
         """Ask for a pass. While one runs, or is tried again, it leads to one more; else it can be waited for."""
-        with self._changed:
-            self._wanted = True
-            self._changed.notify_all()
-            if wait and self._idle:
-                self._wait_for_pass(self._passes + 1)
+        is_idle, number = self._idle, self._passes + 1  # read before, as the pass may begin and end meanwhile
+        self._wanted = True
+        self._changed.notify_all()
+        if wait and is_idle:
+            self._wait_for_pass(number)
 
     def wait_for_first_pass(self) -> None:
         """Wait until a pass has ended, whichever way."""
-        with self._changed:
-            self._wait_for_pass(1)
+        self._wait_for_pass(1)
 
     def _wait_for_pass(self, number: int) -> None:
         self._changed.wait_for(lambda: self.stopped or self._passes >= number)
 
     def pass_ended(self) -> None:
         """Tell those who wait that a pass has ended."""
-        with self._changed:
-            self._passes += 1
-            self._changed.notify_all()
+        self._passes += 1
+        self._changed.notify_all()
 
     def next_pass(self) -> bool:
         """Wait until a pass is asked for; `False` if it is over."""
-        with self._changed:
-            self._idle = True
-            self._wait(lambda: self._wanted, self._until)
-            self._idle = False
-            due = self._wanted and not self.stopped
-            self._wanted = False
-            return due
+        self._idle = True
+        self._wait(lambda: self._wanted, self._until)
+        self._idle = False
+        due = self._wanted and not self.stopped
+        self._wanted = False
+        return due
 
     def pause(self, seconds: float) -> bool:
         """Wait before a failed pass is tried again; `False` if it is over."""
         end = time.monotonic() + seconds
-        with self._changed:
-            self._wait(lambda: False, min(end, self._until))
-            return not self.stopped and end < self._until
+        self._wait(lambda: False, min(end, self._until))
+        return not self.stopped and end < self._until
 
     def _wait(self, condition: Callable[[], bool], until: float) -> None:
         timeout = None if until == math.inf else max(0.0, until - time.monotonic())

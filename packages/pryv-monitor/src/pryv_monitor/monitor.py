@@ -87,7 +87,7 @@ class Monitor:
         self._listeners: dict[str, list[Callback]] = {name: [] for name in NAMES}
         self._has_update_method = False
         self._activity: Activity | None = None
-        self._starting = threading.Lock()
+        self._starting = threading.RLock()
 
     def __repr__(self) -> str:
         return f"<Monitor {self.connection.endpoint}{' started' if self.started else ''}>"
@@ -254,8 +254,9 @@ class Monitor:
         activity = self._activity
         if activity is not None and activity.follows:
             activity.stop()
-            if activity.thread not in (None, threading.current_thread()):
-                activity.thread.join()
+            thread = activity.thread
+            if thread is not None and thread.is_alive() and thread is not threading.current_thread():
+                thread.join()
         return self
 
     def update_events(self, *, wait: bool = True) -> Monitor:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pryv import Connection, MissingAddonError
+from pryv import Connection, MissingAddonError, RetryPolicy
+from pryv.addons import SignalSafeEvent
 
 from ._json import encode
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _SUBSCRIBED = ("streams", "types", "content", "clientData")
 _CHANGES = ("notificationsChanged", "eventsChanged", "streamsChanged", "reconnect")
 _ALL_STREAMS = '"*"'
+_BACKOFF = RetryPolicy(backoff=1, max_backoff=60)
 
 
 class UpdateMethod:
@@ -98,13 +101,16 @@ class SocketUpdates(UpdateMethod):
 
     Where the scope names streams, and the platform knows subscriptions, only changes in these streams and those below
     count; otherwise every change in the account. After the connection was lost an update is asked for as well, since
-    notifications may have been missed. The socket is this object's own.
+    notifications may have been missed. The socket is this object's own. Where it cannot be opened, or ends for good,
+    another is opened after the next pass and a wait, which grows up to a minute.
     """
 
     def __init__(self) -> None:
         self._socket: SocketIO | None = None
+        self._stopped = SignalSafeEvent()
         self._error: Exception | None = None
-        self._lock = threading.Lock()
+        self._failures = 0
+        self._lock = threading.RLock()
 
     def ready(self) -> None:
         """Begin to open the socket, if there is none.
@@ -118,23 +124,27 @@ class SocketUpdates(UpdateMethod):
         if error is not None:
             raise error
         if self._socket is None and self.monitor is not None:
-            self._socket = socket = _new_socket(self.monitor.connection)
-            work = threading.Thread(target=self._work, args=(socket, self.monitor), name="pryv-monitor-socket")
-            work.daemon = True
-            work.start()
+            self._socket, self._stopped = _new_socket(self.monitor.connection), SignalSafeEvent()
+            arguments = (self._socket, self._stopped, self.monitor)
+            threading.Thread(target=self._work, args=arguments, name="pryv-monitor-socket", daemon=True).start()
 
     def stop(self) -> None:
         """Close the socket, or give up opening it."""
         with self._lock:
             socket, self._socket, self._error = self._socket, None, None
+        self._stopped.set()
         if socket is not None:
             socket.close()
 
-    def _work(self, socket: SocketIO, monitor: Monitor) -> None:
+    def _work(self, socket: SocketIO, stopped: SignalSafeEvent, monitor: Monitor) -> None:
         """Open a socket and act on its notifications until it is closed; `ready` tells why it ended otherwise."""
+        opened = math.inf
         try:
+            if self._failures and stopped.wait(_BACKOFF.wait(self._failures)):
+                return
             socket.open()
-            if self._socket is not socket:  # stopped when there was nothing to close yet
+            opened = time.monotonic()
+            if stopped.is_set():  # when there was nothing to close yet
                 socket.close()
                 return
             _subscribe(socket, monitor.scope)
@@ -143,8 +153,11 @@ class SocketUpdates(UpdateMethod):
                 self._heard(socket, monitor, notification)
         except Exception as error:  # noqa: BLE001  (raised by `ready`, after the pass that is asked for here)
             socket.close()
+            if time.monotonic() - opened >= _BACKOFF.max_backoff:
+                self._failures = 0
+            self._failures += 1
             with self._lock:
-                if self._socket is not socket:
+                if stopped.is_set():
                     return
                 self._error, self._socket = error, None
             self.ask()

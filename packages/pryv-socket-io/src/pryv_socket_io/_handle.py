@@ -13,7 +13,7 @@ class Handle:
     def __init__(self) -> None:
         self._duplicate: socket.socket | None = None
         self._is_cut = False
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
 
     def hold(self, sock: socket.socket) -> None:
         """Take hold of a connection in place of the one before.

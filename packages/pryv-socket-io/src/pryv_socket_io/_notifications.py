@@ -6,14 +6,14 @@ import collections
 import contextlib
 import logging
 import os
-import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from pryv import PryvConnectionError, PryvError
+from pryv.addons import SignalSafeCondition
 
 CHANGES = ("eventsChanged", "streamsChanged", "accessesChanged", "accessUpdated", "notificationsChanged")
 """The notifications that come from the platform."""
@@ -21,7 +21,13 @@ CHANGES = ("eventsChanged", "streamsChanged", "accessesChanged", "accessUpdated"
 NAMES = (*CHANGES, "disconnect", "reconnect", "error")
 
 KEPT = 10_000
-"""How many notifications are kept for iterators."""
+"""How many notifications wait at most for callbacks, and for iterators."""
+
+_KEPT_SIZE = 4_000_000
+"""Characters in the payloads of those that wait."""
+
+_TOO_SLOW = f"more than {KEPT} notifications, or large ones, wait for callbacks; the next ones are dropped"
+_NOT_TAKEN = f"more than {KEPT} notifications, or large ones, wait for an iterator; the next ones go to callbacks only"
 
 Callback = Callable[[Any], object]
 
@@ -82,48 +88,85 @@ class Callbacks:
         return self._by_name[name]
 
 
-class Inbox:
-    """Notifications kept until an iterator takes them."""
+class Backlog:
+    """Notifications that wait, in order: 10,000 at most, and no more of them than fit into a few megabytes."""
 
     def __init__(self) -> None:
-        self._kept: collections.deque[Notification] = collections.deque()
-        self._changed = threading.Condition()
-        self._pid = os.getpid()
+        self._waiting: collections.deque[tuple[int, Notification]] = collections.deque()
+        self._size = 0
         self._closed = False
+        self._changed = SignalSafeCondition()
+        self._lock = threading.RLock()
+
+    def put(self, notification: Notification, *, always: bool = False) -> bool:
+        """Add a notification, and return whether there was room for it; `always` makes room.
+
+        Once closed, it takes no more, without a word.
+        """
+        size = _size(notification)
+        with self._lock:
+            if self._closed:
+                return True
+            if not always and (len(self._waiting) >= KEPT or self._size + size > _KEPT_SIZE):
+                return False
+            self._waiting.append((size, notification))
+            self._size += size
+        self._changed.notify_all()
+        return True
+
+    def get(self, timeout: float | None = None) -> Notification | None:
+        """Return the next notification; `None` if it is closed and empty, or none came for `timeout` seconds."""
+        taken: list[Notification] = []
+        self._changed.wait_for(lambda: self._take(taken) or self._closed, timeout)
+        return taken[0] if taken else None
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        with self._lock:
+            self._waiting.clear()
+            self._size = 0
+
+    def close(self) -> None:
+        """Take no more. What waits can still be had."""
+        self._closed = True
+        self._changed.notify_all()
+
+    def _take(self, taken: list[Notification]) -> bool:
+        with self._lock:
+            if not self._waiting:
+                return False
+            size, notification = self._waiting.popleft()
+            self._size -= size
+        taken.append(notification)
+        return True
+
+
+class Inbox(Backlog):
+    """Notifications for iterators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pid = os.getpid()
         self._error: PryvError | None = None
 
-    def put(self, notification: Notification) -> bool:
-        """Keep a notification, and return whether there was room for it."""
-        with self._changed:
-            if len(self._kept) == KEPT:
-                return False
-            if not self._closed:
-                self._kept.append(notification)
-            self._changed.notify()
-            return True
-
-    def close(self, error: PryvError | None = None) -> None:
+    def end(self, error: PryvError | None = None) -> None:
         """Take no more; iterators end, or raise `error`, when they have taken what is left. The first time counts."""
-        with self._changed:
-            if not self._closed:
-                self._closed, self._error = True, error
-            self._changed.notify_all()
+        if not self._closed:
+            self._error = error
+        self.close()
 
     def take(self, timeout: float | None) -> Iterator[Notification]:
-        """Yield notifications as they come, until none came for `timeout` seconds or the inbox was closed."""
+        """Yield notifications as they come, until none came for `timeout` seconds or there will be no more."""
         while (notification := self._next(timeout)) is not None:
             yield notification
 
     def _next(self, timeout: float | None) -> Notification | None:
         if self._pid != os.getpid():
             raise PryvConnectionError("notifications: the socket is open in another process", sent=False)
-        with self._changed:
-            self._changed.wait_for(lambda: self._kept or self._closed, timeout)
-            if self._kept:
-                return self._kept.popleft()
-            if self._error is not None:
-                raise self._error
-            return None
+        notification = self.get(timeout)
+        if notification is None and self._closed and self._error is not None:
+            raise self._error
+        return notification
 
 
 class Dispatcher:
@@ -139,37 +182,41 @@ class Dispatcher:
         self.thread = threading.Thread(target=self._run, name="pryv-socket-callbacks", daemon=True)
         self._callbacks = callbacks
         self._prepare = prepare
-        self._waiting: queue.SimpleQueue[Notification | None] = queue.SimpleQueue()
-        self._overflowed = False
+        self._backlog = Backlog()
+        self._reported: set[str] = set()
         self._error: PryvError | None = None
 
     def put(self, notification: Notification) -> None:
-        """Hand a notification on, after those put before."""
-        self._waiting.put(notification)
+        """Hand a notification on, after those put before; the platform's are dropped where too many wait."""
+        if self._backlog.put(notification, always=notification.name not in CHANGES):
+            self._reported.discard(_TOO_SLOW)
+        elif _TOO_SLOW not in self._reported:
+            self._backlog.put(self._report(_TOO_SLOW), always=True)
 
-    def finish(self, error: PryvError) -> None:
+    def finish(self, error: PryvError | None = None) -> None:
         """Hand on what waits, then the error that ended all, and end."""
         self._error = error
-        self._waiting.put(None)
+        self._backlog.close()
 
     def stop(self, last: Notification) -> None:
         """Drop what waits, hand on one last notification, and end."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._waiting.get_nowait()
-        self._waiting.put(last)
-        self._waiting.put(None)
+        self._backlog.clear()
+        self._backlog.put(last, always=True)
+        self._backlog.close()
 
     def _run(self) -> None:
-        while (notification := self._waiting.get()) is not None:
+        while (notification := self._backlog.get()) is not None:
             self._prepare(notification)
             self._hand_on(notification)
-        self.inbox.close(self._error)
+        self.inbox.end(self._error)
         if self._error is not None:
             self._call_back(Notification("error", self._error))
 
     def _hand_on(self, notification: Notification) -> None:
-        self._keep(notification)
+        if self.inbox.put(notification):
+            self._reported.discard(_NOT_TAKEN)
+        elif _NOT_TAKEN not in self._reported:
+            self._hand_on(self._report(_NOT_TAKEN))
         self._call_back(notification)
 
     def _call_back(self, notification: Notification) -> None:
@@ -178,14 +225,30 @@ class Dispatcher:
             if error is not None and notification.name != "error":
                 self._hand_on(Notification("error", error))
 
-    def _keep(self, notification: Notification) -> None:
-        if self.inbox.put(notification):
-            self._overflowed = False
-        elif not self._overflowed:
-            self._overflowed = True
-            error = PryvError(f"{KEPT} notifications wait for an iterator; later ones go to callbacks only")
-            _log.warning("%s", error)
-            self._hand_on(Notification("error", error))
+    def _report(self, problem: str) -> Notification:
+        """Return the error that tells of a problem, which is told once as long as it lasts."""
+        self._reported.add(problem)
+        _log.warning("%s", problem)
+        return Notification("error", PryvError(problem))
+
+
+def notification_of(name: str, arguments: Sequence[Any]) -> Notification | None:
+    """Return the notification that an event of the platform is; `None` if it is not of the form documented."""
+    payload = arguments[0] if arguments else None
+    if name in ("eventsChanged", "streamsChanged", "accessesChanged"):
+        return Notification(name)
+    if not isinstance(payload, dict):
+        return None
+    if name == "accessUpdated":
+        return Notification(name, payload) if isinstance(payload.get("accessId"), str) else None
+    keys = payload.get("keys")
+    if name == "notificationsChanged" and isinstance(keys, list) and all(isinstance(key, str) for key in keys):
+        return Notification(name, payload)
+    return None
+
+
+def _size(notification: Notification) -> int:
+    return len(repr(notification.payload)) if isinstance(notification.payload, dict) else 0
 
 
 def _raised_by(callback: Callback, notification: Notification) -> BaseException | None:

@@ -20,7 +20,7 @@ class Scopes:
     def __init__(self, call: Callable[[str, Any, float], Any]) -> None:
         self._call = call
         self._registered: dict[str, Any] = {}
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
 
     def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """Register scopes, and return the acknowledgement."""

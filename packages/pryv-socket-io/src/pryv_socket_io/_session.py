@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
-from pryv.addons import access_info_within, http_settings
+from pryv.addons import SignalSafeEvent, access_info_within, http_settings
 from pryv_socket_io._handle import Handle
 from pryv_socket_io._link import Address, Link
-from pryv_socket_io._notifications import CHANGES, Callbacks, Dispatcher, Notification
+from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, notification_of
 from pryv_socket_io._scopes import Scopes
 
 _PATIENCE = 0.8
@@ -24,27 +23,65 @@ _REFRESH_TIMEOUT = 5.0
 _log = logging.getLogger("pryv.socket")
 
 
+class Outcome:
+    """How something ended; the first to say counts."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self._decided = SignalSafeEvent()
+        self._claim = threading.Lock()
+
+    def set(self, error: Exception | None = None) -> bool:
+        """Say how it ended, by an error or well, and return whether that counts."""
+        if not self._claim.acquire(blocking=False):
+            return False
+        self.error = error
+        self._decided.set()
+        return True
+
+    def is_set(self) -> bool:
+        """Return whether it has ended."""
+        return self._claim.locked()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end, and return whether it has come."""
+        return self._decided.wait(seconds)
+
+
 class Session:
     """What lives between `open` and `close`: the current link, the scopes it carries, and the threads.
+
+    It has no locks, since `close` may be called by a signal handler, whatever the thread was doing. Where two decide on
+    the same thing, the first counts (`Outcome`).
+
+    Args:
+        connection: The account.
+        callbacks: Who is told of notifications.
+        reconnect: How a lost connection is restored.
+        timeout: Seconds that opening, and each attempt to reconnect, may take.
 
     Attributes:
         dispatcher: Delivers the notifications.
         scopes: The scopes registered.
     """
 
-    def __init__(self, connection: Connection, callbacks: Callbacks, reconnect: RetryPolicy | None) -> None:
+    def __init__(
+        self, connection: Connection, callbacks: Callbacks, reconnect: RetryPolicy | None, timeout: float
+    ) -> None:
         self.dispatcher = Dispatcher(callbacks, self._refresh_access_info)
         self.scopes = Scopes(self.call)
         self._connection = connection
         self._reconnect_policy = reconnect
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
         self._request = Handle()
         self._link: Link | None = None
-        self._timeout = 0.0
-        self._deadline = 0.0
-        self._opened: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._over = threading.Event()
+        self._connected_at = 0.0
+        self._attempts_in_a_row = 0
+        self._start = Outcome()
+        self._opened = Outcome()
+        self._over = Outcome()
         self._supervisor = threading.Thread(target=self._run, name="pryv-socket-supervisor", daemon=True)
-        self._lock = threading.Lock()
 
     @property
     def connected(self) -> bool:
@@ -56,34 +93,27 @@ class Session:
         """Whether it was closed, or ended for good."""
         return self._over.is_set()
 
-    def open(self, timeout: float) -> None:
-        """Connect for the first time, within so many seconds; done already, it returns at once.
+    def open(self) -> None:
+        """Connect for the first time; done already, it returns at once.
 
         Raises:
             PryvError: there is no connection, and the session is over.
         """
-        with self._lock:
-            if self._supervisor.ident is None and not self.is_over:
-                self._timeout, self._deadline = timeout, time.monotonic() + timeout
-                self._supervisor.start()
+        if self._start.set():
+            self._supervisor.start()
         try:
-            concurrent.futures.wait([self._opened], max(0.0, self._deadline - time.monotonic()))
+            self._opened.wait(max(0.0, self._deadline - time.monotonic()))
         finally:
             self._fail(PryvTimeoutError(f"socket: not open within {self._timeout:g} s", sent=False))
-        error = self._opened.exception()
-        if error is not None:
+        if self._opened.error is not None:
             _join([self._supervisor], 0.1)  # what hangs in the look-up of a host name is left to itself
-            raise error
+            raise self._opened.error
 
     def close(self) -> None:
         """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
-        with self._lock:
-            was_over = self.is_over
-            self._over.set()
-        self.dispatcher.inbox.close()
-        self._fail(_closed_while_opening())
-        if not was_over:
-            self._let_go()
+        was_opening = self._opened.set(_closed_while_opening())
+        self.dispatcher.inbox.end()
+        if self._end() and not was_opening:
             self.dispatcher.stop(Notification("disconnect", "client disconnect"))
         links = self._link.threads if self._link else []
         _join([self.dispatcher.thread, self._supervisor, *links], _PATIENCE)
@@ -102,12 +132,11 @@ class Session:
         except Exception as error:  # noqa: BLE001  (it is raised by `open`)
             self._fail(error)
             return
-        with self._lock:
-            if self.is_over:
-                return
-            self.dispatcher.thread.start()
-            self._opened.set_result(None)
-        self._supervise()
+        self.dispatcher.thread.start()
+        if self._opened.set():
+            self._supervise()
+        else:
+            self.dispatcher.finish()
 
     def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> None:
         try:
@@ -118,34 +147,33 @@ class Session:
     def _connect(self, timeout: float) -> None:
         connection = self._connection
         address = Address(connection.endpoint, connection.username(), connection.token, http_settings(connection))
-        link = Link(address, timeout, self._on_event)
-        with self._lock:
-            if self.is_over:
-                raise _closed_while_opening()
-            self._link = link
+        self._link = link = Link(address, timeout, self._on_event)
+        if self.is_over:  # looked at in this order, as `_end` does the reverse: one of the two sees the other
+            raise _closed_while_opening()
         link.open()
+        self._connected_at = time.monotonic()
 
     def _fail(self, error: Exception) -> None:
         """End the opening, and all with it; once it is done, nothing happens."""
-        with self._lock:
-            if self._opened.done():
-                return
-            self._over.set()
-            self._opened.set_exception(error)
-        self.dispatcher.inbox.close(error if isinstance(error, PryvError) else None)
-        self._let_go()
+        if self._opened.set(error):
+            self.dispatcher.inbox.end(error if isinstance(error, PryvError) else None)
+            self._end()
 
-    def _let_go(self) -> None:
+    def _end(self) -> bool:
+        """End the connection for good, and return whether this was the first to do so."""
+        is_first = self._over.set()
         self._request.cut()
         self._disconnect()
+        return is_first
 
     def _disconnect(self) -> None:
         if self._link is not None:
             self._link.close()
 
     def _on_event(self, name: str, *arguments: Any) -> None:
-        if name in CHANGES:
-            self.dispatcher.put(Notification(name, arguments[0] if arguments else None))
+        notification = notification_of(name, arguments)
+        if notification is not None:
+            self.dispatcher.put(notification)
 
     def _supervise(self) -> None:
         while True:
@@ -157,22 +185,27 @@ class Session:
             error = self._reconnect()
             if error is not None:
                 break
-        with self._lock:
-            if self.is_over:
-                return
-            self._over.set()
-        _log.warning("the socket ended: %s", error)
-        self.dispatcher.finish(error)
+        if self._end():
+            _log.warning("the socket ended: %s", error)
+            self.dispatcher.finish(error)
 
     def _reconnect(self) -> PryvError | None:
-        """Connect anew, and return what made that fail for good."""
+        """Connect anew, and return what made that fail for good.
+
+        The waits start over once a connection held for as long as the longest of them: a platform that accepts a
+        connection and drops it at once is not asked more often than one that refuses it.
+        """
         policy = self._reconnect_policy
         error: PryvError = PryvConnectionError("socket: the connection was lost")
         if policy is None:
             return error
-        deadline = time.monotonic() + policy.deadline
+        now = time.monotonic()
+        deadline = now + policy.deadline
+        if now - self._connected_at >= policy.max_backoff:
+            self._attempts_in_a_row = 0
         for attempt in range(1, policy.attempts + 1):
-            if self._over.wait(policy.wait(attempt)):
+            self._attempts_in_a_row += 1
+            if self._over.wait(policy.wait(self._attempts_in_a_row)):
                 return None
             if time.monotonic() > deadline:
                 break
@@ -202,10 +235,8 @@ class Session:
     def _is_own_update(self, notification: Notification) -> bool:
         if notification.name != "accessUpdated":
             return False
-        payload = notification.payload
-        updated = payload.get("accessId") if isinstance(payload, Mapping) else None
         own = self._connection.access_info().get("id")
-        return not (updated and own) or _base(updated) == _base(own)
+        return not own or _base(notification.payload["accessId"]) == _base(own)
 
 
 def _closed_while_opening() -> PryvConnectionError:

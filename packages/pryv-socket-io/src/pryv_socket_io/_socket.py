@@ -44,7 +44,7 @@ class SocketIO:
         connection: The account, and how it is reached: proxies, certificates and a TLS context of the session's adapter
             are those of its HTTP calls.
         reconnect: How to restore a lost connection; `None` for not at all. By default there are 10 attempts, up to 60 s
-            apart. A success starts the count again.
+            apart. A success starts the count again; the waits start over once a connection held as long as the longest.
     """
 
     def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
@@ -54,7 +54,7 @@ class SocketIO:
         self.reconnect = reconnect
         self._callbacks = Callbacks()
         self._session: Session | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pid = os.getpid()
 
     def __repr__(self) -> str:
@@ -94,11 +94,7 @@ class SocketIO:
         """
         timeout = _seconds(timeout)
         self._forget_after_fork()
-        with self._lock:
-            if self._session is None or self._session.is_over:
-                self._session = Session(self.connection, self._callbacks, self.reconnect)
-            session = self._session
-        session.open(timeout)
+        self._session_to_open(timeout).open()
         return self
 
     def close(self) -> None:
@@ -243,7 +239,7 @@ class SocketIO:
     def _forget_after_fork(self) -> None:
         """Leave the session, its threads and its connection, to the process that opened it."""
         if self._pid != os.getpid():
-            self._session, self._lock, self._pid = None, threading.Lock(), os.getpid()
+            self._session, self._lock, self._pid = None, threading.RLock(), os.getpid()
 
     def _own_session(self) -> Session | None:
         self._forget_after_fork()
@@ -254,6 +250,15 @@ class SocketIO:
         if session is None:
             raise PryvConnectionError(f"{method}: the socket was never opened in this process", sent=False)
         return session
+
+    def _session_to_open(self, timeout: float) -> Session:
+        session = self._session
+        if session is not None and not session.is_over:
+            return session
+        new = Session(self.connection, self._callbacks, self.reconnect, timeout)
+        with self._lock:  # which a signal handler that opens it too may enter
+            self._session = new if self._session is session else self._session
+            return self._session or new
 
     def _send_chunk(self, calls: list[dict[str, Any]], timeout: float) -> list[Result]:
         answer = self._opened("callBatch").call("callBatch", calls, timeout)

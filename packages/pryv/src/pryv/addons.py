@@ -11,6 +11,7 @@
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
 - `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
+- `SignalSafeCondition`, `SignalSafeEvent`: wait for what a signal handler may change.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
@@ -27,6 +28,7 @@ import attrs
 import requests
 
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
+from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport.adapter import telling_of_connections
 from pryv._transport.failures import connection_error, is_transient
 from pryv._transport.json import plain
@@ -46,6 +48,8 @@ __all__ = [
     "Result",
     "RetryPolicy",
     "SendChunk",
+    "SignalSafeCondition",
+    "SignalSafeEvent",
     "access_info_within",
     "api_error",
     "chunk_size",

@@ -39,7 +39,7 @@ class Sessions:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may close them, wherever it interrupts this
         self._local = threading.local()
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._pid = os.getpid()

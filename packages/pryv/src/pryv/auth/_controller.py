@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Protocol, runtime_checkable
 
+from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates, tell
@@ -62,8 +63,8 @@ class AuthController:
         self.service = service
         self.ui = ui
         self._state = AuthState(AuthStates.LOADING)
-        self._stopped = threading.Event()
-        self._lock = threading.Lock()
+        self._stopped = SignalSafeEvent()
+        self._lock = threading.RLock()
 
     @property
     def state(self) -> AuthState:
@@ -116,7 +117,7 @@ class AuthController:
         check_wait(timeout)
         with self._lock:
             self._stopped.set()
-            stopped = self._stopped = threading.Event()
+            stopped = self._stopped = SignalSafeEvent()
 
         def told(state: AuthState) -> None:
             self._change(state, stopped)
@@ -164,7 +165,7 @@ class AuthController:
         if self.ui is not None:
             self.init()
 
-    def _change(self, state: AuthState, stopped: threading.Event | None = None) -> None:
+    def _change(self, state: AuthState, stopped: SignalSafeEvent | None = None) -> None:
         with self._lock:
             if stopped is not None and stopped.is_set():
                 return

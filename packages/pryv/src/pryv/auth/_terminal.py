@@ -9,6 +9,7 @@ import threading
 import webbrowser
 from typing import TextIO
 
+from pryv._signals import SignalSafeEvent
 from pryv._text import printable
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates
@@ -111,28 +112,28 @@ class _Spinner:
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self._stopped = threading.Event()
+        self._stopped = SignalSafeEvent()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin to turn."""
         if self._file.isatty():
-            self._stopped.clear()
-            self._thread = threading.Thread(target=self._turn, daemon=True)
+            self._stopped = SignalSafeEvent()
+            self._thread = threading.Thread(target=self._turn, args=(self._stopped,), daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """Leave the line empty."""
         self._stopped.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.is_alive():
+            thread.join()
 
-    def _turn(self) -> None:
+    def _turn(self, stopped: SignalSafeEvent) -> None:
         for frame in itertools.cycle("|/-\\"):
             self._file.write(f"\r{frame} Waiting for the answer")
             self._file.flush()
-            if self._stopped.wait(0.1):
+            if stopped.wait(0.1):
                 break
         self._file.write(_ERASE_LINE)
         self._file.flush()

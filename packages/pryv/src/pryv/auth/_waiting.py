@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from pryv._access_requests import AccessRequest
+from pryv._signals import SignalSafeEvent
 from pryv.auth._states import AuthState, AuthStates, Listener, tell
 from pryv.connection import Connection
 from pryv.errors import ERRORS, AccessRefusedError, AccessTimeoutError, ApiError, PryvError, PryvProtocolError
@@ -55,7 +55,7 @@ def wait_for_access(
         if on_state is not None:
             tell(on_state, state.without_credentials())
 
-    state = follow_request(service, request, timeout, threading.Event(), told)
+    state = follow_request(service, request, timeout, SignalSafeEvent(), told)
     if state.status == AuthStates.REFUSED:
         raise AccessRefusedError("the user refused the access request")
     if state.api_endpoint is None:
@@ -78,7 +78,7 @@ def follow_request(
     service: Service,
     request: AccessRequest,
     timeout: float | None,
-    stopped: threading.Event,
+    stopped: SignalSafeEvent,
     told: Listener,
 ) -> AuthState:
     """Tell that a request waits for its answer, then the answer, which is returned too.
@@ -100,7 +100,7 @@ def follow_request(
 
 
 def _poll_until_answered(
-    service: Service, request: AccessRequest, timeout: float | None, stopped: threading.Event
+    service: Service, request: AccessRequest, timeout: float | None, stopped: SignalSafeEvent
 ) -> Mapping[str, Any] | None:
     end = math.inf if timeout is None else time.monotonic() + timeout
     pause = 0.0

@@ -1,0 +1,36 @@
+"""A signal handler may stop a monitor, wherever it interrupts the main thread."""
+
+import contextlib
+import threading
+
+from tests.interruptions import interruptions
+from tests.monitor.conftest import Subject
+
+from pryv import _signals
+from pryv_monitor import Monitor, UpdateMethod, _activity, monitor
+
+MODULES = (monitor, _activity, _signals, threading)
+
+
+def test_while_it_runs(subject: Subject) -> None:
+    follower = Monitor(subject.connection).add_update_method(UpdateMethod())
+    for _ in interruptions(follower.run, follower.stop, *MODULES, begun=lambda: follower.started):
+        assert not follower.started
+
+
+def test_while_it_starts(subject: Subject) -> None:
+    follower = Monitor(subject.connection).add_update_method(UpdateMethod())
+    for _ in interruptions(follower.start, follower.stop, *MODULES):
+        follower.stop()
+
+
+def test_while_it_is_asked_for_a_pass(subject: Subject) -> None:
+    follower = Monitor(subject.connection).add_update_method(UpdateMethod()).start()
+
+    def ask() -> None:
+        with contextlib.suppress(RuntimeError):
+            follower.update_events()
+
+    for _ in interruptions(ask, follower.stop, *MODULES):
+        follower.start()
+    follower.stop()
