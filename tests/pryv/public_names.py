@@ -368,10 +368,16 @@ def add_ons(connection: Connection) -> None:
     error: ApiError = addons.api_error(addons.redact_data({"id": "x"}, "TOKEN"), method="events.get")
     info: types.AccessInfo = addons.access_info_within(connection, 5, force_refresh=True)
     wait: float = addons.RetryPolicy().wait(1)
+    stopped = addons.SignalSafeEvent()
+    stopped.set()
+    waited: list[bool] = [stopped.is_set(), stopped.wait(wait)]
+    changed = addons.SignalSafeCondition()
+    waited.append(changed.wait_for(stopped.is_set, timeout=1.5))
+    changed.notify_all()
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost)
-    made = (proxies, others, passes, results, text, error, info, wait, plain, sizes, limits.rate)
+    made = (proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))
