@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,6 @@ def test_an_argument_of_another_type_is_refused_before_any_request(
 def test_an_add_on_that_is_missing_is_named(
     wire: Wire, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    monkeypatch.setitem(sys.modules, "pryv_socket_io", None)  # it cannot be imported then
     with pytest.raises(MissingAddonError, match="pip install pryv-socket-io"):
         connection.socket  # noqa: B018

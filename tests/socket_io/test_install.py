@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 import pytest
 
 import pryv_socket_io
+from pryv import Connection
 
 
 def test_the_core_finds_it_by_its_entry_point() -> None:
     (entry,) = entry_points(group="pryv.addons", name="socket")
     assert entry.load() is pryv_socket_io.SocketIO
+
+
+def test_the_core_finds_it_where_nothing_announces_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints())  # as in frozen programs
+    with Connection("https://token@alice.example/") as connection:
+        assert isinstance(connection.socket, pryv_socket_io.SocketIO)
 
 
 def test_the_core_imports_no_add_on() -> None:

@@ -752,10 +752,20 @@ class Connection:
             MissingAddonError: `pryv-socket-io` is not installed.
         """
         if "socket" not in self._addons:
-            from importlib.metadata import entry_points
-
-            addons = entry_points(group="pryv.addons", name="socket")
-            if not addons:
-                raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
-            self._addons.setdefault("socket", next(iter(addons)).load()(self))  # another thread's stays
+            self._addons.setdefault("socket", _socket_addon()(self))  # another thread's stays
         return self._addons["socket"]
+
+
+def _socket_addon() -> Any:
+    from importlib.metadata import EntryPoint, entry_points
+
+    # A frozen program may have the module without the metadata that announces it:
+    # https://pyinstaller.org/en/stable/hooks.html#PyInstaller.utils.hooks.copy_metadata
+    unannounced = EntryPoint(name="socket", value="pryv_socket_io:SocketIO", group="pryv.addons")
+    addon = next(iter(entry_points(group="pryv.addons", name="socket")), unannounced)
+    try:
+        return addon.load()
+    except ModuleNotFoundError as error:
+        if error.name != addon.module:
+            raise
+    raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
