@@ -57,6 +57,10 @@ class Relay:
         """Return the connection to the platform for a client."""
         return socket.create_connection(self._target)
 
+    def forwarded(self, data: bytes) -> bytes:
+        """Return what the platform gets of what a client sent."""
+        return data
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -89,6 +93,8 @@ class Relay:
                     if self.frozen:
                         self.dropped += data
                         continue
+                    if key.fileobj is client:
+                        data = self.forwarded(data)
                     if key.fileobj is platform:
                         self.received += data
                         data = data.replace(*self.spoiled) if self.spoiled[0] else data

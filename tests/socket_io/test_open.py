@@ -173,6 +173,42 @@ def test_a_token_is_encoded_in_the_handshake() -> None:
     assert "t&k" not in repr(address)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "path"),
+    [
+        ("https://host/alice/", "socket.io"),
+        ("https://alice.host/", "socket.io"),
+        ("https://host/pryv/alice/", "pryv/socket.io"),
+        ("https://host/pryv/v1/alice/", "pryv/v1/socket.io"),
+        ("https://alice.host/pryv/", "pryv/socket.io"),
+        ("https://host/pryv/%61lice/", "pryv/socket.io"),
+        ("https://host/prýv {x}/alice/", "pr%C3%BDv%20%7Bx%7D/socket.io"),
+    ],
+)
+def test_the_path_is_below_the_platforms(endpoint: str, path: str) -> None:
+    settings = HttpSettings(proxies={}, verify=True, cert=None, user_agent="")
+    assert Address(endpoint, "alice", "t", settings).path == path
+
+
+class Prefixed(Relay):
+    """A web server that has the platform below a path."""
+
+    def forwarded(self, data: bytes) -> bytes:
+        method, blank, rest = data.partition(b" ")
+        if method not in (b"GET", b"POST"):
+            return data
+        return method + blank + (rest[5:] if rest.startswith(b"/pryv/") else b"/elsewhere" + rest)
+
+
+def test_a_platform_below_a_path(account: Account, relay: Relay) -> None:
+    username, _, connection = account
+    with (
+        contextlib.closing(Prefixed("127.0.0.1", relay.port)) as server,
+        Connection(f"http://{connection.token}@127.0.0.1:{server.port}/pryv/{username}/") as prefixed,
+    ):
+        assert is_told(prefixed)
+
+
 # ---- no connection
 
 

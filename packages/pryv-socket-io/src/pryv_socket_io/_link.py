@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
+from requests.utils import requote_uri
 from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
 from pryv import PryvConnectionError, PryvError, PryvTimeoutError
@@ -44,8 +45,16 @@ class Address:
         return f"/{self.username}"
 
     @property
+    def path(self) -> str:
+        """The path of Socket.IO on the host, below the one that the platform is served at."""
+        path = requote_uri(urlsplit(self.endpoint).path).strip("/")
+        before, _, last = path.rpartition("/")
+        prefix = before if unquote(last).lower() == self.username.lower() else path
+        return f"{prefix}/socket.io" if prefix else "socket.io"
+
+    @property
     def url(self) -> str:
-        """The URL of the handshake; a secret."""
+        """The URL of the handshake, without the path; a secret."""
         query = "" if self.token is None else f"?auth={quote(self.token, safe='')}"
         return f"{urlsplit(self.endpoint).scheme}://{self.host}/{query}"
 
@@ -160,6 +169,7 @@ class Link:
             headers={"User-Agent": self._address.settings.user_agent},
             transports=["websocket"],
             namespaces=[self._address.namespace],
+            socketio_path=self._address.path,
             wait=False,
         )
 
