@@ -1,4 +1,4 @@
-"""What may stand between a client and a platform: a relay that spoils what it passes on, and a proxy."""
+"""What may stand between a client and a platform: a relay that spoils what passes, a proxy, a server with a script."""
 
 from __future__ import annotations
 
@@ -127,3 +127,46 @@ class Proxy(Relay):
         client.sendall(f"HTTP/1.1 {self.status}\r\n\r\n".encode())
         host, _, port = head.split()[1].decode().rpartition(":")
         return socket.create_connection((host, int(port)))
+
+
+class Scripted:
+    """Takes connections, reads what comes first, sends bytes, and ends them: by `close` or `reset`.
+
+    Attributes:
+        connections: how many were made so far.
+    """
+
+    def __init__(self, data: bytes, then: str) -> None:
+        self.connections = 0
+        self._data = data
+        self._then = then
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connections += 1
+                with client, contextlib.suppress(OSError):
+                    client.recv(1 << 16)
+                    client.sendall(self._data)
+                    if self._then == "reset":
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    else:
+                        client.shutdown(socket.SHUT_WR)
+                        while client.recv(1 << 16):
+                            pass
+
+
+def alert(code: int) -> bytes:
+    """A fatal alert of TLS; see RFC 8446, section 6."""
+    return b"\x15\x03\x03\x00\x02\x02" + bytes((code,))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import struct
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from tests.peers.network import Proxy, Relay
+from tests.peers.network import Proxy, Relay, Scripted, alert
 from tests.pryv.conftest import FAST, Wire, error_reply, reply
 
 from pryv import (
@@ -111,48 +109,6 @@ def test_what_is_nothing_of_the_sdk_s_does_not_pass() -> None:
 
 
 # TLS
-
-
-class Scripted:
-    """Takes connections, reads what comes first, sends bytes, and ends them.
-
-    Attributes:
-        connections: How many were made so far.
-    """
-
-    def __init__(self, data: bytes, then: str) -> None:
-        self.connections = 0
-        self._data = data
-        self._then = then
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self.connections += 1
-                with client, contextlib.suppress(OSError):
-                    client.recv(1 << 16)
-                    client.sendall(self._data)
-                    if self._then == "reset":
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    else:
-                        client.shutdown(socket.SHUT_WR)
-                        while client.recv(1 << 16):
-                            pass
-
-
-def alert(code: int) -> bytes:
-    """A fatal alert; see RFC 8446, section 6."""
-    return b"\x15\x03\x03\x00\x02\x02" + bytes((code,))
 
 
 CUT_SHORT: dict[str, tuple[bytes, str]] = {

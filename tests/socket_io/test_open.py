@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import websocket
-from tests.peers.network import Proxy, Relay
+from tests.peers.network import Proxy, Relay, Scripted, alert
 from tests.waiting import wait_for, within
 
 from pryv import (
@@ -488,17 +488,29 @@ def test_an_unknown_certificate(account: Account, secure_relay: Relay, session: 
     assert not error.retryable
 
 
-@pytest.mark.parametrize("cut_after", [0, 1, 100])
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", PryvConnectionError),
+        (alert(80), PryvConnectionError),
+        (b"HTTP/1.1 503 Busy\r\n\r\n", PryvConnectionError),
+        (alert(40), PryvTlsError),
+    ],
+)
 def test_a_handshake_cut_short_may_pass(
-    account: Account, secure_relay: Relay, session: requests.Session, cut_after: int
+    account: Account, secure_relay: Relay, session: requests.Session, data: bytes, kind: type[PryvError]
 ) -> None:
-    with contextlib.closing(Relay("127.0.0.1", secure_relay.port)) as relay:
+    with (
+        contextlib.closing(Scripted(data, "close")) as server,
+        contextlib.closing(Relay("127.0.0.1", secure_relay.port)) as relay,
+    ):
         connection = secure(account, relay, session)
         connection.access_info()
-        relay.cut_after = cut_after
+        relay._target = ("127.0.0.1", server.port)
         error = failure_of(connection)
-    assert type(error) is PryvConnectionError
-    assert (error.retryable, error.sent) == (True, False)
+        connection.close()
+    assert isinstance(error, PryvConnectionError)
+    assert (type(error), error.retryable, error.sent) == (kind, kind is PryvConnectionError, False)
 
 
 def test_an_authority_that_is_gone_ends_no_delivery(
