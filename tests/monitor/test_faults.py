@@ -8,7 +8,7 @@ import pytest
 import requests
 from tests.monitor.conftest import Subject
 
-from pryv import Connection, PryvError, ServerError
+from pryv import Connection, PryvConnectionError, PryvError, ServerError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror
 from pryv_sandbox import Sandbox
 
@@ -149,3 +149,13 @@ def test_what_the_platform_does_not_do_is_final(sandbox: Sandbox, subject: Subje
     sandbox.faults.status(501, path="/streams", body={"error": {"id": "unsupported-operation", "message": "No."}})
     with pytest.raises(ServerError, match="unsupported-operation"):
         Monitor(connection, SCOPE).sync(error_tolerance=30)
+
+
+def test_a_setting_that_cannot_be_used_ends_it_at_once(subject: Subject) -> None:
+    with requests.Session() as session:
+        session.proxies = {"http": "http://proxy:port"}
+        connection = Connection(subject.connection.api_endpoint, session=session)
+        errors: list[Exception] = []
+        with pytest.raises(PryvConnectionError, match="is not the URL of a proxy"):
+            Monitor(connection, SCOPE).on("error", errors.append).run()
+        assert len(errors) == 1

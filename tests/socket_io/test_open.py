@@ -27,8 +27,10 @@ from pryv import (
     InvalidAccessTokenError,
     PryvConnectionError,
     PryvError,
+    PryvProtocolError,
     PryvTimeoutError,
     PryvTlsError,
+    RetryPolicy,
     UnknownResourceError,
 )
 from pryv.addons import HttpSettings
@@ -612,8 +614,83 @@ def test_a_proxy_that_refuses(account: Account, secure_relay: Relay, session: re
     assert "pa55word" not in str(error)
 
 
-def test_a_proxy_of_another_kind(account: Account, secure_relay: Relay, session: requests.Session) -> None:
+@pytest.mark.parametrize(
+    "proxy", ["socks5://127.0.0.1:9", "https://127.0.0.1:9", "http://", "http://127.0.0.1:port", "localhost:3128"]
+)
+def test_a_proxy_that_cannot_be_gone_through_is_named(
+    account: Account, secure_relay: Relay, session: requests.Session, proxy: str
+) -> None:
     connection = secure(account, secure_relay, session)
     connection.access_info()
-    session.proxies["https"] = "socks5://127.0.0.1:9"
-    assert "socks5" in str(failure_of(connection))
+    session.proxies["https"] = proxy
+    assert_named(connection, "proxies['https'] of the session")
+
+
+@pytest.mark.parametrize("content", [None, "", "not a certificate"])
+def test_certificates_that_cannot_be_used_are_named(
+    account: Account,
+    secure_relay: Relay,
+    authority_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str | None,
+) -> None:
+    file = tmp_path / "file.pem"
+    if content is not None:
+        file.write_text(content)
+    with requests.Session() as session:
+        session.verify = authority_file
+        connection = secure(account, secure_relay, session)
+        connection.access_info()
+        session.cert = str(file)
+        assert_named(connection, "cert of the session")
+        session.cert, session.verify = None, str(file)
+        assert_named(connection, "verify of the session")
+        session.verify = True
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+        assert_named(connection, "REQUESTS_CA_BUNDLE")
+
+
+def assert_named(connection: Connection, setting: str) -> None:
+    """See that a socket does not open because of a setting, and says so."""
+    error = failure_of(connection)
+    assert setting in str(error)
+    assert isinstance(error, PryvConnectionError)
+    assert (error.retryable, error.sent) == (False, False)
+
+
+def test_a_setting_that_breaks_ends_a_socket_for_good(
+    account: Account, secure_relay: Relay, session: requests.Session
+) -> None:
+    persistent = RetryPolicy(attempts=10_000, backoff=0.01, max_backoff=0.01)
+    with SocketIO(secure(account, secure_relay, session), reconnect=persistent) as sio:
+        session.proxies["https"] = "http://"
+        secure_relay.cut()
+        with within(10), pytest.raises(PryvConnectionError, match="is not the URL of a proxy"):
+            for _ in sio.notifications():
+                pass
+
+
+@pytest.mark.parametrize(("status", "kind"), [(503, PryvConnectionError), (404, PryvProtocolError)])
+def test_who_does_not_change_to_websocket_goes_by_the_rule(
+    known: Connection, relay: Relay, status: int, kind: type[PryvError]
+) -> None:
+    with contextlib.closing(Scripted(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status, "close")) as server:
+        relay._target = ("127.0.0.1", server.port)
+        error = failure_of(known)
+    assert type(error) is kind
+    assert f"HTTP {status}" in str(error)
+    assert error.retryable is (status == 503)
+
+
+@pytest.mark.parametrize(("status", "retryable"), [(407, False), (502, True)])
+def test_a_proxy_s_refusal_goes_by_the_rule(
+    account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy, status: int, retryable: bool
+) -> None:
+    connection = secure(account, secure_relay, session)
+    connection.access_info()
+    proxy.status = f"{status} No"
+    session.proxies["https"] = f"http://127.0.0.1:{proxy.port}"
+    error = failure_of(connection)
+    assert isinstance(error, PryvConnectionError)
+    assert (error.retryable, error.sent) == (retryable, False)

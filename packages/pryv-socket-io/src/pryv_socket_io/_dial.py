@@ -14,6 +14,9 @@ from requests.utils import get_auth_from_url, select_proxy
 from pryv.addons import HttpSettings
 from pryv_socket_io._tls import TlsSocket, encrypt
 
+PROXY_SCHEMES = ("http",)
+"""The kinds of proxies that a socket goes through."""
+
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -70,8 +73,6 @@ def _reach_proxy(
     """Return a socket to a host at the other end of a proxy's tunnel."""
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     parts = urlsplit(proxy)
-    if parts.scheme != "http":
-        raise OSError(f"a socket cannot go through a proxy of the kind {parts.scheme}")
     sock = _connect(parts.hostname or "", parts.port or _PORTS["http"], timeout, opened)
     try:
         _tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", get_auth_from_url(proxy))
@@ -90,4 +91,4 @@ def _tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> N
     with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
         response.begin()
         if response.status != http.HTTPStatus.OK:
-            raise OSError(f"the proxy answered with HTTP {response.status}")
+            raise OSError(f"Tunnel connection failed: {response.status}")  # as http.client has it

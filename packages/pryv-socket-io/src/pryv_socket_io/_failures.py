@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from pryv import ERRORS, PryvConnectionError, PryvError, PryvTimeoutError
-from pryv.addons import api_error, connection_error, redact
+from pryv import ERRORS, PryvConnectionError, PryvError, PryvProtocolError, PryvTimeoutError
+from pryv.addons import TRANSIENT_STATUSES, api_error, connection_error, redact
 from pryv_socket_io._websocket import WebSocketBadStatusException, WebSocketTimeoutException
 
 _REFUSALS = (
@@ -31,19 +30,21 @@ def refusal(told: Any, token: str | None) -> PryvError:
     return PryvConnectionError(f"socket: the platform lets nobody in: {message}", sent=False)
 
 
-def connection_failure(failure: BaseException, host: str) -> PryvConnectionError:
+def connection_failure(failure: BaseException, host: str) -> PryvError:
     """Return what a failure on the way to a host means."""
-    chain = _chain(failure)
-    for error in chain:
+    for error in _chain(failure):
         if isinstance(error, WebSocketBadStatusException):
-            return PryvConnectionError(f"socket: {host} answered with HTTP {error.status_code}", sent=False)
-        if isinstance(error, (TimeoutError, WebSocketTimeoutException)):
+            return _no_websocket(error.status_code, host)
+        if isinstance(error, WebSocketTimeoutException):
             return PryvTimeoutError(f"socket: no answer from {host} in time", sent=False)
-        if isinstance(error, ssl.SSLError):
-            return connection_error(error, "socket", host, sent=False)
-    root = chain[-1]
-    reason = getattr(root, "strerror", None) or (redact(str(root)) if isinstance(root, OSError) else "")
-    return PryvConnectionError(f"socket: no connection to {host}: {reason or type(root).__name__}", sent=False)
+    return connection_error(failure, "socket", host, sent=False)
+
+
+def _no_websocket(status: int, host: str) -> PryvError:
+    told = f"socket: {host} answered with HTTP {status}"
+    if status in TRANSIENT_STATUSES:
+        return PryvConnectionError(told, sent=False)
+    return PryvProtocolError(f"{told}, and not by changing to WebSocket")
 
 
 def _chain(failure: BaseException) -> list[BaseException]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
-from pryv.addons import SignalSafeEvent, access_info_within, http_settings
+from pryv.addons import SignalSafeEvent, access_info_within, http_settings, is_transient
+from pryv_socket_io._dial import PROXY_SCHEMES
 from pryv_socket_io._handle import Handle
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, notification_of
@@ -146,7 +147,8 @@ class Session:
 
     def _connect(self, timeout: float) -> None:
         connection = self._connection
-        address = Address(connection.endpoint, connection.username(), connection.token, http_settings(connection))
+        settings = http_settings(connection, PROXY_SCHEMES)
+        address = Address(connection.endpoint, connection.username(), connection.token, settings)
         self._link = link = Link(address, timeout, self._on_event)
         if self.is_over:  # looked at in this order, as `_end` does the reverse: one of the two sees the other
             raise _closed_while_opening()
@@ -216,7 +218,7 @@ class Session:
                 error = failure if isinstance(failure, PryvError) else _odd(failure)
                 self._disconnect()
                 _log.debug("attempt %d to reconnect failed: %s", attempt, error)
-                if not error.retryable:
+                if not is_transient(error):
                     break
             else:
                 for refusal in refusals:

@@ -6,9 +6,11 @@
   field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
-- `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does.
+- `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does;
+  `TRANSIENT_STATUSES`: the HTTP statuses of those that may.
 - `access_info_within`: a connection's access info, from a platform that may be slow to answer.
-- `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way.
+- `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way; it refuses
+  settings that cannot be used, by their name.
 - `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
 - `SignalSafeCondition`, `SignalSafeEvent`: wait for what a signal handler may change.
@@ -22,7 +24,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import attrs
 import requests
@@ -30,17 +32,19 @@ import requests
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport.adapter import telling_of_connections
-from pryv._transport.failures import connection_error, is_transient
+from pryv._transport.failures import TRANSIENT_STATUSES, connection_error, is_transient
 from pryv._transport.json import plain
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
+from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
 from pryv.connection import Connection
 from pryv.errors import api_error
 from pryv.types import AccessInfo
 
 __all__ = [
+    "TRANSIENT_STATUSES",
     "CallLike",
     "ChunkTooLargeError",
     "HttpSettings",
@@ -83,15 +87,26 @@ class HttpSettings:
     ssl_context: ssl.SSLContext | None = None
 
 
-def http_settings(connection: Connection) -> HttpSettings:
-    """Return how a connection reaches its platform: by its own session, where it was given one, or the environment."""
+def http_settings(connection: Connection, proxy_schemes: Collection[str] = PROXY_SCHEMES) -> HttpSettings:
+    """Return how a connection reaches its platform: by its own session, where it was given one, or the environment.
+
+    Args:
+        connection: The connection.
+        proxy_schemes: The kinds of proxies, as their URLs begin, that the add-on can go through.
+
+    Raises:
+        PryvTlsError: a certificate or CA bundle cannot be used; the message names the setting.
+        PryvConnectionError: a proxy cannot be used; the message names the setting. It is not `retryable`.
+    """
     session = connection._account.http.sessions.given or new_session()
-    verify = None if session.verify is True else session.verify
-    merged = session.merge_environment_settings(connection.endpoint, dict(session.proxies), None, verify, None)
+    wrong = setting_error("settings", session, connection.endpoint, proxy_schemes=proxy_schemes)
+    if wrong is not None:
+        raise wrong
+    settings = settings_of(session, connection.endpoint)
     return HttpSettings(
-        proxies=dict(merged["proxies"]),
-        verify=True if merged["verify"] is None else merged["verify"],
-        cert=merged["cert"],
+        proxies=dict(settings["proxies"]),
+        verify=True if settings["verify"] is None else settings["verify"],
+        cert=settings["cert"],
         user_agent=str(session.headers.get("User-Agent", "")),
         ssl_context=_ssl_context(session, connection.endpoint),
     )

@@ -231,7 +231,10 @@ class PryvTimeoutError(PryvConnectionError, TimeoutError):
 
 
 class PryvTlsError(PryvConnectionError):
-    """A certificate was not accepted, or there is no TLS version in common; a handshake cut short is no such error."""
+    """A certificate was not accepted or cannot be used, or there is no TLS version in common.
+
+    A handshake that was cut short may pass: it is a plain `PryvConnectionError`.
+    """
 
     retryable = False
 

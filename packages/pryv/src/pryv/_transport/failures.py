@@ -40,6 +40,9 @@ _PERMANENT_TLS = re.compile(
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|RECORD_LAYER_FAILURE|HTTP_REQUEST")
 """Reasons of OpenSSL's for an answer without encryption, by version."""
 
+_STATUS_REPEATED = re.compile(urllib3.exceptions.ResponseError.SPECIFIC_ERROR.format(status_code=r"(\d{3})"))
+"""How a `urllib3.Retry` says which answer it gave up on."""
+
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 """How the standard library says that a proxy makes no tunnel."""
 
@@ -92,24 +95,31 @@ def connection_error(
     if isinstance(failure, _TIMEOUTS) or isinstance(chain[-1], TimeoutError):
         what = "no answer from" if sent else "no connection to"
         return PryvTimeoutError(f"{label}: {what} {host} in time", sent=sent)
-    if proxied:
-        return _refused_by_proxy(f"{label}: the proxy gives no way to {host}", str(chain[-1]), reason)
+    refusal = _TUNNEL_REFUSED.search(str(chain[-1]))
+    if proxied or refusal:
+        reason = f"HTTP {refusal[1]}" if refusal else reason
+        error = PryvConnectionError(f"{label}: the proxy gives no way to {host}: {reason}", sent=False)
+        error.retryable = refusal is None or int(refusal[1]) in TRANSIENT_STATUSES
+        return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"
     error = PryvConnectionError(f"{label}: {what}: {reason}", sent=sent)
     error.retryable = not isinstance(failure, _UNUSABLE)
     return error
 
 
-def is_not_tls(failure: BaseException) -> bool:
-    """Tell whether a failure comes from an answer without encryption to a TLS handshake."""
-    return any(isinstance(error, ssl.SSLError) and _NOT_TLS.search(error.reason or "") for error in _chain(failure))
+def repeated_status(failure: BaseException) -> int | None:
+    """Return the status of the last answer, where a session gave up on its own tries because of it."""
+    reason = getattr(failure.args[0], "reason", None) if failure.args else None
+    found = _STATUS_REPEATED.fullmatch(str(reason)) if isinstance(reason, urllib3.exceptions.ResponseError) else None
+    return int(found[1]) if found else None
 
 
-def _refused_by_proxy(what: str, root: str, reason: str) -> PryvConnectionError:
-    refusal = _TUNNEL_REFUSED.search(root)
-    error = PryvConnectionError(f"{what}: {f'HTTP {refusal[1]}' if refusal else reason}", sent=False)
-    error.retryable = refusal is None or int(refusal[1]) in TRANSIENT_STATUSES
-    return error
+def comes_of_plain_proxy(failure: BaseException) -> bool:
+    """Tell whether a failure is that a proxy answered a TLS handshake without TLS."""
+    chain = list(_chain(failure))
+    return any(isinstance(error, _PROXY_ERRORS) for error in chain) and any(
+        isinstance(error, ssl.SSLError) and _NOT_TLS.search(error.reason or "") for error in chain
+    )
 
 
 def _is_permanent(tls: BaseException) -> bool:

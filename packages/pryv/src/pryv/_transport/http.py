@@ -16,10 +16,11 @@ import urllib3
 from pryv.errors import PryvConnectionError, PryvTimeoutError
 
 from .bodies import Body, outgoing
-from .failures import TRANSIENT_STATUSES, connection_error
+from .failures import TRANSIENT_STATUSES, connection_error, repeated_status
 from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
+from .settings import setting_error
 from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
 from .urls import host_of
 
@@ -131,8 +132,11 @@ class Http:
         handled = sys.exc_info()[1]
         try:
             response = self._open(request)
-        except _FAILURES as failure:
-            return connection_error(failure, request.label, host_of(request.url), handled=handled)
+        except Exception as failure:  # noqa: BLE001  (for some settings requests raises what the standard library does)
+            status = repeated_status(failure)
+            if status is not None:
+                return Answer(status, {}, b"", time.time(), resent)
+            return self._error_of(failure, request, handled)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         status, headers, received = response.status_code, response.raw.headers, time.time()
         if request.stream and status == 200:
@@ -142,6 +146,22 @@ class Http:
         except PryvConnectionError as error:
             return error.with_traceback(None)  # its frames hold the body
         return Answer(status, headers, body, received, resent)  # without the response, which holds on to its socket
+
+    def _error_of(self, failure: Exception, request: Request, handled: BaseException | None) -> PryvConnectionError:
+        """Return what a failure means: what is wrong with the settings, where that is the cause.
+
+        Raises:
+            Exception: `failure` is not of a request, but of a hook of the session's.
+        """
+        error = connection_error(failure, request.label, host_of(request.url), handled=handled)
+        is_foreign = not isinstance(failure, _FAILURES)
+        if is_foreign or not error.sent:
+            wrong = setting_error(request.label, self.sessions.get(), request.url, failure)
+            if wrong is not None:
+                return wrong
+        if is_foreign:
+            raise failure
+        return error
 
     def _end_of_answer(self, request: Request, start: float) -> float | None:
         seconds = read_limit(request.timeout)

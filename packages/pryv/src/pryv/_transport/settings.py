@@ -1,0 +1,166 @@
+"""How requests reach a URL: the proxy, the authorities, the client certificate; and which of these cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import os
+import pathlib
+import re
+import ssl
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
+
+import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
+from urllib3.util import parse_url
+
+from pryv.errors import PryvConnectionError, PryvTlsError
+
+from .failures import comes_of_plain_proxy
+
+PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+_HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]")
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+"""The names of certificates in a directory; see https://docs.openssl.org/master/man1/openssl-rehash/."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def settings_of(session: requests.Session, url: str) -> Mapping[str, Any]:
+    """Return the `proxies`, `verify` and `cert` that a session reaches a URL by, the environment's included."""
+    verify = None if session.verify is True else session.verify
+    return session.merge_environment_settings(url, dict(session.proxies), None, verify, None)
+
+
+def setting_error(
+    label: str,
+    session: requests.Session,
+    url: str,
+    failure: BaseException | None = None,
+    proxy_schemes: Collection[str] = PROXY_SCHEMES,
+) -> PryvConnectionError | None:
+    """Return the error that names a setting by which a session cannot reach a URL; `None` if all can be used.
+
+    No other try helps against it, and nothing was sent.
+
+    Args:
+        label: What failed.
+        session: The session.
+        url: The URL.
+        failure: What a request ended with.
+        proxy_schemes: The kinds of proxies that can be gone through.
+    """
+    settings = settings_of(session, url)
+    wrong = _wrong_proxy(session, url, settings["proxies"], failure, proxy_schemes)
+    if wrong is not None:
+        error = PryvConnectionError(f"{label}: {wrong}", sent=False)
+        error.retryable = False
+        return error
+    if not url.lower().startswith("https:"):
+        return None
+    wrong = _wrong_authorities(session, settings["verify"]) or _wrong_certificate(settings["cert"]) or _wrong_key_log()
+    return None if wrong is None else PryvTlsError(f"{label}: {wrong}", sent=False)
+
+
+def _wrong_proxy(
+    session: requests.Session,
+    url: str,
+    proxies: Mapping[str, str],
+    failure: BaseException | None,
+    schemes: Collection[str],
+) -> str | None:
+    proxy = select_proxy(url, dict(proxies))
+    if not proxy:
+        return None
+    name = _name_of_proxy(session, proxies, proxy)
+    try:
+        parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):  # the latter for `user@`
+        parts = None
+    if parts is None or not _HOST.fullmatch(parts.host or ""):
+        return f"{name} is not the URL of a proxy, such as http://host:3128"
+    scheme = str(parts.scheme).lower()
+    if scheme not in schemes:
+        supported = ", ".join(f"{scheme}://" for scheme in schemes)
+        return f"{name} names a proxy by {scheme}://, which is not supported; it can begin with {supported}"
+    if scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
+        return f'{name} names a SOCKS proxy, which needs PySocks: pip install "requests[socks]"'
+    if scheme == "https" and failure is not None and comes_of_plain_proxy(failure):
+        return f"{name} begins with https://, but the proxy does not speak TLS: most are named by http://"
+    return None
+
+
+def _name_of_proxy(session: requests.Session, proxies: Mapping[str, str], proxy: str) -> str:
+    """Return where a proxy is set, without its URL, which may hold a password."""
+    for key in (key for key, value in proxies.items() if value == proxy):
+        if session.proxies.get(key) == proxy:
+            return f"proxies[{key!r}] of the session"
+        for variable, value in os.environ.items():
+            if variable.lower() == f"{key}_proxy" and value == proxy:
+                return variable
+    return "the system's proxy setting"
+
+
+def _wrong_authorities(session: requests.Session, verify: Any) -> str | None:
+    if verify is False:
+        return None
+    path = DEFAULT_CA_BUNDLE_PATH if verify in (True, None) else os.fspath(verify)
+    name = "verify of the session"
+    if session.verify is True:
+        name = next((name for name in _BUNDLES if os.environ.get(name) == path), "certifi")
+    return _unless_used(f"{name} names {path!r}", "certificates", (path,), _load_authorities)
+
+
+def _wrong_certificate(cert: Any) -> str | None:
+    if cert is None:
+        return None
+    paths = (cert,) if isinstance(cert, (str, os.PathLike)) else tuple(cert)
+    named = " and ".join(repr(os.fspath(path)) for path in paths)
+    return _unless_used(f"cert of the session names {named}", "a certificate and its key", paths, _load_certificate)
+
+
+def _wrong_key_log() -> str | None:
+    """See to the file that `urllib3` writes the keys of connections to, for those who look into them."""
+    path = os.path.expandvars(os.environ.get("SSLKEYLOGFILE", ""))
+    if not path:
+        return None
+    return _unless_used(f"SSLKEYLOGFILE names {path!r}", "keys", (path,), _open_to_append)
+
+
+def _unless_used(named: str, what: str, paths: Collection[Any], use: Callable[..., object]) -> str | None:
+    """Return what is wrong with files, unless they can be used; a pipe, whose content would be used up, is let be."""
+    try:
+        if not any(pathlib.Path(path).is_fifo() for path in paths):
+            use(*paths)
+    except ssl.SSLError:
+        return f"{named}, which does not hold {what} in PEM form"
+    except OSError as error:
+        return f"{named}, which cannot be used: {error.strerror}"
+    return None
+
+
+def _load_authorities(path: str) -> None:
+    if not os.path.isdir(path):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    elif not any(map(_HASHED.fullmatch, os.listdir(path))):
+        raise OSError(errno.EISDIR, "it is a directory without certificates named by their hash")
+
+
+def _load_certificate(certificate: str, key: str | None = None) -> None:
+    with contextlib.suppress(_PassphraseError):  # who connects asks a person for it
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _passphrase)
+
+
+def _open_to_append(path: str) -> None:
+    with open(path, "ab"):
+        pass
+
+
+class _PassphraseError(Exception):
+    """A key needs a passphrase."""
+
+
+def _passphrase() -> str:
+    raise _PassphraseError
