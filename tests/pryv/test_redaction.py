@@ -258,6 +258,7 @@ def test_a_secret_that_cannot_be_sent_is_not_repeated(
 
 def test_text_is_redacted() -> None:
     assert redact("no s3cret here: https://s3cret@host/", "s3cret") == "no *** here: https://***@host/"
+    assert redact("/usr/canary-tokens/x", "canary-token") == "/usr/***s/x"
     assert redact("GET /x?auth=abc&readToken=d&y=1") == "GET /x?auth=***&readToken=***&y=1"
     assert redact("a%2Fb%3D and a/b=", "a/b=") == "*** and ***"
     assert redact("nothing", None, "") == "nothing"

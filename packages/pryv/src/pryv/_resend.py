@@ -52,7 +52,7 @@ def post_batch(
         raise ChunkTooLargeError(f"callBatch: {len(body)} bytes are too many for one request")
     safe = is_safe("callBatch", calls)
     answer = account.send("POST", "", label="callBatch", headers=json.HEADERS, body=body, safe=safe, timeout=timeout)
-    batch = account.result(answer, "callBatch")
+    batch = account.result(answer, "callBatch", sent=calls)
     results = batch.get("results")
     if answer.resent and isinstance(results, list) and len(results) == len(calls):
         _settle(account, calls, results, timeout)
@@ -89,7 +89,7 @@ def created(
         PryvProtocolError: the answer is not the API's.
     """
     try:
-        return account.result(answer, "events.create")
+        return account.result(answer, "events.create", sent=event)
     except ApiError as error:
         taken = answer.resent and error.id == ERRORS.ITEM_ALREADY_EXISTS
         found = _found(account, event, timeout, file_size) if taken else None

@@ -21,7 +21,7 @@ from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
-from pryv._transport.redact import redact_data
+from pryv._transport.redact import redact_error
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
@@ -248,8 +248,8 @@ class Connection:
         """
         (result,) = self.api([Call(method, params)], timeout=timeout)
         if isinstance(result.get("error"), dict):
-            result = redact_data(result, self.token)
-            raise api_error(result["error"], method=method)
+            result = redact_error(result["error"], self.token, sent=params)  # the only one in this frame
+            raise api_error(result, method=method)
         if expected_key is None:
             return result
         if result.get(expected_key) is None:

@@ -6,6 +6,7 @@ may succeed later without being changed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pryv._text import printable
@@ -119,11 +120,14 @@ class ApiError(PryvError):
         self.method = method
 
     def __str__(self) -> str:
-        facts = [self.id] if self.id else []
+        where = f"{self.method}: " if self.method else ""
+        facts = [_cut(self.id)] if self.id else []
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
-        where = f"{self.method}: " if self.method else ""
-        return printable(f"{where}{self.message}{' [' + ', '.join(facts) + ']' if facts else ''}")
+        known = f" [{', '.join(facts)}]" if facts else ""
+        objections = dict.fromkeys(text for text in _objections(self.data) if text not in self.message)
+        why = f": {_cut('; '.join(objections))}" if objections else ""
+        return f"{printable(where)}{_cut(self.message)}{known}{why}"
 
 
 class InvalidAccessTokenError(ApiError):
@@ -312,6 +316,45 @@ _CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
 }
 
 
+_LONGEST = 250
+"""Characters of a text of the platform that are shown."""
+_DEEPEST = 10
+"""Levels of an error's data that are looked at."""
+
+
+def _cut(text: str) -> str:
+    shown = printable(text[:_LONGEST])
+    return shown if len(shown) < _LONGEST else f"{shown[: _LONGEST - 1]}…"
+
+
+def _objections(data: Any) -> Iterator[str]:
+    """Yield what the data of an error say: messages, each with the path to what it is about."""
+    for item in data if isinstance(data, list) else [data]:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield from _messages(item)
+
+
+def _messages(data: Any, depth: int = 0) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        if isinstance(data.get("message"), str):
+            yield _objection(data["message"], data)
+        data = list(data.values())
+    if isinstance(data, list) and depth < _DEEPEST:
+        for item in data:
+            yield from _messages(item, depth + 1)
+
+
+def _objection(message: str, about: Mapping[str, Any]) -> str:
+    """Return a message of a schema's validation, with the path as `update.emails` in place of `#/update/emails`."""
+    path = ".".join(filter(None, str(about.get("path") or "").lstrip("#").split("/"))) or about.get("param")
+    params = about.get("params")
+    names = [name for name in params if isinstance(name, str)] if isinstance(params, list) else []
+    unnamed = ", ".join(name for name in names if name not in message)
+    return f"{f'{path}: ' if path else ''}{message}{f' ({unnamed})' if unnamed else ''}"
+
+
 def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
     """Return the exception for an error object of the API (`{"id", "message", "data"}`).
 
@@ -327,5 +370,7 @@ def api_error(body: Any, *, status: int | None = None, method: str | None = None
     cls = _CLASS_BY_ID.get(error_id or "")
     if cls is None and status is not None:
         cls = ServerError if status >= 500 else _CLASS_BY_STATUS.get(status)
-    message = str(error.get("message") or "the platform answered with an error")
+    message = error.get("message")
+    if not isinstance(message, str) or not message:
+        message = "the platform answered with an error"
     return (cls or ApiError)(message, id=error_id, data=error.get("data"), status=status, method=method)

@@ -268,7 +268,7 @@ class Service:
         answer = self._send_trusted(username, "auth/login", data, origin, timeout)
         body = json.decode(answer.body, "auth.login") if answer.status == 302 else None
         if body is None:
-            body = result_of(answer, "auth.login", password)
+            body = result_of(answer, "auth.login", sent=data)
         if isinstance(body, Mapping) and isinstance(body.get("mfaToken"), str):
             raise MfaRequiredError(
                 "a second factor is needed", mfa_token=body["mfaToken"], status=answer.status, method="auth.login"
@@ -454,7 +454,7 @@ class Service:
             data |= {"appid": app_id, "languageCode": language, "invitationtoken": invitation_token}
         if referer is not None:
             data["referer"] = referer
-        body = self._platform.post(info.register + path, data, f"POST reg/{path}", timeout, secret=password)
+        body = self._platform.post(info.register + path, data, f"POST reg/{path}", timeout)
         endpoint = body.get("apiEndpoint") or self.build_api_endpoint(info, username)
         return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
 
@@ -502,7 +502,7 @@ class Service:
         _require(username=username, new_password=new_password, reset_token=reset_token, app_id=app_id)
         data = {"username": username, "newPassword": new_password, "resetToken": reset_token, "appId": app_id}
         answer = self._send_trusted(username, "account/reset-password", data, None, timeout)
-        result_of(answer, "account.resetPassword", new_password, reset_token)
+        result_of(answer, "account.resetPassword", sent=data)
 
     def start_access_request(
         self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: CallTimeout = DEFAULT
@@ -627,7 +627,7 @@ class Service:
         if _UNPRINTABLE.search(mfa_token):
             raise ValueError("mfa_token is not a token")
         answer = self._send_to_account(username, f"mfa/{step}", data, timeout, token=mfa_token)
-        return result_of(answer, f"mfa.{step}", mfa_token)
+        return result_of(answer, f"mfa.{step}", mfa_token, sent=data)
 
     def _send_to_account(
         self,

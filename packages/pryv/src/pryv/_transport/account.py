@@ -120,17 +120,19 @@ class Account:
             safe=safe,
             timeout=timeout,
         )
-        return self.result(answer, label, tells_time=(method, path) != ("GET", "events"))
+        return self.result(answer, label, sent=data, tells_time=(method, path) != ("GET", "events"))
 
-    def result(self, answer: Answer, label: str, *, tells_time: bool = True) -> dict[str, Any]:
-        """Return the result an answer holds, having taken the platform's time from it if it `tells_time`.
+    def result(self, answer: Answer, label: str, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
+        """Return the result that the answer to a request with the data `sent` holds.
+
+        If it `tells_time`, the platform's time is taken from it.
 
         Raises:
             ApiError: the answer is an error of the API.
             PryvProtocolError: the answer is not the API's.
         """
         try:
-            return self._checked(answer, label, tells_time)
+            return self._checked(answer, label, sent, tells_time)
         except PryvError as error:
             failure = error.with_traceback(None)  # its frames hold the body
         try:
@@ -138,8 +140,8 @@ class Account:
         finally:
             del failure  # or it would keep this frame, and the answer, alive
 
-    def _checked(self, answer: Answer, label: str, tells_time: bool) -> dict[str, Any]:
-        result = result_of(answer, label, self.token)
+    def _checked(self, answer: Answer, label: str, sent: Any, tells_time: bool) -> dict[str, Any]:
+        result = result_of(answer, label, self.token, sent=sent)
         server_time = server_time_of(result, label)
         if tells_time:
             self.delta_time.add(server_time - answer.received)

@@ -59,10 +59,8 @@ class Platform:
         """
         return result_of(self.follow(url, label, timeout), label)
 
-    def post(
-        self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout, secret: str | None = None
-    ) -> dict[str, Any]:
-        """Send data as JSON and return the object that is answered; `secret` is kept out of errors.
+    def post(self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout) -> dict[str, Any]:
+        """Send data as JSON and return the object that is answered.
 
         Raises:
             ApiError: the platform answered with an error.
@@ -77,4 +75,4 @@ class Platform:
             body=json.encode(data),
             timeout=limit_of(timeout, self.timeout),
         )
-        return result_of(self.http.send(request), label, secret)
+        return result_of(self.http.send(request), label, sent=data)

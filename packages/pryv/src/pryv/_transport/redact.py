@@ -2,26 +2,73 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+
+from pryv.errors import ERRORS
 
 _MASK = "***"
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
+_SECRET_MEMBER = re.compile(r".*(password|token|secret)|code|recoverycode|passphrase", re.IGNORECASE)
+"""Names of members that hold what only the user and the platform are to know."""
+_IDS = tuple(value for name, value in vars(ERRORS).items() if name.isupper())
+_LONG = 8
+"""Characters of a secret that no other word holds by chance."""
 
 
 def redact(text: str, *secrets: str | None) -> str:
     """Return `text` with the secrets given, and any credentials in URLs, masked.
 
+    A short secret, such as a password of one letter, is masked where it stands by itself, not inside other words.
+
     Args:
         text: What people may read.
-        secrets: Tokens, passwords, keys; they are masked in their percent-encoded form too.
+        secrets: Tokens, passwords, keys; they are masked in their percent-encoded form, and in that of JSON, too.
     """
-    for secret in filter(None, secrets):
-        for form in (secret, quote(secret, safe="")):
-            text = text.replace(form, _MASK)
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        for form in _forms(secret):
+            pattern = re.escape(form) if len(form) >= _LONG else rf"(?<!\w){re.escape(form)}(?!\w)"
+            text = re.sub(pattern, _MASK, text)
     return _SECRET_PARAM.sub(rf"\1={_MASK}", _CREDENTIALS.sub(_MASK, text))
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as it is in URLs and in JSON."""
+    in_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+    return {secret, quote(secret, safe="", errors="replace"), *in_json}
+
+
+def secrets_in(data: Any) -> list[str]:
+    """Return what JSON data hold under names such as `password`."""
+    found = []
+    left = [(data, False)]
+    while left:
+        value, is_secret = left.pop()
+        if isinstance(value, Mapping):
+            left += [(item, is_secret or bool(_SECRET_MEMBER.fullmatch(str(name)))) for name, item in value.items()]
+        elif isinstance(value, (list, tuple)):
+            left += [(item, is_secret) for item in value]
+        elif is_secret and isinstance(value, (str, int)) and not isinstance(value, bool):
+            found.append(str(value))
+    return found
+
+
+def redact_error(body: Mapping[str, Any], *secrets: str | None, sent: Any = None) -> dict[str, Any]:
+    """Return an error of the API, redacted but for an id that the API has.
+
+    Args:
+        body: The error.
+        secrets: As in `redact`.
+        sent: The data that it answers: what they hold under names such as `password` is masked too.
+    """
+    secrets = (*secrets, *secrets_in(sent))
+    return {
+        key: value if key == "id" and value in _IDS else redact_data(value, *secrets) for key, value in body.items()
+    }
 
 
 def redact_data(value: Any, *secrets: str | None) -> Any:
