@@ -9,7 +9,7 @@ from aiohttp import web
 from pryv_sandbox.http.exchange import PLATFORM, base_url, json_response, meta, read_object
 from pryv_sandbox.methods import registration
 from pryv_sandbox.methods.calls import Context, Result
-from pryv_sandbox.methods.service import EVENT_TYPES_PATH, service_info
+from pryv_sandbox.methods.service import EVENT_TYPES_PATH, full_service_info
 from pryv_sandbox.model import event_types
 from pryv_sandbox.model.errors import already_exists, gone, invalid_parameters, unknown_resource
 
@@ -33,7 +33,7 @@ async def _root(request: web.Request) -> web.Response:
 
 @routes.get("/reg/service/info")
 async def _service_info(request: web.Request) -> web.Response:
-    return _answer(request, service_info(base_url(request), request.app[PLATFORM].settings))
+    return _answer(request, full_service_info(base_url(request), request.app[PLATFORM].settings))
 
 
 @routes.get(f"/{EVENT_TYPES_PATH}")

@@ -56,7 +56,7 @@ PERMISSIONS = {
 
 
 _INFO = (
-    *("id", "token", "type", "name", "deviceName", "lastUsed", "expires", "clientData"),
+    *("type", "name", "permissions", "id", "token", "deviceName", "lastUsed", "expires", "clientData"),
     *("created", "createdBy", "modified", "modifiedBy", "calls"),
 )
 
@@ -64,9 +64,8 @@ _INFO = (
 @methods.declare("getAccessInfo", OBJECT)
 async def _info(context: Context, params: dict[str, Any]) -> Result:
     access = context.access
-    info = {key: access.doc[key] for key in _INFO if access.doc.get(key) is not None}
-    if not access.is_personal:
-        info["permissions"] = access.permissions
+    known = access.doc if access.is_personal else {**access.doc, "permissions": access.permissions}
+    info = {key: known[key] for key in _INFO if known.get(key) is not None}
     return {**info, "user": {"username": context.user.username}}
 
 

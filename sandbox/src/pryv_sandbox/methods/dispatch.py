@@ -15,16 +15,28 @@ for _module in (account, accesses, app_check, events, login, second_factor, serv
     METHODS.update(_module.methods)
 
 
+_COUNTED_BEFORE = ("account.", "events.", "profile.", "streams.")
+"""Of these methods, the calls that are refused count too: they are counted before they are carried out."""
+
+
 async def call(context: Context, method_id: str, params: Any) -> Result:
     """Run a method for a caller, and count the use of the access.
 
     Raises:
         ApiError: as the method answers.
     """
+    if method_id in METHODS and method_id.startswith(_COUNTED_BEFORE):
+        _count(context, method_id)
+        return await _run(context, method_id, params)
     result = await _run(context, method_id, params)
-    if context.authenticated and method_id != "callBatch":
-        note_use(context.platform, context.user, context.authenticated, {method_id: 1})
+    if method_id != "callBatch":
+        _count(context, method_id)
     return result
+
+
+def _count(context: Context, method_id: str) -> None:
+    if context.authenticated:
+        note_use(context.platform, context.user, context.authenticated, {method_id: 1})
 
 
 async def _run(context: Context, method_id: str, params: Any) -> Result:

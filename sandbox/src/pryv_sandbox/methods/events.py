@@ -272,7 +272,7 @@ def _insert(context: Context, event: Event) -> None:
                 (user, event["id"], *_columns(event)),
             ).lastrowid
         except sqlite3.IntegrityError:
-            raise already_exists("event", {"id": event["id"]}) from None
+            raise already_exists("event", {"id": event["id"]}, store="local") from None
         _link(db, user, key, event["streamIds"])
 
 

@@ -14,7 +14,7 @@ ASSETS_PATH = "assets/"
 
 
 def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
-    """Where the platform's parts are, seen from ``base_url``."""
+    """Where the parts of the platform are, seen from ``base_url``, as it is configured."""
     return {
         "access": f"{base_url}reg/access/",
         "name": settings.name,
@@ -26,11 +26,14 @@ def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
         "assets": {"definitions": f"{base_url}{ASSETS_PATH}index.json"},
         "api": f"{base_url}{{username}}/",
         "register": f"{base_url}reg/",
-        "features": {"contentQueries": True},
-        "version": API_VERSION,
     }
+
+
+def full_service_info(base_url: str, settings: Settings) -> dict[str, Any]:
+    """The service info, with what the platform adds of itself."""
+    return {**service_info(base_url, settings), "features": {"contentQueries": True}, "version": API_VERSION}
 
 
 @methods.declare("service.info", {"type": "object"}, public=True)
 async def _info(context: Context, params: Any) -> Result:
-    return service_info(context.base_url, context.platform.settings)
+    return full_service_info(context.base_url, context.platform.settings)

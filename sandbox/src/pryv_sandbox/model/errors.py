@@ -61,11 +61,12 @@ def invalid_request_structure(message: str, data: Any = None) -> ApiError:
     return ApiError(400, "invalid-request-structure", message, data)
 
 
-def already_exists(kind: str, keys: dict[str, Any]) -> ApiError:
-    """Another item has the same unique values."""
+def already_exists(kind: str, keys: dict[str, Any], store: str | None = None) -> ApiError:
+    """Another item has the same unique values; the message names the store that says so, if it does."""
     article = "An" if kind[0] in "aeiou" else "A"
     values = ", ".join(f'{key} "{"null" if value is None else value}"' for key, value in keys.items())
-    return ApiError(409, "item-already-exists", f"{article} {kind} with {values} already exists", keys)
+    origin = f'Error from data store "{store}": ' if store else ""
+    return ApiError(409, "item-already-exists", f"{origin}{article} {kind} with {values} already exists", keys)
 
 
 def unexpected(message: str) -> ApiError:

@@ -129,7 +129,8 @@ def save(platform: Platform, user: User, doc: Doc) -> Doc:
     values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
     platform.db.execute(
         "INSERT INTO accesses (user, id, token, type, name, device_name, doc) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET name = excluded.name, device_name = excluded.device_name, doc = excluded.doc",
+        " ON CONFLICT DO UPDATE SET token = excluded.token, name = excluded.name, device_name = excluded.device_name,"
+        " doc = excluded.doc",
         (user.key, stored["id"], stored["token"], *values),
     )
     platform.forget(user)

@@ -6,6 +6,7 @@ import json
 
 from pryv_sandbox.model.errors import invalid_access_token
 from pryv_sandbox.model.ids import new_id, new_token
+from pryv_sandbox.state.accesses import save
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.users import User
 
@@ -22,7 +23,6 @@ def open_session(platform: Platform, user: User, app_id: str) -> str:
         (token, user.key, app_id, now + platform.settings.session_lifetime),
     )
     _save_personal_access(platform, user, app_id, token, now)
-    platform.forget(user)
     return token
 
 
@@ -31,23 +31,9 @@ def _save_personal_access(platform: Platform, user: User, app_id: str, token: st
         "SELECT doc FROM accesses WHERE user = ? AND type = 'personal' AND name = ? AND deleted IS NULL",
         (user.key, app_id),
     ).fetchone()
-    doc = (
-        json.loads(row[0])
-        if row
-        else {
-            "id": new_id(),
-            "type": "personal",
-            "name": app_id,
-            "created": now,
-            "createdBy": "system",
-        }
-    )
-    doc.update(token=token, modified=now, modifiedBy="system")
-    platform.db.execute(
-        "INSERT INTO accesses (user, id, token, type, name, doc) VALUES (?, ?, ?, 'personal', ?, ?)"
-        " ON CONFLICT DO UPDATE SET token = excluded.token, doc = excluded.doc",
-        (user.key, doc["id"], token, app_id, json.dumps(doc)),
-    )
+    doc = json.loads(row[0]) if row else {"id": new_id(), "type": "personal", "name": app_id}
+    made = {"created": now, "createdBy": "system"}
+    save(platform, user, {**made, **doc, "token": token, "modified": now, "modifiedBy": "system"})
 
 
 def check_session(platform: Platform, token: str) -> None:
