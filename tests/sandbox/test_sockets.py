@@ -6,7 +6,6 @@ import collections
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.waiting import wait_for
 
 from pryv_sandbox import Account, Sandbox
 
-RECORDINGS = Path(__file__).parents[3] / "shared" / "wire"
+from .recordings import Run, load
 
 _ACK = re.compile(r"43/[^,]+,(\d+)(.*)", re.DOTALL)
 _EVENT = re.compile(r"42/[^,]+,(\[.*)", re.DOTALL)
@@ -130,18 +129,11 @@ def raw(pryv_sandbox: Sandbox, account: Account) -> Iterator[RawSocket]:
 # ---- the recorded frames
 
 
-def recorded() -> list[dict[str, Any]]:
-    if not (RECORDINGS / "socket-io.json").exists():
-        pytest.skip("the recorded exchanges are not beside the repository")
-    exchanges: list[dict[str, Any]] = json.loads((RECORDINGS / "socket-io.json").read_text())
-    return exchanges
-
-
 class Replay:
-    """Plays recorded frames; what changes from run to run is matched by position."""
+    """Plays recorded frames."""
 
-    def __init__(self, sandbox: Sandbox, account: Account) -> None:
-        self.names: dict[str, str] = {}
+    def __init__(self, sandbox: Sandbox, account: Account, names: dict[str, str]) -> None:
+        self._run = Run(names)
         self._sandbox = sandbox
         self._account = account
         self._access_id = ""
@@ -171,7 +163,7 @@ class Replay:
         received = [raw.opening]
         for frame in frames:
             if "sent" in frame:
-                raw.send(self.translated(frame["sent"]))
+                raw.send(self._run.translated(frame["sent"]))
             elif "received" in frame:
                 self.compare(frame["received"], received.pop() if received else raw.receive())
             elif "none" in frame:
@@ -179,35 +171,18 @@ class Replay:
             else:
                 self.do(frame["note"])
 
-    def translated(self, text: str) -> str:
-        for recorded_name, name in self.names.items():
-            text = text.replace(recorded_name, name)
-        return text
+    def compare(self, recorded: str, frame: str) -> None:
+        head, data = parts(recorded)
+        actual_head, actual_data = parts(frame)
+        assert actual_head == self._run.translated(head), frame
+        assert list(self._run.differences(data, actual_data)) == []
 
-    def compare(self, want: str, got: str) -> None:
-        want = self.translated(want)
-        head, wanted = re.fullmatch(r"([^\[{]*)(.*)", want, re.DOTALL).groups()  # type: ignore[union-attr]
-        assert got.startswith(head), f"{want} expected, {got} came"
-        self.same(json.loads(wanted), json.loads(got[len(head) :]), want)
 
-    def same(self, want: Any, got: Any, place: str) -> None:
-        if isinstance(want, dict):
-            assert isinstance(got, dict), place
-            assert set(want) == set(got), f"{place}: {got}"
-            for key in want:
-                self.same(want[key], got[key], f"{place} .{key}")
-        elif isinstance(want, list):
-            assert isinstance(got, list), place
-            assert len(want) == len(got), f"{place}: {got}"
-            for item, other in zip(want, got, strict=True):
-                self.same(item, other, place)
-        elif isinstance(want, str) and re.fullmatch(r"[a-z0-9]{24}(:\d+)?|[\w-]{20}|EVENT:0:sha256-.{44}", want):
-            pattern = re.sub(r"[a-z0-9]{24}", "[a-z0-9]{24}", want) if len(want) in (24, 26) else ".{20,}"
-            assert re.fullmatch(pattern, got), f"{place}: {got}"
-        elif isinstance(want, float) and want > 1.7e9:
-            assert isinstance(got, float), place
-        elif not place.endswith(".meta .serial"):
-            assert (type(want), want) == (type(got), got), f"{place}: {got}"
+def parts(frame: str) -> tuple[str, Any]:
+    """What comes before the JSON of a frame, and its value."""
+    head = re.match(r"[^\[{]*", frame)
+    assert head
+    return head[0], json.loads(frame[head.end() :])
 
 
 @pytest.mark.parametrize(
@@ -220,18 +195,17 @@ class Replay:
     ],
 )
 def test_frames_as_recorded(pryv_sandbox: Sandbox, account: Account, name: str) -> None:
-    (frames,) = (exchange["frames"] for exchange in recorded() if exchange["name"] == name)
+    (frames,) = (exchange["frames"] for exchange in load("socket-io") if exchange["name"] == name)
     recorded_name = frames[1]["sent"].removeprefix("40/").removesuffix(",")
-    replay = Replay(pryv_sandbox, account)
-    if "unknown user" not in name:
-        replay.names[recorded_name] = account.username
+    username = recorded_name if "unknown user" in name else account.username
     token = {"connect with a bad token": "bad", "connect without token": None}.get(name, account.token)
-    with RawSocket(pryv_sandbox, replay.names.get(recorded_name, recorded_name), token) as raw:
+    replay = Replay(pryv_sandbox, account, {recorded_name: username})
+    with RawSocket(pryv_sandbox, username, token) as raw:
         replay.play(raw, frames)
 
 
 def test_polling_is_turned_away_as_recorded(pryv_sandbox: Sandbox) -> None:
-    (exchange,) = (exchange for exchange in recorded() if exchange["name"] == "polling transport")
+    (exchange,) = (exchange for exchange in load("socket-io") if exchange["name"] == "polling transport")
     answer = requests.get(f"{pryv_sandbox.url}socket.io/?EIO=4&transport=polling", timeout=5)
     assert (answer.status_code, answer.text) == (exchange["http"], exchange["body"])
 

@@ -1,0 +1,187 @@
+"""The recorded exchanges with the real platform, and how the responses of another one are held against them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+DIRECTORY = Path(__file__).parents[1] / "recordings"
+TOPICS = ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks")
+"""In the order of the recording: an exchange uses what those before it have made."""
+
+Edit = Callable[[str], str]
+
+_RECORDED_AT = 1795288768
+_LATE = 1.7e9  # times beyond this one are those of the recording itself
+_TOLERANCE = 200  # seconds; recording took less
+_IMAGE = b"\x89PNG\r\n\x1a\nfake"
+_FILES = {"Y é.png": _IMAGE, "a.png": _IMAGE, "b.txt": b"hello"}
+
+_ID = "[a-z0-9]{24}"
+_FORMS = {
+    "integrity": r"sha256-[\w+/]{43}=",
+    "read_token": rf"{_ID}-[\w-]{{27}}",
+    "id": _ID,
+    "key": r"[\w-]{16}",
+    "sid": r"[\w-]{20}",
+}
+"""What a platform makes anew each time: digests of items, ids and tokens, keys of access requests, ids of sockets."""
+_MADE = re.compile(
+    rf"(?<=:0:)(?P<integrity>{_FORMS['integrity']})|(?P<read_token>{_FORMS['read_token']})"
+    rf"|(?<![a-z0-9])(?P<id>{_ID})(?![a-z0-9])"
+    r"|(?:(?<![\w-])|(?<=%2F))(?:(?P<key>(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{16})|(?P<sid>[\w-]{16}AA[A-Z]{2}))(?![\w-])"
+)
+
+_TYPE_ONLY = (".home", ".support", ".terms", ".storageUsed.attachedFiles")
+"""Members of which only the type is compared: a platform's own pages, and a size that the recorded one gives as -12."""
+
+_PARSER_MESSAGE = ("create invalid json", ".error.message:")
+"""The exchange in which a member is not compared, and that member: it has the words of JavaScript's JSON parser."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request and the response of the real platform."""
+
+    name: str
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+def load(topic: str, edit: Edit = str) -> list[dict[str, Any]]:
+    """What was recorded of a topic, read after an edit of its text."""
+    recorded: list[dict[str, Any]] = json.loads(edit((DIRECTORY / f"{topic}.json").read_text(encoding="utf8")))
+    return recorded
+
+
+class Run:
+    """What the recorded names and times are in this run."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = dict(names)
+        self.shift = time.time() - _RECORDED_AT
+
+    def translated(self, recorded: Any) -> Any:
+        """A recorded value with the names of this run."""
+        if isinstance(recorded, str):
+            for name in sorted(self._names, key=len, reverse=True):
+                recorded = recorded.replace(name, self._names[name])
+            return recorded
+        return json.loads(self.translated(json.dumps(recorded, ensure_ascii=False)))
+
+    def differences(self, recorded: Any, actual: Any, path: str = "") -> Iterator[str]:
+        """What differs between a recorded JSON value and one of this run; learns the names that are new."""
+        if isinstance(recorded, dict) and isinstance(actual, dict):
+            yield from (f"{path}.{key}: missing" for key in recorded if key not in actual)
+            yield from (f"{path}.{key}: not in the recording" for key in actual if key not in recorded)
+            for key in [key for key in recorded if key in actual]:
+                yield from self.differences(recorded[key], actual[key], f"{path}.{key}")
+        elif isinstance(recorded, list) and isinstance(actual, list) and len(recorded) == len(actual):
+            for index, (expected, item) in enumerate(zip(recorded, actual, strict=True)):
+                yield from self.differences(expected, item, f"{path}[{index}]")
+        elif not self._is_same(recorded, actual, path):
+            yield f"{path}: {self.translated(recorded)!r} expected, not {actual!r}"
+
+    def _is_same(self, recorded: Any, actual: Any, path: str) -> bool:
+        if type(recorded) is not type(actual):
+            return False
+        if path.endswith(_TYPE_ONLY):
+            return True
+        if isinstance(recorded, str):
+            return self._is_same_text(recorded, actual)
+        if isinstance(recorded, float) and recorded > _LATE:
+            return bool(abs(recorded + self.shift - actual) < _TOLERANCE)
+        return bool(recorded == actual)
+
+    def _is_same_text(self, recorded: str, actual: str) -> bool:
+        pattern, end, new = "", 0, []
+        for made in _MADE.finditer(recorded):
+            pattern += re.escape(self.translated(recorded[end : made.start()]))
+            end = made.end()
+            if made[0] in self._names:
+                pattern += re.escape(self._names[made[0]])
+            else:
+                pattern += f"({_FORMS[str(made.lastgroup)]})"
+                new.append(made[0])
+        match = re.fullmatch(pattern + re.escape(self.translated(recorded[end:])), actual)
+        if match is None:
+            return False
+        learnt = dict(zip(new, match.groups(), strict=True))
+        self._names.update(learnt)
+        return [learnt[name] for name in new] == list(match.groups())
+
+
+class Replay:
+    """Sends recorded requests to a platform, in order, and compares its responses."""
+
+    def __init__(self, url: str) -> None:
+        host = urlsplit(url).netloc
+        self._url = url
+        self._run = Run({"HOST": host, "STATIC": host, "%2FHOST": f"%2F{quote(host)}"})
+
+    def differences(self, exchange: Exchange) -> list[str]:
+        """What differs from the recorded response: status, headers, JSON, and its order at the top."""
+        recorded, response = exchange.response, self._send(exchange.request)
+        found = [] if response.status_code == recorded["status"] else [f"status: {response.status_code}"]
+        headers = {name: value for name, value in recorded["headers"].items() if name != "etag"}
+        actual_headers = {name: response.headers[name] for name in headers if name in response.headers}
+        found += self._run.differences(headers, actual_headers, "headers")
+        body = _body(response)
+        found += self._run.differences(recorded["json"], body)
+        if list(body) != list(recorded["json"]):
+            found.append(f"the order of the members: {list(body)}")
+        name, member = _PARSER_MESSAGE
+        return [problem for problem in found if exchange.name != name or not problem.startswith(member)]
+
+    def _send(self, recorded: dict[str, Any]) -> requests.Response:
+        request = self._run.translated(recorded)
+        headers = dict(request["headers"])
+        if recorded["headers"].get("Authorization", "").startswith("Basic "):
+            headers["Authorization"] = self._basic(recorded["headers"]["Authorization"])
+        return requests.request(
+            request["method"],
+            self._url + request["path"],
+            params=self._query(request.get("query", {})),
+            json=request.get("json"),
+            data=request.get("raw") or request.get("form"),
+            files={part: _file(value) for part, value in request.get("multipart", {}).items()},
+            headers=headers,
+            allow_redirects=False,
+            timeout=5,
+        )
+
+    def _basic(self, recorded: str) -> str:
+        credentials = base64.b64decode(recorded.removeprefix("Basic ")).decode()
+        return "Basic " + base64.b64encode(self._run.translated(credentials).encode()).decode()
+
+    def _query(self, query: dict[str, Any] | list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        """The parameters of a request; a time of the recording becomes one of this run."""
+        pairs = query.items() if isinstance(query, dict) else query
+        return [
+            (name, value + self._run.shift if isinstance(value, float) and _LATE < value < 8e9 else value)
+            for name, value in pairs
+        ]
+
+
+def _file(value: Any) -> tuple[str | None, bytes, str]:
+    """A part of a form: a file by its name, or JSON."""
+    if isinstance(value, str):
+        return value, _FILES[value], "text/plain" if value.endswith(".txt") else "image/png"
+    return None, json.dumps(value).encode(), "application/json"
+
+
+def _body(response: requests.Response) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError:
+        return {"_text": response.content.decode("utf8", "replace")}
+    return body
