@@ -378,6 +378,6 @@ def add_ons(connection: Connection) -> None:
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
-    passes: bool = addons.is_transient(lost) or 503 in addons.TRANSIENT_STATUSES
+    passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
     made = (proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))

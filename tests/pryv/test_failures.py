@@ -25,7 +25,7 @@ from pryv import (
     ServerError,
     Service,
 )
-from pryv._transport.failures import TRANSIENT_STATUSES, is_transient
+from pryv._transport.failures import is_transient, is_transient_status
 
 if TYPE_CHECKING:
     from pryv_sandbox import Sandbox
@@ -82,8 +82,8 @@ def test_a_stream_and_a_platform_go_by_the_same_rule(wire: Wire) -> None:
         ]
         for use in uses:
             wire.requests.clear()
-            assert error_of(wire, use).retryable is (status in TRANSIENT_STATUSES)
-            assert len(wire.requests) == (3 if status in TRANSIENT_STATUSES else 1)
+            assert error_of(wire, use).retryable is (is_transient_status(status))
+            assert len(wire.requests) == (3 if is_transient_status(status) else 1)
 
 
 @pytest.mark.parametrize(
@@ -265,8 +265,8 @@ def test_a_proxy_s_refusal_goes_by_the_same_rule(
             pytest.raises(PryvConnectionError, match=f"proxy .* HTTP {status}") as failed,
         ):
             connection.post("streams")
-        assert len(proxy.asked) == (3 if status in TRANSIENT_STATUSES else 1)
-    assert (failed.value.retryable, failed.value.sent) == (status in TRANSIENT_STATUSES, False)
+        assert len(proxy.asked) == (3 if is_transient_status(status) else 1)
+    assert (failed.value.retryable, failed.value.sent) == (is_transient_status(status), False)
 
 
 # Surroundings

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pryv import ERRORS, PryvConnectionError, PryvError, PryvProtocolError, PryvTimeoutError
-from pryv.addons import TRANSIENT_STATUSES, api_error, connection_error, redact
+from pryv.addons import api_error, connection_error, is_transient_status, redact
 from pryv_socket_io._websocket import WebSocketBadStatusException, WebSocketTimeoutException
 
 _REFUSALS = (
@@ -42,7 +42,7 @@ def connection_failure(failure: BaseException, host: str) -> PryvError:
 
 def _no_websocket(status: int, host: str) -> PryvError:
     told = f"socket: {host} answered with HTTP {status}"
-    if status in TRANSIENT_STATUSES:
+    if is_transient_status(status):
         return PryvConnectionError(told, sent=False)
     return PryvProtocolError(f"{told}, and not by changing to WebSocket")
 

@@ -7,7 +7,7 @@
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
 - `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does;
-  `TRANSIENT_STATUSES`: the HTTP statuses of those that may.
+  `is_transient_status`: whether an HTTP status is of one that may.
 - `access_info_within`: a connection's access info, from a platform that may be slow to answer.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way; it refuses
   settings that cannot be used, by their name.
@@ -32,7 +32,7 @@ import requests
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport.adapter import telling_of_connections
-from pryv._transport.failures import TRANSIENT_STATUSES, connection_error, is_transient
+from pryv._transport.failures import connection_error, is_transient, is_transient_status
 from pryv._transport.json import plain
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact, redact_data
@@ -44,7 +44,6 @@ from pryv.errors import api_error
 from pryv.types import AccessInfo
 
 __all__ = [
-    "TRANSIENT_STATUSES",
     "CallLike",
     "ChunkTooLargeError",
     "HttpSettings",
@@ -60,6 +59,7 @@ __all__ = [
     "connection_error",
     "http_settings",
     "is_transient",
+    "is_transient_status",
     "limits",
     "plain",
     "redact",

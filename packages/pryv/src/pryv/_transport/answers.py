@@ -8,7 +8,7 @@ from typing import Any
 from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
 from . import json
-from .failures import TRANSIENT_STATUSES
+from .failures import is_transient_status
 from .http import Answer
 from .redact import redact, redact_error
 from .urls import host_of
@@ -42,7 +42,7 @@ def error_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None)
         return _api_error(error, answer, label, secrets, sent)
     if answer.status == 511:  # RFC 6585
         return PryvProtocolError(f"{label}: HTTP 511: the network wants its user to sign in first")
-    if answer.status in TRANSIENT_STATUSES or answer.status >= 500:
+    if is_transient_status(answer.status) or answer.status >= 500:
         return _api_error({"message": "no answer of the API"}, answer, label, secrets, sent)
     if 300 <= answer.status < 400:
         place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
@@ -56,7 +56,7 @@ def _api_error(
     shown = redact_error(body, *secrets, sent=sent)
     error = api_error(shown, status=answer.status, method=redact(label, *secrets))
     if answer.status >= 400:
-        error.retryable = answer.status in TRANSIENT_STATUSES
+        error.retryable = is_transient_status(answer.status)
     if isinstance(error, (RateLimitedError, ServerError)):
         error.retry_after = answer.retry_after
     return error

@@ -10,7 +10,6 @@ import re
 import ssl
 import traceback
 from collections.abc import Iterator
-from typing import Final
 
 import requests
 import urllib3
@@ -24,7 +23,7 @@ from pryv.errors import (
     ServerError,
 )
 
-TRANSIENT_STATUSES: Final = frozenset((408, 425, 429, 500, 502, 503, 504, 507, *range(520, 525), 529, 530))
+_TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504, 507, *range(520, 525), 529, 530))
 """HTTP statuses of what may pass. Those from 520 on are of content delivery networks.
 
 See https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ for the latter.
@@ -55,6 +54,11 @@ _UNUSABLE = (
     urllib3.exceptions.LocationValueError,
 )
 _UNSENT = (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, *_UNUSABLE)
+
+
+def is_transient_status(status: int) -> bool:
+    """Tell whether what an HTTP status says may pass by itself."""
+    return status in _TRANSIENT_STATUSES
 
 
 def is_transient(failure: BaseException) -> bool:
@@ -99,7 +103,7 @@ def connection_error(
     if proxied or refusal:
         reason = f"HTTP {refusal[1]}" if refusal else reason
         error = PryvConnectionError(f"{label}: the proxy gives no way to {host}: {reason}", sent=False)
-        error.retryable = refusal is None or int(refusal[1]) in TRANSIENT_STATUSES
+        error.retryable = refusal is None or is_transient_status(int(refusal[1]))
         return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"
     error = PryvConnectionError(f"{label}: {what}: {reason}", sent=sent)

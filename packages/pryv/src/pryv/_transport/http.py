@@ -16,7 +16,7 @@ import urllib3
 from pryv.errors import PryvConnectionError, PryvTimeoutError
 
 from .bodies import Body, outgoing
-from .failures import TRANSIENT_STATUSES, connection_error, repeated_status
+from .failures import connection_error, is_transient_status, repeated_status
 from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
@@ -204,7 +204,7 @@ def _leave_no_cookie(response: requests.Response, **_: Any) -> None:
 
 def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:
     if isinstance(outcome, Answer):
-        return request.safe and outcome.status in TRANSIENT_STATUSES
+        return request.safe and is_transient_status(outcome.status)
     return outcome.retryable and (request.safe or not outcome.sent)
 
 
