@@ -113,7 +113,7 @@ def test_cut_before_the_request_is_executed(faults: Faults, client: Client) -> N
 
 
 def test_what_is_not_executed_has_no_body_to_cut(faults: Faults) -> None:
-    with pytest.raises(ValueError, match="not carried out"):
+    with pytest.raises(ValueError, match="not executed"):
         faults.cut(after_bytes=10, executed=False)
 
 

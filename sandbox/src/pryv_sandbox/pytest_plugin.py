@@ -24,7 +24,7 @@ def pryv_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """End a test's faults with the test."""
+    """Clear the faults of a test when it ends."""
     sandbox = item.config.stash.get(_SANDBOX, None)
     if sandbox:
         sandbox.faults.clear()

@@ -1,4 +1,4 @@
-"""The sandbox as an object: a platform that is served, with accounts and faults on demand."""
+"""The sandbox: a platform, its server, and what tests need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pryv_sandbox.state.settings import Settings
 
 @dataclass(frozen=True)
 class Account:
-    """An account made directly on the sandbox, with a personal token."""
+    """An account that was created on the sandbox, with a personal token."""
 
     username: str
     password: str = field(repr=False)
@@ -32,7 +32,7 @@ class Account:
 class Sandbox:
     """A Pryv.io platform on this machine, with HTTP and Socket.IO on one port.
 
-    Inside its context the platform answers. Started again, it keeps its port and its data.
+    It is served inside its context. A sandbox that is started again keeps its port and its data.
 
     Args:
         host: the address to listen on.
@@ -40,14 +40,14 @@ class Sandbox:
         data: the file that keeps the data; if ``None``, it is in memory and lives as long as this object.
         visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write and
             the moment it can be read.
-        ping_interval: seconds between the pings of a socket; clients are told the whole ones.
-        ping_timeout: seconds after which a socket whose ping is not answered is closed.
-        subscriptions: whether sockets know subscriptions; on older platforms they do not.
+        ping_interval: seconds between the pings of a socket.
+        ping_timeout: seconds after which a socket is closed that does not respond to a ping.
+        subscriptions: whether sockets have subscriptions; older platforms have none.
         null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
             holds one is an error 500.
 
     Attributes:
-        faults: what can be made to go wrong.
+        faults: faults that can be simulated.
         sockets: the open Socket.IO connections.
     """
 
@@ -84,26 +84,26 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Serve; when this returns, the platform answers."""
+        """Start serving; when this returns, the platform accepts requests."""
         self._server.start()
 
     def stop(self) -> None:
-        """Stop serving, resetting what is open."""
+        """Stop serving; open connections are reset."""
         self._server.stop()
 
     @property
     def url(self) -> str:
-        """The platform's own URL."""
+        """The URL of the platform."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._server.port}/"
 
     @property
     def service_info_url(self) -> str:
-        """Where clients begin."""
+        """The URL of the service info."""
         return f"{self.url}reg/service/info"
 
     def create_account(self, username: str | None = None, password: str | None = None, *, mfa: bool = False) -> Account:
-        """Open an account, by default with a random name and password.
+        """Register an account, by default with a random name and password.
 
         Args:
             username: its name.
@@ -123,7 +123,7 @@ class Sandbox:
         return Account(username, password, token, api_endpoint)
 
     def reset_token(self, username: str) -> str:
-        """The token that would have been mailed last to a user who asked to reset the password.
+        """The token that a user who asked last to reset the password would get by e-mail.
 
         Args:
             username: whose password is to be reset.

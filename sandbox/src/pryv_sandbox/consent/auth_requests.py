@@ -1,4 +1,4 @@
-"""Auth requests: an app asks for access, polls, and gets the answer its user gave on the consent page."""
+"""Access requests: an app asks for access, polls, and gets what its user decided on the consent page."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _TABLE = "CREATE TABLE IF NOT EXISTS auth_requests (key TEXT PRIMARY KEY, expire
 
 
 class AuthRequests:
-    """The auth requests of a platform, each forgotten after an hour."""
+    """The access requests of a platform; each expires after an hour."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         platform.db.execute(_TABLE)
 
     def routes(self) -> list[web.RouteDef]:
-        """The HTTP interface."""
+        """The paths of access requests."""
         return [
-            web.post("/reg/access{_:/?}", _answering_errors(self._create)),
-            web.get("/reg/access/{key}{_:/?}", _answering_errors(self._poll)),
-            web.post("/reg/access/{key}{_:/?}", _answering_errors(self._answer)),
+            web.post("/reg/access{_:/?}", _responding_to_errors(self._create)),
+            web.get("/reg/access/{key}{_:/?}", _responding_to_errors(self._poll)),
+            web.post("/reg/access/{key}{_:/?}", _responding_to_errors(self._decide)),
         ]
 
     def find(self, key: str) -> dict[str, Any] | None:
-        """The state of a request, if it is known and has not expired."""
+        """The state of the access request with this key, if there is one that has not expired."""
         row = self._platform.db.execute(
             "SELECT state FROM auth_requests WHERE key = ? AND expires > ?", (key, self._platform.clock.now())
         ).fetchone()
@@ -67,21 +67,21 @@ class AuthRequests:
                 "serviceInfo", "key", "requestingAppId", "requestedPermissions", "poll", "authUrl", "poll_rate_ms",
                 "lang", "returnURL", "oauthState", "clientData",
             ))  # fmt: skip
-        return _respond_answered(state)
+        return _respond_decided(state)
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        answer = await _body(request)
-        status = answer.get("status")
+    async def _decide(self, request: web.Request) -> web.Response:
+        decision = await _body(request)
+        status = decision.get("status")
         if status not in ("ACCEPTED", "REFUSED", "ERROR", "REDIRECTED"):
             raise _invalid("status must be ACCEPTED, REFUSED, ERROR, or REDIRECTED")
         required = _REQUIRED.get(status, ())
-        if not all(answer.get(key) for key in required):
+        if not all(decision.get(key) for key in required):
             raise _invalid(f"{status} requires {' and '.join(required)}")
-        state = {**self._get(request), **answer}
+        state = {**self._get(request), **decision}
         self._platform.db.execute(
             "UPDATE auth_requests SET state = ? WHERE key = ?", (json.dumps(state), request.match_info["key"])
         )
-        return _respond_answered(state)
+        return _respond_decided(state)
 
     def _get(self, request: web.Request) -> dict[str, Any]:
         state = self.find(request.match_info["key"])
@@ -134,7 +134,7 @@ def _respond(state: dict[str, Any], keys: tuple[str, ...]) -> web.Response:
     return json_response(body, _HTTP_STATUS[status])
 
 
-def _respond_answered(state: dict[str, Any]) -> web.Response:
+def _respond_decided(state: dict[str, Any]) -> web.Response:
     match state["status"]:
         case "ACCEPTED":
             return _respond(state, ("username", "token", "apiEndpoint"))
@@ -153,8 +153,8 @@ def _invalid(message: str) -> ApiError:
     return ApiError(400, "invalid-parameters", message)
 
 
-def _answering_errors(handler: Handler) -> Handler:
-    """Answer with an error alone, where the API would add ``meta``."""
+def _responding_to_errors(handler: Handler) -> Handler:
+    """Respond to an error with the error alone; the API would add ``meta``."""
 
     async def handle(request: web.Request) -> web.Response:
         try:

@@ -17,14 +17,14 @@ _PAGE = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
 
 class ConsentPage:
-    """Serves the page, with what the request asks for written into it."""
+    """Serves the page; what the access request asks for is written into it as JSON."""
 
     def __init__(self, auth_requests: AuthRequests, platform_name: str) -> None:
         self._auth_requests = auth_requests
         self._platform_name = platform_name
 
     def routes(self) -> list[web.RouteDef]:
-        """The HTTP interface."""
+        """The path of the page."""
         return [web.get(f"/{CONSENT_PATH}", self._show)]
 
     async def _show(self, request: web.Request) -> web.Response:

@@ -1,1 +1,1 @@
-"""What can be made to go wrong."""
+"""Faults that tests can ask for."""

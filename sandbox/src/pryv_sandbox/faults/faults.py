@@ -1,4 +1,4 @@
-"""Faults a platform can be asked to show: a fault is armed for the next few requests it matches."""
+"""Faults that a platform simulates: a fault is armed for a number of requests."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ERROR_IDS = {401: "invalid-access-token", 403: "forbidden", 404: "unknown-resour
 class Faults:
     """The faults of one platform; a new platform has none.
 
-    Every method that arms a fault takes ``times``, the number of requests it befalls, and two filters: ``method``, an
-    HTTP verb, and ``path``, a regular expression searched in the request's path. A request meets one fault at most: of
-    those that match, the one armed first.
+    Every method that arms a fault takes ``times``, the number of requests that the fault affects, and two filters:
+    ``method``, an HTTP method, and ``path``, a regular expression that is searched in the path of the request. At most
+    one fault affects a request: the first armed of those that match.
     """
 
     def __init__(self, clock: Clock, refuse: Callable[[], AbstractContextManager[None]]) -> None:
@@ -38,13 +38,13 @@ class Faults:
 
     @property
     def armed(self) -> int:
-        """How many requests are still to meet a fault."""
+        """The number of requests that faults will still affect."""
         with self._lock:
             return sum(armed.times for armed in self._armed)
 
     @property
     def skew(self) -> float:
-        """Seconds the platform's clock is ahead of the machine's."""
+        """The seconds that the clock of the platform is ahead of the machine's."""
         return self._clock.skew
 
     @skew.setter
@@ -52,11 +52,11 @@ class Faults:
         self._clock.skew = seconds
 
     def refuse(self) -> AbstractContextManager[None]:
-        """Inside this context connections are refused; those open when it begins are reset."""
+        """Refuse connections inside this context; those that are open are reset first."""
         return self._refuse()
 
     def clear(self) -> None:
-        """Disarm every fault and set the clock right."""
+        """Disarm all faults, and set the clock right."""
         with self._lock:
             self._armed.clear()
         self.skew = 0.0
@@ -71,32 +71,32 @@ class Faults:
         retry_after: float | str | None = None,
         body: bytes | dict[str, Any] | None = None,
     ) -> None:
-        """Answer with a status instead of carrying the request out; ``body`` is an API error where it is ``None``."""
+        """Respond with a status, and do not execute the request; without ``body``, the body is an API error."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         if body is None:
-            body = _error(ERROR_IDS.get(code, "unexpected-error"), f"Asked to answer with status {code}.")
+            body = _error(ERROR_IDS.get(code, "unexpected-error"), f"Asked to respond with status {code}.")
 
-        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
             if isinstance(body, bytes):
                 return web.Response(body=body, status=code, headers=headers)
             return web.json_response(body, status=code, headers=headers)
 
-        self._arm(answer, times, method, path)
+        self._arm(respond, times, method, path)
 
     def wrong_core(self, core_url: str, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
-        """Answer that the account lives on another core."""
+        """Respond that the account is on another core."""
         body = _error("wrong-core", "The account is hosted on another core.", {"coreUrl": core_url})
         self.status(421, times=times, method=method, path=path, body=body)
 
     def relocated(self, url: str, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
-        """Answer that the account has moved to the platform at ``url``, naming the request's place there."""
+        """Respond that the account has moved to the platform at ``url``, with the URL of the request there."""
 
-        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def respond(request: web.Request, handler: Handler) -> web.StreamResponse:
             place = url.rstrip("/") + request.path_qs
             body = _error("user-account-relocated", "The account has moved.", {"url": place})
             return web.json_response(body, status=301, headers={"Location": place})
 
-        self._arm(answer, times, method, path)
+        self._arm(respond, times, method, path)
 
     def cut(
         self,
@@ -107,12 +107,12 @@ class Faults:
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Reset the connection before any byte of the answer, or after ``after_bytes`` of its body.
+        """Reset the connection before the first byte of the response, or after ``after_bytes`` of its body.
 
-        With ``executed=False`` the connection is reset before the request is carried out.
+        With ``executed=False``, the connection is reset before the request is executed.
         """
         if after_bytes is not None and not executed:
-            raise ValueError("a request that is not carried out has no body to cut")
+            raise ValueError("a request that is not executed has no response to cut")
 
         async def cut(request: web.Request, handler: Handler) -> web.StreamResponse:
             if executed:
@@ -124,7 +124,7 @@ class Faults:
         self._arm(cut, times, method, path)
 
     def delay(self, seconds: float, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
-        """Carry the request out, then wait before the first byte of the answer."""
+        """Execute the request, then wait before the first byte of the response."""
 
         async def delay(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await writers.delay(request, handler, seconds)
@@ -132,7 +132,7 @@ class Faults:
         self._arm(delay, times, method, path)
 
     def stall(self, *, times: int = 1, method: str | None = None, path: str | None = None) -> None:
-        """Take the request and never answer, nor carry it out."""
+        """Read the request, and neither execute it nor respond."""
 
         async def stall(request: web.Request, handler: Handler) -> web.StreamResponse:
             never: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
@@ -149,7 +149,7 @@ class Faults:
         method: str | None = None,
         path: str | None = None,
     ) -> None:
-        """Send the body in chunks of so many bytes, ``interval`` seconds apart."""
+        """Send the body in chunks of ``chunk`` bytes, ``interval`` seconds apart."""
 
         async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await writers.drip(request, handler, chunk, interval)
@@ -158,7 +158,7 @@ class Faults:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Let the request meet the fault armed for it, if any; no longer answer a client that is gone."""
+        """Apply the fault that is armed for a request, if any; ignore that a client has disconnected."""
         fault = self._next_for(request)
         try:
             return await (fault(request, handler) if fault else handler(request))

@@ -16,7 +16,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def cut(request: web.Request, handler: Handler, after_bytes: int | None) -> web.StreamResponse:
-    """Handle a request, and reset the connection after so many bytes of the body; with ``None``, before the headers."""
+    """Handle a request; reset the connection after ``after_bytes`` of the body, or before the headers if ``None``."""
     return await _written_by(_CutWriter(request, after_bytes), request, handler)
 
 
@@ -31,11 +31,16 @@ async def drip(request: web.Request, handler: Handler, size: int, interval: floa
 
 
 async def _written_by(writer: StreamWriter, request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The handler's answer, whose every byte goes through a writer; aiohttp has no public way to set one."""
+    """The handler's response, all of whose bytes go through a writer.
+
+    aiohttp has no public way to set one; ``_payload_writer`` was read in 3.14.
+    """
     request._payload_writer = writer
     response = await handler(request)
     if isinstance(response, web.FileResponse):
-        response.enable_compression(web.ContentCoding.identity)  # or the system would send the file itself
+        response.enable_compression(
+            web.ContentCoding.identity
+        )  # with sendfile(), the bytes would not go through the writer
     return response
 
 
@@ -45,7 +50,7 @@ class _FaultyWriter(StreamWriter):
 
 
 class _CutWriter(_FaultyWriter):
-    """Resets the connection once so many bytes of the body are out; with ``None``, before the headers."""
+    """Resets the connection after ``after_bytes`` of the body, or before the headers if ``None``."""
 
     def __init__(self, request: web.Request, after_bytes: int | None) -> None:
         super().__init__(request)
@@ -104,7 +109,7 @@ class _DripWriter(_FaultyWriter):
 
 
 async def _handed_over(transport: asyncio.Transport | None) -> None:
-    """Wait until the peer has every byte written so far: a reset discards what is still on its way."""
+    """Wait until the peer has all bytes that were written: a reset discards those that are not acknowledged."""
     while transport is not None and not transport.is_closing() and _unsent(transport):
         await asyncio.sleep(0.001)
 
@@ -115,6 +120,6 @@ def _unsent(transport: asyncio.Transport) -> int:
         from fcntl import ioctl
         from termios import TIOCOUTQ
 
-        answer = ioctl(transport.get_extra_info("socket"), TIOCOUTQ, bytes(4))
-        waiting = int.from_bytes(answer, sys.byteorder)
+        unsent = ioctl(transport.get_extra_info("socket"), TIOCOUTQ, bytes(4))
+        waiting = int.from_bytes(unsent, sys.byteorder)
     return waiting

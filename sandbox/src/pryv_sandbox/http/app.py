@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 
 from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, register_routes, series_routes
 from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, error_response
-from pryv_sandbox.http.webhook_delivery import Hooks
+from pryv_sandbox.http.webhook_delivery import WebhookDelivery
 from pryv_sandbox.model.errors import ApiError, unexpected
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE
@@ -18,11 +18,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
-    """The web application of a platform, with middlewares of the caller's around it."""
-    app = web.Application(middlewares=[*middlewares, _answer_errors], client_max_size=MAX_BODY_SIZE)
+    """The web application of a platform, behind the middlewares of the caller."""
+    app = web.Application(middlewares=[*middlewares, _respond_to_errors], client_max_size=MAX_BODY_SIZE)
     app[PLATFORM] = platform
     app.on_response_prepare.append(_add_headers)
-    app.cleanup_ctx.append(Hooks(platform).deliver)
+    app.cleanup_ctx.append(WebhookDelivery(platform).run)
     for module in (register_routes, asset_routes, series_routes, attachment_routes, method_routes):
         app.add_routes(module.routes)
     return app
@@ -48,7 +48,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 @web.middleware
-async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method == "OPTIONS":
         return web.Response(text="OK")
     try:

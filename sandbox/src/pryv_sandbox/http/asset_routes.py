@@ -1,4 +1,4 @@
-"""The platform's visual assets: what clients show of it, the login button above all."""
+"""The visual assets of the platform, such as its login button."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paths of attached files."""
+"""The paths of attachments."""
 
 from __future__ import annotations
 

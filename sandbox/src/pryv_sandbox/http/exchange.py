@@ -1,4 +1,4 @@
-"""HTTP requests and answers: what the platform's paths have in common."""
+"""What all paths have in common: reading requests, and writing responses."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from pryv_sandbox.state.settings import API_VERSION, SERIAL
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
 
-# ---- answers
+# ---- responses
 
 
 def meta(platform: Platform) -> dict[str, Any]:
-    """The common part of the answers."""
+    """The member ``meta`` of a response."""
     return {"apiVersion": API_VERSION, "serverTime": platform.clock.now(), "serial": SERIAL}
 
 
 def json_response(value: Any, status: int = 200) -> web.Response:
-    """An answer in JSON."""
+    """A response in JSON."""
     return web.json_response(value, status=status, dumps=dumps)
 
 
 def error_response(platform: Platform, error: ApiError) -> web.Response:
-    """The answer that an error is."""
+    """The response to a call that fails."""
     return json_response({"error": error.public(), "meta": meta(platform)}, error.status)
 
 
 async def send(request: web.Request, result: Result, status: int) -> web.StreamResponse:
-    """Answer with a method's result; long lists are sent page by page, and then ``meta`` comes last."""
+    """Send the result of a method; long lists are sent page by page, and ``meta`` is then the last member."""
     platform = request.app[PLATFORM]
     if not any(isinstance(value, Pages) for value in result.values()):
         return json_response({"meta": meta(platform), **result}, status)
@@ -66,12 +66,12 @@ async def send(request: web.Request, result: Result, status: int) -> web.StreamR
 
 
 def base_url(request: web.Request) -> str:
-    """The platform's URL as the caller knows it."""
+    """The URL of the platform, with the host that the caller uses."""
     return f"{request.scheme}://{request.host}/"
 
 
 def token_of(request: web.Request) -> str | None:
-    """The token a request carries: in its header, bare or as Basic or Bearer, or in its query string."""
+    """The token of a request: in ``Authorization``, plain or as Basic or Bearer, or in the query string."""
     header = request.headers.get("Authorization")
     if header is None:
         return request.query.get("auth")
@@ -85,7 +85,7 @@ def token_of(request: web.Request) -> str | None:
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """The request's JSON body if it is an object, else an empty one.
+    """The JSON body of a request if it is an object, otherwise an empty object.
 
     Raises:
         ApiError: if it is not JSON, or too long.
@@ -95,7 +95,7 @@ async def read_object(request: web.Request) -> dict[str, Any]:
 
 
 async def read_json(request: web.Request) -> Any:
-    """The request's JSON body, an object or an array; an empty object without one.
+    """The JSON body of a request, an object or an array; an empty object if there is no body.
 
     Raises:
         ApiError: if it is neither, or too long.
@@ -125,7 +125,7 @@ def parse_json(text: bytes) -> Any:
 
 
 def call_context(request: web.Request) -> Context:
-    """Who calls, by the path alone.
+    """The context of a call, without an access.
 
     Raises:
         ApiError: if there is no such user.
@@ -139,7 +139,7 @@ def call_context(request: web.Request) -> Context:
 
 
 def authenticate(request: web.Request, context: Context, token: str | None) -> None:
-    """Let a call be made with the access of this token, if there is one.
+    """Set the access of a call to that of a token, if there is a token.
 
     Raises:
         ApiError: if the token is unknown, or no longer valid.

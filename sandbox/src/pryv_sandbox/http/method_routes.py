@@ -18,7 +18,7 @@ Reader = Callable[[web.Request], Awaitable[Any]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-# ---- where a method's parameters are
+# ---- reading the parameters of a method
 
 
 def _path(request: web.Request) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _profile(profile_id: str) -> Reader:
 
 
 async def _body_from_page(request: web.Request) -> Any:
-    """The body, with the origin of the page that sent it, which decides whether it may."""
+    """The body, and the origin of the page that sends it."""
     return {**await read_object(request), "origin": request.headers.get("Origin", "")}
 
 
@@ -81,7 +81,7 @@ def _method(method_id: str, read_params: Reader, status: int = 200) -> Handler:
 
 
 def _with_files(method_id: str, status: int, to_params: Callable[[web.Request, Any], Any]) -> Handler:
-    """A method that may come as a form: its parameters as JSON in one part, files in the others."""
+    """A method whose request may be a form: one part has the parameters as JSON, the others have files."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         context = call_context(request)

@@ -1,4 +1,4 @@
-"""Parameters from a query string."""
+"""Parameters in a query string."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The parameters in a query string: a repeated key, or one written ``key[]``, is a list."""
+    """The parameters in a query string: a key that is repeated, or written ``key[]``, has a list."""
     params: dict[str, Any] = {}
     for name, value in pairs:
         key = name.removesuffix("[]")
@@ -27,7 +27,7 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def coerce(params: dict[str, Any], kinds: dict[str, Kind]) -> dict[str, Any]:
-    """The parameters, with strings turned into what they should be where that is possible."""
+    """The parameters, with strings converted to these kinds where possible."""
     return {
         key: _coerced(value, kinds[key]) if key in kinds and isinstance(value, str) else value
         for key, value in params.items()

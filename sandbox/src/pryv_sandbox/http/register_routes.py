@@ -1,4 +1,4 @@
-"""The platform's own paths: what it is, and opening accounts."""
+"""The paths of the platform itself: service info, registration, look-ups of users."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pryv_sandbox.model.errors import already_exists, gone, invalid_parameters, 
 routes = web.RouteTableDef()
 
 
-def _answer(request: web.Request, result: Result, status: int = 200) -> web.Response:
+def _respond(request: web.Request, result: Result, status: int = 200) -> web.Response:
     return json_response({"meta": meta(request.app[PLATFORM]), **result}, status)
 
 
 def _not_found(error_id: str, message: str) -> web.Response:
-    """An error in the form the register has always given it."""
+    """An error without ``meta``: the older paths of the register have this form."""
     return json_response({"error": {"id": error_id, "message": message}}, 404)
 
 
 @routes.get("/")
 @routes.get("/{username}{_:/?}")
 async def _root(request: web.Request) -> web.Response:
-    return _answer(request, {"cheersFrom": "Pryv API", "learnMoreAt": "https://pryv.github.io/"})
+    return _respond(request, {"cheersFrom": "Pryv API", "learnMoreAt": "https://pryv.github.io/"})
 
 
 @routes.get("/reg/service/info")
 async def _service_info(request: web.Request) -> web.Response:
-    return _answer(request, full_service_info(base_url(request), request.app[PLATFORM].settings))
+    return _respond(request, full_service_info(base_url(request), request.app[PLATFORM].settings))
 
 
 @routes.get(f"/{EVENT_TYPES_PATH}")
@@ -45,7 +45,7 @@ async def _event_types(request: web.Request) -> web.Response:
 async def _hostings(request: web.Request) -> web.Response:
     hosting = {"name": "Default", "available": True, "availableCore": base_url(request)}
     zone = {"name": "Default", "hostings": {"default": hosting}}
-    return _answer(request, {"regions": {"default": {"name": "Default", "zones": {"default": zone}}}})
+    return _respond(request, {"regions": {"default": {"name": "Default", "zones": {"default": zone}}}})
 
 
 @routes.get("/reg/cores")
@@ -57,7 +57,7 @@ async def _cores(request: web.Request) -> web.Response:
     user = platform.users.find_by_email(email) if email else platform.users.find(username or "")
     if user is None and username:
         raise unknown_resource("user", username)
-    return _answer(request, {"core": {"url": f"{base_url(request)}{user.username}/" if user else base_url(request)}})
+    return _respond(request, {"core": {"url": f"{base_url(request)}{user.username}/" if user else base_url(request)}})
 
 
 # ---- registration
@@ -67,7 +67,7 @@ async def _register(request: web.Request, params: dict[str, Any]) -> web.Respons
     platform = request.app[PLATFORM]
     user, token = await registration.register(platform, params)
     endpoint = Context(platform, user, base_url(request)).api_endpoint(token)
-    return _answer(request, {"username": user.username, "apiEndpoint": endpoint}, 201)
+    return _respond(request, {"username": user.username, "apiEndpoint": endpoint}, 201)
 
 
 @routes.post("/users")
@@ -88,7 +88,7 @@ async def _register_user_formerly(request: web.Request) -> web.Response:
 @routes.get("/reg/{username}/check_username")
 async def _check_username(request: web.Request) -> web.Response:
     taken = registration.is_taken(request.app[PLATFORM], request.match_info["username"])
-    return _answer(request, {"reserved": taken})
+    return _respond(request, {"reserved": taken})
 
 
 @routes.get("/reg/{email}/check_email")
@@ -96,7 +96,7 @@ async def _check_email(request: web.Request) -> web.Response:
     email = request.match_info["email"]
     if request.app[PLATFORM].users.find_by_email(email):
         raise already_exists("user", {"email": email})
-    return _answer(request, {"reserved": False})
+    return _respond(request, {"reserved": False})
 
 
 @routes.get("/reg/{email}/{key:uid|username}")

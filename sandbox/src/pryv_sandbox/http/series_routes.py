@@ -1,4 +1,4 @@
-"""The paths of series' points."""
+"""The paths of the points of series."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ routes = web.RouteTableDef()
 def _handler(
     handle: Callable[[web.Request, Context], Awaitable[dict[str, Any]]],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """A handler of an authenticated call; here errors have no ``meta``, and the token is in the header or nowhere."""
+    """A handler of an authenticated call. On these paths errors have no ``meta``, and only the header has a token."""
 
     @wraps(handle)
-    async def answer(request: web.Request) -> web.Response:
+    async def handle_call(request: web.Request) -> web.Response:
         try:
             token = request.headers.get("Authorization")
             if token is None:
@@ -35,7 +35,7 @@ def _handler(
             return json_response({"error": error.public()}, error.status)
         return json_response({**result, "meta": meta(request.app[PLATFORM])})
 
-    return answer
+    return handle_call
 
 
 @routes.post("/{username}/events/{id}/series")

@@ -1,4 +1,4 @@
-"""A web application served from a thread of its own."""
+"""A web server in a thread of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ServerThread:
     """Serves an application on a port, from an event loop on a thread of its own.
 
     Attributes:
-        port: the port listened on; once found, it is kept, and nobody else gets it while nothing is served.
+        port: the port to listen on. Once a free one is found it is kept, and reserved while nothing is served.
     """
 
     def __init__(self, make_app: Callable[[], web.Application], host: str, port: int) -> None:
@@ -38,7 +38,7 @@ class ServerThread:
         self._runner: web.AppRunner
 
     def start(self) -> None:
-        """Serve; when this returns, connections are taken."""
+        """Start serving; when this returns, connections are accepted."""
         if self._thread:
             raise RuntimeError("The server runs already.")
         self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=0.1)
@@ -55,7 +55,7 @@ class ServerThread:
             raise
 
     def stop(self) -> None:
-        """Reset what is open and end the thread."""
+        """Reset all connections, and end the thread."""
         if self._thread:
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
@@ -70,7 +70,7 @@ class ServerThread:
 
     @contextmanager
     def refuse(self) -> Iterator[None]:
-        """Reset what is open, and take no connection inside this context."""
+        """Reset all connections, and accept none inside this context."""
         self.call(self._close())
         try:
             yield
@@ -102,14 +102,14 @@ class ServerThread:
         for site in list(self._runner.sites):
             await site.stop()
         for address in addresses:
-            self._held.enter_context(_holding(address))
+            self._held.enter_context(_reserve(address))
         assert self._runner.server  # noqa: S101
         for connection in self._runner.server.connections:
             reset(connection.transport)
 
 
-def _holding(address: tuple[Any, ...]) -> socket.socket:
-    """A socket that keeps a port from being found by others, and takes no connection."""
+def _reserve(address: tuple[Any, ...]) -> socket.socket:
+    """A socket that reserves a port: others that look for a free one do not find it. It accepts no connection."""
     holder = socket.socket(socket.AF_INET6 if len(address) == 4 else socket.AF_INET)
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(address)

@@ -1,4 +1,4 @@
-"""Delivery of webhooks: each is called when something in its account changes, and called again later if that fails."""
+"""Delivery of webhooks: a webhook is called when its account changes, and again later if the call fails."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Message = str | None
 """The key of a scope; without scopes the platform sends null."""
 
 
-class Hooks:
-    """The webhooks of a platform that are delivered: all there are while it is served."""
+class WebhookDelivery:
+    """Delivers all webhooks of a platform while it is served."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._hooks: dict[str, _Hook] = {}
+        self._deliveries: dict[str, _Delivery] = {}
         self._session: aiohttp.ClientSession
 
-    async def deliver(self, app: web.Application) -> AsyncIterator[None]:
-        """Deliver the webhooks while an application is served."""
+    async def run(self, app: web.Application) -> AsyncIterator[None]:
+        """Deliver while an application is served; see ``aiohttp.web.Application.cleanup_ctx``."""
         async with aiohttp.ClientSession() as self._session:
             for user in self._platform.users.every():
                 for webhook in webhooks.select(self._platform, user):
@@ -42,47 +42,47 @@ class Hooks:
             self._platform.listeners.append(self._on_change)
             yield
             self._platform.listeners.remove(self._on_change)
-            for webhook_id in list(self._hooks):
+            for webhook_id in list(self._deliveries):
                 self._stop(webhook_id)
 
     def _start(self, user: User, webhook: Doc, messages: Sequence[Message] = ()) -> None:
-        """Deliver a webhook, unless its scopes are no longer valid; send it these messages first."""
+        """Start to deliver a webhook, unless its scopes are no longer valid; these messages are sent first."""
         access = stored_accesses.find_by_id(self._platform, user, webhook["accessId"])
         context = Context(self._platform, user, base_url="", authenticated=access)
         try:
             scopes = webhooks.bind(context, webhook.get("scopes", {}))
         except ApiError:
             return
-        hook = _Hook(self._platform, self._session, user, webhook, scopes)
-        hook.send(messages)
-        self._hooks[webhook["id"]] = hook
+        delivery = _Delivery(self._platform, self._session, user, webhook, scopes)
+        delivery.send(messages)
+        self._deliveries[webhook["id"]] = delivery
 
     def _stop(self, webhook_id: str) -> None:
-        if hook := self._hooks.pop(webhook_id, None):
-            hook.task.cancel()
+        if delivery := self._deliveries.pop(webhook_id, None):
+            delivery.task.cancel()
 
     def _on_change(self, change: Change) -> None:
         if change.kind == "webhooks":
             self._on_webhook(change)
             return
-        for hook in self._hooks.values():
-            if hook.user.username == change.username:
-                hook.notify(change)
+        for delivery in self._deliveries.values():
+            if delivery.user.username == change.username:
+                delivery.notify(change)
 
     def _on_webhook(self, change: Change) -> None:
-        """Deliver a new webhook, one that was given up again, and a deleted one no more."""
+        """Start to deliver a new webhook, stop for a deleted one, and resume for an updated one."""
         webhook_id = change.item["id"]
         user = self._platform.users.find(change.username)
         if change.action == "create" and user:
             self._start(user, change.item)
         elif change.action == "delete":
             self._stop(webhook_id)
-        elif hook := self._hooks.get(webhook_id):
-            hook.state = "active"
+        elif delivery := self._deliveries.get(webhook_id):
+            delivery.state = "active"
 
 
-class _Hook:
-    """One webhook: what it is still to be sent, and how its calls went."""
+class _Delivery:
+    """Delivers one webhook: its pending messages, and the record of its calls."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class _Hook:
         self.send([key for key, scope in self._scopes.items() if scope.matches(change)] if self._scopes else [None])
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Send messages soon, each once."""
+        """Add messages to those that are pending, each once."""
         if self.state == "active" and messages:
             self._messages.update(dict.fromkeys(messages))
             self._has_messages.set()
@@ -120,17 +120,17 @@ class _Hook:
             self._has_messages.clear()
             now = self._platform.clock.now()
             status = await webhooks.post(self._session, self._webhook["url"], messages, now)
-            self._note(status)
+            self._record(status)
             if not is_success(status):
                 self.send(messages)
 
     def _pause(self) -> float:
-        """Seconds until the next call, which grow with the number of failed ones."""
+        """The seconds until the next call; they grow with the number of failed calls."""
         pause: float = self._webhook["minIntervalMs"] / 1000 * (self._webhook["currentRetries"] or 1)
         passed: float = self._platform.clock.now() - self._webhook["lastRun"]["timestamp"]
         return max(0.0, min(pause - passed, pause))
 
-    def _note(self, status: int) -> None:
+    def _record(self, status: int) -> None:
         before = self._webhook
         failed = not is_success(status)
         retries = before["currentRetries"] + 1 if failed else 0

@@ -109,7 +109,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _visible(context: Context, where: str) -> list[Doc]:
-    """All accesses to their owner, to an app those it made."""
+    """The accesses that the caller may see: the owner all, an app those that it created."""
     found = stored.select(context.platform, context.user, where)
     return found if context.access.is_personal else [doc for doc in found if doc["createdBy"] == context.access.id]
 
@@ -146,7 +146,7 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     return result
 
 
-# ---- making
+# ---- creating
 
 _BASE: dict[str, Any] = {
     "token": {"type": ["string"], "minLength": 1},
@@ -160,7 +160,7 @@ _BASE: dict[str, Any] = {
 
 
 def _access_schema(required: dict[str, list[str]], every: dict[str, Any], granted: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an access: what each type requires, and properties of every one, or of those granted by one."""
+    """The schema of an access: the members each type requires, those of every type, those of app and shared."""
 
     def of_type(access_type: str, properties: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -210,7 +210,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
         "token": to_id(params["token"]) if "token" in params else new_token(),
         "name": params["name"],
         "type": access_type,
-        "permissions": _bare(params["permissions"]),
+        "permissions": _without_names(params["permissions"]),
         "created": now,
         "createdBy": context.author,
         "modified": now,
@@ -228,7 +228,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _may_grant(access: Access, access_type: str, permissions: list[dict[str, Any]]) -> bool:
-    """Whether the access may make one of this type with these permissions: an app, shared ones within its own."""
+    """Whether the access may create one of this type with these permissions: an app, shared ones within its own."""
     if access.is_personal:
         return True
     granted = [entry for entry in permissions if entry.get("streamId") is not None]
@@ -270,7 +270,7 @@ def _check_account_streams(permissions: list[dict[str, Any]]) -> None:
 
 
 def _ensure_stream(context: Context, permission: dict[str, Any], now: float) -> None:
-    """Make the stream a permission is for, or take it out of the trash, if a name for it is given."""
+    """Create the stream of a permission that gives a name for it, or take the stream out of the trash."""
     stream_id, name = permission.get("streamId"), permission.get("defaultName")
     if stream_id in (None, "*") or name is None:
         return
@@ -284,7 +284,7 @@ def _ensure_stream(context: Context, permission: dict[str, Any], now: float) -> 
         streams.save(context, {**stream, "trashed": False})
 
 
-def _bare(permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_names(permissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: entry[key] for key in sorted(entry) if key not in ("defaultName", "name")} for entry in permissions]
 
 
@@ -326,14 +326,14 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     if "expireAfter" in params["update"]:
         update["expires"] = _expiry(params["update"], now)
     if "permissions" in update:
-        update["permissions"] = _bare(update["permissions"])
+        update["permissions"] = _without_names(update["permissions"])
     if update.get("clientData") is not None:
         update["clientData"] = merged(target.get("clientData"), update["clientData"])
     serial = target.get("serial") or 0
     changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": _author(context)}
     changed = {key: value for key, value in changed.items() if value is not None or key == "deviceName"}
     if "permissions" in update or "expires" in update:
-        _check_descent(context, changed)
+        _check_related(context, changed)
     _check_unique(context, changed)
     context.platform.db.execute(
         "INSERT INTO access_versions VALUES (?, ?, ?, ?)", (context.user.key, target["id"], serial, json.dumps(target))
@@ -344,7 +344,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _author(context: Context) -> str:
-    """The author of an update, with the version of the access that it was made with."""
+    """The author of an update, with the version of the author's access."""
     access = context.access
     return context.author.replace(access.id, stored.reference(access.id, access.doc.get("serial")), 1)
 
@@ -354,7 +354,7 @@ def _last_used(doc: Doc) -> Doc:
 
 
 def _find_current(context: Context, reference: str) -> Doc:
-    """The access a reference names.
+    """The access with this versioned id.
 
     Raises:
         ApiError: if there is none, or it has changed since.
@@ -370,14 +370,14 @@ def _find_current(context: Context, reference: str) -> Doc:
 
 
 def _may_update(access: Access, target: Doc) -> bool:
-    """Whether the access may change another: the owner any app's or shared one, an app the shared ones it made."""
+    """Whether the access may update another: the owner all but personal ones, an app the shared ones it created."""
     if target["type"] == "personal" or target["id"] == access.id:
         return False
     return access.is_personal or (target["type"] == "shared" and target["createdBy"].split(" ")[0] == access.id)
 
 
-def _check_descent(context: Context, changed: Doc) -> None:
-    """Refuse what would let an access exceed the one that made it, now or later."""
+def _check_related(context: Context, changed: Doc) -> None:
+    """Refuse an update after which an access would exceed the one that created it."""
     tree = partial(context.platform.tree, context.user)
     if changed["type"] == "shared":
         maker = stored.find(context.platform, context.user, changed["createdBy"].split(" ")[0])

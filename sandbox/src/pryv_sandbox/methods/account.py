@@ -1,4 +1,4 @@
-"""The account's own fields, its password, and its profiles."""
+"""The fields of an account, its password, and its profiles."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def _request_password_reset(context: Context, params: dict[str, Any]) -> R
 
 
 def reset_token(platform: Platform, username: str) -> str:
-    """The token that would have been mailed last to a user who asked to reset the password.
+    """The token that a user who asked last to reset the password would get by e-mail.
 
     Raises:
         LookupError: if there is none, or it has been used.
@@ -172,7 +172,7 @@ def _profile(context: Context, profile_id: str) -> dict[str, Any]:
 
 
 def _change_profile(context: Context, profile_id: str, update: dict[str, Any]) -> Result:
-    """Set the given keys of a profile; those set to null are removed."""
+    """Set the given keys of a profile; those that are null are removed."""
     profile = merged(_profile(context, profile_id), update)
     context.platform.db.execute(
         "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)", (context.user.key, profile_id, json.dumps(profile))

@@ -1,4 +1,4 @@
-"""What an app asks for, held against what there is."""
+"""Comparing what an app asks for with the accesses and streams of the account."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def _check_app(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
-    """Whether the access is still good and is exactly what is asked for."""
+    """Whether the access is valid, and is exactly what the app asks for."""
 
     def levels(permissions: list[dict[str, Any]]) -> list[tuple[str, str]]:
         return sorted((str(entry.get("streamId")), str(entry.get("level"))) for entry in permissions)
@@ -65,7 +65,7 @@ def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
 
 
 def _checked(context: Context, permission: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The permission with the name of its stream, or one that is free, and whether that had to be found."""
+    """The permission with the name of its stream, or a name that is free, and whether the given name was taken."""
     stream_id = permission.get("streamId", "undefined")
     if stream_id == "*":
         permission.pop("defaultName", None)

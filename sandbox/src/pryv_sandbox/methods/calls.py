@@ -28,15 +28,15 @@ class Pages:
 
 @dataclass
 class Context:
-    """Who calls, from where, and with what.
+    """The context of a call: the account, the access, and where the request comes from.
 
     Attributes:
-        base_url: the platform's URL as the caller knows it.
-        origin: the web page's origin that calls.
-        caller_id: what the caller added to the token, to be noted with the author of changes.
+        base_url: the URL of the platform, with the host that the caller uses.
+        origin: the origin of the web page that calls.
+        caller_id: the text after the token; the author of changes includes it.
         authenticated: the access, if there is one.
-        from_query_string: whether the parameters come from a URL, and structures in them are JSON text.
-        files: files sent with the call, kept already.
+        from_query_string: whether the parameters come from a URL; objects in them are then JSON text.
+        files: the files that were sent with the call, as stored.
     """
 
     platform: Platform
@@ -50,7 +50,7 @@ class Context:
 
     @property
     def access(self) -> Access:
-        """The access the call is made with."""
+        """The access that the call is made with."""
         if self.authenticated is None:
             raise invalid_access_token(
                 'The access token is missing: expected an "Authorization" header or an "auth" query string parameter.'
@@ -59,13 +59,13 @@ class Context:
 
     @property
     def author(self) -> str:
-        """Whom to note as the author of a change."""
+        """The author of changes, for ``createdBy`` and ``modifiedBy``."""
         return f"{self.access.id} {self.caller_id}" if self.caller_id else self.access.id
 
     def check_no_access(self) -> None:
-        """Refuse a call that carries an access, for a method that notes who calls in another way, as a login does.
+        """Fail if the call has an access, for a method that identifies its caller in another way, as a login does.
 
-        In batches and over sockets every call carries one. What the method has done before stays done.
+        In batches and over sockets every call has one. What the method has done before is not undone.
 
         Raises:
             ApiError: ``unexpected-error``, as on the real platform.
@@ -74,9 +74,9 @@ class Context:
             raise unexpected(f"the call is already made with the access {self.authenticated.id}")
 
     async def stamp(self) -> float:
-        """The time of a write, taken some time before the write can be read, as on any platform with several writers.
+        """The timestamp of a write, taken a moment before the write can be read, as on a platform with several writers.
 
-        A handler takes it first and then reads, checks and writes in one go, without giving way to another.
+        A handler takes it first, and then reads, checks and writes without awaiting anything.
         """
         now = self.platform.clock.now()
         window = self.platform.settings.visibility_window
@@ -95,7 +95,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API: what it does, and what its parameters must be."""
+    """A method of the API: its handler, and the schema of its parameters."""
 
     handler: Handler
     params: Validator
@@ -103,7 +103,7 @@ class Method:
 
 
 class Methods(dict[str, Method]):
-    """Methods by id, filled by decorating their handlers."""
+    """Methods by id; a handler is added by decorating it."""
 
     def declare(self, method_id: str, params: Schema, *, public: bool = False) -> Callable[[Handler], Handler]:
         """Declare the decorated function as a method; a public one needs no token."""
@@ -115,8 +115,8 @@ class Methods(dict[str, Method]):
         return register
 
 
-async def gather(result: Result, limit: int) -> Result:
-    """The result with its long lists read whole.
+async def read_pages(result: Result, limit: int) -> Result:
+    """The result with its pages read into lists.
 
     Raises:
         ApiError: ``too-many-results``, if one has more than ``limit`` items.

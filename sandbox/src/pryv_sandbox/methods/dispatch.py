@@ -1,4 +1,4 @@
-"""The table of all methods, and how a call finds its method."""
+"""The table of all methods, and how they are called."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 from pryv_sandbox.methods import accesses, account, app_check, events, login, second_factor, service, streams, webhooks
-from pryv_sandbox.methods.calls import Context, Methods, Result, gather
+from pryv_sandbox.methods.calls import Context, Methods, Result, read_pages
 from pryv_sandbox.model.errors import ApiError, invalid_method
-from pryv_sandbox.state.accesses import note_use
+from pryv_sandbox.state.accesses import count_use
 
 METHODS = Methods()
 for _module in (account, accesses, app_check, events, login, second_factor, service, streams, webhooks):
@@ -23,7 +23,7 @@ async def call(context: Context, method_id: str, params: Any) -> Result:
     """Run a method for a caller, and count the use of the access.
 
     Raises:
-        ApiError: as the method answers.
+        ApiError: as the method raises it.
     """
     if method_id in METHODS and method_id.startswith(_COUNTED_BEFORE):
         _count(context, method_id)
@@ -36,7 +36,7 @@ async def call(context: Context, method_id: str, params: Any) -> Result:
 
 def _count(context: Context, method_id: str) -> None:
     if context.authenticated:
-        note_use(context.platform, context.user, context.authenticated, {method_id: 1})
+        count_use(context.platform, context.user, context.authenticated, {method_id: 1})
 
 
 async def _run(context: Context, method_id: str, params: Any) -> Result:
@@ -63,7 +63,7 @@ _CALLS = {
 async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
     results = [await _outcome(context, call["method"], call["params"]) for call in calls]
     used = Counter(call["method"] for call in calls if call["method"] in METHODS)
-    note_use(context.platform, context.user, context.access, used)
+    count_use(context.platform, context.user, context.access, used)
     return {"results": results}
 
 
@@ -71,6 +71,6 @@ async def _outcome(context: Context, method_id: str, params: Any) -> Result:
     """The result of one call of a batch, or its error."""
     try:
         result = await _run(context, method_id, params)
-        return await gather(result, context.platform.settings.results_limit)
+        return await read_pages(result, context.platform.settings.results_limit)
     except ApiError as error:
         return {"error": error.public()}

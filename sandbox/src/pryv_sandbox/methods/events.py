@@ -26,7 +26,7 @@ from pryv_sandbox.model.merging import merged
 from pryv_sandbox.model.streams_query import parse_streams, resolve_streams
 from pryv_sandbox.state.attachments import with_read_tokens
 from pryv_sandbox.state.changes import Action, Change
-from pryv_sandbox.state.events_query import EventsQuery, merge, read_deletions, read_events, window
+from pryv_sandbox.state.events_query import EventsQuery, merge, read_deletions, read_events, skip_and_limit
 
 methods = Methods()
 
@@ -93,7 +93,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
         result["events"] = []
     if with_deletions:
         deletions = read_deletions(platform.db, context.user.key, query, platform.settings.page_size)
-        result["eventDeletions"] = Pages(window(deletions, query.skip, query.limit))
+        result["eventDeletions"] = Pages(skip_and_limit(deletions, query.skip, query.limit))
     return result
 
 
@@ -102,7 +102,7 @@ def _events(context: Context, query: EventsQuery) -> AsyncIterator[list[str]]:
     fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
     rows = read_events(db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
     rows = merge([(event["time"], dumps(event)) for event in fields], rows, ascending=query.ascending)
-    return window(rows, query.skip, query.limit)
+    return skip_and_limit(rows, query.skip, query.limit)
 
 
 def _with_tokens(doc: str, context: Context) -> str:
@@ -110,7 +110,7 @@ def _with_tokens(doc: str, context: Context) -> str:
 
 
 def _account_events(context: Context, now: float) -> list[Event]:
-    """The account's own fields, as events of this moment."""
+    """The fields of the account, as events with the present time."""
     user = context.user
     fields = (
         (system_streams.ATTACHED_FILES, "data-quantity/b", user.attached_files),
@@ -120,7 +120,7 @@ def _account_events(context: Context, now: float) -> list[Event]:
     )
     author = {"time": now, "created": now, "createdBy": "system", "modified": now, "modifiedBy": "system"}
     events = [{"id": key, "streamIds": [key], "type": kind, "content": value, **author} for key, kind, value in fields]
-    return [_sealed(event) for event in events]
+    return [_with_integrity(event) for event in events]
 
 
 _GET_ONE = {
@@ -147,7 +147,7 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
 
 
 def readable_event(context: Context, event_id: str) -> Event:
-    """The event with this id, or what is left of it if it is deleted.
+    """The event with this id; of a deleted one, its deletion.
 
     Raises:
         ApiError: if there is none, or the caller may not read it.
@@ -162,7 +162,7 @@ def readable_event(context: Context, event_id: str) -> Event:
 
 
 def find(context: Context, event_id: str) -> tuple[int | None, Event] | None:
-    """The event with this id and its key; a field of the account has none."""
+    """The event with this id and its key in the database; a field of the account has no key."""
     row = context.platform.db.execute(
         "SELECT key, doc FROM events WHERE user = ? AND id = ?", (context.user.key, event_id)
     ).fetchone()
@@ -207,13 +207,13 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     if context.files:
         event["attachments"] = context.files
         count_attached(context, sum(item["size"] for item in context.files))
-    event = _sealed(event)
+    event = _with_integrity(event)
     _insert(context, event)
     return _changed(context, "create", event)
 
 
 def _known_streams(context: Context, stream_ids: list[str]) -> list[str]:
-    """The streams an event is to be in, each once.
+    """The streams of a new or changed event, each once.
 
     Raises:
         ApiError: if one is unknown or in the trash.
@@ -231,7 +231,7 @@ def _known_streams(context: Context, stream_ids: list[str]) -> list[str]:
 
 
 def _check_content(event: Event, params: dict[str, Any]) -> None:
-    """Refuse content the event's type does not allow; that of a series is the platform's own."""
+    """Refuse content that the type of the event does not allow; of a series, any content."""
     event_types.check_type(event["type"])
     if not event_types.is_series(event["type"]):
         event_types.check_content(event["type"], event.get("content"))
@@ -240,8 +240,8 @@ def _check_content(event: Event, params: dict[str, Any]) -> None:
         raise invalid_parameters("Events of type High-frequency have a read-only content", message)
 
 
-def _sealed(event: Event) -> Event:
-    """The event as it is stored: without empty fields, and with its digest."""
+def _with_integrity(event: Event) -> Event:
+    """The event as it is stored: without empty members, and with its digest."""
     kept = {
         key: value
         for key, value in event.items()
@@ -281,9 +281,9 @@ def _link(db: sqlite3.Connection, user: int, key: int | None, stream_ids: Iterab
 
 
 def replace(context: Context, key: int, event: Event) -> Event:
-    """Write a changed event over its former state, which may be kept as a version; returns it as stored."""
+    """Write a changed event; its former state may be kept as a version. Returns the event as stored."""
     db, user = context.platform.db, context.user.key
-    event = _sealed(event)
+    event = _with_integrity(event)
     with context.platform.transaction():
         if context.platform.settings.keep_history:
             db.execute("INSERT INTO event_versions (event, doc) SELECT key, doc FROM events WHERE key = ?", (key,))
@@ -298,7 +298,7 @@ def replace(context: Context, key: int, event: Event) -> Event:
 
 
 def erase(context: Context, key: int, event: Event, now: float) -> None:
-    """Delete an event with all it had; only that and when it was deleted is kept."""
+    """Delete an event with its versions, points and files; only its id and the time of the deletion are kept."""
     db = context.platform.db
     deletion = {"id": event["id"], "deleted": now}
     deletion["integrity"] = item_integrity("EVENT", deletion)
@@ -369,7 +369,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _find_to_change(context: Context, event_id: str) -> tuple[int, Event]:
-    """The event with this id, which the caller may change, and its key.
+    """The event with this id, which the caller may change, and its key in the database.
 
     Raises:
         ApiError: if there is none, or the caller may not.

@@ -16,7 +16,7 @@ methods = Methods()
 
 
 def check_trusted(context: Context, origin: str) -> None:
-    """Refuse a password from a page that is not trusted.
+    """Refuse a password that a page of an untrusted host sends.
 
     Raises:
         ApiError: ``invalid-credentials``.
@@ -45,7 +45,7 @@ async def _login(context: Context, params: dict[str, Any]) -> Result:
     token = open_session(platform, user, params["appId"])
     context.check_no_access()
     if user.has_second_factor:
-        return {"mfaToken": second_factor.hold(platform, user, token)}
+        return {"mfaToken": second_factor.withhold(platform, user, token)}
     return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}
 
 

@@ -1,4 +1,4 @@
-"""Registration: opening an account."""
+"""Registration of accounts."""
 
 from __future__ import annotations
 
@@ -79,19 +79,19 @@ def is_taken(platform: Platform, username: str) -> bool:
     """Whether there is an account with this name.
 
     Raises:
-        ApiError: if no account could have it.
+        ApiError: if the name is not valid.
     """
     _check_registration(_WELL_NAMED, {"username": username})
     return platform.users.find(username) is not None
 
 
 def is_reserved(username: str) -> bool:
-    """Whether nobody can have this name."""
+    """Whether nobody can register with this name."""
     return username.startswith("pryv") or username in (*_OWN_PATHS, *_RESERVED.split())
 
 
 async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, str]:
-    """Open an account, with a first session.
+    """Register an account, and open its first session.
 
     Returns:
         The user and the session's token.

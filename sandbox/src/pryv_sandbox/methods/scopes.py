@@ -1,4 +1,4 @@
-"""Scopes: standing queries by which a client says what changes it wants to hear of."""
+"""Scopes: queries that say which changes a client is notified of."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Query = dict[str, Any]
 
 
 class Scope:
-    """A standing query, bound to what the access may read when it is made.
+    """A query, resolved to what the access may read when the scope is made.
 
     Attributes:
-        kind: what it is about: ``events``, ``streams`` or ``accesses``.
-        query: the query as the client gave it.
+        kind: what changes: ``events``, ``streams`` or ``accesses``.
+        query: the query, as the client sent it.
 
     Raises:
         ApiError: if the query is not valid, or asks for more than the access may read.
@@ -48,7 +48,7 @@ class Scope:
                 raise invalid_request_structure(f"scope kind '{kind}' is not yet supported")
 
     def matches(self, change: Change) -> bool:
-        """Whether the client wants to hear of the change; of a deleted stream or access only the id counts."""
+        """Whether the client is notified of the change; of a deleted stream or access only the id is compared."""
         if change.kind != self.kind or not change.item:
             return False
         if self.kind == "events":
@@ -79,7 +79,7 @@ class Scope:
 
 
 def _resolve(context: Context, query: Query) -> list[StreamsQuery]:
-    """The streams meant, spelled out: one made later is not among them."""
+    """The streams of a query, as a fixed set: a stream that is created later is not in it."""
     tree = context.platform.tree(context.user)
     asked = parse_streams(query.get("streams"), json_only_as_text=False)
     resolved = resolve_streams(asked, tree, context.access, trashed=query.get("state") in ("all", "trashed"))

@@ -1,4 +1,4 @@
-"""Logins that need a second factor: the session is held back until a code is given."""
+"""Logins with a second factor: the token of the session is withheld until the code is given."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pryv_sandbox.state.users import User
 methods = Methods()
 
 CODE = "123456"
-"""The code that is always right: there is nobody to send another one to."""
+"""The code is always this one: the sandbox sends none."""
 
 _LIFETIME = 30 * 60
 _TOKEN = {"type": ["object"], "required": ["mfaToken"], "properties": {"mfaToken": {"type": ["string"]}}}
 
 
 def require(platform: Platform, username: str) -> None:
-    """Ask this user for a second factor from now on."""
+    """Require a second factor of this user from now on."""
     platform.db.execute("UPDATE users SET mfa = 1 WHERE username = ?", (username,))
 
 
-def hold(platform: Platform, user: User, token: str) -> str:
-    """Hold back the token of a session; returns the one to ask for it with."""
+def withhold(platform: Platform, user: User, token: str) -> str:
+    """Withhold the token of a session; returns the ``mfaToken`` with which it is released."""
     mfa_token = new_token()
     expires = platform.clock.now() + _LIFETIME
-    platform.db.execute("INSERT INTO held_sessions VALUES (?, ?, ?, ?)", (mfa_token, user.key, token, expires))
+    platform.db.execute("INSERT INTO pending_sessions VALUES (?, ?, ?, ?)", (mfa_token, user.key, token, expires))
     return mfa_token
 
 
-def _held_token(context: Context, mfa_token: str) -> str:
+def _pending_token(context: Context, mfa_token: str) -> str:
     row = context.platform.db.execute(
-        "SELECT token FROM held_sessions WHERE mfa_token = ? AND user = ? AND expires > ?",
+        "SELECT token FROM pending_sessions WHERE mfa_token = ? AND user = ? AND expires > ?",
         (mfa_token, context.user.key, context.platform.clock.now()),
     ).fetchone()
     if row is None:
@@ -45,14 +45,14 @@ def _held_token(context: Context, mfa_token: str) -> str:
 
 @methods.declare("mfa.challenge", _TOKEN, public=True)
 async def _challenge(context: Context, params: dict[str, Any]) -> Result:
-    _held_token(context, params["mfaToken"])
+    _pending_token(context, params["mfaToken"])
     return {"message": "Please verify the MFA challenge."}
 
 
 @methods.declare("mfa.verify", _TOKEN, public=True)
 async def _verify(context: Context, params: dict[str, Any]) -> Result:
-    token = _held_token(context, params["mfaToken"])
+    token = _pending_token(context, params["mfaToken"])
     if params.get("code") != CODE:
         raise invalid_parameters(None, "The given code is wrong.")
-    context.platform.db.execute("DELETE FROM held_sessions WHERE mfa_token = ?", (params["mfaToken"],))
+    context.platform.db.execute("DELETE FROM pending_sessions WHERE mfa_token = ?", (params["mfaToken"],))
     return {"token": token, "apiEndpoint": context.api_endpoint(token)}

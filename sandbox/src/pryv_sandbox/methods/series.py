@@ -27,12 +27,12 @@ _TIMESTAMP = "timestamp"
 
 
 def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
-    """Add points to series, all or nothing: pairs of an event id and the points in ``flatJSON``.
+    """Add points to series, all of them or none: pairs of an event id and points in ``flatJSON``.
 
-    The events themselves stay as they are, and nobody is told.
+    The events are not modified, and nobody is notified.
 
     Raises:
-        ApiError: if an event is not there or not a series, may not be written to, or has no such points.
+        ApiError: if an event does not exist, is not a series or may not be written to, or if the points do not fit it.
     """
     parsed = []
     for event_id, points in additions:
@@ -61,12 +61,12 @@ def batch_additions(body: Any) -> list[tuple[str, Any]]:
 
 
 def read_points(context: Context, event_id: str, start: float | None, end: float | None) -> dict[str, Any]:
-    """The points of a series from ``start`` on and before ``end``, by time; of their fields, shorter names come first.
+    """The points of a series from ``start`` on and before ``end``, by time; fields with shorter names come first.
 
     Any other event has no points.
 
     Raises:
-        ApiError: if there is no such event, or it may not be read.
+        ApiError: if the event does not exist, or may not be read.
     """
     if start is not None and end is not None and end < start:
         raise invalid_parameters(None, "'to' must be >= 'from'.")

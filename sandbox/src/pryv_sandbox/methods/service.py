@@ -1,4 +1,4 @@
-"""What the platform says of itself."""
+"""The service info."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ASSETS_PATH = "assets/"
 
 
 def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
-    """Where the parts of the platform are, seen from ``base_url``, as it is configured."""
+    """The service info as configured: the name of the platform, and its URLs below ``base_url``."""
     return {
         "access": f"{base_url}reg/access/",
         "name": settings.name,
@@ -30,7 +30,7 @@ def service_info(base_url: str, settings: Settings) -> dict[str, Any]:
 
 
 def full_service_info(base_url: str, settings: Settings) -> dict[str, Any]:
-    """The service info, with what the platform adds of itself."""
+    """The service info with its features and version."""
     return {**service_info(base_url, settings), "features": {"contentQueries": True}, "version": API_VERSION}
 
 

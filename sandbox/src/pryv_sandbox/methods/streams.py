@@ -73,7 +73,7 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
 
 
 class _View:
-    """What an access sees of the tree."""
+    """The part of the tree that an access may see."""
 
     def __init__(self, tree: StreamTree, access: Access, *, with_trashed: bool) -> None:
         self._tree = tree
@@ -131,7 +131,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
 
 
 def is_plain_id(stream_id: str) -> bool:
-    """Whether a stream may be made with this id on an app's behalf."""
+    """Whether a stream may be created with this id for a permission."""
     return re.match("[a-z0-9-]{1,100}", stream_id) is not None
 
 
@@ -149,7 +149,7 @@ def add(context: Context, stream: Stream, now: float) -> Stream:
     """Write a new stream; returns it as stored.
 
     Raises:
-        ApiError: if its id, or its name beside its siblings, is taken, or it would be among the system's own.
+        ApiError: if its id is taken, a sibling has its name, or it would be a system stream.
     """
     stream = {**stream, "created": now, "createdBy": context.author, "modified": now, "modifiedBy": context.author}
     _check_store(stream)
@@ -159,7 +159,7 @@ def add(context: Context, stream: Stream, now: float) -> Stream:
 
 
 def _check_store(stream: Stream) -> None:
-    """Refuse a stream that would be among the system's own."""
+    """Refuse a stream that would be a system stream."""
     is_system, below_system = stream["id"].startswith(":"), (stream["parentId"] or "").startswith(":")
     if is_system is not below_system:
         raise invalid_request_structure("A stream and its parent must be in the same store.", stream)
@@ -258,14 +258,14 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     if merge and stream["parentId"] is None:
         message = "Deleting a root stream with mergeEventsWithParent=true is rejected: it has no parent to merge with."
         raise invalid_operation(message, {"streamId": stream["id"]})
-    doomed = list(context.platform.tree(context.user).expand(stream["id"]))
-    linked = _linked_events(context, doomed)
+    deleted_ids = list(context.platform.tree(context.user).expand(stream["id"]))
+    linked = _linked_events(context, deleted_ids)
     if linked and merge is None:
         message = "There are events referring to the deleted items and `mergeEventsWithParent` is missing."
         raise invalid_parameters(None, message)
-    heir = stream["parentId"] if merge else None
-    updated = [_unlink(context, key, event, doomed, heir, now) for key, event in linked]
-    _remove(context, doomed, now)
+    new_parent = stream["parentId"] if merge else None
+    updated = [_unlink(context, key, event, deleted_ids, new_parent, now) for key, event in linked]
+    _remove(context, deleted_ids, now)
     if linked:
         context.platform.publish(Change(context.user.username, "events", "update", {}))
     context.platform.publish(Change(context.user.username, "streams", "delete", stream))
@@ -273,7 +273,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, events.Event]]:
-    """The events in these streams with their keys, the latest first; those in the trash are left as they are."""
+    """The events in these streams with their keys, the latest first, without those in the trash."""
     rows = context.platform.db.execute(
         "SELECT key, doc FROM events WHERE NOT trashed AND key IN"
         " (SELECT event FROM event_streams WHERE user = ? AND stream IN (SELECT value FROM json_each(?)))"
@@ -283,14 +283,16 @@ def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, e
     return [(key, json.loads(doc)) for key, doc in rows]
 
 
-def _unlink(context: Context, key: int, event: events.Event, doomed: list[str], heir: str | None, now: float) -> str:
-    """Take an event out of the streams to be deleted, and tell what became of it."""
-    kept = [stream_id for stream_id in event["streamIds"] if stream_id not in doomed]
-    if heir is not None:
-        kept = list(dict.fromkeys([*kept, heir]))
+def _unlink(
+    context: Context, key: int, event: events.Event, deleted_ids: list[str], new_parent: str | None, now: float
+) -> str:
+    """Take an event out of the deleted streams; returns what was done with it, as JSON."""
+    kept = [stream_id for stream_id in event["streamIds"] if stream_id not in deleted_ids]
+    if new_parent is not None:
+        kept = list(dict.fromkeys([*kept, new_parent]))
     if kept:
         events.replace(context, key, {**event, "streamIds": kept})
-        outcome = "mergedToParent" if heir is not None else "updatedStreamIds"
+        outcome = "mergedToParent" if new_parent is not None else "updatedStreamIds"
     else:
         events.erase(context, key, event, now)
         outcome = "deleted"

@@ -1,4 +1,4 @@
-"""Webhooks: URLs to be called when something in an account changes."""
+"""Webhooks: URLs that are called when an account changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def select(platform: Platform, user: User) -> list[Doc]:
 
 
 def change(platform: Platform, user: User, webhook: Doc, changes: Doc) -> Doc:
-    """Write some fields of a webhook; returns it as it is then."""
+    """Change members of a webhook; returns it as stored."""
     changed = {**_read(platform, user, webhook["id"]), **changes}
     platform.db.execute(
         "UPDATE webhooks SET doc = ? WHERE user = ? AND id = ?", (json.dumps(changed), user.key, webhook["id"])
@@ -58,7 +58,7 @@ def change(platform: Platform, user: User, webhook: Doc, changes: Doc) -> Doc:
 
 
 def delete_of_access(platform: Platform, user: User, access_id: str) -> None:
-    """Delete the webhooks that an access has made."""
+    """Delete the webhooks that an access has created."""
     for webhook in select(platform, user):
         if webhook["accessId"] == access_id:
             _delete_one(platform, user, webhook)
@@ -82,7 +82,7 @@ def _read(platform: Platform, user: User, webhook_id: str) -> Doc:
 
 
 def _find(context: Context, webhook_id: str) -> Doc:
-    """The webhook, if this access may handle it: it has made it, or is its owner's own."""
+    """The webhook with this id, if the caller is the owner of the account or has created it."""
     webhook = _read(context.platform, context.user, webhook_id)
     if not context.access.is_personal and webhook["accessId"] != context.access.id:
         raise forbidden("The webhook was not created by this app access.")
@@ -90,7 +90,7 @@ def _find(context: Context, webhook_id: str) -> Doc:
 
 
 def bind(context: Context, scopes: Doc) -> dict[str, Scope]:
-    """The scopes of a webhook, bound to what an access may read.
+    """The scopes of a webhook, resolved to what the access may read.
 
     Raises:
         ApiError: one is not valid, or asks for more than the access may read.
@@ -103,7 +103,7 @@ def _public(scopes: dict[str, Scope]) -> Doc:
 
 
 async def post(session: aiohttp.ClientSession, url: str, messages: list[str | None], now: float) -> int:
-    """Call a webhook; the status of its response, 0 without one."""
+    """Call a webhook; returns the status of the response, 0 if there is none."""
     body = {"messages": messages, "meta": {"serverTime": now}}
     try:
         async with session.post(url, json=body) as response:
@@ -113,7 +113,7 @@ async def post(session: aiohttp.ClientSession, url: str, messages: list[str | No
 
 
 def is_success(status: int) -> bool:
-    """Whether a webhook that answers so has got its messages."""
+    """Whether a webhook that responds with this status has received its messages."""
     return 200 <= status < 300
 
 

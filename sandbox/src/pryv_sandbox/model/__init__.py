@@ -1,1 +1,1 @@
-"""What the words of the API mean: streams, permissions, queries, types of events, errors. Nothing is stored here."""
+"""The concepts of the API: streams, permissions, queries, event types, errors. Nothing is stored here."""

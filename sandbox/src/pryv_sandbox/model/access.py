@@ -1,4 +1,4 @@
-"""What an access may do."""
+"""Permissions of accesses."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _RANK = {"none": -1, "read": 0, "create-only": 1, "contribute": 1, "manage": 2}
 
 
 class Access:
-    """An access as stored, with the permissions that follow from it.
+    """An access, and what its permissions allow.
 
     Attributes:
-        doc: the access as it was when read.
-        permissions: its permissions and those every access has; empty for a personal access, which may do all.
+        doc: the access as stored.
+        permissions: its permissions, and those that every access has; empty for a personal access, which may do all.
     """
 
     def __init__(self, doc: dict[str, Any], tree: Callable[[], StreamTree]) -> None:
@@ -39,11 +39,11 @@ class Access:
 
     @property
     def is_personal(self) -> bool:
-        """Whether it is the account owner's own session."""
+        """Whether it is a session of the owner of the account."""
         return self.type == "personal"
 
     def level(self, stream_id: str) -> str | None:
-        """The level granted on the stream, or on the nearest stream above it, or on all."""
+        """The level of the permission on the stream, or else on its nearest ancestor, or else on all streams."""
         if self.is_personal:
             return "manage"
         for ancestor in self._tree().lineage(stream_id):
@@ -71,27 +71,27 @@ class Access:
         return self.level(stream_id) != "create-only" and self._reaches(stream_id, "contribute")
 
     def can_manage(self, stream_id: str | None) -> bool:
-        """Whether the stream may be changed, deleted, and given children."""
+        """Whether the stream may be changed and deleted, and children added to it."""
         return self._reaches(stream_id or "*", "manage")
 
     def can_grant(self, stream_id: str, level: str) -> bool:
-        """Whether this level on this stream may be handed on."""
+        """Whether this level on this stream may be granted to another access."""
         return self.level(stream_id) not in (None, "create-only") and self._reaches(stream_id, level)
 
     def listable(self) -> list[str]:
-        """The streams granted to be seen, in the order of the permissions."""
+        """The streams with a permission to see them, in the order of the permissions."""
         return [stream_id for stream_id, level in self._granted.items() if _RANK[level] >= _RANK["read"]]
 
     def unlistable(self) -> frozenset[str]:
-        """The streams expressly hidden."""
+        """The streams that a permission hides."""
         return frozenset(stream_id for stream_id, level in self._granted.items() if level == "none")
 
     def readable(self) -> list[str]:
-        """The streams granted to be read, in the order of the permissions."""
+        """The streams with a permission to read them, in the order of the permissions."""
         return [stream_id for stream_id in self._granted if self.can_read(stream_id)]
 
     def unreadable(self) -> frozenset[str]:
-        """The streams whose events are expressly kept from being read."""
+        """The streams whose events may not be read, though those of an ancestor may."""
         if self.is_personal:
             return frozenset()
         withheld = (stream_id for stream_id, level in self._granted.items() if level in ("none", "create-only"))

@@ -1,4 +1,4 @@
-"""Conditions on an event's ``content`` and ``clientData``."""
+"""Conditions on the ``content`` and ``clientData`` of events."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _same(value: Any, expected: Any) -> bool:
-    """Whether two JSON values are equal, ``true`` not being ``1``."""
+    """Whether two JSON values are equal; ``true`` is not ``1``."""
     return isinstance(value, bool) is isinstance(expected, bool) and bool(value == expected)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition: what is at ``path`` in the field compares with ``value`` as ``operator`` says."""
+    """A condition: the value at ``path`` in the field is compared with ``value`` by the operator."""
 
     field: Field
     path: tuple[str, ...]
@@ -65,7 +65,7 @@ class Condition:
 
 
 def _step(value: Any, segment: str) -> Any:
-    """What is under a key of an object, or at an index of an array."""
+    """The value at a key of an object, or at an index of an array."""
     if isinstance(value, dict):
         return value.get(segment, _ABSENT)
     if isinstance(value, list) and _INDEX.fullmatch(segment) and -len(value) <= int(segment) < len(value):
@@ -92,14 +92,14 @@ def _load_conditions(text: str) -> list[Condition]:
     return [Condition(field, tuple(path), operator, value) for field, path, operator, value in json.loads(text)]
 
 
-# ---- as asked for
+# ---- parsing
 
 
 def parse_conditions(raw: Any, field: Field) -> list[Condition]:
     """The conditions in a parameter, given as JSON text or as a list.
 
     Raises:
-        ApiError: if it does not hold conditions.
+        ApiError: if they are not valid.
     """
     if isinstance(raw, str):
         try:

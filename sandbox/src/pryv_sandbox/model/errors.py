@@ -1,4 +1,4 @@
-"""The errors the platform answers with."""
+"""The errors of the API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ApiError(Exception):
-    """An error with its place in the API: an id, a message, perhaps data, and an HTTP status."""
+    """An error of the API: an id, a message, data if there are any, and an HTTP status."""
 
     def __init__(self, status: int, error_id: str, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -22,12 +22,12 @@ class ApiError(Exception):
 
 
 def forbidden(message: str = "The given token's access permissions do not allow this operation.") -> ApiError:
-    """The token may not do that."""
+    """The access does not allow this."""
     return ApiError(403, "forbidden", message)
 
 
 def gone() -> ApiError:
-    """The method existed once."""
+    """The method was removed from the API."""
     return ApiError(410, "removed-method", "API method gone, please stop using it.")
 
 
@@ -37,7 +37,7 @@ def invalid_access_token(message: str, status: int = 401) -> ApiError:
 
 
 def invalid_credentials(message: str = "The given username/password pair is invalid.") -> ApiError:
-    """Wrong username or password, or not from there."""
+    """The username or password is wrong, or the page that sends it is not trusted."""
     return ApiError(401, "invalid-credentials", message)
 
 
@@ -47,22 +47,22 @@ def invalid_method(method_id: str) -> ApiError:
 
 
 def invalid_operation(message: str, data: Any = None) -> ApiError:
-    """The request is well formed but cannot be carried out as things stand."""
+    """The request is valid, but the state of the account does not allow it."""
     return ApiError(400, "invalid-operation", message, data)
 
 
 def invalid_parameters(data: Any, message: str = "The parameters' format is invalid.") -> ApiError:
-    """The parameters break their schema."""
+    """The parameters do not match their schema."""
     return ApiError(400, "invalid-parameters-format", message, data)
 
 
 def invalid_request_structure(message: str, data: Any = None) -> ApiError:
-    """The request itself cannot be read."""
+    """The request cannot be read."""
     return ApiError(400, "invalid-request-structure", message, data)
 
 
 def already_exists(kind: str, keys: dict[str, Any], store: str | None = None) -> ApiError:
-    """Another item has the same unique values; the message names the store that says so, if it does."""
+    """Another item has the same unique values; the message begins with the data store, if one is given."""
     article = "An" if kind[0] in "aeiou" else "A"
     values = ", ".join(f'{key} "{"null" if value is None else value}"' for key, value in keys.items())
     origin = f'Error from data store "{store}": ' if store else ""
@@ -75,18 +75,18 @@ def unexpected(message: str) -> ApiError:
 
 
 def unknown_resource(kind: str = "resource", item_id: str = "") -> ApiError:
-    """There is nothing at this place."""
+    """There is no such item, or no such path."""
     return ApiError(404, "unknown-resource", f"Unknown {kind} " + (f'"{item_id}"' if item_id else ""))
 
 
 def unknown_reference(kind: str, key: str, value: str | list[str]) -> ApiError:
-    """A parameter names an item that is not there."""
+    """A parameter refers to an item that does not exist."""
     names = value if isinstance(value, str) else '", "'.join(value)
     return ApiError(400, "unknown-referenced-resource", f'Unknown referenced {kind} "{names}"', {key: value})
 
 
 def too_many_results(limit: int) -> ApiError:
-    """A batch or socket answer would hold too many items."""
+    """The result of a call in a batch, or over a socket, would have too many items."""
     return ApiError(
         413,
         "too-many-results",

@@ -1,4 +1,4 @@
-"""The event types the platform knows, and what their content must be."""
+"""The event types that the platform knows, and the schemas of their content."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def check_type(event_type: str) -> None:
 
 
 def check_content(event_type: str, content: Any) -> None:
-    """Refuse content that is not what a known type asks for.
+    """Refuse content that does not match the schema of a known type.
 
     Raises:
         ApiError: ``invalid-parameters-format``, with the list of problems.
@@ -124,7 +124,7 @@ def check_content(event_type: str, content: Any) -> None:
 
 
 def series_content(event_type: str) -> dict[str, Any]:
-    """The content of a series event: the fields its points have."""
+    """The content of a series event, which describes the fields of its points."""
     element = event_type.removeprefix(SERIES_PREFIX)
     schema = SCHEMAS[element]
     is_object = schema["type"] == "object"

@@ -18,7 +18,7 @@ def new_id() -> str:
 
 
 def to_id(text: str) -> str:
-    """The text as an id: unaccented letters, digits, ``-._~``, and a dash for each gap; a system stream's as it is."""
+    """The text as an id: letters without accents, digits, ``-._~``, a dash for spaces. Those of system streams stay."""
     if text.startswith(":"):
         return text
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -11,7 +11,7 @@ _stable = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def sri(digest: bytes) -> str:
-    """A SHA-256 digest, written as in Subresource Integrity."""
+    """A SHA-256 digest in the form of Subresource Integrity (https://www.w3.org/TR/SRI/)."""
     return "sha256-" + base64.b64encode(digest).decode()
 
 

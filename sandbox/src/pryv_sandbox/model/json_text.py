@@ -1,4 +1,4 @@
-"""JSON as the platform reads and writes it, with the numbers and texts of JavaScript."""
+"""JSON as JavaScript reads and writes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def loads(text: bytes | str) -> Any:
-    """The value of a JSON text; half of a surrogate pair, which is no character, is replaced.
+    """The value of a JSON text; a lone surrogate is replaced by U+FFFD.
 
     Raises:
         ValueError: if it is not JSON.

@@ -6,5 +6,5 @@ from typing import Any
 
 
 def merged(data: dict[str, Any] | None, update: dict[str, Any]) -> dict[str, Any]:
-    """The data with the given keys set; those set to null are removed."""
+    """The data with the given keys set; those that are null are removed."""
     return {key: value for key, value in {**(data or {}), **update}.items() if value is not None}

@@ -11,17 +11,17 @@ Stream = dict[str, Any]
 
 
 def _sibling_order(stream: Stream) -> tuple[bool, str]:
-    """By name, the account's own fields last and in their given order."""
+    """By name; the fields of the account come last, in their given order."""
     is_account_field = is_account_stream(stream["id"])
     return is_account_field, "" if is_account_field else stream["name"]
 
 
 class StreamTree:
-    """The streams of one account by id and by parent, the system streams included.
+    """The streams of an account by id and by parent, with the system streams.
 
     Attributes:
         has_trashed: whether any of them is in the trash.
-        has_deleted: whether any has been deleted; events in the trash may still name it.
+        has_deleted: whether any has been deleted; events in the trash may still refer to it.
     """
 
     def __init__(self, streams: Iterable[Stream], *, has_deleted: bool) -> None:
@@ -41,7 +41,7 @@ class StreamTree:
         return self._by_id.get(stream_id)
 
     def children(self, parent_id: str | None) -> list[Stream]:
-        """The streams right below this one (``None``: the roots), by name."""
+        """The children of this stream (``None``: the roots), by name."""
         return self._children.get(parent_id, [])
 
     def lineage(self, stream_id: str) -> Iterator[str]:
@@ -53,7 +53,7 @@ class StreamTree:
             current = stream["parentId"] if stream else None
 
     def expand(self, stream_id: str, *, trashed: bool = True, excluded: frozenset[str] = frozenset()) -> Iterator[str]:
-        """The stream's id and those of all below it, leaving out excluded (and perhaps trashed) branches."""
+        """The ids of the stream and of all below it, without excluded branches; without trash unless ``trashed``."""
         stream = self._by_id.get(stream_id)
         if stream is None or stream_id in excluded or (stream.get("trashed") and not trashed):
             return

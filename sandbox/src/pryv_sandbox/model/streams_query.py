@@ -1,4 +1,4 @@
-"""The ``streams`` parameter of ``events.get``: which streams' events are asked for."""
+"""The parameter ``streams`` of ``events.get``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FORBIDDEN_CHARACTERS = frozenset("\"'\\\0\b\t\n\r\x1a")
 
 @dataclass(frozen=True)
 class StreamsQuery:
-    """A query with every stream it means, those below the named ones included.
+    """A query with the ids of all its streams, those below the given ones included.
 
-    An event matches that is in a stream of each group of ``every``, and in none of ``none``.
+    An event matches if it is in a stream of each group of ``every``, and in no stream of ``none``.
     """
 
     store: Store
@@ -30,12 +30,12 @@ class StreamsQuery:
     none: frozenset[str]
 
     def matches(self, stream_ids: Iterable[str]) -> bool:
-        """Whether an event in these streams is meant."""
+        """Whether an event in these streams matches."""
         held = frozenset(stream_ids)
         return all(held & group for group in self.every) and not held & self.none
 
     def sql(self) -> tuple[str, list[Any]]:
-        """The same in SQL, for the event in ``events.key``."""
+        """The query as an SQL condition on ``events.key``, and its parameters."""
         clauses = ["TRUE"] + [_IN_STREAMS] * len(self.every)
         values: list[Any] = [json.dumps(sorted(group)) for group in self.every]
         if self.none:
@@ -50,10 +50,10 @@ _IN_STREAMS = (
 
 
 def parse_streams(raw: Any, *, json_only_as_text: bool) -> list[RawQuery]:
-    """The queries in a ``streams`` parameter: ids, or queries, as JSON text if the call came over HTTP.
+    """The queries in the parameter: ids or queries, which are JSON text if they come over HTTP.
 
     Raises:
-        ApiError: if it is neither.
+        ApiError: if they are not valid.
     """
     if raw is None:
         return [{"any": ["*"], "storeId": "local"}]
@@ -80,7 +80,7 @@ def _invalid(problem: str, raw: Any) -> Exception:
 
 
 def _check(query: Any, asked: list[Any]) -> None:
-    """Refuse what is no query; note the store in one that is."""
+    """Refuse a query that is not valid; set the store of one that is."""
     if not isinstance(query, dict) or query.get("any") is None:
         raise _invalid("a query must contain an 'any' property", asked)
     for key, stream_ids in list(query.items()):
@@ -99,7 +99,7 @@ def _check(query: Any, asked: list[Any]) -> None:
 
 
 def resolve_streams(queries: list[RawQuery], tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
-    """The queries with what the access may read, spelled out to the last stream; none if nothing is left.
+    """The queries with the ids of all streams that the access may read; those without any are left out.
 
     Raises:
         ApiError: if a stream is unknown or may not be read.
@@ -156,7 +156,7 @@ def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool)
 
 
 def _streams_below(stream_id: str, tree: StreamTree, without: frozenset[str], *, trashed: bool) -> Iterator[str]:
-    """The stream and those below it; ``*`` is above all but the system's own, ``ID!`` above none."""
+    """The stream and those below it: ``*`` stands for all but system streams, ``ID!`` for the stream alone."""
     if stream_id.endswith("!"):
         yield stream_id[:-1]
     elif stream_id != "*":

@@ -1,4 +1,4 @@
-"""The streams every account has from the start."""
+"""The system streams, which every account has."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def is_account_stream(stream_id: str) -> bool:
 
 
 def store_of(stream_id: str) -> Store:
-    """Where a stream's events are kept."""
+    """The data store that has the events of a stream."""
     if is_account_stream(stream_id):
         return "account"
     return "audit" if stream_id.startswith(AUDIT) else "local"

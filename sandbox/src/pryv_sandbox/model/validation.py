@@ -1,4 +1,4 @@
-"""Checking parameters against JSON schemas, with errors in the form the API gives them."""
+"""Validation of parameters by JSON schemas, with errors in the form of the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CODES = {
 
 
 def _described(error: ValidationError) -> list[dict[str, Any]]:
-    """The problems an error stands for; where there were alternatives, what is wrong with each comes first."""
+    """The problems in a validation error; if the schema has alternatives, the problems of each come first."""
     keyword = str(error.validator)
     alternatives = [problem for cause in error.context or () for problem in _described(cause)]
     value: Any = error.instance
@@ -96,7 +96,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def _is_plainly_right(value: Any, schema: Schema) -> bool:
-    """Whether a schema that asks for a type at most has what it asks for; far quicker than to descend into it."""
+    """Whether a value matches a schema that has a type at most; much faster than jsonschema."""
     if not schema:
         return True
     names = schema.get("type")
@@ -125,20 +125,20 @@ _QuickValidator = extend(Draft4Validator, {"properties": _properties, "items": _
 
 
 class Validator:
-    """A schema ready to check values with."""
+    """Validates values by a schema."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator = _QuickValidator(schema)
 
     def problems(self, value: Any) -> list[dict[str, Any]]:
-        """What is wrong with the value; nothing if it is as it should be."""
+        """The problems of a value; none if it is valid."""
         if _is_plainly_right(value, self._schema):
             return []
         return [problem for error in self._validator.iter_errors(value) for problem in _described(error)]
 
     def check(self, value: Any, message: str = "The parameters' format is invalid.") -> None:
-        """Refuse a value that breaks the schema.
+        """Refuse a value that is not valid.
 
         Raises:
             ApiError: ``invalid-parameters-format``, with the list of problems.

@@ -31,13 +31,13 @@ class _Json:
 
 
 class _Packet(socketio.packet.Packet):  # type: ignore[misc]
-    """A packet of this server alone: the server's own option ``json`` would set it for clients in the same process."""
+    """Packets with the JSON of the API. The option ``json`` of the server sets it for clients in the process too."""
 
     json = _Json
 
 
 class _Server(socketio.AsyncServer):  # type: ignore[misc]
-    """A server to whom a message that asks for no acknowledgement is no call."""
+    """A server that ignores messages without a request for acknowledgement."""
 
     async def _handle_event(self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]) -> None:
         if ack_id is not None and data[0] not in self.reserved_events:
@@ -57,7 +57,7 @@ class Sockets:
 
     @property
     def count(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return len(self._sessions)
 
     def disconnect_all(self) -> None:
@@ -69,7 +69,7 @@ class Sockets:
             reset(transport)
 
     def attach(self, app: web.Application) -> None:
-        """Take the connections made to an application."""
+        """Add the path of sockets to an application."""
         server = _Server(
             serializer=_Packet, namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings
         )
@@ -120,7 +120,7 @@ class Sockets:
             session.close()
 
     async def _call(self, unanswered: Any, method_id: str, namespace: str, sid: str, *arguments: Any) -> Any:
-        """Carry a call out; one without exactly one argument is never answered, as on the real platform."""
+        """Execute a call. One without exactly one argument is never acknowledged, as on the real platform."""
         session = self._sessions.get(sid)
         if session is None or len(arguments) != 1:
             return unanswered
@@ -129,4 +129,4 @@ class Sockets:
     def _on_change(self, change: Change) -> None:
         for session in self._sessions.values():
             if session.username == change.username:
-                session.tell(change)
+                session.notify(change)

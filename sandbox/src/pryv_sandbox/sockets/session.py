@@ -1,4 +1,4 @@
-"""What one Socket.IO client does: it calls the API, subscribes to changes, and is told of them."""
+"""The session of a Socket.IO client: its calls, its subscriptions, its notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from pryv_sandbox.http.exchange import base_url, meta
 from pryv_sandbox.methods import dispatch
-from pryv_sandbox.methods.calls import Context, Pages, Result, gather
+from pryv_sandbox.methods.calls import Context, Pages, Result, read_pages
 from pryv_sandbox.methods.scopes import Scope
 from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unexpected, unknown_resource
 from pryv_sandbox.state.accesses import check_valid, find_by_token
@@ -21,14 +21,14 @@ from pryv_sandbox.state.sessions import check_session
 
 logger = logging.getLogger(__name__)
 
-_COARSE = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "accessesChanged"}
+_OF_KIND = {"events": "eventsChanged", "streams": "streamsChanged", "accesses": "accessesChanged"}
 
 Ack = tuple[Any, ...]
 Notification = tuple[str] | tuple[str, dict[str, Any]]
 
 
 class SocketSession:
-    """One client: what it may do, what it listens to, and what it is still to be told."""
+    """A client: its token, its scopes, and its pending notifications."""
 
     def __init__(self, platform: Platform, username: str, token: str, request: web.Request) -> None:
         self.username = username
@@ -39,13 +39,13 @@ class SocketSession:
         self._outbox: asyncio.Queue[Notification | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(self, emit: Callable[..., Awaitable[None]], hang_up: Callable[[], Awaitable[None]]) -> None:
-        """Begin to send."""
-        self._hang_up = hang_up
+    def open(self, emit: Callable[..., Awaitable[None]], disconnect: Callable[[], Awaitable[None]]) -> None:
+        """Start to send notifications."""
+        self._disconnect = disconnect
         self._run(self._send(emit))
 
     def close(self) -> None:
-        """Send no more than what is waiting."""
+        """Stop after the notifications that are pending."""
         self._outbox.put_nowait(None)
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -57,7 +57,7 @@ class SocketSession:
         """The context of a call made now.
 
         Raises:
-            ApiError: if the user or the access is no longer there.
+            ApiError: if the user or the access no longer exists.
         """
         user = self._platform.users.find(self.username)
         if user is None:
@@ -71,7 +71,7 @@ class SocketSession:
         return context
 
     async def call(self, method_id: str, params: Any) -> Ack:
-        """The acknowledgement of a call: its error, or ``None`` and its result; what it changed is told first."""
+        """The acknowledgement of a call: its error, or ``None`` and its result. Notifications are sent before it."""
         try:
             subscribing = {
                 "subscribe": self._subscribe, "unsubscribe": self._unsubscribe, "getSubscriptions": self._subscriptions
@@ -91,7 +91,7 @@ class SocketSession:
     async def _call_api(self, method_id: str, params: Any) -> Result:
         result = await dispatch.call(self.context(), method_id, params)
         if any(isinstance(value, Pages) for value in result.values()):
-            result = await gather(result, self._platform.settings.results_limit)
+            result = await read_pages(result, self._platform.settings.results_limit)
             return {**result, "meta": meta(self._platform)}
         return {"meta": meta(self._platform), **result}
 
@@ -128,14 +128,14 @@ class SocketSession:
 
     # ---- notifications
 
-    def tell(self, change: Change) -> None:
-        """Notify the client of a change: by the keys of its scopes that match, or coarsely if it has no scopes."""
+    def notify(self, change: Change) -> None:
+        """Notify the client of a change: with the keys of the scopes that match, or only its kind without scopes."""
         if self._scopes:
             keys = [key for key, scope in self._scopes.items() if scope.matches(change)]
             if keys:
                 self._outbox.put_nowait(("notificationsChanged", {"keys": keys}))
-        elif change.kind in _COARSE:
-            self._outbox.put_nowait((_COARSE[change.kind],))
+        elif change.kind in _OF_KIND:
+            self._outbox.put_nowait((_OF_KIND[change.kind],))
         if change.kind == "accesses":
             if change.action == "update":
                 self._outbox.put_nowait(("accessUpdated", _access_updated(change.item["id"])))
@@ -151,12 +151,12 @@ class SocketSession:
                 return
 
     async def _revalidate(self) -> None:
-        """Once the client has its notifications, hang up if its access is gone; drop scopes it no longer reaches."""
+        """After pending notifications, disconnect a client without a valid access, and drop scopes it may not read."""
         await self._outbox.join()
         try:
             context = self.context()
         except ApiError:
-            await self._hang_up()
+            await self._disconnect()
             return
         for key, scope in list(self._scopes.items()):
             try:

@@ -1,1 +1,1 @@
-"""What a platform keeps: its settings, its clock, its database and files."""
+"""The state of a platform: settings, clock, database, files."""

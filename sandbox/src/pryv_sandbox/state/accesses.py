@@ -1,4 +1,4 @@
-"""Accesses as they are stored."""
+"""Accesses in the database."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def check_valid(platform: Platform, access: Access) -> None:
         raise forbidden("Access has expired.")
 
 
-def note_use(platform: Platform, user: User, access: Access, calls: dict[str, int]) -> None:
-    """Keep count of the methods called with an access."""
+def count_use(platform: Platform, user: User, access: Access, calls: dict[str, int]) -> None:
+    """Count the methods that are called with an access."""
     for method_id, count in calls.items():
         path = f'$."{method_id.replace(".", ":")}"'
         platform.db.execute(
@@ -67,7 +67,7 @@ def note_use(platform: Platform, user: User, access: Access, calls: dict[str, in
 
 
 def is_expired(doc: Doc, now: float) -> bool:
-    """Whether an access is past its time."""
+    """Whether an access has expired."""
     return doc.get("expires") is not None and now > doc["expires"]
 
 
@@ -77,7 +77,7 @@ def _doc(doc: str, last_used: float | None, calls: str) -> Doc:
 
 
 def find(platform: Platform, user: User, access_id: str) -> Doc | None:
-    """The access with this bare id."""
+    """The access with this id, which has no serial."""
     row = platform.db.execute(
         f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND id = ? AND deleted IS NULL",
         (user.key, access_id),
@@ -95,12 +95,12 @@ def select(platform: Platform, user: User, where: str, *values: Any) -> list[Doc
 
 
 def created_by(platform: Platform, user: User, access_id: str) -> list[Doc]:
-    """The accesses that another one has made."""
+    """The accesses that another one has created."""
     return [doc for doc in select(platform, user, "deleted IS NULL") if doc["createdBy"].split(" ")[0] == access_id]
 
 
 def versioned(doc: Doc) -> Doc:
-    """The access with its versioned id, and without what is the platform's alone."""
+    """The access with its versioned id, without members that are not sent."""
     shown = {key: value for key, value in doc.items() if key not in ("calls", "serial")}
     return {**shown, "id": reference(doc["id"], doc.get("serial"))}
 
@@ -111,10 +111,10 @@ def reference(access_id: str, serial: int | None) -> str:
 
 
 def parse_reference(versioned_id: str) -> tuple[str, int | None]:
-    """The bare id and the serial in a versioned id.
+    """The id and the serial in a versioned id.
 
     Raises:
-        ApiError: if it is none.
+        ApiError: if it is not valid.
     """
     access_id, colon, serial = versioned_id.partition(":")
     if colon and not (serial.isdecimal() and int(serial) > 0):

@@ -20,9 +20,9 @@ Attachment = dict[str, Any]
 
 
 class Files:
-    """The attached files of a platform, each under its attachment's id in one directory.
+    """The attached files of a platform, in one directory, each named by the id of its attachment.
 
-    The directory is beside the data file, or a temporary one if the data are in memory; it is made for the first file.
+    The directory is beside the data file; it is a temporary one if the data are in memory. The first file creates it.
     """
 
     def __init__(self, data: str | None) -> None:
@@ -37,7 +37,7 @@ class Files:
         return directory
 
     async def receive(self, chunks: AsyncIterable[bytes], file_name: str, media_type: str) -> Attachment:
-        """Keep a file as it arrives, and describe it."""
+        """Store a file as it arrives; returns its attachment."""
         attachment_id, size, digest = new_id(), 0, hashlib.sha256()
         with self.path(attachment_id).open("wb") as file:
             async for chunk in chunks:
@@ -53,28 +53,28 @@ class Files:
         }
 
     def path(self, attachment_id: str) -> Path:
-        """Where the file is."""
+        """The path of a file."""
         return self._directory / attachment_id
 
     def remove(self, attachments: list[Attachment]) -> None:
-        """Drop the files of these attachments."""
+        """Delete the files of these attachments."""
         for attachment in attachments:
             self.path(attachment["id"]).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave nothing behind of a platform in memory."""
+        """Delete the directory if it is a temporary one."""
         if self._data is None and "_directory" in vars(self):
             shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def read_token(access: Access, attachment_id: str) -> str:
-    """The token that lets whoever has it read this one file."""
+    """The token with which anyone can read this file."""
     digest = hmac.new(access.token.encode(), attachment_id.encode(), "sha1").digest()
     return f"{access.id}-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
 
 def with_read_tokens(event: dict[str, Any], access: Access) -> dict[str, Any]:
-    """The event, its attachments with the tokens to read them."""
+    """The event, with read tokens in its attachments."""
     if "attachments" not in event:
         return event
     attachments = [{**item, "readToken": read_token(access, item["id"])} for item in event["attachments"]]

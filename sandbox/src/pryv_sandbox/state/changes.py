@@ -1,4 +1,4 @@
-"""Telling whoever listens that something in an account has changed."""
+"""Changes, of which listeners are notified."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Action = Literal["create", "update", "trash", "delete"]
 
 @dataclass(frozen=True)
 class Change:
-    """One change, told once it can be read and before its author gets the answer.
+    """A change in an account. Listeners are notified when it can be read, before the response is sent.
 
     Attributes:
-        username: whose account.
+        username: the owner of the account.
         kind: what changed; clients are not notified of webhooks.
         action: what was done to it.
-        item: the event, stream or access as it is now, or was before it was deleted; empty where many have changed.
+        item: the event, stream, access or webhook as it is, or was before its deletion; empty if many have changed.
     """
 
     username: str

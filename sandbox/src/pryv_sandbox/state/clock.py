@@ -1,4 +1,4 @@
-"""The platform's own time."""
+"""The clock of the platform."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Clock:
-    """Wall-clock time in seconds at millisecond resolution, ``skew`` seconds off the machine's."""
+    """The time of the machine plus ``skew`` seconds, with millisecond resolution."""
 
     def __init__(self) -> None:
         self.skew = 0.0

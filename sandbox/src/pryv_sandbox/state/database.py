@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS password_resets (
     user INTEGER NOT NULL REFERENCES users,
     expires REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS held_sessions (
+CREATE TABLE IF NOT EXISTS pending_sessions (
     mfa_token TEXT PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
     token TEXT NOT NULL,
@@ -148,9 +148,9 @@ def _check_texts(values: Iterable[Any]) -> None:
 
 
 def connect(path: str | None, *, null_characters: bool = True) -> sqlite3.Connection:
-    """Open the database at ``path``, or one in memory; each statement is a transaction unless one is begun.
+    """Open the database at ``path``, or one in memory. Each statement commits, unless a transaction was begun.
 
-    Without ``null_characters``, a statement with one is an ``ApiError``.
+    Without ``null_characters``, a text with U+0000 raises an ``ApiError``.
     """
     factory = sqlite3.Connection if null_characters else _WithoutNullCharacters
     db = sqlite3.connect(

@@ -1,4 +1,4 @@
-"""``events.get``: from its parameters to pages of events."""
+"""The query of ``events.get``, in SQL, page by page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEW = 1000
 
 @dataclass(frozen=True)
 class EventsQuery:
-    """What ``events.get`` asks for, defaults filled in."""
+    """The parameters of ``events.get``, with their defaults."""
 
     streams: list[StreamsQuery]
     types: list[str]
@@ -40,7 +40,7 @@ class EventsQuery:
 
     @classmethod
     def of(cls, params: dict[str, Any], streams: list[StreamsQuery], now: float) -> EventsQuery:
-        """The query in the parameters of a call made ``now``."""
+        """The query in the parameters of a call at the time ``now``."""
         from_time, to_time, modified_since = (_time(params, key) for key in ("fromTime", "toTime", "modifiedSince"))
         limit = params.get("limit")
         if from_time is None and to_time is None and limit is None:
@@ -68,7 +68,7 @@ class EventsQuery:
         )
 
     def sql(self) -> tuple[str, list[Any]]:
-        """The condition on rows of ``events``, but for whose they are; backwards, they are to start at ``to_time``."""
+        """The condition on rows of ``events``, without the user; ``read_events`` adds a descending ``to_time``."""
         local = [query.sql() for query in self.streams if query.store == "local"]
         clauses = ["deleted IS NULL", f"({' OR '.join(sql for sql, _ in local)})" if local else "FALSE"]
         values = [value for _, values in local for value in values]
@@ -98,7 +98,7 @@ class EventsQuery:
         return self.from_time is not None and self.from_time <= now and (self.to_time is None or self.to_time >= now)
 
     def matches_field(self, event: dict[str, Any]) -> bool:
-        """Whether the query means this event of the account itself."""
+        """Whether an event that stands for a field of the account matches."""
         return (
             any(query.store == "account" and query.matches(event["streamIds"]) for query in self.streams)
             and self.state != "trashed"
@@ -112,14 +112,14 @@ class EventsQuery:
 
 
 def _time(params: dict[str, Any], key: str) -> float | None:
-    """A time as the database compares it: its integers end at 2^63."""
+    """A time as the database compares it; integers of SQLite end at 2^63."""
     return None if params.get(key) is None else float(params[key])
 
 
 async def read_events(
     db: sqlite3.Connection, user: int, query: EventsQuery, page_size: int, render: Callable[[str], str]
 ) -> AsyncIterator[list[Row]]:
-    """The events the query means, page by page; ``render`` makes the text of those with attachments."""
+    """The events that match, page by page; ``render`` changes the text of those with attachments."""
     where, values = query.sql()
     index = "events_by_time"
     if query.modified_since is not None and _few_modified(db, user, query.modified_since):
@@ -134,7 +134,7 @@ async def read_events(
 async def read_deletions(
     db: sqlite3.Connection, user: int, query: EventsQuery, page_size: int
 ) -> AsyncIterator[list[Row]]:
-    """What was deleted from the account since the query's ``modifiedSince``, page by page."""
+    """The deletions in the account since ``modifiedSince`` of the query, page by page."""
     values = [user, query.modified_since]
     scan = _Scan("events_by_deleted WHERE user = ? AND deleted > ?", values, "deleted", query.ascending)
     async for page in scan.pages(db, page_size, None):
@@ -142,7 +142,7 @@ async def read_deletions(
 
 
 def _few_modified(db: sqlite3.Connection, user: int, since: float) -> bool:
-    """Whether so few events have changed since that it pays to find these first and sort them by time."""
+    """Whether so few events have changed that it is faster to find these first, and to sort them by time."""
     changed = "SELECT 1 FROM events INDEXED BY events_by_modified WHERE user = ? AND modified > ? LIMIT ?"
     (count,) = db.execute(f"SELECT count(*) FROM ({changed})", (user, since, _FEW)).fetchone()
     return bool(count < _FEW)
@@ -150,7 +150,7 @@ def _few_modified(db: sqlite3.Connection, user: int, since: float) -> bool:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A reading of ``events`` along an index, each page by a query of its own that goes on where the last one ended."""
+    """A scan of ``events`` along an index. Each page is a query that starts where the last one ended."""
 
     source: str
     values: list[Any]
@@ -177,7 +177,7 @@ class _Scan:
 
 
 async def merge(fields: list[Row], pages: AsyncIterator[list[Row]], *, ascending: bool) -> AsyncIterator[list[Row]]:
-    """The pages with the account's own events, all of one time, put in their place."""
+    """The pages, with the fields of the account, which have one time, inserted in their place."""
     async for page in pages:
         if fields:
             time = fields[0][0]
@@ -190,7 +190,7 @@ async def merge(fields: list[Row], pages: AsyncIterator[list[Row]], *, ascending
         yield fields
 
 
-async def window(pages: AsyncIterator[list[Row]], skip: int, limit: int | None) -> AsyncIterator[list[str]]:
+async def skip_and_limit(pages: AsyncIterator[list[Row]], skip: int, limit: int | None) -> AsyncIterator[list[str]]:
     """The texts of the rows after the first ``skip``, at most ``limit`` of them."""
     left = limit
     if left is not None and left <= 0:

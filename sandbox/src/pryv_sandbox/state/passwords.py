@@ -14,11 +14,11 @@ def _digest(password: str, salt: bytes) -> bytes:
 
 
 def hash_password(password: str) -> bytes:
-    """A salted hash, cheap on purpose: many accounts are made in tests, none holds a secret worth more."""
+    """A salted hash. It is a fast one, because tests make many accounts, and these protect nothing."""
     salt = secrets.token_bytes(_SALT_SIZE)
     return salt + _digest(password, salt)
 
 
 def matches(password: str, hashed: bytes) -> bool:
-    """Whether the hash is this password's."""
+    """Whether the hash is that of the password."""
     return hmac.compare_digest(_digest(password, hashed[:_SALT_SIZE]), hashed[_SALT_SIZE:])

@@ -1,4 +1,4 @@
-"""The state of a platform: its data, its clock, and who is told of changes."""
+"""The state of a platform: its data, its clock, and the listeners to changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pryv_sandbox.state.users import User, Users
 
 
 class Platform:
-    """What the methods of the API read and write.
+    """The state that the methods of the API read and write.
 
     Attributes:
         db: the database.
@@ -39,7 +39,7 @@ class Platform:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Several writes that become visible together, or not at all; nothing is awaited inside."""
+        """A transaction; nothing is awaited inside."""
         self.db.execute("BEGIN")
         try:
             yield
@@ -64,7 +64,7 @@ class Platform:
         return self._accesses.setdefault(user.key, {})
 
     def forget(self, user: User) -> None:
-        """Read the streams and accesses of an account anew when they are next needed."""
+        """Drop the streams and accesses of an account from the cache."""
         self._trees.pop(user.key, None)
         self._accesses.pop(user.key, None)
 

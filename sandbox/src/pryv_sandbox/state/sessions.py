@@ -1,4 +1,4 @@
-"""The sessions of users: each has a token, and a personal access with it."""
+"""The sessions of users; each has a personal access with its token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pryv_sandbox.state.users import User
 
 
 def open_session(platform: Platform, user: User, app_id: str) -> str:
-    """The token of this app's session, which goes on if it is still open, and of its personal access."""
+    """Open a session of an app, or continue one that is open; returns its token."""
     now = platform.clock.now()
     row = platform.db.execute(
         "SELECT token FROM sessions WHERE user = ? AND app_id = ? AND expires > ?", (user.key, app_id, now)
@@ -37,7 +37,7 @@ def _save_personal_access(platform: Platform, user: User, app_id: str, token: st
 
 
 def check_session(platform: Platform, token: str) -> None:
-    """Keep the session of a personal token alive.
+    """Extend the session of a personal token.
 
     Raises:
         ApiError: if it has ended.

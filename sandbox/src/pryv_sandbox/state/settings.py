@@ -1,4 +1,4 @@
-"""What can be set on a platform."""
+"""The settings of a platform."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ MAX_BODY_SIZE = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Settings:
-    """How a sandbox platform behaves.
+    """The settings of a platform.
 
     Attributes:
         data: the file that keeps the data; in memory if ``None``.
-        name: the platform's name in its service information.
+        name: the name of the platform in its service info.
         visibility_window: upper bound, in seconds, of the random time between the ``modified`` stamp of a write
-            and the moment the write can be read; ``None`` leaves only what the event loop's scheduling brings.
-        trusted_hosts: patterns of the hosts whose web pages may send a password, besides the platform's own; ``*``
-            stands for anything. A request from no page may as well.
-        keep_history: whether the former versions of a changed event are kept.
-        reset_lifetime: seconds in which a forgotten password can be replaced, once that was asked for.
-        session_lifetime: seconds an unused personal session lasts.
-        results_limit: most events a batch or a socket call may return.
-        page_size: events per chunk of a streamed answer.
-        subscriptions: whether sockets know subscriptions; on older platforms they do not.
+            and the moment it can be read; with ``None``, a few turns of the event loop.
+        trusted_hosts: patterns (``fnmatch``) of the hosts whose web pages may send a password, besides that of the
+            platform. Requests without an ``Origin`` may too.
+        keep_history: whether former versions of events are kept.
+        reset_lifetime: seconds after which a token to reset a password expires.
+        session_lifetime: seconds after which an unused session expires.
+        results_limit: the maximum number of items in a result in a batch, or over a socket.
+        page_size: events per page of a streamed response.
+        subscriptions: whether sockets have subscriptions; older platforms have none.
         null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
             holds one is an error 500.
     """

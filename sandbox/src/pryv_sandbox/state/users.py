@@ -1,4 +1,4 @@
-"""The accounts of a platform: who has them, and their passwords."""
+"""The users of a platform, and their passwords."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SELECT = "SELECT key, username, email, language, attached_files, mfa FROM users
 
 @dataclass(frozen=True)
 class User:
-    """The owner of an account."""
+    """A user, who owns an account."""
 
     key: int
     username: str
@@ -41,7 +41,7 @@ class Users:
         return [User(*row) for row in self._db.execute(_SELECT + "true").fetchall()]
 
     def add(self, username: str, email: str, language: str, password: str) -> User:
-        """Add a user, whose name and e-mail address nobody has."""
+        """Add a user; the username and the e-mail address must be free."""
         self._db.execute(
             "INSERT INTO users (username, email, language, password) VALUES (?, ?, ?, ?)",
             (username, email, language, passwords.hash_password(password)),
