@@ -13,7 +13,7 @@ import pytest
 from tests.monitor.conftest import Subject, Traffic, wait_for_count
 from tests.waiting import wait_for, within
 
-from pryv import Connection, PryvConnectionError, ServerError
+from pryv import Connection, PryvConnectionError, RateLimitedError, RetryPolicy, ServerError
 from pryv_monitor import (
     AnchorLockedError,
     EventsTimer,
@@ -22,6 +22,7 @@ from pryv_monitor import (
     SQLiteMirror,
     SyncReport,
     UpdateMethod,
+    _patience,
 )
 from pryv_sandbox import Sandbox
 
@@ -222,6 +223,61 @@ def test_a_failed_pass_is_not_made_again_before_the_platform_wants_it(sandbox: S
     begin = time.monotonic()
     Monitor(connection, SCOPE).sync(error_tolerance=60)
     assert time.monotonic() - begin >= 1
+
+
+@pytest.mark.parametrize("retry_after", [3600, 99_999_999_999])
+def test_a_platform_that_is_away_for_longer_than_tolerated_is_not_waited_for(
+    retry_after: float, sandbox: Sandbox, subject: Subject
+) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    for status, follow in (
+        (503, lambda monitor: monitor.sync(error_tolerance=60)),
+        (429, lambda monitor: monitor.run(error_tolerance=60)),
+        (503, lambda monitor: list(monitor.changes(error_tolerance=60))),
+        (503, lambda monitor: monitor.start(error_tolerance=60)),
+    ):
+        sandbox.faults.status(status, retry_after=retry_after, path="/streams")
+        with within(5), pytest.raises((RateLimitedError, ServerError)) as failed:
+            follow(Monitor(connection, SCOPE))
+        error: Any = failed.value
+        assert error.retry_after == min(retry_after, 86_400)
+
+
+def test_who_waits_for_ever_waits_for_a_day_at_most(
+    sandbox: Sandbox, subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    sandbox.faults.status(503, retry_after=99_999_999_999, path="/streams")
+    monitor = Monitor(connection, SCOPE).start()
+    wait_for(lambda: "the next begins in 86400.0 s" in caplog.text)
+    with within(5):
+        monitor.stop()
+
+
+@pytest.mark.parametrize("tolerance", [0.3, 1])
+def test_the_last_try_begins_as_the_tolerance_ends(tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=20, max_backoff=20))
+    with Connection("http://token@127.0.0.1:9/user/", retry=None) as connection:
+        begin = time.monotonic()
+        with pytest.raises(PryvConnectionError):
+            Monitor(connection, SCOPE).sync(error_tolerance=tolerance)
+        assert tolerance <= time.monotonic() - begin < tolerance + 2
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_handler_s_own_retry_after_is_not_the_platform_s(subject: Subject) -> None:
+    class ElsewhereError(Exception):
+        retry_after = "tomorrow"
+
+    def handle(event: dict[str, Any]) -> None:
+        seen.append(event)
+        if len(seen) == 1:
+            raise ElsewhereError
+
+    seen: list[Any] = []
+    subject.add(1)
+    with Monitor(subject.connection, SCOPE).on("event", handle):
+        wait_for(lambda: len(seen) == 2)
 
 
 def test_the_tolerance_ends(sandbox: Sandbox, subject: Subject) -> None:

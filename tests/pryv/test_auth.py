@@ -16,6 +16,7 @@ import attrs
 import pytest
 import requests
 from tests.pryv.conftest import Wire
+from tests.waiting import within
 
 from pryv import (
     AccessRefusedError,
@@ -25,6 +26,7 @@ from pryv import (
     Connection,
     PryvConnectionError,
     PryvError,
+    RateLimitedError,
     ServerError,
     Service,
 )
@@ -246,6 +248,19 @@ def test_the_platform_is_given_the_time_it_asks_for(service: Service, person: Pe
     begin = time.monotonic()
     with wait_for_access(service, request, timeout=30):
         assert time.monotonic() - begin >= 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("retry_after", [31, 99_999_999_999])
+def test_a_wait_that_outlasts_it_is_not_begun(
+    service: Service, sandbox: Sandbox, status: int, retry_after: float
+) -> None:
+    request = start(service)
+    sandbox.faults.status(status, path="reg/access", retry_after=retry_after)
+    with within(10), pytest.raises((RateLimitedError, ServerError)) as failed:
+        wait_for_access(service, request, timeout=30)
+    error: Any = failed.value
+    assert error.retry_after == min(retry_after, 86_400)
 
 
 def test_a_listener_that_fails_changes_nothing(

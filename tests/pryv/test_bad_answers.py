@@ -70,6 +70,9 @@ NOT_THE_API = {
     "server time a boolean": b'{"meta": {"serverTime": true}}',
     "server time null": b'{"meta": {"serverTime": null}}',
     "server time infinite": b'{"meta": {"serverTime": 1e999}}',
+    "server time negative": b'{"meta": {"serverTime": -1}}',
+    "server time in milliseconds": b'{"meta": {"serverTime": 1700000000500}}',
+    "server time beyond dates": b'{"meta": {"serverTime": 1.7e308}}',
     "server time too large": b'{"meta": {"serverTime": 1' + b"0" * 400 + b"}}",
 }
 

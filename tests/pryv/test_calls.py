@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.pryv.conftest import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
+from pryv._transport import account
+from pryv._transport.http import Answer, Http
 from pryv.utils import decompose_api_endpoint, query_params_from_url
 from pryv_sandbox import Sandbox
 
@@ -104,6 +111,19 @@ def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
         list(connection.iter_events())
         connection.get("events")
         assert connection.delta_time == before
+
+
+@given(st.lists(st.one_of(st.floats(), st.integers(), st.integers(min_value=0, max_value=10**11)), max_size=8))
+@example([1.7e308, -1.7e308, 1.7e308])
+@example([253402300799.9, 0, 10**400])
+def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float]) -> None:
+    called = account.Account(Http(), "http://host/user/", None, 5)
+    for server_time in server_times:
+        answer = Answer(200, {}, json.dumps({"meta": {"serverTime": server_time}}).encode(), received=1.7e9)
+        with contextlib.suppress(PryvProtocolError):
+            called.result(answer, "GET streams")
+        assert math.isfinite(called.delta_time.mean)
+        assert abs(called.delta_time.mean) <= 2.6e11
 
 
 def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:

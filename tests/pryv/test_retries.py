@@ -251,36 +251,92 @@ def test_an_error_that_is_not_retried_tells_when_to_come_back(wire: Wire, connec
     assert error.retry_after == 7
 
 
+MOMENT = datetime(2015, 10, 21, 7, 27, tzinfo=timezone.utc).timestamp()
+DATES = {
+    "Wed, 21 Oct 2015 07:28:00 GMT": 60,
+    "Wed, 21 Oct 2015 09:28:00 +0200": 60,
+    "Wed, 21 Oct 2015 07:28:00": 60,
+    "Wednesday, 21-Oct-15 07:28:00 GMT": 60,
+    "Wed Oct 21 07:28:00 2015": 60,
+    "Wed, 21 Oct 2014 07:28:00 GMT": 0,
+    "Wed, 21 Oct 9999 07:28:00 GMT": 86_400,
+}
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
+        *DATES.items(),
         (None, None),
         ("0", 0),
         ("120", 120),
         (" 7 ", 7),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 60),
-        ("Wed, 21 Oct 2015 09:28:00 +0200", 60),
-        ("Wed, 21 Oct 2015 07:28:00", 60),
-        ("Wednesday, 21-Oct-15 07:28:00 GMT", 60),
-        ("Wed, 21 Oct 2014 07:28:00 GMT", 0),
+        ("86400", 86_400),
+        ("99999999999", 86_400),
+        ("9" * 5000, 86_400),
         ("", None),
         ("soon", None),
         ("-5", None),
         ("1.5", None),
+        ("1e9", None),
+        ("nan", None),
+        ("inf", None),
+        ("5, 5", None),
         ("Wed, 99 Oct 2015 07:28:00 GMT", None),
         ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
         ("Wed, 21 Oct 2015 07:28:00 +9999", None),
     ],
 )
 def test_retry_after_is_a_number_or_a_date(value: str | None, seconds: float | None) -> None:
-    now = datetime(2015, 10, 21, 7, 27, tzinfo=timezone.utc).timestamp()
-    assert parse_retry_after(value, now) == seconds
+    assert parse_retry_after(value, None, MOMENT) == seconds
 
 
-@given(st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ ([+-]\d+|[A-Z]+)")))
-def test_no_retry_after_is_too_odd(value: str) -> None:
-    seconds = parse_retry_after(value)
-    assert seconds is None or seconds >= 0
+@pytest.mark.parametrize(("value", "seconds"), DATES.items())
+@pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:27:00 GMT", "Wednesday, 21-Oct-15 07:27:00 GMT"])
+def test_a_date_is_judged_by_the_answer_s_own(value: str, seconds: float, date: str) -> None:
+    for received in (0, MOMENT - 3600, MOMENT, MOMENT + 3600, 4e9):
+        assert parse_retry_after(value, date, received) == seconds
+
+
+def test_a_date_is_judged_by_the_local_clock_where_the_answer_has_none() -> None:
+    for date in (None, "", "today", "Wed, 99 Oct 2015 07:28:00 GMT"):
+        assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT", date, MOMENT) == 60
+
+
+odd_dates = st.one_of(
+    st.text(),
+    st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ \d+:\d+:\d+ ([+-]\d+|[A-Z]+)"),
+    st.datetimes().map(lambda moment: format_datetime(moment)),
+)
+
+
+@given(odd_dates, odd_dates)
+def test_no_retry_after_is_too_odd(value: str, date: str) -> None:
+    seconds = parse_retry_after(value, date, MOMENT)
+    assert seconds is None or 0 <= seconds <= 86_400
+
+
+@pytest.mark.parametrize("skew", [-86_400 * 30, -3600, 3600, 86_400 * 30])
+def test_a_clock_that_is_off_does_not_matter(wire: Wire, connection: Connection, skew: float) -> None:
+    wire.replies.append(error_reply(503, "x", {"Date": http_date(skew), "Retry-After": http_date(skew + 1)}))
+    begin = time.monotonic()
+    connection.get("streams")
+    assert time.monotonic() - begin < 3
+    wire.always = error_reply(503, "x", {"Date": http_date(skew), "Retry-After": http_date(skew + 3600)})
+    error = outcome(SAFE["get"], connection)
+    assert isinstance(error, ServerError)
+    assert error.retry_after == pytest.approx(3600, abs=2)
+
+
+@pytest.mark.parametrize("value", ["86401", "99999999999", "9" * 400])
+def test_a_wait_for_years_is_no_wait(wire: Wire, value: str) -> None:
+    wire.always = error_reply(429, "x", {"Retry-After": value})
+    with wire.connection() as connection:
+        error = outcome(SAFE["get"], connection)
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == 86_400
+    assert "retry after 86400 s" in str(error)
+    assert len(wire.requests) == 1
 
 
 def test_no_try_begins_after_the_deadline(wire: Wire) -> None:

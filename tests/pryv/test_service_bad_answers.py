@@ -59,6 +59,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
     ("start_access_request", {**ANSWER, "poll": None}),
     ("start_access_request", {**ANSWER, "poll_rate_ms": "soon"}),
     ("start_access_request", {**ANSWER, "poll_rate_ms": None}),
+    ("start_access_request", {**ANSWER, "poll_rate_ms": -1}),
     ("connect_from_key", {"status": "ACCEPTED"}),
     ("connect_from_key", {"status": "ACCEPTED", "apiEndpoint": 5}),
     ("connect_from_key", {"status": "ACCEPTED", "apiEndpoint": "no endpoint"}),
@@ -115,6 +116,19 @@ def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> N
     wire.always = reply(body)
     with described(wire) as service, pytest.raises(PryvError):
         USES[use](service)
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds"),
+    [("0", 0), ("500", 0.5), ("60000", 60), ("60001", 60), ("99999999999", 60), ("1" + "0" * 400, 60), ("1e999", 60)],
+)
+def test_a_poll_rate_is_one_that_a_person_waits_for(
+    wire: Wire, caplog: pytest.LogCaptureFixture, rate: str, seconds: float
+) -> None:
+    wire.always = reply(f'{{"key": "k", "poll": "{wire.url}k", "authUrl": "{wire.url}", "poll_rate_ms": {rate}}}')
+    with described(wire) as service:
+        assert service.start_access_request(REQUEST).poll_rate == seconds
+    assert ("polled less often" in caplog.text) is (float(rate) > 60_000)
 
 
 @pytest.mark.parametrize("odd", ["x", 5, ["noHF"]])

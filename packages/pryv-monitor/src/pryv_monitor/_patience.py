@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+from pryv import RateLimitedError, ServerError
 from pryv.addons import RetryPolicy, is_transient
 
 from .changes import Change
@@ -17,7 +18,8 @@ class Patience:
     """Counts failures in a row.
 
     Args:
-        tolerance: Seconds since the last success for which passing failures are tolerated.
+        tolerance: Seconds since the last success for which passing failures are tolerated; the last try begins as they
+            end. A platform that asks to wait for longer is not waited for.
     """
 
     def __init__(self, tolerance: float) -> None:
@@ -47,6 +49,8 @@ class Patience:
         self._same = self._same + 1 if culprit is not None and culprit == self._culprit else 1
         self._culprit = culprit
         over = self._same >= _SAME_CHANGE if culprit is not None else not is_transient(error)
-        if over or time.monotonic() - self._success >= self._tolerance:
+        left = self._tolerance - (time.monotonic() - self._success)
+        asked = error.retry_after or 0.0 if isinstance(error, (RateLimitedError, ServerError)) else 0.0
+        if over or left <= 0 or asked > left:
             raise error
-        return _BACKOFF.wait(self._failures, getattr(error, "retry_after", None))
+        return min(_BACKOFF.wait(self._failures, asked), left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from pryv._transport.platform import MAX_REDIRECTS, Platform
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import host_of, resolved
 from pryv.errors import PryvProtocolError
+
+_LONGEST_POLL_RATE = 60.0
+_log = logging.getLogger("pryv")
 
 
 @attrs.frozen
@@ -41,10 +45,22 @@ def start(platform: Platform, access_url: str, auth_request: Mapping[str, Any], 
     url = body.get("authUrl") or body.get("url")
     if not all(isinstance(value, str) for value in (body.get("key"), body.get("poll"), url)):
         raise PryvProtocolError(f"{label}: the answer lacks key, poll or authUrl")
-    rate = body.get("poll_rate_ms", 1000)
-    if not isinstance(rate, (int, float)):
-        raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number")
-    return AccessRequest(body["key"], str(url), body["poll"], rate / 1000, body.get("status", "NEED_SIGNIN"))
+    rate = _poll_rate(body.get("poll_rate_ms", 1000), label)
+    return AccessRequest(body["key"], str(url), body["poll"], rate, body.get("status", "NEED_SIGNIN"))
+
+
+def _poll_rate(milliseconds: Any, label: str) -> float:
+    """Return the seconds between two polls, as many as a person waits for at most.
+
+    Raises:
+        PryvProtocolError: it is no number, or a negative one.
+    """
+    if not isinstance(milliseconds, (int, float)) or not milliseconds >= 0:
+        raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number of milliseconds")
+    if milliseconds > 1000 * _LONGEST_POLL_RATE:
+        _log.warning("%s: the platform wants to be polled less often than every %d s", label, _LONGEST_POLL_RATE)
+        return _LONGEST_POLL_RATE
+    return milliseconds / 1000
 
 
 def poll(platform: Platform, url: str, timeout: CallTimeout) -> dict[str, Any]:

@@ -124,6 +124,9 @@ class ApiError(PryvError):
         facts = [_cut(self.id)] if self.id else []
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
+        retry_after = getattr(self, "retry_after", None)
+        if retry_after is not None:
+            facts.append(f"retry after {retry_after:.0f} s")
         known = f" [{', '.join(facts)}]" if facts else ""
         objections = dict.fromkeys(text for text in _objections(self.data) if text not in self.message)
         why = f": {_cut('; '.join(objections))}" if objections else ""
@@ -198,7 +201,7 @@ class RateLimitedError(ApiError):
     """Too many requests (429).
 
     Attributes:
-        retry_after: Seconds to wait, where the platform said so.
+        retry_after: Seconds to wait, a day at most, where the platform said so.
     """
 
     retryable = True
@@ -209,7 +212,7 @@ class ServerError(ApiError):
     """The platform failed (5xx).
 
     Attributes:
-        retry_after: Seconds to wait, where the platform said so.
+        retry_after: Seconds to wait, a day at most, where the platform said so.
     """
 
     retryable = True

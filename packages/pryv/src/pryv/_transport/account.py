@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +16,9 @@ from .http import Answer, Http, Request
 from .redact import redact
 from .timeouts import DEFAULT, CallTimeout, Timeout, checked_timeout, limit_of
 from .urls import moved
+
+_YEAR_10000 = 253_402_300_800
+"""Seconds from 1970."""
 
 
 class DeltaTime:
@@ -152,15 +153,14 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
     """Return the server time, in seconds, that every result of an account carries.
 
     Raises:
-        PryvProtocolError: it carries none.
+        PryvProtocolError: it carries none, or what is no time in the years from 1970 to 9999.
     """
     meta = result.get("meta")
-    server_time = meta.get("serverTime") if isinstance(meta, Mapping) else None
-    if isinstance(server_time, (int, float)) and not isinstance(server_time, bool):
-        with contextlib.suppress(OverflowError):
-            if math.isfinite(server_time):
-                return float(server_time)
-    raise PryvProtocolError(f"{label}: the answer has no meta.serverTime")
+    server_time: Any = meta.get("serverTime") if isinstance(meta, Mapping) else None
+    is_number = isinstance(server_time, (int, float)) and not isinstance(server_time, bool)
+    if not is_number or not 0 <= server_time < _YEAR_10000:
+        raise PryvProtocolError(f"{label}: the answer has no meta.serverTime in seconds")
+    return float(server_time)
 
 
 def _new_endpoint(answer: Answer, endpoint: str) -> str | None:

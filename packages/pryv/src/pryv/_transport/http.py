@@ -70,8 +70,8 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the platform asks to wait."""
-        return parse_retry_after(self.headers.get("Retry-After"))
+        """Seconds the platform asks to wait, a day at most."""
+        return parse_retry_after(self.headers.get("Retry-After"), self.headers.get("Date"), self.received)
 
     def chunks(self, label: str) -> Generator[bytes, None, None]:
         """Yield a body left to be read, as `body_chunks` does."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-import time
-from datetime import datetime, timezone
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 import attrs
@@ -42,19 +41,36 @@ class RetryPolicy:
         return max(jitter, retry_after or 0)
 
 
+LONGEST = 86_400.0
+"""Seconds that a server can ask to wait."""
+
 NO_RETRY = RetryPolicy(attempts=1)
 
 
-def parse_retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Return the seconds a `Retry-After` header asks for, given as a number or as a date; `None` if it says neither."""
+def parse_retry_after(value: str | None, date: str | None, received: float) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for, a day at most; `None` if it says nothing.
+
+    See RFC 9110, section 10.2.3. More than a day is taken for a mistake, which must hold up nobody for years.
+
+    Args:
+        value: The header: a number of seconds, or a date.
+        date: The response's `Date`, by whose clock the other date is judged.
+        received: Local time at which the response came, in seconds; it stands in for a `Date` that there is not.
+    """
     if value is None:
         return None
     if value.strip().isdecimal():
-        return float(value)
+        return min(float(value), LONGEST)
+    moment = _moment_of(value)
+    if moment is None:
+        return None
+    now = _moment_of(date or "")
+    return min(max(0.0, moment - (received if now is None else now)), LONGEST)
+
+
+def _moment_of(date: str) -> float | None:
     try:
-        date = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         return None
-    moment = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-    local = datetime.fromtimestamp(time.time() if now is None else now, timezone.utc)
-    return max(0.0, (moment - local).total_seconds())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

@@ -119,8 +119,11 @@ def _poll_until_answered(
                     raise AccessTimeoutError("the platform has forgotten the access request") from None
                 if not error.retryable:
                     raise
+                retry_after = getattr(error, "retry_after", None) or 0.0
+                if retry_after > max(0.0, end - time.monotonic()):
+                    raise
                 _log.info("%s; asking again", error)
-                pause = max(pause, getattr(error, "retry_after", None) or 0.0)
+                pause = max(pause, retry_after)
     return None
 
 
