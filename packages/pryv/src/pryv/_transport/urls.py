@@ -12,6 +12,9 @@ from pryv.utils import extract_token_and_api_endpoint
 
 from . import json
 
+MAX_REPEATED = 20
+"""How often a key of a query may be repeated: beyond, qs, by which the platform parses it, makes no list of the values
+(https://github.com/ljharb/qs, `arrayLimit`)."""
 _DOTS = frozenset((".", ".."))
 
 
@@ -49,7 +52,7 @@ def relative_path(path: str) -> str:
 def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return query parameters as the API reads them: lists of scalars as repeated keys, structures as JSON.
 
-    So is a list of no `streams`, as the events of none are not those of all.
+    So is a list of no `streams`, as the events of none are not those of all, and one of many.
 
     Raises:
         TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
@@ -70,8 +73,9 @@ def _texts(key: str, value: Any) -> Iterable[str]:
         return []
     if isinstance(value, (list, tuple)):
         items = [item for item in value if item is not None]
-        asks_for_none = key == "streams" and not items  # left out, it would ask for all
-        if asks_for_none or any(isinstance(item, (Mapping, list, tuple)) for item in items):
+        if (key == "streams" and not 0 < len(items) <= MAX_REPEATED) or any(
+            isinstance(item, (Mapping, list, tuple)) for item in items
+        ):
             return [json.encode(items, key).decode()]
         return [_scalar(key, item) for item in items]
     return [_scalar(key, value)]
