@@ -34,12 +34,13 @@ _PIECE = 1 << 16
 class Reply:
     """Bytes to send, and what becomes of the connection then: `keep`, `close`, `reset` or `hang`.
 
-    With an `interval`, they leave one by one, so many seconds apart.
+    With an `interval`, they leave one by one, so many seconds apart, after those `at_once`.
     """
 
     data: bytes = b""
     then: str = "keep"
     interval: float = 0.0
+    at_once: bytes = b""
 
 
 def reply(
@@ -220,8 +221,9 @@ class Wire:
 
     def _send(self, connection: socket.socket, answer: Reply) -> None:
         if not answer.interval:
-            connection.sendall(answer.data)
+            connection.sendall(answer.at_once + answer.data)
             return
+        connection.sendall(answer.at_once)
         for byte in answer.data:
             connection.sendall(bytes((byte,)))
             if self._closing.wait(answer.interval):

@@ -27,6 +27,7 @@ from pryv import (
     RateLimitedError,
     RetryPolicy,
     ServerError,
+    Service,
     StaleAccessIdError,
     TooManyResultsError,
     UnknownResourceError,
@@ -43,7 +44,8 @@ NOT_THE_API = {
     "text": b"OK",
     "truncated": WHOLE[:-1],
     "two values": WHOLE + WHOLE,
-    "byte order mark": b"\xef\xbb\xbf" + WHOLE,
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + WHOLE,
+    "cut byte order mark": b"\xef\xbb" + WHOLE,
     "latin-1": '{"a": "é", "meta": {"serverTime": 1}}'.encode("latin-1"),
     "utf-16": WHOLE.decode().encode("utf-16"),
     "broken utf-8": WHOLE.replace("é".encode(), b"\xc3"),
@@ -95,6 +97,24 @@ def test_a_success_that_is_not_the_api_s(wire: Wire, connection: Connection, bod
     assert not failed.value.retryable
     assert connection.delta_time == 0
     assert_usable(wire, connection)
+
+
+def test_a_byte_order_mark_is_read_past(wire: Wire, connection: Connection) -> None:
+    """RFC 8259, section 8.1: senders must not add one, readers may ignore it."""
+    mark = "\ufeff"
+    body = (mark + json.dumps({"events": [{"id": "a"}], "meta": META})).encode()
+    wire.replies.append(reply(body))
+    assert connection.get("events")["events"] == [{"id": "a"}]
+    for size in (1, 2, 3, 1000):
+        wire.replies.append(chunked([body[start : start + size] for start in range(0, len(body), size)]))
+        assert [event["id"] for event in connection.iter_events()] == ["a"]
+    wire.replies.append(reply(mark + json.dumps({"error": {"id": "forbidden", "message": "no"}}), 403))
+    with pytest.raises(ForbiddenError):
+        connection.get("events")
+    info = {"name": "x", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.replies.append(reply(mark + json.dumps(info)))
+    with Service(wire.url) as service:
+        assert service.info().name == "x"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 418])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pryv_sandbox import Sandbox
 
 from .caller import Caller
-from .raw_socket import RawSocket
+from .test_sockets import RawSocket
 
 LARGEST = sys.float_info.max
 ALL: dict[str, Any] = {"fromTime": -LARGEST, "toTime": LARGEST, "sortAscending": True}

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from . import _files
@@ -81,14 +82,10 @@ class FileAnchorStore:
 
     Args:
         path: The file; its directory exists.
-
-    Raises:
-        TypeError: `path` is no path.
-        ValueError: `path` is not the name of a file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = _files.named(path)
+        self.path = Path(path)
 
     def __repr__(self) -> str:
         return f"FileAnchorStore({str(self.path)!r})"
@@ -98,7 +95,7 @@ class FileAnchorStore:
 
         Raises:
             AnchorLockedError: another has it.
-            OSError: the directory cannot be written to, or its file system has no locks.
+            OSError: the directory cannot be written to.
         """
         return _files.locked(self.path)
 
@@ -107,14 +104,17 @@ class FileAnchorStore:
 
         Raises:
             AnchorCorruptError: the file is damaged, or is no anchor.
-            AnchorError: a later version wrote it, or it is no file.
+            AnchorError: a later version wrote it.
             OSError: it cannot be read.
         """
-        content = _files.read(self.path)
-        if content is None:
-            return None
         try:
-            return Anchor.loads(content.decode("utf-8", "replace"))
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError:
+            text = ""
+        try:
+            return Anchor.loads(text)
         except AnchorError as error:
             failure = type(error)(f"{self.path}: {error}")
         raise failure
@@ -132,9 +132,7 @@ class FileAnchorStore:
 
         Raises:
             AnchorLockedError: another process is using it.
-            AnchorError: it is no file.
             OSError: it cannot be removed.
         """
         with self.lock():
-            if _files.exists(self.path):
-                _files.real(self.path).unlink()
+            self.path.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from urllib.parse import urljoin
 from pryv._transport import json
 from pryv._transport.platform import Platform
 from pryv._transport.timeouts import DEFAULT, CallTimeout
-from pryv._transport.urls import named, resolved
 from pryv.errors import PryvProtocolError
 
 _LABEL = "GET asset"
@@ -19,18 +18,11 @@ class ServiceAssets:
     """What a platform's assets definition holds; relative URLs in it count from its `baseUrl`, or from itself.
 
     Made by `Service.assets`.
-
-    Raises:
-        PryvProtocolError: its `baseUrl` is no URL of the web, or less secure than its own.
     """
 
     def __init__(self, definitions: Mapping[str, Any], url: str, platform: Platform) -> None:
         self._definitions = definitions
-        self._url = url
-        base_url = resolved(url, str(definitions.get("baseUrl") or url))
-        if base_url is None:
-            raise PryvProtocolError("GET assets: the baseUrl is no http(s) URL, or less secure than that of the assets")
-        self._base_url = base_url
+        self._base_url = str(definitions.get("baseUrl") or url)
         self._platform = platform
 
     def __repr__(self) -> str:
@@ -60,7 +52,7 @@ class ServiceAssets:
 
         Raises:
             TypeError: `key_path` is not a string.
-            ValueError: there is no URL under it, or one less secure than that of the definition.
+            ValueError: there is no URL under it.
         """
         url = self.get(key_path)
         if not isinstance(url, str):
@@ -72,14 +64,8 @@ class ServiceAssets:
 
         Args:
             url: As it stands there; relative ones count from the definition's `baseUrl`, or from the definition.
-
-        Raises:
-            ValueError: it is no URL of the web, or less secure than that of the definition.
         """
-        place = named(self._url, urljoin(self._base_url, url))
-        if place is None:
-            raise ValueError("not an http(s) URL, or less secure than that of the assets")
-        return place
+        return urljoin(self._base_url, url)
 
     def login_button_html(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
@@ -91,7 +77,7 @@ class ServiceAssets:
             ValueError: the assets define none.
             PryvError: it cannot be fetched.
         """
-        return self._fetch(self.get_url("lib-js:buttonSignIn:html"), timeout).decode("utf-8", "replace")
+        return self._fetch(self.get_url("lib-js:buttonSignIn:html"), timeout).decode("utf-8-sig", "replace")
 
     def login_button_css_url(self) -> str:
         """Return the URL of the sign-in button's style sheet.
@@ -116,7 +102,7 @@ class ServiceAssets:
         return messages
 
     def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
-        answer, _ = self._platform.follow(url, _LABEL, timeout)
+        answer = self._platform.follow(url, _LABEL, timeout)
         if answer.status != 200:
             raise PryvProtocolError(f"{_LABEL}: HTTP {answer.status}")
         return answer.body

@@ -66,7 +66,7 @@ def _fetch(account: Account, path: str, announced: Mapping[str, Any], file: Bina
     answer = account.send("GET", path, headers={"Accept": "*/*"}, safe=True, stream=True, timeout=timeout)
     if answer.status != 200:
         raise error_of(answer, label, account.token)
-    with contextlib.closing(answer.chunks(label)) as chunks:
+    with contextlib.closing(answer.chunks()) as chunks:
         for chunk in chunks:
             check.add(chunk)
             if file.write(chunk) not in (len(chunk), None):

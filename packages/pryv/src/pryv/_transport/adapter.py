@@ -10,12 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse
+from http.client import HTTPResponse, parse_headers
 from typing import Any
 
 from urllib3.connection import HTTPConnection
 
 from .bodies import Outgoing
+from .interim import MOST, TooManyInterimResponsesError, is_interim
 from .tls import SharedContextAdapter
 
 
@@ -84,6 +85,14 @@ class _Answer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._incoming = _Incoming(self.fp.detach(), sock.gettimeout())
         self.fp = io.BufferedReader(self._incoming)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(MOST + 1):
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not is_interim(status):
+                return version, status, reason
+            parse_headers(self.fp)
+        raise TooManyInterimResponsesError
 
     def read1(self, n: int = -1) -> bytes:
         self._incoming.begin_step()

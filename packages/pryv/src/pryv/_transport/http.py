@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import time
@@ -13,10 +12,12 @@ import attrs
 import requests
 import urllib3
 
-from pryv.errors import PryvConnectionError, PryvTimeoutError
+from pryv.errors import PryvConnectionError, PryvError, ResponseTooLargeError
 
 from .bodies import Body, outgoing
 from .failures import connection_error, is_transient_status, repeated_status
+from .incoming import Incoming
+from .interim import is_interim, read_past
 from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
@@ -24,7 +25,6 @@ from .settings import setting_error
 from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
 from .urls import host_of
 
-_CHUNK = 1 << 17
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
 _log = logging.getLogger("pryv")
 
@@ -65,7 +65,7 @@ class Answer:
     body: bytes = attrs.field(repr=False)
     received: float
     resent: bool = False
-    _unread: requests.Response | None = attrs.field(default=None, repr=False)
+    _unread: Incoming | None = attrs.field(default=None, repr=False)
     sent = True
 
     @property
@@ -73,10 +73,14 @@ class Answer:
         """Seconds the platform asks to wait, a day at most."""
         return parse_retry_after(self.headers.get("Retry-After"), self.headers.get("Date"), self.received)
 
-    def chunks(self, label: str) -> Generator[bytes, None, None]:
-        """Yield a body left to be read, as `body_chunks` does."""
+    def chunks(self, *, decoded: bool = True) -> Generator[bytes, None, None]:
+        """Yield a body left to be read, as `Incoming.chunks` does."""
         assert self._unread is not None  # noqa: S101  (only streams are read so)
-        return body_chunks(self._unread, label)
+        return self._unread.chunks(decoded=decoded)
+
+
+Outcome = Answer | PryvConnectionError | ResponseTooLargeError
+"""What comes of a try."""
 
 
 class Http:
@@ -105,12 +109,15 @@ class Http:
 
         Raises:
             PryvConnectionError: there is no whole answer.
+            ResponseTooLargeError: it is larger than the limit.
         """
         start = time.monotonic()
         attempt = 1
         sent = False
         while True:
             outcome = self._try(request, start, resent=sent)
+            if isinstance(outcome, ResponseTooLargeError):
+                break
             wait = self.retry.wait(attempt, outcome.retry_after if isinstance(outcome, Answer) else None)
             late = time.monotonic() - start + wait > self.retry.deadline
             if late or attempt >= self.retry.attempts or not _worth_another_try(request, outcome):
@@ -120,13 +127,13 @@ class Http:
             time.sleep(wait)
             attempt += 1
         try:
-            if isinstance(outcome, PryvConnectionError):
+            if isinstance(outcome, PryvError):
                 raise outcome
             return outcome
         finally:
             del outcome  # or an error would keep this frame alive
 
-    def _try(self, request: Request, start: float, *, resent: bool) -> Answer | PryvConnectionError:
+    def _try(self, request: Request, start: float, *, resent: bool) -> Outcome:
         """Send once. A failure is returned, not raised: what it comes from holds the request, and so the token."""
         begin = time.monotonic()
         handled = sys.exc_info()[1]
@@ -139,11 +146,12 @@ class Http:
             return self._error_of(failure, request, handled)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         status, headers, received = response.status_code, response.raw.headers, time.time()
+        incoming = Incoming(response, request.label, self.limits, read_limit(request.timeout))
         if request.stream and status == 200:
-            return Answer(status, headers, b"", received, resent, response)
+            return Answer(status, headers, b"", received, resent, incoming)
         try:
-            body = _whole_body(response, request.label, self._end_of_answer(request, start))
-        except PryvConnectionError as error:
+            body = incoming.whole(self._end_of_answer(request, start))
+        except (PryvConnectionError, ResponseTooLargeError) as error:
             return error.with_traceback(None)  # its frames hold the body
         return Answer(status, headers, body, received, resent)  # without the response, which holds on to its socket
 
@@ -169,7 +177,7 @@ class Http:
 
     def _open(self, request: Request) -> requests.Response:
         session = self.sessions.get()
-        return session.request(
+        response = session.request(
             request.method,
             request.url,
             params=request.query,
@@ -183,6 +191,9 @@ class Http:
             verify=None if session.verify is True else session.verify,
             hooks={"response": [*_hooks_of(session), _stay, _leave_no_cookie]},
         )
+        if is_interim(response.status_code):
+            read_past(response)
+        return response
 
 
 def _hooks_of(session: requests.Session) -> list[Any]:
@@ -206,37 +217,3 @@ def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) 
     if isinstance(outcome, Answer):
         return request.safe and is_transient_status(outcome.status)
     return outcome.retryable and (request.safe or not outcome.sent)
-
-
-def _whole_body(response: requests.Response, label: str, end: float | None) -> bytes:
-    parts = []
-    with contextlib.closing(body_chunks(response, label)) as chunks:
-        for chunk in chunks:
-            parts.append(chunk)
-            if end is not None and time.monotonic() > end:
-                raise PryvTimeoutError(f"{label}: the answer was not whole in time")
-    return b"".join(parts)
-
-
-def body_chunks(response: requests.Response, label: str) -> Generator[bytes, None, None]:
-    """Yield an answer's body as it arrives; its connection is kept for further use only if it was read to the end.
-
-    Raises:
-        PryvConnectionError: the connection broke, or was silent for too long, before the end.
-    """
-    whole = False
-    error = None
-    handled = sys.exc_info()[1]
-    try:
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            yield chunk
-        whole = True
-    except _FAILURES as failure:
-        error = connection_error(failure, label, host_of(response.url), handled=handled)
-    finally:
-        if whole:
-            response.raw.release_conn()
-        else:
-            response.close()
-    if error is not None:
-        raise error

@@ -60,13 +60,13 @@ def plain(value: Any) -> Any:
 
 
 def decode(body: bytes, label: str) -> Any:
-    """Return the value of a JSON text, `label` being what it answers.
+    """Return the value of a JSON text, which may begin with a byte order mark, `label` being what it answers.
 
     Raises:
         PryvProtocolError: it is not JSON.
     """
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=refuse_constant)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=refuse_constant)
     except ValueError:
         problem = "not JSON" if body.strip() else "empty"
     except RecursionError:

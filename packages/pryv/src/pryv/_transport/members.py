@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from collections.abc import Container, Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 from .json import refuse_constant
+from .limits import parsed_size
 
 _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
 _SPACES = " \t\n\r"
@@ -19,24 +21,35 @@ _LONGEST_TOKEN = 12
 """Characters of the longest token that is an error when cut short, strings aside: an escaped pair of surrogates."""
 _LARGE = 1 << 16
 """Characters of a value that is not scanned again before it has doubled."""
+_VERY_LARGE = 1 << 20
+"""Characters of a value that may take much more once parsed."""
+_PARSED = 16
+"""How many times the limit for a value its text and what is made of it may take together."""
 
 
 class MalformedError(Exception):
     """The text is not a JSON object, or not all of one."""
 
 
+class TooLargeError(Exception):
+    """A value, or the space before one, is longer than the limit."""
+
+
 class Members:
     """The members of the object in a body, key and value; of those `streamed`, which are arrays, each item.
 
-    Of the body, which is read as they are asked for, only what was not read yet is kept.
+    Of the body, which is read as they are asked for, only what was not read yet is kept: `limit` bounds the characters
+    of a value.
 
     Raises:
+        TooLargeError: a value is larger.
         MalformedError: the body is not one JSON object, or what is to be streamed no array.
         UnicodeDecodeError: it is not UTF-8.
     """
 
-    def __init__(self, chunks: Iterator[bytes], streamed: Container[str]) -> None:
-        self._parts = codecs.iterdecode(chunks, "utf-8")
+    def __init__(self, chunks: Iterator[bytes], streamed: Container[str], limit: int | None = None) -> None:
+        self._parts = codecs.iterdecode(chunks, "utf-8-sig")
+        self._limit = math.inf if limit is None else limit
         self._streamed = streamed
         self._failure: Exception | None = None
         self._text = ""
@@ -97,6 +110,8 @@ class Members:
                 malformed = True
             else:
                 if isinstance(value, (dict, list, str)) or self._text[end : end + 1] in _AFTER_VALUE:
+                    if end - self._at > self._limit:
+                        raise TooLargeError
                     self._start, self._at = self._at, end
                     return value
                 malformed = False
@@ -108,8 +123,13 @@ class Members:
 
     def _peek(self) -> str:
         """Return the next character that is no space; nothing at the end."""
+        spaces = 0
         while (mark := self._text[self._at : self._at + 1]) in _SPACES:
-            self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            end = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
+            spaces += end - self._at
+            if spaces > self._limit:
+                raise TooLargeError
+            self._at = end
             if self._at == len(self._text) and not self._read_on():
                 return ""
         return mark
@@ -120,17 +140,22 @@ class Members:
         What the chunks raise is raised once there is nothing left to read.
         """
         rest = self._text[self._at :]
+        size = len(rest)
+        if size > self._limit:
+            raise TooLargeError
         parts: list[str] = []
-        wanted = len(rest) if len(rest) > _LARGE else 0
+        wanted = size * 2 if size > _LARGE else 0
         try:
             for part in self._parts:
                 parts.append(part)
-                wanted -= len(part)
-                if wanted <= 0 and _END_OF_VALUE.search(part):
+                size += len(part)
+                if size > self._limit or (size >= wanted and _END_OF_VALUE.search(part)):
                     break
         except Exception as failure:  # noqa: BLE001
             self._failure = failure
         if not parts and self._failure is not None:
             raise self._failure
         self._text, self._at = rest + "".join(parts), 0
+        if size > _VERY_LARGE and parsed_size(self._text.encode()) > _PARSED * self._limit:
+            raise TooLargeError
         return bool(parts)

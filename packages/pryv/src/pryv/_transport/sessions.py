@@ -76,6 +76,7 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
+    session.headers["Accept-Encoding"] = "gzip, deflate"  # urllib3 bounds what brotli makes only from brotli 1.2 on
     for scheme in ("http://", "https://"):
         session.mount(scheme, LimitingAdapter())
     return session

@@ -1,0 +1,210 @@
+"""A connection serves the next request only if nothing is left on it: each request gets the response to it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.pryv.conftest import META, Reply, Wire, chunked, reply
+
+from pryv import Connection, PryvConnectionError, PryvProtocolError
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>; rel=preload\r\n\r\n"
+INTERIM = {
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "processing": b"HTTP/1.1 102 Processing\r\n\r\n",
+    "early hints": EARLY,
+    "one of the future": b"HTTP/1.1 199 Whatever\r\nX: 1\r\n\r\n",
+    "several": EARLY * 20 + b"HTTP/1.1 100 Continue\r\n\r\n" + EARLY,
+}
+
+
+def numbered(number: int) -> bytes:
+    """Return a response that says which it is."""
+    return reply({"number": number}).data
+
+
+def numbered_gzip(number: int) -> bytes:
+    """Return the same, in chunks and compressed."""
+    body = gzip.compress(json.dumps({"number": number, "meta": META}).encode())
+    head, _, rest = chunked([body[:5], body[5:]]).data.partition(b"\r\n")
+    return head + b"\r\nContent-Encoding: gzip\r\n" + rest
+
+
+@pytest.fixture(params=["own", "given"])
+def connection(wire: Wire, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """A connection to `wire` with sessions of its own, or with one of the user's."""
+    with requests.Session() as session, wire.connection(session=session if request.param == "given" else None) as made:
+        yield made
+
+
+@pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM.keys())
+@pytest.mark.parametrize("make", [numbered, numbered_gzip])
+def test_interim_responses_are_read_past(
+    wire: Wire, connection: Connection, interim: bytes, make: Callable[[int], bytes]
+) -> None:
+    wire.replies.extend(Reply(interim + make(number)) for number in range(4))
+    assert [connection.post("streams")["number"] for _ in range(4)] == [0, 1, 2, 3]
+    assert wire.connections == 1
+
+
+def test_an_interim_response_of_a_server_that_closes(wire: Wire, connection: Connection) -> None:
+    wire.replies.extend(Reply(b"HTTP/1.0 103 Early\r\nConnection: close\r\n\r\n" + numbered(n)) for n in range(3))
+    assert [connection.post("streams")["number"] for _ in range(3)] == [0, 1, 2]
+
+
+def test_interim_responses_come_before_streamed_events_too(wire: Wire, connection: Connection) -> None:
+    wire.always = Reply(EARLY * 3 + reply({"events": [{"id": "a"}]}).data)
+    for _ in range(3):
+        assert [event["id"] for event in connection.iter_events()] == ["a"]
+    assert wire.connections == 1
+
+
+def test_an_interim_response_in_pieces(wire: Wire, connection: Connection) -> None:
+    wire.always = Reply(EARLY + numbered(1), interval=0.001)
+    assert connection.post("streams")["number"] == connection.post("streams")["number"] == 1
+    assert wire.connections == 1
+
+
+@pytest.mark.parametrize("then", ["close", "reset", "hang"])
+@pytest.mark.parametrize("interim", [EARLY, EARLY + b"HTTP/1.1 200", EARLY + b"garbage\r\n"])
+def test_no_response_after_an_interim_one(wire: Wire, connection: Connection, interim: bytes, then: str) -> None:
+    wire.replies.append(Reply(interim, then))
+    wire.always = Reply(numbered(1))
+    with pytest.raises((PryvConnectionError, PryvProtocolError)):
+        connection.post("streams", timeout=0.3)
+    assert connection.post("streams")["number"] == 1
+    assert wire.connections == 2
+
+
+def test_interim_responses_without_end(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(Reply(EARLY * 1000 + numbered(0)))
+    wire.always = Reply(numbered(1))
+    with pytest.raises(PryvConnectionError, match="TooManyInterimResponses"):
+        connection.post("streams")
+    assert connection.post("streams")["number"] == 1
+
+
+def test_any_number_of_100_without_end(wire: Wire) -> None:
+    """In sessions of users, `http.client` reads them without an end of its own."""
+    wire.always = Reply(INTERIM["continue"] * 1000 + numbered(0))
+    with wire.connection() as connection, pytest.raises(PryvConnectionError, match="TooManyInterimResponses"):
+        connection.post("streams")
+
+
+SURPLUS = {
+    "a response": numbered(-1),
+    "responses": numbered(-1) * 100,
+    "text": b"x",
+    "lines": b"\r\n" * 3,
+    "a start": b"HTTP/1.1 200 OK\r\nContent-Le",
+}
+
+
+@pytest.mark.parametrize("surplus", SURPLUS.values(), ids=SURPLUS.keys())
+@pytest.mark.parametrize("make", [numbered, numbered_gzip])
+def test_what_follows_a_response_does_not_answer_the_next_request(
+    wire: Wire, connection: Connection, surplus: bytes, make: Callable[[int], bytes]
+) -> None:
+    wire.replies.extend(Reply(make(number) + surplus) for number in range(4))
+    assert [connection.post("streams")["number"] for _ in range(4)] == [0, 1, 2, 3]
+    assert wire.connections == 4
+
+
+def test_what_follows_streamed_events(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(Reply(reply({"events": [{"id": "a"}]}).data + numbered(-1)))
+    assert [event["id"] for event in connection.iter_events()] == ["a"]
+    assert connection.post("streams").keys() == {"meta"}
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize("length", [0, 2, 5])
+def test_more_content_than_announced(wire: Wire, connection: Connection, length: int) -> None:
+    wire.replies.append(reply("{}" + " " * 100, headers={"Content-Length": str(length)}))
+    wire.always = Reply(numbered(1))
+    with pytest.raises(PryvProtocolError):
+        connection.post("streams")
+    assert connection.post("streams")["number"] == 1
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_content_where_there_is_none(wire: Wire, connection: Connection, status: int) -> None:
+    wire.replies.append(reply({"number": -1}, status))
+    wire.always = Reply(numbered(1))
+    with pytest.raises(PryvProtocolError):
+        connection.post("streams")
+    assert connection.post("streams")["number"] == 1
+    assert wire.connections == 2
+
+
+def test_a_connection_that_leaves_http_is_not_used_again(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(Reply(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"))
+    wire.always = Reply(numbered(1))
+    with pytest.raises(PryvProtocolError):
+        connection.post("streams")
+    assert connection.post("streams")["number"] == 1
+    assert wire.connections == 2
+
+
+@pytest.mark.usefixtures("plain_environment")
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("length", [2, 8192, 16384])
+def test_what_follows_in_the_same_tls_record(
+    authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch, given: bool, length: int
+) -> None:
+    """It has left the socket, and so urllib3 does not see it there."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    wire = Wire(context)
+    wire.replies.append(Reply(reply(json.dumps({"number": 0, "meta": META}).ljust(length)).data + numbered(-1) * 20))
+    wire.always = Reply(numbered(1))
+    try:
+        with requests.Session() as session, wire.connection(session=session if given else None) as connection:
+            assert [connection.post("streams")["number"] for _ in range(2)] == [0, 1]
+    finally:
+        wire.close()
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_pool_of_few_connections_gets_each_back(wire: Wire, given: bool) -> None:
+    """One that would wait for a connection to come back finds that it has, closed or not."""
+    wire.replies.extend([Reply(numbered(0) + b"x"), Reply(b"", "reset"), Reply(numbered(2) + b"x")])
+    wire.always = Reply(numbered(3))
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=1, pool_block=True))
+        with wire.connection(retry=None, session=session if given else None) as connection:
+            assert connection.post("streams")["number"] == 0
+            with pytest.raises(PryvConnectionError):
+                connection.post("streams")
+            assert [connection.post("streams")["number"] for _ in range(3)] == [2, 3, 3]
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from(list(INTERIM.values())), max_size=2),
+            st.sampled_from([numbered, numbered_gzip]),
+            st.sampled_from([b"", *SURPLUS.values()]) | st.binary(max_size=20),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_each_request_gets_the_response_to_it(
+    connection: Connection, wire: Wire, replies: list[tuple[list[bytes], Callable[[int], bytes], bytes]]
+) -> None:
+    wire.replies.clear()
+    for number, (interim, make, surplus) in enumerate(replies):
+        wire.replies.append(Reply(b"".join(interim) + make(number) + surplus))
+    assert [connection.post("streams")["number"] for _ in replies] == list(range(len(replies)))
