@@ -195,6 +195,20 @@ def test_another_scope_or_account_is_refused(
         assert Monitor(subject.connection, SCOPE, **make()).sync().events == 0
 
 
+def test_an_account_is_the_same_however_its_endpoint_is_spelled(subject: Subject, tmp_path: Path) -> None:
+    subject.add(1)
+    scheme, _, place = subject.connection.api_endpoint.partition("://")
+    token, _, rest = place.partition("@")
+    host, _, path = rest.partition("/")
+    for make in (
+        lambda: {"anchor_store": FileAnchorStore(tmp_path / "a")},
+        lambda: {"mirror": SQLiteMirror(tmp_path / "m")},
+    ):
+        assert Monitor(subject.connection, SCOPE, **make()).sync().events == 1
+        spelled = f"{scheme.upper()}://{token}@{host.upper()}/{path.rstrip('/')}"
+        assert Monitor(spelled, SCOPE, **make()).sync().events == 0
+
+
 def test_a_pass_without_changes_costs_two_requests(
     subject: Subject, counted: tuple[Connection, Traffic], mirror: SQLiteMirror
 ) -> None:

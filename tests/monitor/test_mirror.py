@@ -4,7 +4,6 @@ import json
 import os
 import sqlite3
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from tests.monitor.conftest import Subject, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv import Connection
-from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror, _schema
+from pryv_monitor import Anchor, AnchorCorruptError, Monitor, SQLiteMirror
 from pryv_monitor._streams import flattened
 from pryv_sandbox import Sandbox
 
@@ -173,26 +172,6 @@ def test_an_index_of_ones_own_is_used(subject: Subject, mirror: SQLiteMirror) ->
     assert "by_type" in step[3]
 
 
-def test_a_mirror_of_the_first_version_is_carried_on(subject: Subject, mirror: SQLiteMirror, tmp_path: Path) -> None:
-    subject.create_stream("child", "pulse")
-    events = subject.add(3)
-    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
-    old = SQLiteMirror(tmp_path / "old.db")
-    with sqlite3.connect(old.path) as db:
-        db.executescript(_schema.MIGRATIONS[0])
-        db.execute("PRAGMA user_version = 1")
-        db.execute("ATTACH ? AS new", (str(mirror.path),))
-        db.execute("INSERT INTO events (id, time, json, round) SELECT id, time, json, round FROM new.event_texts")
-        db.execute("INSERT INTO streams SELECT id, parent_id, name, trashed, position, json FROM new.streams")
-        db.execute("INSERT INTO anchor SELECT * FROM new.anchor")
-    db.close()
-    subject.assert_mirrored(old, SCOPE)
-    subject.update(events[0], content=0)
-    report = Monitor(subject.connection, SCOPE, mirror=old).sync()
-    assert (report.events, report.streams_changed) == (1, False)
-    subject.assert_mirrored(old, SCOPE)
-
-
 def test_another_spelling_of_the_same_event_is_no_change(subject: Subject, mirror: SQLiteMirror) -> None:
     subject.add(2)
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
@@ -202,15 +181,6 @@ def test_another_spelling_of_the_same_event_is_no_change(subject: Subject, mirro
     db.close()
     assert monitor.sync(full=True).events == 0
     subject.assert_mirrored(mirror, SCOPE)
-
-
-def test_a_mirror_of_a_later_version_is_left_alone(subject: Subject, mirror: SQLiteMirror) -> None:
-    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
-    with sqlite3.connect(mirror.path) as db:
-        db.execute("PRAGMA user_version = 99")
-    db.close()
-    with pytest.raises(AnchorError, match="schema 99"):
-        mirror.streams()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files there have no such modes")
@@ -234,7 +204,6 @@ def test_a_file_that_is_no_mirror_is_refused(subject: Subject, mirror: SQLiteMir
 
 ODD_NUMBERS = ["1180591620717411303424", "-9223372036854775809", "1e300", "[[[]]]", '{"a":{"b":1.50}}']
 ODD_TEXT = r'"\u0000\ud83d\ude00"'
-HALF_A_PAIR = "half \ud800"
 
 
 def assert_kept(content: str, subject: Subject, mirror: SQLiteMirror) -> None:
@@ -254,20 +223,6 @@ def test_odd_numbers_are_kept(content: str, subject: Subject, mirror: SQLiteMirr
 
 def test_odd_texts_are_kept(sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror) -> None:
     assert_kept(ODD_TEXT, subject, mirror)
-
-
-def test_half_a_surrogate_pair_is_kept(mirror: SQLiteMirror) -> None:
-    """No platform at hand keeps one, JSON can."""
-    event = {"id": "a", "time": 1.0, "modified": 1.0, "streamIds": ["b"], "type": "note/txt", "content": HALF_A_PAIR}
-    tree = [{"id": "b", "name": HALF_A_PAIR, "children": []}]
-    anchor = Anchor("f", 2.0)
-    with mirror.lock():
-        mirror.begin(anchor, 2.0)
-        assert mirror.apply("streams", [(tree, json.dumps(tree))])
-        assert mirror.apply("event", [(event, json.dumps(event))])
-        mirror.save(anchor)
-    assert list(mirror.events()) == [event]
-    assert mirror.streams() == tree
 
 
 def test_of_an_event_read_twice_the_later_version_counts(mirror: SQLiteMirror) -> None:

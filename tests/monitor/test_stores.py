@@ -189,13 +189,3 @@ def test_an_anchor_is_on_the_disk_when_it_is_saved(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", noted)
     save(FileAnchorStore(path), ANCHOR)
     assert flushed == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]  # content, then name
-
-
-def test_an_anchor_that_was_half_written_is_never_seen(tmp_path: Path) -> None:
-    store = FileAnchorStore(tmp_path / "anchor")
-    save(store, ANCHOR)
-    (tmp_path / "anchor.new").write_text("half an anch")
-    assert store.load() == ANCHOR
-    save(store, Anchor("other", 2.0))
-    assert store.load() == Anchor("other", 2.0)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["anchor", "anchor.lock"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pryv import Connection, Service
 from pryv.utils import (
@@ -47,7 +51,12 @@ MALFORMED = [
     f"https://{TOKEN}\0@host/",
     f"https://{TOKEN}@host/\t",
     f"https://tokén{TOKEN}@host/",
-    f"https://{TOKEN}@hôst/",
+    f"https://{TOKEN}@hôst/é/",
+    f"https://{TOKEN}@h\u2488st/",
+    f"https://{TOKEN}@{'ü' * 64}/",
+    f"https://{TOKEN}@-ü-/",
+    f"https://{TOKEN}@host:0/",
+    f"https://{TOKEN}@[:::]/",
     f"https://{TOKEN}@host/?auth=x",
     f"https://{TOKEN}@host/#fragment",
     f"https://{TOKEN}@host:port/",
@@ -89,7 +98,7 @@ def test_endpoints_are_strings(endpoint: object) -> None:
         ("http://token@127.0.0.1:3000/user/", "token", "http://127.0.0.1:3000/user/"),
         ("https://token@[::1]:8443/user/", "token", "https://[::1]:8443/user/"),
         ("https://to:k+e%n@user.pryv.me/", "to:k+e%n", "https://user.pryv.me/"),
-        ("HTTPS://token@Host.Example.ORG./a/b", "token", "HTTPS://Host.Example.ORG./a/b/"),
+        ("https://token@host/pryv/user/", "token", "https://host/pryv/user/"),
         ("https://token@under_score.host:65535/", "token", "https://under_score.host:65535/"),
     ],
 )
@@ -99,6 +108,70 @@ def test_endpoints_come_apart_and_together_again(url: str, token: str | None, en
     connection = Connection(url)
     assert (connection.token, connection.endpoint) == (token, endpoint)
     assert extract_token_and_api_endpoint(connection.api_endpoint) == (token, endpoint)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://token@bücher.example/User",
+        "HTTPS://token@xn--bcher-kva.example:443/User/",
+        "https://token@BÜCHER.Example./User",
+        "https://token@Bücher.example:00443/User/",
+    ],
+)
+def test_an_endpoint_has_one_spelling(url: str) -> None:
+    endpoint = "https://xn--bcher-kva.example/User/"
+    assert extract_token_and_api_endpoint(url) == ("token", endpoint)
+    connection = Connection(url)
+    assert (connection.endpoint, connection.api_endpoint) == (endpoint, "https://token@xn--bcher-kva.example/User/")
+    assert decompose_api_endpoint(url, "https://bücher.EXAMPLE./{username}") == (
+        "token",
+        "User",
+        "xn--bcher-kva.example",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("http://HOST:80", "http://host/"),
+        ("http://host:443/", "http://host:443/"),
+        ("https://host:80/", "https://host:80/"),
+        ("https://[2001:DB8::0:1]:443/a", "https://[2001:db8::1]/a/"),
+        ("https://faß.example/", "https://xn--fa-hia.example/"),
+    ],
+)
+def test_what_is_left_out_of_an_endpoint_changes_nothing(url: str, endpoint: str) -> None:
+    assert extract_token_and_api_endpoint(url).endpoint == endpoint
+
+
+HOSTS = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,20}(\.[a-zA-Z0-9]{1,20}){0,3}\.?(:[1-9][0-9]{0,3})?", fullmatch=True)
+
+
+@given(HOSTS, st.sampled_from(["", "/", "/User", "/api/User/"]), st.sampled_from(["http", "HTTPS"]))
+def test_any_endpoint_is_spelled_once_and_for_all(host: str, path: str, scheme: str) -> None:
+    token, endpoint = extract_token_and_api_endpoint(f"{scheme}://token@{host}{path}")
+    assert extract_token_and_api_endpoint(endpoint) == (None, endpoint)
+    assert extract_token_and_api_endpoint(f"{scheme}://token@{host.swapcase()}{path}") == (token, endpoint)
+    assert urlsplit(endpoint).path == (path if path.endswith("/") else f"{path}/")
+
+
+@pytest.mark.parametrize(
+    ("around", "hint"),
+    [
+        ("{}\n", "line break"),
+        ("{}\r", "line break"),
+        (" {}", "space"),
+        ("{}\u00a0", "space"),
+        ('"{}"', "quotation marks"),
+        ("'{}'", "quotation marks"),
+        ("\u201c{}\u201d", "quotation marks"),
+    ],
+)
+def test_what_is_easily_overlooked_is_named(around: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint) as refused:
+        Connection(around.format(f"https://{TOKEN}@host/"))
+    assert TOKEN not in str(refused.value)
 
 
 @pytest.mark.parametrize("token", ["", "a/b", "a@b", "a b", "a\r\nb", "a?b", "a#b", "é"])
@@ -118,6 +191,15 @@ def test_an_endpoint_has_room_for_one_token() -> None:
         ("https://token@user.pryv.me/", "https://{username}.pryv.me/", ("token", "user", "pryv.me")),
         ("https://token@host:3000/user/", "https://host:3000/{username}/", ("token", "user", "host:3000")),
         ("https://user.pryv.me/", "https://{username}.pryv.me/", (None, "user", "pryv.me")),
+        ("https://token@User.Pryv.ME:443", "https://{username}.pryv.me", ("token", "user", "pryv.me")),
+        ("https://token@host/pryv/user/", "https://host/pryv/{username}/", ("token", "user", "host")),
+        ("https://token@host/pryv/user/", "https://host/{username}/", ("token", None, "host")),
+        (
+            "https://token@user.pryv.me:8443/api/",
+            "https://{username}.pryv.me:8443/api/",
+            ("token", "user", "pryv.me:8443"),
+        ),
+        ("https://token@host/user/", "not a template", ("token", None, "host")),
         ("https://token@user.other.org/", "https://{username}.pryv.me/", ("token", None, "user.other.org")),
         ("https://token@host/a/b/", "https://host/{username}/", ("token", None, "host")),
         ("https://token@host/user/", "https://host/", ("token", None, "host")),
@@ -200,7 +282,7 @@ def test_event_ids_are_fresh_and_of_the_api_s_form() -> None:
         "https://",
         "https://host/a b",
         "https://host/\r\nX: 1",
-        "https://hôst/",
+        "https://h\u2488st/",
         "https://[::1",
         "https://host:port/",
         "https://host:99999/",

@@ -73,7 +73,7 @@ def unknown(name: str, path: str) -> dict[str, Any]:
         ),
         ("Invalid 'content' parameter: no operator.", "content", ""),
         ("Not so.", "streams", ": streams"),
-        ("Not so.", ["one reason", "another"], ": one reason; another"),
+        ("Not so.", ["diary", "health"], ""),
         ("Not so.", {"inner": {"message": "the reason", "path": "#/a"}}, ": a: the reason"),
         ('Unknown referenced stream "nope"', {"streamIds": ["nope"]}, ""),
         ("Stale access reference", {"provided": "a", "currentSerial": 1}, ""),
@@ -107,7 +107,7 @@ def nested(depth: int, wrap: Callable[[Any], Any]) -> Any:
 
 
 @given(body=DATA | st.fixed_dictionaries({"id": DATA, "message": DATA, "data": DATA}), status=st.none() | st.just(400))
-@example({"id": "\u202e" * 300, "message": "\x1b" * 300, "data": ["\ud800" * 300]}, 400)
+@example({"id": "\u202e" * 300, "message": "\x1b" * 300, "data": "\ud800" * 300}, 400)
 @example({"id": "x" * 9999, "message": "y" * 9999, "data": [{"message": "z" * 9999, "path": "#/" + "p" * 9999}]}, 400)
 def test_whatever_came_it_is_short_and_printable(body: Any, status: int | None) -> None:
     text = str(api_error(body, status=status, method="events.create"))

@@ -229,10 +229,10 @@ def test_odd_values_are_what_json_makes_of_them(wire: Wire, connection: Connecti
 
 
 def test_numbers_and_words_in_pieces_stay_whole(wire: Wire, connection: Connection) -> None:
-    body = b'{"events": [12.5e3, -70, true, null, "x"], "meta": {"serverTime": 12}}'
+    body = b'{"events": [{"a": 12.5e3, "b": -70, "c": true, "d": null}], "x": 1.5, "meta": {"serverTime": 12}}'
     for cut in range(1, len(body)):
         wire.replies.append(chunked([body[:cut], body[cut:]]))
-        assert read(connection) == ([12500.0, -70, True, None, "x"], None)
+        assert read(connection) == ([{"a": 12500.0, "b": -70, "c": True, "d": None}], None)
 
 
 @pytest.mark.parametrize("body", [b'{"meta": {"serverTime": 1}}', b'{"eventDeletions": [], "meta": {"serverTime": 1}}'])

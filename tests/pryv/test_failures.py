@@ -286,8 +286,10 @@ def test_a_host_that_cannot_be_is_looked_for_once(
     plain_environment: None, caplog: pytest.LogCaptureFixture, host: str
 ) -> None:
     caplog.set_level("INFO", logger="pryv")
-    service = Service(f"http://{host}/", retry=FAST)
+    place = f"http://{host}/"
+    info = {"name": "Nowhere", "api": "http://localhost/{username}/", "access": place, "register": place}
+    service = Service(None, info, retry=FAST)
     with service, pytest.raises(PryvConnectionError, match="no connection to") as failed:
-        service.info()
+        service.available_hostings()
     assert (failed.value.retryable, failed.value.sent) == (False, False)
     assert caplog.records == []

@@ -329,3 +329,17 @@ def test_a_time_may_be_any_number(owner: Caller) -> None:
         assert [event["time"] for event in events if event["streamIds"] == ["clock"]] == [
             pytest.approx(time_of_event) for time_of_event in sorted(times, reverse=not ascending)
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "error_id"), [("streams", "invalid-request-structure"), ("types", "invalid-parameters-format")]
+)
+def test_more_than_20_values_of_a_key_are_no_list(reader: Caller, name: str, error_id: str) -> None:
+    values = ["a"] * 20 if name == "streams" else ["note/txt"] * 20
+    query: dict[str, Any] = {name: values}
+    assert reader.get("events", **query)["events"]
+    query[name] = [*values, values[0]]
+    refused = reader.get("events", expect=400, **query)
+    assert refused["error"]["id"] == error_id
+    if name == "streams":
+        assert reader.get("events", streams=json.dumps(values * 2))["events"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pryv_sandbox import Sandbox
 
 from .caller import Caller
-from .test_sockets import RawSocket
+from .raw_socket import RawSocket
 
 LARGEST = sys.float_info.max
 ALL: dict[str, Any] = {"fromTime": -LARGEST, "toTime": LARGEST, "sortAscending": True}

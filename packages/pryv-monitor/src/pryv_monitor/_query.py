@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -15,11 +17,13 @@ import attrs
 from pryv.addons import plain
 from pryv.types import EventsParams
 
-from ._json import decode, encode
+from ._schema import EVENT_COLUMNS
 from ._streams import Stream, family
-from .scope import END, START
+from ._texts import seconds, shown_ids, stored
 
 _PARAMS: Final = EventsParams.__annotations__.keys()
+_EVENTS: Final = f"SELECT {EVENT_COLUMNS}, coalesce(exact, json) AS whole FROM event_texts"  # noqa: S608
+_DELETIONS: Final = "SELECT coalesce(exact, json) FROM deletion_texts WHERE deleted > ? ORDER BY deleted DESC"
 _STATES: Final = {"default": "NOT trashed", "trashed": "trashed", "all": "TRUE"}
 _ABSENT: Final = object()
 _INDEX: Final = re.compile(r"-?\d{1,9}", re.ASCII)
@@ -79,15 +83,12 @@ class Query:
             raise ValueError(f"events.get has no parameter {', '.join(sorted(unknown))}")
         if given.get("state", "default") not in _STATES:
             raise ValueError(f"state is one of {', '.join(_STATES)}")
-        for key in ("fromTime", "toTime", "modifiedSince"):
-            if not _is_number(given.get(key, 0)):
-                raise ValueError(f"{key} is a number of seconds")
-        for key in ("limit", "skip"):
-            if not isinstance(given.get(key, 0), int) or given.get(key, 0) < 0:
-                raise ValueError(f"{key} is a whole number, at least 0")
+        _check_numbers(given)
         for key in ("streams", "types"):
             if isinstance(given.get(key), str):
                 given[key] = [given[key]]
+        if not all(isinstance(name, str) for name in given.get("types", ())):
+            raise ValueError("types are texts, such as note/txt or note/*")
         given["streams"] = _streams_queries(given.get("streams"))
         for condition in (*given.get("content", ()), *given.get("clientData", ())):
             _check_condition(condition)
@@ -99,40 +100,40 @@ class Query:
         where = " AND ".join(f"({clause})" for clause, _ in clauses)
         values = [value for _, values in clauses for value in values]
         direction = "ASC" if self.params.get("sortAscending") else "DESC"
-        sql = f"SELECT json FROM events WHERE {where} ORDER BY time {direction}, number {direction}"  # noqa: S608
-        events = filter(self._matches_conditions, (decode(text) for (text,) in db.execute(sql, values)))
-        skip, limit = self.params.get("skip", 0), self.params.get("limit")
-        yield from itertools.islice(events, skip, None if limit is None else skip + limit)
+        sql = f"SELECT whole FROM ({_EVENTS}) WHERE {where} ORDER BY time {direction}, number {direction}"  # noqa: S608
+        events = filter(self._matches_conditions, (stored(text) for (text,) in db.execute(sql, values)))
+        skip, limit = self.params.get("skip", 0), self.params.get("limit", sys.maxsize)
+        yield from itertools.islice(events, min(skip, sys.maxsize), min(skip + limit, sys.maxsize))
         if self.params.get("includeDeletions") and "modifiedSince" in self.params:
-            deletions = "SELECT json FROM deletions WHERE deleted > ? ORDER BY deleted DESC"
-            yield from (decode(text) for (text,) in db.execute(deletions, [self.params["modifiedSince"]]))
+            yield from (stored(text) for (text,) in db.execute(_DELETIONS, [self._seconds("modifiedSince")]))
+
+    def _seconds(self, key: str, default: float = 0) -> float:
+        return seconds(self.params.get(key, default))
 
     def _state(self) -> Clause:
         return _STATES[self.params.get("state", "default")], []
 
     def _times(self) -> Clause:
         if self.params.get("running"):
-            return "duration IS NULL AND time <= ?", [self.params.get("toTime", END)]
+            return "duration IS NULL AND time <= ?", [self._seconds("toTime", math.inf)]
         if not self.params.keys() & {"fromTime", "toTime"}:
             return "TRUE", []
-        start, end = self.params.get("fromTime", START), self.params.get("toTime", END)
+        start, end = self._seconds("fromTime", -math.inf), self._seconds("toTime", math.inf)
         lasts_until_now = start <= time.time() <= end
         return "time <= ? AND (time + duration >= ? OR (duration IS NULL AND ?))", [end, start, lasts_until_now]
 
     def _modified(self) -> Clause:
         if "modifiedSince" not in self.params:
             return "TRUE", []
-        return "modified > ?", [self.params["modifiedSince"]]
+        return "modified > ?", [self._seconds("modifiedSince")]
 
     def _types(self) -> Clause:
         if not self.params.get("types"):
             return "TRUE", []
-        clauses, values = [], []
-        for name in self.params["types"]:
-            prefix = name.removesuffix("*")
-            clauses.append("type = ?" if prefix == name else f"substr(type, 1, {len(prefix)}) = ?")
-            values.append(prefix)
-        return " OR ".join(clauses), values
+        names = [name for name in self.params["types"] if not name.endswith("*")]
+        prefixes = [name.removesuffix("*") for name in self.params["types"] if name.endswith("*")]
+        parts = [(_AMONG, names), (_BEGINS_WITH, prefixes)]
+        return " OR ".join(sql for sql, given in parts if given), [shown_ids(given) for _, given in parts if given]
 
     def _streams(self, tree: list[Stream]) -> Clause:
         trashed = self.params.get("state", "default") != "default"
@@ -147,11 +148,27 @@ class Query:
         )
 
 
+def _check_numbers(given: Mapping[str, Any]) -> None:
+    """See that what is to be a number is one.
+
+    Raises:
+        ValueError: it is not.
+    """
+    for key in ("fromTime", "toTime", "modifiedSince"):
+        if not _is_number(given.get(key, 0)):
+            raise ValueError(f"{key} is a number of seconds")
+    for key in ("limit", "skip"):
+        if not isinstance(given.get(key, 0), int) or given.get(key, 0) < 0:
+            raise ValueError(f"{key} is a whole number, at least 0")
+
+
 def _streams_queries(given: Any) -> list[Mapping[str, list[str]]]:
     if given is None:
         given = ["*"]
     parts = given if isinstance(given, (list, tuple)) else [given]
-    queries: list[Any] = [{"any": [part]} if isinstance(part, str) else part for part in parts]
+    queries: list[Any] = [part for part in parts if not isinstance(part, str)]
+    if ids := [part for part in parts if isinstance(part, str)]:
+        queries.append({"any": ids})
     for query in queries:
         if not isinstance(query, Mapping) or not query.get("any") or not query.keys() <= {"any", "all", "not"}:
             raise ValueError("streams has ids, or queries of `any`, and perhaps `all` and `not`")
@@ -165,7 +182,7 @@ def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: boo
 
     Of `any` and `all`, what comes to nothing (streams in the trash) does not count, but for when all does.
     """
-    if query == {"any": ["*"]} and trashed:
+    if trashed and query.keys() == {"any"} and "*" in query["any"]:
         return "TRUE", []
     left_out, named = frozenset(query.get("not", ())), frozenset(query["any"])
     groups = [family(tree, query["any"], trashed=trashed, without=left_out)]
@@ -175,9 +192,13 @@ def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: boo
         return "FALSE", []
     clauses = [_HELD] * len(groups) + [f"NOT {_HELD}"]
     groups.append(family(tree, left_out, trashed=trashed, without=named))
-    return f"({' AND '.join(clauses)})", [encode(sorted(group)) for group in groups]
+    return f"({' AND '.join(clauses)})", [shown_ids(sorted(group)) for group in groups]
 
 
+_AMONG: Final = "type IN (SELECT value FROM json_each(?))"
+_BEGINS_WITH: Final = (
+    "EXISTS (SELECT 1 FROM (SELECT value AS prefix FROM json_each(?)) WHERE substr(type, 1, length(prefix)) = prefix)"
+)
 _HELD: Final = (
     "EXISTS (SELECT 1 FROM json_each(stream_ids) AS held WHERE held.value IN (SELECT value FROM json_each(?)))"
 )

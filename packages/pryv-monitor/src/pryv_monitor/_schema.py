@@ -1,71 +1,50 @@
-"""The tables of a mirror, and how its file is opened."""
+"""The tables of a mirror, and how a file is known to be one."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from pathlib import Path
+from collections.abc import Callable
 from typing import Final
+
+import attrs
 
 from .errors import AnchorError
 
-MIGRATIONS: Final = (
-    """
-    CREATE TABLE events (
-        id TEXT PRIMARY KEY,
-        time REAL NOT NULL,
-        json TEXT NOT NULL,
-        round INTEGER NOT NULL,
-        duration REAL AS (CASE json_type(json, '$.duration')
-            WHEN 'null' THEN NULL ELSE coalesce(json_extract(json, '$.duration'), 0) END),
-        type TEXT AS (json_extract(json, '$.type')),
-        content AS (json_extract(json, '$.content')),
-        stream_ids TEXT AS (json_extract(json, '$.streamIds')),
-        modified REAL AS (json_extract(json, '$.modified')),
-        trashed INTEGER AS (coalesce(json_extract(json, '$.trashed'), 0))
-    );
-    CREATE INDEX events_by_time ON events (time);
-    CREATE TABLE deletions (id TEXT PRIMARY KEY, deleted REAL NOT NULL, json TEXT NOT NULL);
-    CREATE TABLE streams (
-        id TEXT PRIMARY KEY,
-        parent_id TEXT,
-        name TEXT,
-        trashed INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        json TEXT NOT NULL
-    );
-    CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL);
-    """,
-    # What is in the texts is taken out of them when it is asked for: writing generated columns takes twice as long.
+APPLICATION_ID: Final = 0x50727976
+"""`Pryv`, where SQLite keeps what tells a program's files from others': https://sqlite.org/pragma.html#pragma_application_id"""
+
+EVENT_COLUMNS: Final = """
+    id,
+    time,
+    CASE json_type(json, '$.duration') WHEN 'null' THEN NULL ELSE coalesce(json_extract(json, '$.duration'), 0) END
+        AS duration,
+    json_extract(json, '$.type') AS type,
+    json_extract(json, '$.content') AS content,
+    CASE json_type(json, '$.streamIds') WHEN 'array' THEN json_extract(json, '$.streamIds') END AS stream_ids,
+    json_extract(json, '$.modified') AS modified,
+    coalesce(json_extract(json, '$.trashed'), 0) AS trashed,
+    json,
+    number
+"""
+"""The columns of `events`, taken out of the texts when asked for: writing generated columns takes twice as long."""
+
+_INITIAL: Final = (
     """
     CREATE TABLE event_texts (
         number INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         time REAL NOT NULL,
         json TEXT NOT NULL,
-        round INTEGER NOT NULL
-    );
-    INSERT INTO event_texts SELECT rowid, id, time, json, round FROM events;
-    DROP TABLE events;
-    CREATE INDEX event_texts_by_time ON event_texts (time);
-    CREATE VIEW events AS
-    SELECT
-        id,
-        time,
-        CASE json_type(json, '$.duration') WHEN 'null' THEN NULL ELSE coalesce(json_extract(json, '$.duration'), 0) END
-            AS duration,
-        json_extract(json, '$.type') AS type,
-        json_extract(json, '$.content') AS content,
-        json_extract(json, '$.streamIds') AS stream_ids,
-        json_extract(json, '$.modified') AS modified,
-        coalesce(json_extract(json, '$.trashed'), 0) AS trashed,
-        json,
-        number
-    FROM event_texts;
-
-    CREATE TABLE stream_texts (position INTEGER PRIMARY KEY, json TEXT NOT NULL);
-    INSERT INTO stream_texts SELECT position, json FROM streams;
-    DROP TABLE streams;
+        round INTEGER NOT NULL,
+        exact TEXT
+    )
+    """,
+    "CREATE INDEX event_texts_by_time ON event_texts (time)",
+    f"CREATE VIEW events AS SELECT {EVENT_COLUMNS} FROM event_texts",  # noqa: S608
+    "CREATE TABLE deletion_texts (id TEXT PRIMARY KEY, deleted REAL NOT NULL, json TEXT NOT NULL, exact TEXT)",
+    "CREATE VIEW deletions AS SELECT id, deleted, json FROM deletion_texts",
+    "CREATE TABLE stream_texts (position INTEGER PRIMARY KEY, json TEXT NOT NULL, exact TEXT)",
+    """
     CREATE VIEW streams AS
     SELECT
         json_extract(json, '$.id') AS id,
@@ -74,74 +53,82 @@ MIGRATIONS: Final = (
         coalesce(json_extract(json, '$.trashed'), 0) AS trashed,
         position,
         json
-    FROM stream_texts;
+    FROM stream_texts
     """,
+    "CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL)",
+    f"PRAGMA application_id = {APPLICATION_ID}",
 )
-"""What brings the schema from each version (its index) to the next."""
-
-_BUSY_TIMEOUT: Final = 30
-_PAGE_SIZE: Final = 16 * 1024
-_CACHE_KIB: Final = 16 * 1024
-_PAGES_PER_CHECKPOINT: Final = 2000
 
 
-def make(path: Path) -> None:
-    """Make an empty mirror that its owner alone can read; who reads meanwhile finds no file, or all of it.
+@attrs.frozen
+class Migration:
+    """What brings a mirror from one version of the schema to the next."""
 
-    Raises:
-        OSError: it cannot be made.
-        sqlite3.Error: the disk is full.
-    """
-    unfinished = path.with_name(f"{path.name}.new")
-    remove(unfinished)
-    os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY, 0o600))
-    connect(unfinished).close()
-    os.replace(unfinished, path)
+    name: str
+    run: Callable[[sqlite3.Connection], object]
 
 
-def remove(path: Path) -> None:
-    """Remove a mirror with the files that SQLite keeps beside it, those that are there.
-
-    Raises:
-        OSError: one cannot be removed.
-    """
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+def _initial(db: sqlite3.Connection) -> None:
+    for statement in _INITIAL:
+        db.execute(statement)
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
-    """Open a mirror's file, brought to the present schema where needed.
+MIGRATIONS: Final = (Migration("initial", _initial),)
+"""Version n of the schema is what the first n of them make."""
+
+_UNRELEASED: Final = {"event_texts", "deletions", "stream_texts", "anchor"}
+"""The tables of a mirror made before the first release, which has no application id."""
+
+
+def version(db: sqlite3.Connection) -> int:
+    """Return the version of a mirror's schema, 0 for a database with nothing in it.
 
     Raises:
-        AnchorError: a later version of this package made it.
-        sqlite3.Error: it cannot be opened, or is no mirror.
+        AnchorError: it is no mirror, or one of another version of this package.
+        sqlite3.Error: it cannot be read, or is no database.
     """
-    db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
-        _migrate(db, path)
-    except BaseException:
-        db.close()
-        raise
-    return db
+    number = _pragma(db, "user_version")
+    if _is_marked(db):
+        if number > len(MIGRATIONS):
+            raise AnchorError(f"schema {number} is later than this package knows ({len(MIGRATIONS)}): upgrade it")
+        return number
+    if is_anothers(db):
+        raise AnchorError("a database of another program, not a mirror")
+    if number:
+        raise AnchorError("a mirror made before the first release of pryv-monitor: move it away and start over")
+    return 0
 
 
-def _migrate(db: sqlite3.Connection, path: Path | str) -> None:
-    if _version(db, path) == len(MIGRATIONS):
+def is_anothers(db: sqlite3.Connection) -> bool:
+    """Tell whether a database is neither a mirror nor empty.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or is no database.
+    """
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return not _is_marked(db) and bool(tables or _pragma(db, "application_id")) and not tables >= _UNRELEASED
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Bring a mirror to the present schema.
+
+    Raises:
+        AnchorError: it is no mirror, or one of another version of this package.
+        sqlite3.Error: it cannot be written.
+    """
+    if version(db) == len(MIGRATIONS):
         return
     with db:
         db.execute("BEGIN IMMEDIATE")
-        for script in MIGRATIONS[_version(db, path) :]:  # another may have been faster
-            for statement in script.split(";"):
-                db.execute(statement)
+        for migration in MIGRATIONS[version(db) :]:
+            migration.run(db)
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
-def _version(db: sqlite3.Connection, path: Path | str) -> int:
-    version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise AnchorError(f"{path}: schema {version} is later than this package knows ({len(MIGRATIONS)}): upgrade it")
-    return version
+def _is_marked(db: sqlite3.Connection) -> bool:
+    return _pragma(db, "application_id") == APPLICATION_ID
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    value: int = db.execute(f"PRAGMA {name}").fetchone()[0]
+    return value

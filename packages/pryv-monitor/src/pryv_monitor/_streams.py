@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
 Stream = dict[str, Any]
@@ -10,9 +10,8 @@ Stream = dict[str, Any]
 
 def flattened(tree: Iterable[Stream]) -> Iterator[Stream]:
     """Yield the streams of a tree, parents first, without their children but with a key that tells there is a list."""
-    for stream in tree:
+    for stream in _walk(tree):
         yield {**stream, "children": []}
-        yield from flattened(stream.get("children", ()))
 
 
 def nested(streams: Iterable[Stream]) -> list[Stream]:
@@ -20,8 +19,9 @@ def nested(streams: Iterable[Stream]) -> list[Stream]:
     by_id: dict[str, Stream] = {}
     roots: list[Stream] = []
     for stream in streams:
+        parent_id = stream.get("parentId")
+        parent = None if parent_id is None else by_id.get(parent_id)
         by_id[stream["id"]] = stream
-        parent = by_id.get(stream.get("parentId") or "")
         (roots if parent is None else parent["children"]).append(stream)
     return roots
 
@@ -34,21 +34,29 @@ def family(
     Branches in the trash are left out too, if not asked for. An id that ends with `!`, and one that is not in the tree,
     stands for the stream alone; `*` is above all.
     """
+    by_id = {stream["id"]: stream for stream in _walk(tree)}
     members: set[str] = set()
+
+    def takes(stream: Stream) -> bool:
+        return stream["id"] not in without and (trashed or not stream.get("trashed"))
+
     for stream_id in stream_ids:
-        found = tree if stream_id == "*" else [stream for stream in _walk(tree) if stream["id"] == stream_id]
-        members.update(_below(found, trashed, without) if found else [stream_id.removesuffix("!")])
+        if stream_id == "*":
+            members.update(stream["id"] for stream in _walk(tree, takes))
+        elif stream_id in by_id:
+            members.update(stream["id"] for stream in _walk([by_id[stream_id]], takes))
+        else:
+            members.add(stream_id.removesuffix("!"))
     return frozenset(members)
 
 
-def _walk(tree: Iterable[Stream]) -> Iterator[Stream]:
-    for stream in tree:
-        yield stream
-        yield from _walk(stream.get("children", ()))
-
-
-def _below(streams: Iterable[Stream], trashed: bool, without: Container[str]) -> Iterator[str]:
-    for stream in streams:
-        if stream["id"] not in without and (trashed or not stream.get("trashed")):
-            yield stream["id"]
-            yield from _below(stream.get("children", ()), trashed, without)
+def _walk(tree: Iterable[Stream], takes: Callable[[Stream], bool] = lambda _: True) -> Iterator[Stream]:
+    """Yield streams, parents first; of a branch that is not taken, none. A tree may be deeper than Python recurses."""
+    branches = [iter(tree)]
+    while branches:
+        stream = next(branches[-1], None)
+        if stream is None:
+            branches.pop()
+        elif takes(stream):
+            yield stream
+            branches.append(iter(stream.get("children", ())))

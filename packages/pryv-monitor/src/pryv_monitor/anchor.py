@@ -49,17 +49,17 @@ class Anchor:
             AnchorCorruptError: the text is not what `dumps` returned.
             AnchorError: a later version wrote it.
         """
-        fields = _checked(text)
-        if fields is None:
-            raise AnchorCorruptError("the anchor is damaged; reset it to start over")
-        return cls(**fields)
+        try:
+            fields = _checked(text)
+            if fields is not None:
+                return cls(**fields)
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise AnchorCorruptError("the anchor is damaged; reset it to start over")
 
 
 def _checked(text: str) -> dict[str, Any] | None:
-    try:
-        outer = decode(text)
-    except ValueError:
-        return None
+    outer = decode(text)
     if not isinstance(outer, dict) or not isinstance(outer.get("anchor"), str):
         return None
     if outer.get("checksum") != _checksum(outer["anchor"]):

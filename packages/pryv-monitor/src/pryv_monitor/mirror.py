@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from . import _files
-from ._json import Item, decode, encode, essence
+from . import _files, _opening
+from ._json import Item, encode, essence
 from ._query import Query
-from ._schema import connect, make, remove
 from ._streams import flattened, nested
+from ._texts import seconds, shown, shown_id, shown_ids, stored
 from .anchor import Anchor
 from .changes import Kind
-from .errors import AnchorCorruptError, AnchorError
+from .errors import AnchorCorruptError, AnchorError, AnchorLockedError
 
-_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, round) VALUES {rows}"
+_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, round) VALUES {rows}"
 """One statement for many rows costs half of one for each; without `OR IGNORE` it would keep a journal of its own."""
-_KNOWN: Final = "SELECT id, json FROM event_texts WHERE number <= ? AND id IN (SELECT value FROM json_each(?))"
+_KNOWN: Final = """
+    SELECT id, coalesce(exact, json) FROM event_texts WHERE number <= ? AND id IN (SELECT value FROM json_each(?))
+"""
+_HELD: Final = """
+    SELECT 1 FROM event_texts AS event, json_each(event.json, '$.streamIds') AS held
+    WHERE held.value IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+_STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
+_DAMAGE: Final = (sqlite3.DatabaseError, sqlite3.IntegrityError, UnicodeDecodeError)
+_SAYS_DAMAGE: Final = re.compile("malformed JSON|Could not decode|no such ")
+"""How the messages of other errors begin that tell of damage."""
 
 
 class SQLiteMirror:
@@ -31,11 +42,18 @@ class SQLiteMirror:
     programs. The guide *Keep a copy in sync* has its tables.
 
     Args:
-        path: The file, made when first written to, for its owner alone to read; its directory exists.
+        path: The file, made when first written to, for its owner alone to read; its directory exists. Who has the
+            right to read it can read the copy, on a read-only medium too.
+
+    Raises:
+        TypeError: `path` is no path.
+        ValueError: `path` is not the name of a file; a copy in memory (`:memory:`) could not be read beside its writer.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = _files.named(path)
+        if os.fspath(path).startswith(("file:", ":memory:")):
+            raise ValueError(f"a mirror is a file, and needs its path, not {os.fspath(path)!r}")
         self._writer: sqlite3.Connection | None = None
         self._round = 1
         self._finishing = False
@@ -55,34 +73,36 @@ class SQLiteMirror:
 
         Raises:
             ValueError: a parameter is unknown or malformed.
-            AnchorError: the file cannot be read.
+            AnchorError: the file cannot be read, or is no mirror.
         """
         query = Query.of(params)
         return self._events(query)
 
     def _events(self, query: Query) -> Iterator[dict[str, Any]]:
-        with self._reader() as db:
-            db.execute("BEGIN")
-            yield from query.run(db, _tree(db))
+        with self._reader() as reading:
+            reading.db.execute("BEGIN")
+            for event in query.run(reading.db, _tree(reading.db)):
+                reading.check()
+                yield event
 
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, those in the trash included.
 
         Raises:
-            AnchorError: the file cannot be read.
+            AnchorError: the file cannot be read, or is no mirror.
         """
-        with self._reader() as db:
-            return _tree(db)
+        with self._reader() as reading:
+            return _tree(reading.db)
 
     def counts(self) -> dict[str, int]:
         """Return how many `events`, `deletions` and `streams` the copy holds.
 
         Raises:
-            AnchorError: the file cannot be read.
+            AnchorError: the file cannot be read, or is no mirror.
         """
-        tables = ("events", "deletions", "streams")
-        with self._reader() as db:
-            return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}  # noqa: S608
+        with self._reader() as reading:
+            reading.db.execute("BEGIN")
+            return {name: _count(reading.db, name) for name in ("events", "deletions", "streams")}
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -90,14 +110,12 @@ class SQLiteMirror:
 
         Raises:
             AnchorLockedError: another is doing it.
-            AnchorError: the file cannot be opened.
-            OSError: the directory cannot be written to.
+            AnchorError: the file cannot be opened, or is no mirror.
+            OSError: the directory cannot be written to, or its file system has no locks.
         """
         with _files.locked(self.path):
             with self._translated():
-                if not self.path.exists():
-                    make(self.path)
-                self._writer = connect(self.path)
+                self._writer = _opening.for_writing(self.path)
             try:
                 yield
             finally:
@@ -108,13 +126,14 @@ class SQLiteMirror:
         """Return the anchor, `None` if there is none yet.
 
         Raises:
-            AnchorCorruptError: the file is damaged, or is no mirror.
+            AnchorCorruptError: the file is damaged.
+            AnchorError: it cannot be read, or is no mirror.
         """
         if self._writer is not None:
             with self._translated():
                 return _anchor(self._writer)
-        with self._reader() as db:
-            return _anchor(db)
+        with self._reader() as reading:
+            return _anchor(reading.db)
 
     def save(self, anchor: Anchor) -> None:
         """Commit what was taken in, together with the anchor.
@@ -134,10 +153,11 @@ class SQLiteMirror:
 
         Raises:
             AnchorLockedError: another process is synchronizing it.
+            AnchorError: the file is another program's.
             OSError: it cannot be removed.
         """
-        with _files.locked(self.path):
-            remove(self.path)
+        with _files.locked(self.path), self._translated():
+            _opening.remove(self.path)
 
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin a pass that starts from `anchor`, at the platform's time `now`."""
@@ -163,9 +183,8 @@ class SQLiteMirror:
         """Tell whether an event is in a stream that is gone: the platform may have moved it without a trace."""
         if not self._vanished:
             return False
-        found = "SELECT 1 FROM events, json_each(stream_ids) WHERE value IN (SELECT value FROM json_each(?)) LIMIT 1"
         with self._translated():
-            return self._begun().execute(found, (encode(sorted(self._vanished)),)).fetchone() is not None
+            return self._begun().execute(_HELD, (shown_ids(self._vanished),)).fetchone() is not None
 
     def rollback(self) -> None:
         """Undo what was taken in since the last `save`."""
@@ -173,45 +192,51 @@ class SQLiteMirror:
             self._writer.rollback()
 
     def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
-        latest = {item[0]["id"]: item for item in events}
+        latest = {shown_id(item[0]["id"]): item for item in events}
         (last,) = db.execute("SELECT coalesce(max(number), 0) FROM event_texts").fetchone()
-        inserted = self._insert(db, latest.values())
+        inserted = self._insert(db, latest)
         if inserted < len(latest):
             known = dict(db.execute(_KNOWN, (last, encode(list(latest)))))
-            same = {key for key, text in known.items() if _is_same(text, latest[key][1])}
-            self._update(db, (latest[key] for key in known.keys() - same))
+            same = {key for key, text in known.items() if _is_same(text, latest[key])}
+            self._update(db, {key: latest[key] for key in known.keys() - same})
             if self._finishing:
                 db.executemany("UPDATE event_texts SET round = ? WHERE id = ?", ((self._round, key) for key in same))
             latest = {key: item for key, item in latest.items() if key not in same}
         return [event for event, _ in latest.values()]
 
-    def _insert(self, db: sqlite3.Connection, events: Collection[Item]) -> int:
+    def _insert(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> int:
         """Insert the events whose ids are new, and return how many these are."""
-        rows = ", ".join(["(?, ?, ?, ?)"] * len(events))
-        values = [value for event, text in events for value in (event["id"], event["time"], text, self._round)]
+        rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(events))
+        values = [
+            value
+            for key, item in events.items()
+            for value in (key, seconds(item[0]["time"]), *shown(item), self._round)
+        ]
         return db.execute(_INSERT.format(rows=rows), values).rowcount
 
-    def _update(self, db: sqlite3.Connection, events: Iterable[Item]) -> None:
-        rows = ((event["time"], text, self._round, event["id"]) for event, text in events)
-        db.executemany("UPDATE event_texts SET time = ?, json = ?, round = ? WHERE id = ?", rows)
+    def _update(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> None:
+        rows = ((seconds(item[0]["time"]), *shown(item), self._round, key) for key, item in events.items())
+        db.executemany("UPDATE event_texts SET time = ?, json = ?, exact = ?, round = ? WHERE id = ?", rows)
 
     def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[Item]) -> list[Any]:
         new = []
-        for deletion, text in deletions:
-            if db.execute("DELETE FROM event_texts WHERE id = ?", (deletion["id"],)).rowcount:
-                row = (deletion["id"], deletion["deleted"], text)
-                db.execute("INSERT OR REPLACE INTO deletions VALUES (?, ?, ?)", row)
+        for item in deletions:
+            deletion, key = item[0], shown_id(item[0]["id"])
+            if db.execute("DELETE FROM event_texts WHERE id = ?", (key,)).rowcount:
+                row = (key, seconds(deletion["deleted"]), *shown(item))
+                db.execute("INSERT OR REPLACE INTO deletion_texts VALUES (?, ?, ?, ?)", row)
                 new.append(deletion)
         return new
 
     def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[Item]) -> list[Any]:
-        before = [text for (text,) in db.execute("SELECT json FROM stream_texts ORDER BY position")]
-        after = [encode(stream) for tree, _ in trees for stream in flattened(tree)]
-        if before == after and self.load() is not None:
+        before = [text for (text,) in db.execute(_STREAMS)]
+        after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
+        if before == [text for _, text in after] and self.load() is not None:
             return []
-        self._vanished = _ids(before) - _ids(after)
+        self._vanished = {stored(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
         db.execute("DELETE FROM stream_texts")
-        db.executemany("INSERT INTO stream_texts VALUES (?, ?)", enumerate(after))
+        rows = ((position, *shown(item)) for position, item in enumerate(after))
+        db.executemany("INSERT INTO stream_texts VALUES (?, ?, ?)", rows)
         return [tree for tree, _ in trees]
 
     def _begun(self) -> sqlite3.Connection:
@@ -222,20 +247,41 @@ class SQLiteMirror:
         return self._writer
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
+    def _reader(self) -> Iterator[_opening.Reading]:
         """Open the copy, an empty one if none was made yet."""
-        with self._translated(), closing(connect(self.path if self.path.exists() else ":memory:")) as db:
-            yield db
+        with self._translated():
+            try:
+                reading = _opening.for_reading(self.path)
+            except OSError as error:
+                raise AnchorError(f"{self.path}: {error.strerror}") from None
+            try:
+                yield reading
+            except sqlite3.Error:
+                reading.check()
+                raise
+            else:
+                reading.check()
+            finally:
+                reading.db.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn the errors of SQLite into those of anchors."""
+        """Turn the errors of SQLite into those of anchors, and name the file."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise AnchorError(f"{self.path}: {error}") from None
-        except sqlite3.DatabaseError as error:
-            raise AnchorCorruptError(f"{self.path}: {error}") from None
+        except AnchorError as error:
+            name = f"{self.path}: "
+            raise type(error)(name + str(error).removeprefix(name)) from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite's words may quote what is damaged
+            raise _failure(self.path, error) from None
+
+
+def _failure(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> AnchorError:
+    if "locked" in str(error):
+        return AnchorLockedError(f"{path}: another program is writing to it")
+    if type(error) in _DAMAGE or _SAYS_DAMAGE.match(str(error)):
+        return AnchorCorruptError(f"{path}: damaged, or no mirror; move it away, or reset it, to start over")
+    return AnchorError(f"{path}: {error}")
 
 
 def _anchor(db: sqlite3.Connection) -> Anchor | None:
@@ -244,12 +290,13 @@ def _anchor(db: sqlite3.Connection) -> Anchor | None:
 
 
 def _tree(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    return nested(decode(text) for (text,) in db.execute("SELECT json FROM stream_texts ORDER BY position"))
+    return nested(stored(text) for (text,) in db.execute(_STREAMS))
 
 
-def _is_same(known: str, text: str) -> bool:
-    return known == text or essence(decode(known)) == essence(decode(text))
+def _count(db: sqlite3.Connection, name: str) -> int:
+    count: int = db.execute(f"SELECT count(*) FROM {name}").fetchone()[0]  # noqa: S608
+    return count
 
 
-def _ids(texts: Iterable[str]) -> set[str]:
-    return {decode(text)["id"] for text in texts}
+def _is_same(known: str, item: Item) -> bool:
+    return known == item[1] or essence(stored(known)) == essence(item[0])

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Protocol
 
 from . import _files
@@ -82,10 +81,14 @@ class FileAnchorStore:
 
     Args:
         path: The file; its directory exists.
+
+    Raises:
+        TypeError: `path` is no path.
+        ValueError: `path` is not the name of a file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = _files.named(path)
 
     def __repr__(self) -> str:
         return f"FileAnchorStore({str(self.path)!r})"
@@ -95,7 +98,7 @@ class FileAnchorStore:
 
         Raises:
             AnchorLockedError: another has it.
-            OSError: the directory cannot be written to.
+            OSError: the directory cannot be written to, or its file system has no locks.
         """
         return _files.locked(self.path)
 
@@ -104,17 +107,14 @@ class FileAnchorStore:
 
         Raises:
             AnchorCorruptError: the file is damaged, or is no anchor.
-            AnchorError: a later version wrote it.
+            AnchorError: a later version wrote it, or it is no file.
             OSError: it cannot be read.
         """
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        content = _files.read(self.path)
+        if content is None:
             return None
-        except UnicodeDecodeError:
-            text = ""
         try:
-            return Anchor.loads(text)
+            return Anchor.loads(content.decode("utf-8", "replace"))
         except AnchorError as error:
             failure = type(error)(f"{self.path}: {error}")
         raise failure
@@ -132,7 +132,9 @@ class FileAnchorStore:
 
         Raises:
             AnchorLockedError: another process is using it.
+            AnchorError: it is no file.
             OSError: it cannot be removed.
         """
         with self.lock():
-            self.path.unlink(missing_ok=True)
+            if _files.exists(self.path):
+                _files.real(self.path).unlink()

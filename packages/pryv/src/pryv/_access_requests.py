@@ -8,14 +8,19 @@ from typing import Any
 
 import attrs
 
+from pryv._spelling import web_url
 from pryv._transport import json
 from pryv._transport.answers import result_of
 from pryv._transport.platform import MAX_REDIRECTS, Platform
+from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
-from pryv._transport.urls import host_of, resolved
+from pryv._transport.urls import host_of, named
 from pryv.errors import PryvProtocolError
 
 _LONGEST_POLL_RATE = 60.0
+_LONGEST_TEXT = 200
+"""Characters of what an answer says that are repeated in a message."""
+
 _log = logging.getLogger("pryv")
 
 
@@ -29,11 +34,15 @@ class AccessRequest:
         poll: The URL that tells the answer.
         poll_rate: Seconds to let pass between two polls.
         status: `NEED_SIGNIN` for a fresh request.
+
+    Raises:
+        TypeError: `auth_url` or `poll` is not a string.
+        ValueError: one of them is no http(s) URL, or has credentials in it.
     """
 
     key: str = attrs.field(repr=False)
-    auth_url: str = attrs.field(repr=False)
-    poll: str = attrs.field(repr=False)
+    auth_url: str = attrs.field(repr=False, converter=web_url)
+    poll: str = attrs.field(repr=False, converter=web_url)
     poll_rate: float
     status: str
 
@@ -42,11 +51,17 @@ def start(platform: Platform, access_url: str, auth_request: Mapping[str, Any], 
     """Make an access request; see `Service.start_access_request`."""
     label = "POST access request"
     body = platform.post(access_url, auth_request, label, timeout)
-    url = body.get("authUrl") or body.get("url")
-    if not all(isinstance(value, str) for value in (body.get("key"), body.get("poll"), url)):
-        raise PryvProtocolError(f"{label}: the answer lacks key, poll or authUrl")
+    key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
+    if not isinstance(key, str) or not isinstance(status, str):
+        raise PryvProtocolError(f"{label}: the answer lacks a key, or its status is no text")
+    auth_url, poll_url = (
+        named(access_url, place) for place in (body.get("authUrl") or body.get("url"), body.get("poll"))
+    )
+    if auth_url is None or poll_url is None:
+        culprit = "authUrl" if auth_url is None else "poll"
+        raise PryvProtocolError(f"{label}: its {culprit} is no http(s) URL, or less secure than {host_of(access_url)}")
     rate = _poll_rate(body.get("poll_rate_ms", 1000), label)
-    return AccessRequest(body["key"], str(url), body["poll"], rate, body.get("status", "NEED_SIGNIN"))
+    return AccessRequest(key, auth_url, poll_url, rate, status)
 
 
 def _poll_rate(milliseconds: Any, label: str) -> float:
@@ -63,18 +78,25 @@ def _poll_rate(milliseconds: Any, label: str) -> float:
     return milliseconds / 1000
 
 
-def poll(platform: Platform, url: str, timeout: CallTimeout) -> dict[str, Any]:
-    """Return how the access request at a URL stands; one that is redirected names its URL in the answer."""
+def poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
+    """Return how the access request at a URL stands, and the URL that told: a redirected request goes on elsewhere."""
     label = "GET access request"
+    key = url.rpartition("/")[2]
     for _ in range(MAX_REDIRECTS):
         answer = platform.ask(url, label, timeout)
         body = json.decode(answer.body, label) if answer.status in (301, 403) else None
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-            body = result_of(answer, label, url, url.rpartition("/")[2])
+            body = result_of(answer, label, url, key)
         if body.get("status") != "REDIRECTED":
-            return body
-        place = resolved(url, str(body.get("poll")))
+            return body, url
+        place = named(url, body.get("poll"), key)
         if place is None:
             break
         url = place
     raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")
+
+
+def told(body: Mapping[str, Any], member: str, key: str) -> str:
+    """Return what an answer says in a member, for people to read: in short, without the request's key or a token."""
+    token = body.get("token")
+    return redact(str(body.get(member)), key, token if isinstance(token, str) else None)[:_LONGEST_TEXT]

@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from pryv._transport import json
 from pryv._transport.platform import Platform
 from pryv._transport.timeouts import DEFAULT, CallTimeout
+from pryv._transport.urls import named, resolved
 from pryv.errors import PryvProtocolError
 
 _LABEL = "GET asset"
@@ -18,11 +19,18 @@ class ServiceAssets:
     """What a platform's assets definition holds; relative URLs in it count from its `baseUrl`, or from itself.
 
     Made by `Service.assets`.
+
+    Raises:
+        PryvProtocolError: its `baseUrl` is no URL of the web, or less secure than its own.
     """
 
     def __init__(self, definitions: Mapping[str, Any], url: str, platform: Platform) -> None:
         self._definitions = definitions
-        self._base_url = str(definitions.get("baseUrl") or url)
+        self._url = url
+        base_url = resolved(url, str(definitions.get("baseUrl") or url))
+        if base_url is None:
+            raise PryvProtocolError("GET assets: the baseUrl is no http(s) URL, or less secure than that of the assets")
+        self._base_url = base_url
         self._platform = platform
 
     def __repr__(self) -> str:
@@ -52,7 +60,7 @@ class ServiceAssets:
 
         Raises:
             TypeError: `key_path` is not a string.
-            ValueError: there is no URL under it.
+            ValueError: there is no URL under it, or one less secure than that of the definition.
         """
         url = self.get(key_path)
         if not isinstance(url, str):
@@ -64,8 +72,14 @@ class ServiceAssets:
 
         Args:
             url: As it stands there; relative ones count from the definition's `baseUrl`, or from the definition.
+
+        Raises:
+            ValueError: it is no URL of the web, or less secure than that of the definition.
         """
-        return urljoin(self._base_url, url)
+        place = named(self._url, urljoin(self._base_url, url))
+        if place is None:
+            raise ValueError("not an http(s) URL, or less secure than that of the assets")
+        return place
 
     def login_button_html(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
@@ -102,7 +116,7 @@ class ServiceAssets:
         return messages
 
     def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
-        answer = self._platform.follow(url, _LABEL, timeout)
+        answer, _ = self._platform.follow(url, _LABEL, timeout)
         if answer.status != 200:
             raise PryvProtocolError(f"{_LABEL}: HTTP {answer.status}")
         return answer.body

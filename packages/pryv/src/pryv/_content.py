@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from pryv._events import EventStream
+from pryv._long_queries import MAX_VALUES
+from pryv._transport import json
 from pryv.types import Event
 
 _MISSING = object()
@@ -23,23 +26,26 @@ def latest_by_content(
         raise ValueError("path is a dot-path into the content, or $")
     if "limit" in query or "skip" in query:
         raise ValueError("the latest event of each value is looked for in all events: limit and skip have no place")
-    values = list(values)
-    if not all(isinstance(value, (str, int, float)) for value in values):
-        raise TypeError("the values looked for are strings, numbers or booleans")
-    wanted = {_distinct(value): value for value in values}
-    condition = {"path": path, "in": list(wanted.values())}
-    query |= {"content": [*query.get("content", ()), condition], "sortAscending": False}
-    found: dict[Any, Event] = {}
-    if not wanted:
-        return found
+    wanted: dict[Any, Any] = {}
+    for value in values:
+        plain = json.plain(value)
+        if not isinstance(plain, (str, int, float)):
+            raise TypeError(f"the values looked for are strings, numbers or booleans, not {type(value).__name__}")
+        wanted[_distinct(plain)] = plain
     place = ["content"] if path == "$" else ["content", *path.split(".")]
-    with read(query) as events:
-        for event in events:
-            value = wanted.pop(_distinct(_found_at(place, event)), _MISSING)
-            if value is not _MISSING:
-                found[value] = event
-            if not wanted:
-                break
+    conditions = query.get("content") or ()
+    found: dict[Any, Event] = {}
+    left = iter(wanted)
+    while keys := dict.fromkeys(itertools.islice(left, MAX_VALUES)):
+        condition = {"path": path, "in": [wanted[key] for key in keys]}
+        with read({**query, "content": [*conditions, condition], "sortAscending": False}) as events:
+            for event in events:
+                key = _distinct(_found_at(place, event))
+                if key in keys:
+                    del keys[key]
+                    found[wanted[key]] = event
+                if not keys:
+                    break
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from pryv._long_queries import DELETIONS, EVENTS, Item, merged, split
+from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.answers import error_of
 from pryv._transport.members import MalformedError, Members, TooLargeError
@@ -19,7 +21,6 @@ from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError,
 from pryv.types import Event, Meta
 
 _LABEL = "GET events"
-_SECTIONS = _EVENTS, _DELETIONS = "events", "eventDeletions"
 _LATEST = sys.float_info.max
 """The latest time an event can have, in seconds: the platform takes any number."""
 
@@ -49,61 +50,29 @@ def open_ended(params: Mapping[str, Any] | None) -> dict[str, Any]:
     return params
 
 
-class EventStream(Iterator[Event]):
-    """The events of one read, then its deletions if asked for, yielded as they arrive.
-
-    The request is made when the first one is asked for. `close()`, or leaving a `with` block, ends the read early.
+class _Read:
+    """One request for events and the answer to it.
 
     Attributes:
-        text: The JSON text of the item yielded last, as the platform sent it, until the next is asked for.
-        events_count: Events yielded so far.
-        event_deletions_count: Deletions yielded so far, `None` if they were not asked for.
-        meta: The answer's `meta`, `None` until the last event was yielded.
+        meta: The answer's `meta`.
+        ended: Whether all items were yielded.
     """
 
-    def __init__(self, account: Account, params: Mapping[str, Any] | None, timeout: CallTimeout = DEFAULT) -> None:
-        if not isinstance(params, (Mapping, type(None))):
-            raise TypeError(f"params is a dict, not {type(params).__name__}")
+    def __init__(self, account: Account, params: Mapping[str, Any], timeout: CallTimeout) -> None:
         self._account = account
+        self._query = query_pairs(params)
         self._timeout = timeout
-        self._query = query_pairs(open_ended(params))
-        self.events_count = 0
-        self.event_deletions_count = 0 if (params or {}).get("includeDeletions") else None
-        self.meta: Meta | None = None
         self._members: Members | None = None
-        self._items = self._read()
+        self.meta: Meta | None = None
+        self.ended = False
 
     @property
     def text(self) -> str:
-        """The JSON text of the item yielded last, as the platform sent it, until the next is asked for."""
+        """The JSON text of the item yielded last, until the next is asked for."""
         return "" if self._members is None else self._members.text
 
-    def __next__(self) -> Event:
-        return next(self._items)
-
-    def __enter__(self) -> EventStream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the read and free its connection."""
-        self._items.close()
-
-    def summary(self) -> StreamedEvents:
-        """Return the counts and the `meta` of a read that has come to its end.
-
-        Raises:
-            ValueError: it has not.
-        """
-        if self.meta is None:
-            raise ValueError("the events have not been read to their end")
-        return StreamedEvents(self.events_count, self.event_deletions_count, self.meta)
-
-    def _read(self) -> Generator[Event, None, None]:
+    def items(self) -> Generator[Item, None, None]:
+        """Yield each event and deletion, with this read and the name of its section."""
         answer = self._account.send("GET", "events", query=self._query, safe=True, stream=True, timeout=self._timeout)
         if answer.status != 200:
             raise error_of(answer, _LABEL, self._account.token)
@@ -126,16 +95,95 @@ class EventStream(Iterator[Event]):
         if broken is None and not isinstance(self.meta, dict):
             broken = f"{_LABEL}: the answer has no meta"
         if broken is not None:
-            raise PryvStreamError(broken, events_seen=self.events_count + (self.event_deletions_count or 0))
+            raise PryvStreamError(broken)
+        self.ended = True
 
-    def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Event]:
-        self._members = Members(chunks, _SECTIONS, limit)
+    def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Item]:
+        self._members = Members(chunks, (EVENTS, DELETIONS), limit)
         for key, value in self._members:
-            if key == _EVENTS:
-                self.events_count += 1
-                yield value
-            elif key == "meta":
+            if key == "meta":
                 self.meta = value
-            elif key == _DELETIONS and self.event_deletions_count is not None:
+            elif key in (EVENTS, DELETIONS):
+                if not isinstance(value, dict):
+                    raise MalformedError
+                yield self, key, value
+
+
+def _items(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Item, None, None]:
+    """Yield the items of one read, or of those that a query was split into.
+
+    It does not know who reads: who does is in no circle, and frees the connections when it is forgotten.
+    """
+    with contextlib.ExitStack() as reading:
+        sources = [reading.enter_context(contextlib.closing(read.items())) for read in reads]
+        yield from sources[0] if len(sources) == 1 else merged(sources, query)
+
+
+class EventStream(Iterator[Event]):
+    """The events of a query, then its deletions if asked for, yielded as they arrive.
+
+    The request is made when the first one is asked for. `close()`, or leaving a `with` block, ends the read early.
+    A query that is too long for one request is read by several at once.
+
+    Attributes:
+        events_count: Events yielded so far.
+        event_deletions_count: Deletions yielded so far, `None` if they were not asked for.
+    """
+
+    def __init__(self, account: Account, params: Mapping[str, Any] | None, timeout: CallTimeout = DEFAULT) -> None:
+        if not isinstance(params, (Mapping, type(None))):
+            raise TypeError(f"params is a dict, not {type(params).__name__}")
+        query_pairs(params)  # refuses names that are no strings
+        query = open_ended(json.plain(dict(params or {})))
+        self._reads = [_Read(account, part, timeout) for part in split(query, f"{account.endpoint}events")]
+        self._last = self._reads[0]
+        self._items = _items(self._reads, query)
+        self.events_count = 0
+        self.event_deletions_count = 0 if query.get("includeDeletions") else None
+
+    @property
+    def text(self) -> str:
+        """The JSON text of the item yielded last, as the platform sent it, until the next is asked for."""
+        return self._last.text
+
+    @property
+    def meta(self) -> Meta | None:
+        """The answer's `meta`, `None` until the last item was yielded."""
+        return self._reads[0].meta if all(read.ended for read in self._reads) else None
+
+    def __next__(self) -> Event:
+        event: Event
+        while True:
+            try:
+                self._last, section, event = next(self._items)
+            except PryvStreamError as error:
+                error.events_seen = self.events_count + (self.event_deletions_count or 0)
+                raise
+            if section == EVENTS:
+                self.events_count += 1
+                return event
+            if self.event_deletions_count is not None:
                 self.event_deletions_count += 1
-                yield value
+                return event
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the read and free its connection."""
+        self._items.close()
+
+    def summary(self) -> StreamedEvents:
+        """Return the counts and the `meta` of a read that has come to its end.
+
+        Raises:
+            ValueError: it has not.
+        """
+        if self.meta is None:
+            raise ValueError("the events have not been read to their end")
+        return StreamedEvents(self.events_count, self.event_deletions_count, self.meta)

@@ -7,9 +7,11 @@ from typing import Any
 
 import attrs
 
-from pryv.utils import extract_token_and_api_endpoint
+from pryv._spelling import template
 
-_URLS = ("access", "api", "register")
+URLS = ("access", "api", "register")
+"""The places that every platform names."""
+
 _MAPPINGS = ("assets", "features")
 _FIELDS = {
     "name": "name",
@@ -72,13 +74,13 @@ class ServiceInfo(Mapping[str, Any]):
         Raises:
             ValueError: it lacks its name or one of the URLs every platform has.
         """
-        lacking = [key for key in ("name", *_URLS) if not isinstance(wire.get(key), str) or not wire[key]]
+        lacking = [key for key in ("name", *URLS) if not isinstance(wire.get(key), str) or not wire[key]]
         if "api" not in lacking and not _is_template(wire["api"]):
             lacking.append("api")
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
             raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
-        normalized = {key: f"{value.rstrip('/')}/" if key in _URLS else value for key, value in wire.items()}
+        normalized = {key: _spelled(value) if key in URLS else value for key, value in wire.items() if key != "meta"}
         fields: dict[str, Any] = {field: normalized[key] for key, field in _FIELDS.items() if normalized.get(key)}
         return cls(**fields, wire=normalized)
 
@@ -94,7 +96,11 @@ class ServiceInfo(Mapping[str, Any]):
 
 def _is_template(api: str) -> bool:
     try:
-        extract_token_and_api_endpoint(api.replace("{username}", "username"))
+        template(api)
     except ValueError:
         return False
     return True
+
+
+def _spelled(url: str) -> str:
+    return template(url) if _is_template(url) else f"{url.rstrip('/')}/"

@@ -348,7 +348,8 @@ class Connection:
         """Return an iterator over events, and then deletions if asked for, that yields them as they arrive.
 
         Memory does not grow with their number. Without a `limit`, a missing `fromTime` or `toTime` is open: there is
-        no default page, no window of 24 hours and no cut at the present.
+        no default page, no window of 24 hours and no cut at the present. Lists of streams, types or values that are too
+        long for one request are read by several at once, and yielded as if by one.
 
         See the API's *Get events*.
 
@@ -363,7 +364,7 @@ class Connection:
 
         Raises:
             TypeError: `params` is not a dict, or a parameter has no JSON form.
-            ValueError: a number is not finite.
+            ValueError: a parameter has no JSON form, or is too long for a URL, of which 8,000 bytes are used.
         """
         return EventStream(self._account, params, timeout)
 
@@ -650,8 +651,8 @@ class Connection:
     ) -> dict[Any, Event]:
         """Return the latest event for each of several values that events may have in their content.
 
-        For platforms with content queries: see `Service.supports_content_queries`. The events are read from the
-        latest on, until every value was found.
+        For platforms with content queries: see `Service.supports_content_queries`. For each 100 values, events are read
+        from the latest on, until each value was found.
 
         See the API's *Get events*.
 
@@ -666,7 +667,7 @@ class Connection:
 
         Raises:
             TypeError: a value is neither a string, a number nor a boolean.
-            ValueError: the path is empty, or `base_query` has `limit` or `skip`.
+            ValueError: the path is empty, `base_query` has `limit` or `skip`, or a parameter is too long for a URL.
             PryvError: the events cannot be read.
         """
         return latest_by_content(lambda query: self.iter_events(query, timeout=timeout), path, values, base_query)

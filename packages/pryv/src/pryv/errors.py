@@ -332,11 +332,10 @@ def _cut(text: str) -> str:
 
 def _objections(data: Any) -> Iterator[str]:
     """Yield what the data of an error say: messages, each with the path to what it is about."""
-    for item in data if isinstance(data, list) else [data]:
-        if isinstance(item, str):
-            yield item
-        else:
-            yield from _messages(item)
+    if isinstance(data, str):
+        yield data
+    else:
+        yield from _messages(data)
 
 
 def _messages(data: Any, depth: int = 0) -> Iterator[str]:

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pryv._access_requests import AccessRequest, poll, start
+from pryv._access_requests import AccessRequest, poll, start, told
 from pryv._assets import ServiceAssets
-from pryv._service_info import ServiceInfo
+from pryv._service_info import URLS, ServiceInfo
+from pryv._spelling import domain, web_url
 from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.answers import result_of
@@ -22,7 +23,7 @@ from pryv._transport.limits import Limits
 from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
-from pryv._transport.urls import path_segment
+from pryv._transport.urls import host_of, is_in_domain, is_no_less_secure, named, path_segment
 from pryv.connection import Connection
 from pryv.errors import (
     AccessRefusedError,
@@ -32,11 +33,13 @@ from pryv.errors import (
     UnknownResourceError,
 )
 from pryv.types import AuthRequest, Hosting, UserCreated
-from pryv.utils import build_api_endpoint
+from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _FIRST_CAMEL_CASE_REGISTER = (1, 6)
+_INFO = "GET service/info"
+_POLL = "GET access request"
 
 
 class Service:
@@ -72,6 +75,7 @@ class Service:
         self._customizations = dict(customizations or {})
         self._platform = Platform(Http(retry, session, limits), timeout)
         self._info: ServiceInfo | None = None
+        self._info_url: str | None = None
         self._assets: ServiceAssets | None = None
 
     def __repr__(self) -> str:
@@ -100,19 +104,30 @@ class Service:
 
         Raises:
             ValueError: there is no URL to fetch it from, and the customizations are not all of it.
-            PryvProtocolError: what came is not a service info.
+            PryvProtocolError: what came is not a service info, or came over https and names a place with http.
             PryvError: it cannot be fetched.
         """
         if self._info is None or force_fetch:
-            wire = self._platform.get(self._url, "GET service/info", timeout) if self._url else {}
-            try:
-                self.set_service_info({**wire, **self._customizations})
-            except ValueError as error:
-                if self._url is None:
-                    raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
-                raise PryvProtocolError(f"GET service/info: {error}") from None
-        assert self._info is not None  # noqa: S101  (set just before)
+            self._info = self._given_info() if self._url is None else self._fetched_info(self._url, timeout)
         return self._info
+
+    def _given_info(self) -> ServiceInfo:
+        try:
+            return ServiceInfo.from_wire(self._customizations)
+        except ValueError as error:
+            raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
+
+    def _fetched_info(self, url: str, timeout: CallTimeout) -> ServiceInfo:
+        wire, self._info_url = self._platform.get(url, _INFO, timeout)
+        try:
+            info = ServiceInfo.from_wire({**wire, **self._customizations})
+        except ValueError as error:
+            raise PryvProtocolError(f"{_INFO}: {error}") from None
+        for key in set(URLS) - self._customizations.keys():
+            if named(self._info_url, info[key].replace("{username}", "username")) is None:
+                where = host_of(self._info_url)
+                raise PryvProtocolError(f"{_INFO}: its {key} is no http(s) URL, or less secure than {where}")
+        return info
 
     def info_sync(self) -> ServiceInfo | None:
         """Return the service info if it is known already, without a request."""
@@ -132,7 +147,7 @@ class Service:
         """
         if not isinstance(service_info, Mapping):
             raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
-        self._info = ServiceInfo.from_wire({key: value for key, value in service_info.items() if key != "meta"})
+        self._info, self._info_url = ServiceInfo.from_wire(service_info), None
 
     def supports_hf(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Tell whether the platform keeps high-frequency series.
@@ -189,7 +204,13 @@ class Service:
             url = self.info(force_fetch, timeout=timeout).assets.get("definitions")
             if not isinstance(url, str):
                 return None
-            self._assets = ServiceAssets(self._platform.get(url, "GET assets", timeout), url, self._platform)
+            given = self._info_url is None or "assets" in self._customizations
+            place = named("http:" if given else str(self._info_url), url)
+            if place is None:
+                raise PryvProtocolError(
+                    f"{_INFO}: its assets are at no http(s) URL, or at one less secure than its own"
+                )
+            self._assets = ServiceAssets(*self._platform.get(place, "GET assets", timeout), self._platform)
         return self._assets
 
     def api_endpoint_for(self, username: str, token: str | None = None, *, timeout: CallTimeout = DEFAULT) -> str:
@@ -263,7 +284,7 @@ class Service:
         """
         _require(username=username, password=password, app_id=app_id)
         if origin is not None:
-            _http_url(origin, "origin")
+            origin = _http_url(origin, "origin")
         data = {"username": username, "password": password, "appId": app_id}
         answer = self._send_trusted(username, "auth/login", data, origin, timeout)
         body = json.decode(answer.body, "auth.login") if answer.status == 302 else None
@@ -351,10 +372,11 @@ class Service:
         """
         _require(email=email)
         path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
-        answer = self._platform.follow(self.info(timeout=timeout).register + path, label, timeout)
-        home = _home_of(json.decode(answer.body, label)) if answer.status == 307 else None
+        answer, place = self._platform.follow(self.info(timeout=timeout).register + path, label, timeout)
+        body = json.decode(answer.body, label) if answer.status == 307 else None
+        home = named(place, body.get("server")) if isinstance(body, Mapping) else None
         if home is not None:
-            answer = self._platform.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
+            answer, _ = self._platform.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
         try:
             body = result_of(answer, label)
         except UnknownResourceError:
@@ -372,7 +394,7 @@ class Service:
         Raises:
             PryvError: there is no proper answer.
         """
-        return self._platform.get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)
+        return self._platform.get(self.info(timeout=timeout).register + "hostings", "GET reg/hostings", timeout)[0]
 
     def flat_hostings(self, *, timeout: CallTimeout = DEFAULT) -> list[Hosting]:
         """Return the places accounts can be hosted at, as a list.
@@ -455,7 +477,7 @@ class Service:
         if referer is not None:
             data["referer"] = referer
         body = self._platform.post(info.register + path, data, f"POST reg/{path}", timeout)
-        endpoint = body.get("apiEndpoint") or self.build_api_endpoint(info, username)
+        endpoint = _endpoint_named(info.register, body.get("apiEndpoint")) or self.build_api_endpoint(info, username)
         return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
 
     def request_password_reset(self, username: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> None:
@@ -548,14 +570,31 @@ class Service:
         _require(key_or_url=key_or_url)
         is_url = key_or_url.startswith(("http://", "https://"))
         url = key_or_url if is_url else self.info(timeout=timeout).access + path_segment(key_or_url)
-        body = poll(self._platform, url, timeout)
-        if body.get("status") == "ACCEPTED" and "apiEndpoint" not in body and {"username", "token"} <= body.keys():
-            info = self.info(timeout=timeout)
-            try:
-                body["apiEndpoint"] = self.build_api_endpoint(info, body["username"], body["token"])
-            except (TypeError, ValueError):
-                raise PryvProtocolError("GET access request: the answer has no proper username or token") from None
+        body, url = poll(self._platform, url, timeout)
+        if body.get("status") == "ACCEPTED" and not body.keys().isdisjoint(("apiEndpoint", "token")):
+            body["apiEndpoint"] = self._accepted_endpoint(body, url, timeout)
         return body
+
+    def _accepted_endpoint(self, body: Mapping[str, Any], url: str, timeout: CallTimeout) -> str:
+        """Return the API endpoint that an accepted access request leads to.
+
+        Whoever knows the key of a request can answer it. So an endpoint outside of the platform's domain is not used:
+        nothing at it can be trusted to say whose account it is. The account is found by the platform's own template
+        then, and the platform says which core it is on.
+        """
+        info = self.info(timeout=timeout)
+        endpoint, home = body.get("apiEndpoint"), domain(info.api)
+        if endpoint is not None:
+            place = _endpoint_named(url, endpoint)
+            if place is None:
+                raise PryvProtocolError(f"{_POLL}: its apiEndpoint is none, or less secure than {host_of(url)}")
+            if is_in_domain(place, home):
+                return place
+        try:
+            return self.build_api_endpoint(info, body["username"], body["token"])
+        except (KeyError, TypeError, ValueError):
+            where = f"its apiEndpoint is outside of {home}; " if endpoint is not None else ""
+            raise PryvProtocolError(f"{_POLL}: {where}it has no proper username or token") from None
 
     def connect_from_key(self, key: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Return the connection that an accepted access request leads to.
@@ -579,7 +618,7 @@ class Service:
         if status == "REFUSED":
             raise AccessRefusedError("the user refused the access request")
         if status != "ACCEPTED":
-            raise PryvError(f"the access request is not accepted; its status is {status}")
+            raise PryvError(f"the access request is not accepted; its status is {told(body, 'status', key)}")
         return self._connection(body.get("apiEndpoint"))
 
     def _connection(self, api_endpoint: Any) -> Connection:
@@ -686,17 +725,10 @@ def _require(**arguments: Any) -> None:
 def _http_url(url: Any, name: str) -> str:
     if not isinstance(url, str):
         raise TypeError(f"{name} is a string, not {type(url).__name__}")
-    parts = urlsplit(url)
-    is_named = parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    if parts.scheme not in ("http", "https") or not is_named or _UNPRINTABLE.search(url):
-        raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials")
-    return url
-
-
-def _home_of(body: Any) -> str | None:
-    with contextlib.suppress(TypeError, ValueError):
-        return _http_url(body["server"], "server")
-    return None
+    try:
+        return web_url(url)
+    except ValueError:
+        raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
 
 
 def _origin_of(url: str) -> str:
@@ -707,3 +739,12 @@ def _origin_of(url: str) -> str:
 def _has_camel_case_register(version: object) -> bool:
     match = re.match(r"(\d+)\.(\d+)", str(version))
     return match is None or (int(match[1]), int(match[2])) >= _FIRST_CAMEL_CASE_REGISTER
+
+
+def _endpoint_named(url: str, endpoint: Any) -> str | None:
+    """Return the API endpoint that an answer of `url` names; `None` where it is none, or less secure."""
+    try:
+        token, place = extract_token_and_api_endpoint(endpoint)
+    except (TypeError, ValueError):
+        return None
+    return build_api_endpoint(place, token) if is_no_less_secure(url, place) else None

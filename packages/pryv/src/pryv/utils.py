@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import string
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-_HOST = r"(?:\[[0-9a-f:.]+\]|[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?)"
-_PATH = r"(?:/(?!(?:\.|%2e){1,2}(?:/|$))[^@/?#\\]*)*"
+from pryv import _spelling
+from pryv._spelling import HOST, PORT, origin
+
+_TOKEN = r"""[!"$-.0->A-~]+"""  # printable, and no delimiter of URLs
+_PATH = r"""(?:/(?!(?:\.|%2e){1,2}(?:/|$))[!"$-.0->A-\[\]-~]*)*"""
 _ENDPOINT = re.compile(
-    rf"(?P<scheme>https?)://(?:(?P<token>[^@/?#]+)@)?(?P<rest>{_HOST}(?::(?P<port>\d{{1,5}}))?{_PATH})", re.IGNORECASE
+    rf"(?P<scheme>https?)://(?:(?P<token>{_TOKEN})@)?(?P<host>{HOST}){PORT}(?P<path>{_PATH})", re.IGNORECASE
 )
-_MAX_PORT = 65535
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+_QUOTES = ('"', "'", "\u201c", "\u2018")
 _PARAMS = re.compile(r"(?P<opener>[?#])(?P<params>[^?#]*)")
 _ONE_SHOT_PARAM = re.compile(r"(?:prYv[^=]+|pryvKey|pryvPoll)=")
 _ID_ALPHABET = string.ascii_lowercase + string.digits
@@ -57,7 +60,8 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     See the API's *API endpoint*.
 
     Args:
-        url: Such as `https://TOKEN@host/path/`; the final slash may be missing.
+        url: Such as `https://TOKEN@host/path/`; the final slash may be missing. The endpoint has one spelling: its host
+            is in lower case, without a final dot, and as the DNS has it; the usual port is left out.
 
     Raises:
         TypeError: `url` is not a string.
@@ -65,11 +69,21 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     """
     if not isinstance(url, str):
         raise TypeError(f"an API endpoint is a string, not {type(url).__name__}")
-    match = None if _UNPRINTABLE.search(url) else _ENDPOINT.fullmatch(url)
-    if match is None or int(match["port"] or 0) > _MAX_PORT:
-        raise ValueError("not an API endpoint; expected https://TOKEN@host/ or https://TOKEN@host/username/")
-    rest = match["rest"]
-    return TokenAndEndpoint(match["token"], f"{match['scheme']}://{rest}{'' if rest.endswith('/') else '/'}")
+    match = _ENDPOINT.fullmatch(url)
+    if match is not None:
+        with contextlib.suppress(ValueError):  # it shows the host
+            place = origin(match["scheme"], match["host"], match["port"]) + match["path"]
+            return TokenAndEndpoint(match["token"], place if place.endswith("/") else f"{place}/")
+    raise ValueError(f"not an API endpoint{_hint(url)}; expected https://TOKEN@host/ or https://TOKEN@host/username/")
+
+
+def _hint(url: str) -> str:
+    """Return what is wrong with an endpoint, where that is easily overlooked."""
+    if url.startswith(_QUOTES):
+        return ": there are quotation marks around it"
+    if any(char.isspace() for char in url):
+        return ": there is space or a line break in it"
+    return ""
 
 
 def build_api_endpoint(endpoint: str, token: str | None = None) -> str:
@@ -109,13 +123,13 @@ def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoin
     if not isinstance(service_info_api, str):
         raise TypeError(f"a template is a string, not {type(service_info_api).__name__}")
     token, endpoint = extract_token_and_api_endpoint(url)
-    prefix, placeholder, suffix = service_info_api.partition("{username}")
-    fits = placeholder and endpoint.startswith(prefix) and endpoint.endswith(suffix)
-    username = endpoint[len(prefix) : len(endpoint) - len(suffix)] if fits else ""
-    if not username or "/" in username:
-        return DecomposedEndpoint(token, None, urlsplit(endpoint).netloc)
-    host = suffix.strip("./") if prefix.endswith("://") else urlsplit(prefix).netloc
-    return DecomposedEndpoint(token, username, host)
+    with contextlib.suppress(ValueError):
+        template = _spelling.template(service_info_api)
+        prefix, _, suffix = template.partition("{username}")
+        username = endpoint.removeprefix(prefix).removesuffix(suffix)
+        if username and "/" not in username and endpoint == f"{prefix}{username}{suffix}":
+            return DecomposedEndpoint(token, username, _spelling.domain(template))
+    return DecomposedEndpoint(token, None, urlsplit(endpoint).netloc)
 
 
 def parse_access_ref(ref: str) -> AccessRef:

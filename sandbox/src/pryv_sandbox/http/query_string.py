@@ -9,12 +9,16 @@ from typing import Any, Literal
 
 Kind = Literal["number", "boolean", "array"]
 
+_MOST_VALUES = 20
 _MAX_SAFE = 2**53
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The parameters in a query string: a key that is repeated, or written ``key[]``, has a list."""
+    """The parameters in a query string: a key that is repeated, or written ``key[]``, has a list.
+
+    A list of more than 20 is an object instead, as qs, the platform's parser, makes it since 6.14.1.
+    """
     params: dict[str, Any] = {}
     for name, value in pairs:
         key = name.removesuffix("[]")
@@ -23,7 +27,12 @@ def parse_query(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
             params[key] = [*earlier, value]
         else:
             params[key] = value if key == name else [value]
-    return params
+    return {
+        key: {str(index): item for index, item in enumerate(value)}
+        if isinstance(value, list) and len(value) > _MOST_VALUES
+        else value
+        for key, value in params.items()
+    }
 
 
 def coerce(params: dict[str, Any], kinds: dict[str, Kind]) -> dict[str, Any]:

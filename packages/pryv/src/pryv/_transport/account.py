@@ -85,7 +85,7 @@ class Account:
             timeout=limit_of(timeout, self.timeout),
         )
         answer = self.http.send(request)
-        place = _new_endpoint(answer, endpoint)
+        place = _new_endpoint(answer, endpoint, self.token)
         if place is not None:
             answer = self.http.send(attrs.evolve(request, url=place + path))
             self.endpoint = place
@@ -163,7 +163,7 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
     return float(server_time)
 
 
-def _new_endpoint(answer: Answer, endpoint: str) -> str | None:
+def _new_endpoint(answer: Answer, endpoint: str, token: str | None) -> str | None:
     """Return the account's new endpoint if the answer says that it has moved."""
     if answer.status not in (301, 421):
         return None
@@ -177,7 +177,7 @@ def _new_endpoint(answer: Answer, endpoint: str) -> str | None:
     if error.get("id") not in (ERRORS.WRONG_CORE, ERRORS.USER_ACCOUNT_RELOCATED):
         return None
     places = (*_strings(error.get("data")), error.get("coreUrl"), answer.headers.get("Location"))
-    return next((new for place in places if isinstance(place, str) and (new := moved(endpoint, place))), None)
+    return next((new for place in places if isinstance(place, str) and (new := moved(endpoint, place, token))), None)
 
 
 def _strings(data: Any) -> list[Any]:

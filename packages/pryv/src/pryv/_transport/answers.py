@@ -44,8 +44,10 @@ def error_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None)
         return PryvProtocolError(f"{label}: HTTP 511: the network wants its user to sign in first")
     if is_transient_status(answer.status) or answer.status >= 500:
         return _api_error({"message": "no answer of the API"}, answer, label, secrets, sent)
+    if answer.status in (414, 431):
+        return PryvProtocolError(f"{label}: HTTP {answer.status}: the URL is too long for the platform")
     if 300 <= answer.status < 400:
-        place = host_of(answer.headers.get("Location", "")) or "an unnamed place"
+        place = redact(host_of(answer.headers.get("Location", "")), *secrets) or "an unnamed place"
         return PryvProtocolError(f"{label}: HTTP {answer.status} redirects to {place}; this is not followed")
     return PryvProtocolError(f"{label}: HTTP {answer.status}, and not with an answer of the API")
 

@@ -32,8 +32,8 @@ class Platform:
         """
         return self.http.send(Request("GET", url, label, safe=True, timeout=limit_of(timeout, self.timeout)))
 
-    def follow(self, url: str, label: str, timeout: CallTimeout) -> Answer:
-        """Read what a URL answers, following redirects.
+    def follow(self, url: str, label: str, timeout: CallTimeout) -> tuple[Answer, str]:
+        """Read what a URL answers, following redirects; return this, and the URL that answered.
 
         Raises:
             PryvConnectionError: there is no whole answer.
@@ -42,22 +42,23 @@ class Platform:
         for _ in range(MAX_REDIRECTS):
             answer = self.ask(url, label, timeout)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
-                return answer
+                return answer, url
             place = resolved(url, answer.headers["Location"])
             if place is None:
                 break
             url = place
         raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")
 
-    def get(self, url: str, label: str, timeout: CallTimeout) -> dict[str, Any]:
-        """Return the object found at a URL, or where it is redirected to.
+    def get(self, url: str, label: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
+        """Return the object found at a URL, or where it is redirected to, and the URL that answered with it.
 
         Raises:
             ApiError: the platform answered with an error.
             PryvConnectionError: there is no whole answer.
             PryvProtocolError: the answer is not the API's.
         """
-        return result_of(self.follow(url, label, timeout), label)
+        answer, place = self.follow(url, label, timeout)
+        return result_of(answer, label), place
 
     def post(self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout) -> dict[str, Any]:
         """Send data as JSON and return the object that is answered.

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
+from pryv._spelling import web_url
 from pryv.utils import extract_token_and_api_endpoint
 
 from . import json
 
+MAX_REPEATED = 20
+"""How often a key of a query may be repeated: beyond, qs, by which the platform parses it, makes no list of the values
+(https://github.com/ljharb/qs, `arrayLimit`)."""
 _DOTS = frozenset((".", ".."))
 
 
@@ -47,7 +52,7 @@ def relative_path(path: str) -> str:
 def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return query parameters as the API reads them: lists of scalars as repeated keys, structures as JSON.
 
-    So is a list of no `streams`, as the events of none are not those of all.
+    So is a list of no `streams`, as the events of none are not those of all, and one of many.
 
     Raises:
         TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
@@ -68,8 +73,9 @@ def _texts(key: str, value: Any) -> Iterable[str]:
         return []
     if isinstance(value, (list, tuple)):
         items = [item for item in value if item is not None]
-        asks_for_none = key == "streams" and not items  # left out, it would ask for all
-        if asks_for_none or any(isinstance(item, (Mapping, list, tuple)) for item in items):
+        if (key == "streams" and not 0 < len(items) <= MAX_REPEATED) or any(
+            isinstance(item, (Mapping, list, tuple)) for item in items
+        ):
             return [json.encode(items, key).decode()]
         return [_scalar(key, item) for item in items]
     return [_scalar(key, value)]
@@ -88,27 +94,37 @@ def host_of(url: str) -> str:
         return ""
 
 
-def resolved(url: str, place: str) -> str | None:
-    """Return where `place`, found in the answer of `url`, leads to; `None` where that is no URL, or one less secure."""
+def named(url: str, place: object, *secrets: str | None) -> str | None:
+    """Return the URL `place` that an answer of `url` names.
+
+    It is `None` where it is no URL of the web, is less secure, or has a secret in its host, which messages name.
+    """
     try:
-        target = urljoin(url, place)
-        is_safe = _is_no_less_secure(url, target)
+        target = web_url(place) if isinstance(place, str) else ""
     except ValueError:
         return None
-    return target if is_safe else None
+    return target if is_no_less_secure(url, target) and not _is_told_by_host(target, secrets) else None
 
 
-def moved(endpoint: str, place: str) -> str | None:
+def resolved(url: str, place: str) -> str | None:
+    """Return where `place`, which may be relative to `url`, leads to; `None` as `named` does."""
+    try:
+        return named(url, urljoin(url, place))
+    except ValueError:
+        return None
+
+
+def moved(endpoint: str, place: str, *secrets: str | None) -> str | None:
     """Return an account's endpoint at the `place` an answer names: a core, or a URL of the account there.
 
     Cores have the username in the path, even where the account has a host name of its own. It is `None` where the
-    place is no URL, or one less secure.
+    place is none that `named` would return.
     """
     try:
         token, target = extract_token_and_api_endpoint(place.partition("?")[0])
     except ValueError:
         return None
-    if token is not None or not _is_no_less_secure(endpoint, target):
+    if token is not None or named(endpoint, target, *secrets) is None:
         return None
     new = urlsplit(target)
     return urlunsplit((new.scheme, new.netloc, _account_path(urlsplit(endpoint), new), "", ""))
@@ -130,5 +146,40 @@ def _first_label(url: SplitResult) -> str:
     return (url.hostname or "").partition(".")[0]
 
 
-def _is_no_less_secure(old: str, new: str) -> bool:
-    return urlsplit(new).scheme in (("https",) if urlsplit(old).scheme == "https" else ("http", "https"))
+def is_no_less_secure(url: str, place: str) -> bool:
+    """Tell whether what an answer of `url` names may be used.
+
+    Whoever reads or changes what goes over http must not get what https protects: neither a password, key or token, nor
+    a say in where these go. So an http place is used only if it came over http, or from the user.
+    """
+    return urlsplit(place).scheme in (("https",) if urlsplit(url).scheme == "https" else ("http", "https"))
+
+
+def _is_told_by_host(url: str, secrets: tuple[str | None, ...]) -> bool:
+    host = host_of(url)
+    return any(secret.lower() in host for secret in secrets if secret)
+
+
+def is_in_domain(url: str, domain: str) -> bool:
+    """Tell whether a URL's host is the host `domain`, below it, or beside it below a domain of two labels or more.
+
+    All names of this machine are one host.
+    """
+    host, home = (urlsplit(place).hostname or "" for place in (url, f"//{domain}"))
+    if host == home or (_is_loopback(host) and _is_loopback(home)):
+        return True
+    parent = home.partition(".")[2]
+    above = (home, parent) if "." in parent else (home,)
+    return not _is_address(home) and any(host.endswith(f".{name}") for name in above)
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

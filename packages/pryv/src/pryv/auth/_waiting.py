@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pryv._access_requests import AccessRequest
+from pryv._access_requests import AccessRequest, told
 from pryv._signals import SignalSafeEvent
 from pryv.auth._states import AuthState, AuthStates, Listener, tell
 from pryv.connection import Connection
@@ -144,8 +144,7 @@ def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service)
             api_endpoint=body["apiEndpoint"],
             service_info=service.info(),
         )
-    if status == AuthStates.REFUSED:
-        return AuthState(status, key=request.key, message=body.get("message"))
-    if status == AuthStates.ERROR:
-        return AuthState(status, key=request.key, message=str(body.get("message") or body.get("reasonId")))
-    raise PryvProtocolError(f"GET access request: {status!r} is not a status")
+    reason = told(body, "message" if body.get("message") else "reasonId", request.key)
+    if status in (AuthStates.REFUSED, AuthStates.ERROR):
+        return AuthState(status, key=request.key, message=reason)
+    raise PryvProtocolError(f"GET access request: {told(body, 'status', request.key)!r} is not a status")

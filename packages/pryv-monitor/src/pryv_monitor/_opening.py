@@ -1,0 +1,163 @@
+"""How a mirror's file is opened by the one that writes it, and by those who may only read."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from . import _files
+from ._schema import is_anothers, migrate, version
+from .errors import AnchorError, AnchorLockedError
+
+_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database: https://sqlite.org/tempfiles.html"""
+_BUSY_TIMEOUT: Final = 30
+_PAGE_SIZE: Final = 16 * 1024
+_CACHE_KIB: Final = 16 * 1024
+_PAGES_PER_CHECKPOINT: Final = 2000
+
+
+class Reading:
+    """A mirror that is open for reading.
+
+    Where no file can be made beside it, SQLite cannot lock it (https://sqlite.org/wal.html#read_only_databases): it is
+    read without locks, and `check` tells whether what was read so far is right.
+    """
+
+    def __init__(self, db: sqlite3.Connection, unlocked: Path | None = None, state: object = None) -> None:
+        self.db = db
+        self._unlocked = unlocked
+        self._state = state
+
+    def check(self) -> None:
+        """See that the file was not changed meanwhile.
+
+        Raises:
+            AnchorLockedError: it was.
+        """
+        if self._unlocked is not None and _state(self._unlocked) != self._state:
+            raise AnchorLockedError(f"{self._unlocked}: a monitor changed it while it was read; read it again")
+
+
+def for_writing(path: Path) -> sqlite3.Connection:
+    """Open a mirror for the one that has its lock; made, for its owner alone to read, if there is none.
+
+    Raises:
+        AnchorError: it is no mirror, or a later version of this package made it.
+        OSError: it cannot be made.
+        sqlite3.Error: it cannot be opened, or is damaged.
+    """
+    target = _files.real(path)
+    if not _files.exists(path):
+        _remove_side_files(target)  # of a former one, or anybody's links
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    db = _connect(target, "mode=rw")
+    try:
+        version(db)
+        db.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {_PAGES_PER_CHECKPOINT}")
+        migrate(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def for_reading(path: Path) -> Reading:
+    """Open a mirror to read it, with no more than the right to; an empty one if there is none.
+
+    Who may not write it makes no file beside it either, which its owner could not write.
+
+    Raises:
+        AnchorError: it is no mirror, or a later version of this package made it, or a file beside it is missing.
+        OSError: it cannot be looked at.
+        sqlite3.Error: it cannot be opened, or is damaged.
+    """
+    target = _files.real(path)
+    if not _files.exists(path):
+        return Reading(_empty())
+    reading = _reading(target)
+    try:
+        made = version(reading.db) > 0
+    except BaseException:
+        reading.db.close()
+        raise
+    if made:
+        return reading
+    reading.db.close()
+    return Reading(_empty())
+
+
+def _reading(path: Path) -> Reading:
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        db = _connect(path, "mode=rw")  # which removes SQLite's files again
+        db.execute("PRAGMA query_only = ON")
+        return Reading(db)
+    state = _state(path)
+    log, index = (Path(f"{path}{suffix}") for suffix in ("-wal", "-shm"))
+    if not _has_content(log):
+        return Reading(_connect(path, "mode=ro&immutable=1"), path, state)
+    if not index.exists():
+        raise AnchorError(f"what {log.name} holds cannot be read here without {index.name}, which is missing")
+    return Reading(_connect(path, "mode=ro"))
+
+
+def remove(path: Path) -> None:
+    """Remove a mirror, whole or damaged, with the files that SQLite keeps beside it.
+
+    Raises:
+        AnchorError: it is the database of another program.
+        OSError: a file cannot be removed.
+        sqlite3.OperationalError: it cannot be opened to see what it is.
+    """
+    target = _files.real(path)
+    if _files.exists(path):
+        with closing(_reading(target).db) as db:
+            _refuse_anothers(db)
+        target.unlink()
+    _remove_side_files(target)
+
+
+def _refuse_anothers(db: sqlite3.Connection) -> None:
+    try:
+        anothers = is_anothers(db)
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        anothers = False  # damaged
+    if anothers:
+        raise AnchorError("a database of another program, not a mirror")
+
+
+def _remove_side_files(path: Path) -> None:
+    for suffix in _SIDE_FILES:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _connect(path: Path, parameters: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"{path.as_uri()}?{parameters}", uri=True, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+    )
+
+
+def _empty() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    migrate(db)
+    return db
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _state(path: Path) -> object:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

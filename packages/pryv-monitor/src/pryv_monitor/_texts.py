@@ -1,0 +1,88 @@
+"""JSON texts as a mirror's tables hold them: such that SQLite's functions can read each."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from ._json import Item, decode, encode
+from .errors import AnchorCorruptError
+
+_DEPTH: Final = 500
+"""Levels that everything reads: Python stops at about 1,000, SQLite at 1,000 or 2,000 (https://sqlite.org/json1.html)."""
+_CHARACTER: Final = re.compile("[\0\ud800-\udfff]")
+_ESCAPE: Final = re.compile(
+    r"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|\\u(?:0000|[Dd][89A-Fa-f][0-9A-Fa-f]{2})"
+)
+_BACKSLASH, _PAIR = 2, 12
+"""How long the escapes are that may stay."""
+
+Shown = tuple[str, str | None]
+"""A text for SQL, and the exact one where it is another."""
+
+
+def shown(item: Item) -> Shown:
+    """Return the text of an item as SQL can read it, and the exact one where that is another.
+
+    A NUL, which ends a text for SQLite, and half a surrogate pair, which has no UTF-8, are written as their escapes; a
+    value that is nested too deeply is null.
+    """
+    value, exact = item
+    text = exact
+    if text.count("[") + text.count("{") > _DEPTH:
+        text = encode({key: None if _is_deep(inner) else inner for key, inner in value.items()})
+    if "\\u" in text:
+        text = _ESCAPE.sub(_spelled, text)
+    return text, None if text == exact else exact
+
+
+def shown_id(text: str) -> str:
+    """Return an id as it is in what `shown` returns."""
+    return _CHARACTER.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if _CHARACTER.search(text) else text
+
+
+def shown_ids(ids: Any) -> str:
+    """Return the JSON array of ids, as they are in what `shown` returns."""
+    return encode([shown_id(text) for text in ids])
+
+
+def stored(text: Any) -> dict[str, Any]:
+    """Return the item whose exact text a mirror holds.
+
+    Raises:
+        AnchorCorruptError: it is not the text of an item.
+    """
+    try:
+        item = decode(text)
+    except (ValueError, TypeError, RecursionError):
+        item = None
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        raise AnchorCorruptError("the mirror is damaged: a text in it is not what was written")
+    return item
+
+
+def seconds(value: float) -> float:
+    """Return a time as SQLite can compare it: JavaScript writes integers beyond 64 bits."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _spelled(match: re.Match[str]) -> str:
+    escape = match[0]
+    return escape if len(escape) in (_BACKSLASH, _PAIR) else f"\\{escape.lower()}"
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

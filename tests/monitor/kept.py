@@ -1,0 +1,84 @@
+"""What tests write to a mirror themselves, without a platform, and how they look at it as somebody else."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pryv_monitor import Anchor, SQLiteMirror
+
+STREAM = {"id": "pulse", "name": "Pulse", "children": []}
+NOBODY = 65534
+
+
+def event(number: int, **fields: Any) -> dict[str, Any]:
+    """An event as the platform sends it."""
+    return {
+        "id": f"event-{number}",
+        "time": float(number),
+        "modified": float(number),
+        "streamIds": ["pulse"],
+        "type": "count/generic",
+        "content": number,
+        **fields,
+    }
+
+
+def take_in(
+    mirror: SQLiteMirror,
+    events: Iterable[dict[str, Any]] = (),
+    deletions: Iterable[dict[str, Any]] = (),
+    streams: Iterable[dict[str, Any]] = (STREAM,),
+) -> list[dict[str, Any]]:
+    """Takes in what a pass would read, and commits it; returns the events and deletions that made a difference."""
+    anchor, new = Anchor("fingerprint", 1.0), []
+    tree = list(streams)
+    mirror.begin(anchor, 1.0)
+    mirror.apply("streams", [(tree, json.dumps(tree))])
+    for kind, items in (("event", events), ("eventDelete", deletions)):
+        texts = [(item, json.dumps(item)) for item in items]
+        new += mirror.apply(kind, texts) if texts else []  # type: ignore[arg-type]
+    mirror.save(anchor)
+    return new
+
+
+def filled(mirror: SQLiteMirror, count: int = 3) -> SQLiteMirror:
+    """A mirror with so many events."""
+    with mirror.lock():
+        take_in(mirror, (event(number) for number in range(count)))
+    return mirror
+
+
+def killed_while(mirror: SQLiteMirror, act: Callable[[], object]) -> None:
+    """Lets a process with the lock do something, and kills it before it gives the lock back."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with mirror.lock():
+                act()
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(70)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def as_somebody_else(look: Callable[[], object]) -> str:
+    """What a process without rights of its own sees: the text of a result, or of an exception with its name."""
+    source, sink = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            seen = repr(look())
+        except BaseException as error:  # noqa: BLE001
+            seen = f"{type(error).__name__}: {error}"
+        os.write(sink, seen.encode())
+        os._exit(0)
+    os.close(sink)
+    with open(source) as file:
+        seen = file.read()
+    os.waitpid(pid, 0)
+    return seen
