@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import os
@@ -12,8 +13,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import attrs
 import pytest
 
 from pryv import Connection, Service
@@ -108,43 +110,138 @@ def test_it_says_it_on_standard_error(service: Service, capsys: pytest.CaptureFi
 
 
 SHOW_THE_PAGE = """
-import sys, threading
+import os, sys, threading
 from pryv import Service
 from pryv.auth import AuthSettings, AuthState, AuthStates, MemoryStore, TerminalLogin
+os.umask(0)
 settings = AuthSettings({"requestingAppId": "pryv-terminal-tests", "requestedPermissions": []})
 ui = TerminalLogin(settings, Service(), store=MemoryStore())
 ui.on_state_change(AuthState(AuthStates.NEED_SIGNIN, auth_url=sys.argv[1]))
 for thread in threading.enumerate():
     if thread is not threading.main_thread():
         thread.join()
+ui.on_state_change(AuthState(AuthStates.REFUSED))
+"""
+BROWSER = """#!/bin/sh
+cd {directory}
+for argument; do printf '%s\\n' "$argument"; done > arguments
+env > environment
+file="${{1#file://}}"
+stat -c '%a' "$file" "$(dirname "$file")" > modes
+cat "$file" > page
+tr '\\0' ' ' < /proc/$$/cmdline > commands
+tr '\\0' ' ' < /proc/$PPID/cmdline >> commands
 """
 
 
-def show_the_page(browsers: str, path: str) -> subprocess.CompletedProcess[str]:
-    """Asks to sign in, in a process with these browsers and commands, which ends when its browser does."""
-    environment = {"BROWSER": browsers, "PATH": path}
-    command = [sys.executable, "-c", SHOW_THE_PAGE, PAGE]
+@attrs.frozen
+class Browser:
+    """A browser that notes in its directory how it was started."""
+
+    directory: Path
+    name: str = "a-browser"
+
+    @classmethod
+    def made(cls, directory: Path, name: str = "a-browser") -> Browser:
+        program = directory / name
+        program.write_text(BROWSER.format(directory=shlex.quote(str(directory))))
+        program.chmod(0o755)
+        return cls(directory, name)
+
+    @property
+    def command(self) -> str:
+        return f"{self.directory / self.name} %s"
+
+    @property
+    def was_started(self) -> bool:
+        return (self.directory / "environment").exists()
+
+    def noted(self, what: str) -> str:
+        return (self.directory / what).read_text()
+
+
+def show_the_page(
+    browsers: str, path: str = os.defpath, page: str = PAGE, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Asks to sign in, in a process with these browsers and commands, until its browser ends."""
+    environment = {"BROWSER": browsers, "PATH": path, "HOME": "/nowhere", **environment}
+    command = [sys.executable, "-W", "error", "-c", SHOW_THE_PAGE, page]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
 
-def a_browser(directory: Path, name: str) -> str:
-    """Makes a browser that writes the page it was opened with beside itself."""
-    program = directory / name
-    told = shlex.quote(str(directory / "opened"))
-    program.write_text(f'#!/bin/sh\nprintf %s "$1" > {told}\n')
-    program.chmod(0o755)
-    return f"{program} %s"
+@pytest.mark.parametrize("home", ["own", "none", "read-only"])
+def test_a_browser_shows_the_page_and_no_one_else_sees_it(tmp_path: Path, home: str) -> None:
+    browser = Browser.made(tmp_path)
+    places = {"own": str(tmp_path), "none": "/nowhere", "read-only": "/proc"}
+    said = show_the_page(browser.command, HOME=places[home], PRYV_API_ENDPOINT="https://token@host/", PRYV_KEY="key")
+    assert PAGE in said.stderr
+    (argument,) = browser.noted("arguments").splitlines()
+    assert argument.startswith(tmp_path.as_uri() if home == "own" else "file:///")
+    assert "key=a" not in argument + browser.noted("commands")
+    assert browser.noted("modes").split() == ["600", "700"]
+    assert f"0;url={html.escape(PAGE)}" in browser.noted("page")
+    assert "PRYV_" not in browser.noted("environment")
+    assert not Path(argument.removeprefix("file://")).parent.exists()
+    assert sorted(path.name for path in tmp_path.glob("pryv-sign-in-*")) == []
 
 
-def test_the_page_is_opened_in_a_browser(tmp_path: Path) -> None:
-    show_the_page(a_browser(tmp_path, "a-browser"), os.defpath)
-    assert (tmp_path / "opened").read_text() == PAGE
+def test_a_program_that_ends_leaves_no_page_behind(tmp_path: Path) -> None:
+    program = SHOW_THE_PAGE.partition("ui.on_state_change(AuthState(AuthStates.REFUSED")[0]
+    environment = {"BROWSER": Browser.made(tmp_path).command, "PATH": os.defpath, "HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program, PAGE], env=environment, capture_output=True, check=True)
+    assert list(tmp_path.glob("pryv-sign-in-*")) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "--gpu-launcher=sh -c id",
+        "-h",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "https://host/ --gpu-launcher=sh",
+        "https://user:password@host/",
+        "https://host/\n\x1b]52;c;x\x07",
+        "",
+    ],
+)
+def test_what_is_no_page_is_neither_shown_nor_opened(tmp_path: Path, page: str) -> None:
+    browser = Browser.made(tmp_path)
+    said = show_the_page(browser.command, page=page)
+    assert said.stderr == "The platform names no page to sign in on.\nAccess was refused.\n"
+    assert not browser.was_started
+
+
+def test_a_page_is_not_taken_for_html(tmp_path: Path) -> None:
+    browser = Browser.made(tmp_path)
+    show_the_page(browser.command, page="https://host/\"'><script>alert(1)</script>")
+    assert "<script>" not in browser.noted("page")
+    assert "url=https://host/%22&#x27;%3E%3Cscript%3E" in browser.noted("page")
+
+
+def test_modules_beside_the_program_are_not_those_of_the_browser(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "webbrowser.py").write_text("raise SystemExit")
+    browser = Browser.made(tmp_path)
+    show_the_page(browser.command, PYTHONPATH=str(tmp_path))
+    assert browser.was_started
+
+
+def test_a_frozen_program_does_not_start_itself(tmp_path: Path, monkeypatch: Any) -> None:
+    browser = Browser.made(tmp_path)
+    program = f"import sys; sys.frozen = True; {SHOW_THE_PAGE}"
+    environment = {"BROWSER": browser.command, "PATH": os.defpath}
+    command = [sys.executable, "-c", program, PAGE]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert PAGE in said.stderr
+    assert not browser.was_started
 
 
 def test_a_browser_that_would_take_the_terminal_is_left_alone(tmp_path: Path) -> None:
-    a_browser(tmp_path, "w3m")
-    show_the_page("w3m %s", str(tmp_path))
-    assert not (tmp_path / "opened").exists()
+    browser = Browser.made(tmp_path, "w3m")
+    show_the_page("w3m %s", f"{tmp_path}:{os.defpath}")
+    assert not browser.was_started
 
 
 @pytest.mark.parametrize("browsers", ["", "a-browser-that-does-not-exist %s", f"{shutil.which('false')} %s"])
@@ -169,8 +266,10 @@ with service.connect_from_key(state.key) if state.key else Connection(state.api_
     print(connection.access_info()["name"])
 """
 ACCEPT = """
-import json, os, sys, urllib.parse, urllib.request
-page = urllib.parse.parse_qs(urllib.parse.urlsplit(sys.argv[1]).query)
+import html, json, os, re, sys, urllib.parse, urllib.request
+redirect = urllib.request.urlopen(sys.argv[1]).read().decode()
+url = html.unescape(re.search('url=([^"]*)', redirect)[1])
+page = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
 answer = {"status": "ACCEPTED", **json.loads(os.environ["ANSWER"])}
 headers = {"Content-Type": "application/json"}
 urllib.request.urlopen(urllib.request.Request(page["poll"][0], json.dumps(answer).encode(), headers))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import sys
 import threading
-import webbrowser
 from typing import TextIO
 
 from pryv._signals import SignalSafeEvent
+from pryv._spelling import web_url
 from pryv._text import printable
+from pryv.auth._browser import PageInBrowser
 from pryv.auth._settings import AuthSettings
 from pryv.auth._states import AuthState, AuthStates
 from pryv.auth._stores import AuthorizationData, CredentialStore, default_store
 from pryv.service import Service
 
-_TEXT_BROWSERS = frozenset(("www-browser", "links", "elinks", "lynx", "w3m"))
 _ERASE_LINE = "\r\x1b[K"
 
 
@@ -27,7 +26,8 @@ class TerminalLogin:
         settings: What is asked for; the credentials are kept for its app.
         service: The platform; the credentials are kept for it.
         store: Where the credentials are kept; by default the system's keyring, or files readable by their owner alone.
-        open_browser: Whether to open the page. A browser that would take the terminal is left alone.
+        open_browser: Whether to open the page. A browser that would take the terminal is left alone, and a program that
+            was frozen into one file opens none. The browser gets a file, removed afterwards, that leads to the page.
         file: What to print on; by default standard error. Only a terminal shows the spinner.
     """
 
@@ -46,6 +46,7 @@ class TerminalLogin:
         self._open_browser = open_browser
         self._file = sys.stderr if file is None else file
         self._spinner = _Spinner(self._file)
+        self._page = PageInBrowser()
 
     def on_state_change(self, state: AuthState) -> None:
         """Print what the user needs to know of a state; an exception is raised to the caller, and not printed.
@@ -54,12 +55,9 @@ class TerminalLogin:
             state: How the authentication stands.
         """
         self._spinner.stop()
+        self._page.close()
         if state.status == AuthStates.NEED_SIGNIN:
-            self._print(
-                f"To sign in, and to accept or refuse, open this page:\n\n    {printable(str(state.auth_url))}\n"
-            )
-            if self._open_browser and state.auth_url:
-                threading.Thread(target=_open, args=(state.auth_url,), daemon=True).start()
+            self._show_page(state.auth_url)
             self._spinner.start()
         elif state.status == AuthStates.AUTHORIZED:
             self._print(printable(f"Signed in as {state.username}.") if state.username else "Access was given.")
@@ -100,6 +98,16 @@ class TerminalLogin:
         """
         self._store.delete(self._name())
 
+    def _show_page(self, auth_url: str | None) -> None:
+        try:
+            url = web_url(auth_url or "")
+        except ValueError:
+            self._print("The platform names no page to sign in on.")
+            return
+        self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {url}\n")
+        if self._open_browser:
+            self._page.open(url)
+
     def _name(self) -> str:
         return f"{self._app_id} {self._service.info().register}"
 
@@ -137,10 +145,3 @@ class _Spinner:
                 break
         self._file.write(_ERASE_LINE)
         self._file.flush()
-
-
-def _open(url: str) -> None:
-    with contextlib.suppress(webbrowser.Error):
-        browser = webbrowser.get()
-        if getattr(browser, "basename", "") not in _TEXT_BROWSERS:
-            browser.open(url)

@@ -1,0 +1,90 @@
+"""Showing a page in a browser, without showing its URL to others on the machine."""
+
+from __future__ import annotations
+
+import html
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+_REDIRECT = """<!DOCTYPE html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url={url}">
+<title>Sign in</title>
+<a href="{url}">Sign in</a>
+"""
+_OPEN = """
+import sys, webbrowser
+browser = webbrowser.get()
+if getattr(browser, "basename", "") not in sys.argv[2:]:
+    browser.open(sys.argv[1])
+"""
+_TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")
+
+
+class PageInBrowser:
+    """A page that a browser shows.
+
+    Its URL holds a key, and everyone on the machine sees command lines. So what the browser is started with is a file
+    that its user alone can read, and that leads on to the page; Jupyter opens its pages in this way, too. Nor does the
+    browser get variables such as `PRYV_API_ENDPOINT`.
+    """
+
+    def __init__(self) -> None:
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+
+    def open(self, url: str) -> None:
+        """Open the page, if there is a browser that does not take the terminal, and a place for the file.
+
+        Args:
+            url: The page, an http(s) URL.
+        """
+        self.close()
+        if getattr(sys, "frozen", False) or not sys.executable:
+            return  # there is no interpreter to start, only this very program
+        try:
+            self._directory = _private_directory()
+            file = Path(self._directory.name, "sign-in.html")
+            with open(file, "x", encoding="utf-8", opener=_for_owner_alone) as opened:
+                opened.write(_REDIRECT.format(url=html.escape(url)))
+        except OSError:
+            return
+        threading.Thread(target=_open, args=(file.as_uri(),), daemon=True).start()
+
+    def close(self) -> None:
+        """Remove the file; the browser keeps the page."""
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+
+def _private_directory() -> tempfile.TemporaryDirectory[str]:
+    """Make a directory for its owner alone: at home, under a name that a browser in a sandbox of its own may read.
+
+    Snaps read neither `/tmp` nor what is hidden at home: https://snapcraft.io/docs/home-interface.
+    """
+    try:
+        return tempfile.TemporaryDirectory(prefix="pryv-sign-in-", dir=Path.home(), ignore_cleanup_errors=True)
+    except (OSError, RuntimeError):  # there may be no home, or one that is read-only
+        return tempfile.TemporaryDirectory(prefix="pryv-sign-in-", ignore_cleanup_errors=True)
+
+
+def _for_owner_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _open(url: str) -> None:
+    """Open a URL in a process of its own, as `webbrowser` gives a browser all of the environment."""
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-I", "-c", _OPEN, url, *_TEXT_BROWSERS],
+        env={name: value for name, value in os.environ.items() if not name.startswith("PRYV_")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=False,
+    )
