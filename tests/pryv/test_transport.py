@@ -25,7 +25,9 @@ from pryv import (
     ERRORS,
     ApiError,
     Connection,
+    ForbiddenError,
     PryvConnectionError,
+    PryvError,
     PryvProtocolError,
     PryvTimeoutError,
     PryvTlsError,
@@ -33,6 +35,7 @@ from pryv import (
 )
 from pryv._transport.timeouts import DEFAULT_TIMEOUT
 from pryv._transport.urls import moved
+from pryv.addons import access_info_within
 
 if TYPE_CHECKING:
     from pryv_sandbox import Sandbox
@@ -289,6 +292,97 @@ def test_a_move_to_a_place_that_is_down_is_not_remembered(wire: Wire, other_wire
     assert len(wire.requests) == 2
 
 
+NONSENSE = {
+    "page": reply("<html>Welcome</html>"),
+    "empty": reply(""),
+    "other API": reply('{"hello": "world"}'),
+    "no such page": reply("<html>", 404),
+    "refusal of another API": reply('{"error": "no"}', 401),
+    "gateway": reply("<html>", 502),
+    "redirect": reply("", 302, {"Location": "http://elsewhere.example/"}),
+    "cut": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", "close"),
+    "refused by the API": error_reply(401, ERRORS.INVALID_ACCESS_TOKEN),
+    "moved again": moves_to("http://elsewhere.example/")[0],
+}
+CALLS: dict[str, Callable[[Connection], Any]] = {
+    "get": lambda connection: connection.get("streams"),
+    "post": lambda connection: connection.post("streams"),
+    "batch": lambda connection: connection.api([{"method": "streams.create"}]),
+    "events": lambda connection: list(connection.iter_events()),
+    "file": lambda connection: connection.add_attachment("e", b"x", "e.txt"),
+    "points": lambda connection: connection.add_points_to_hf_event("e", ["deltaTime"], [[0]]),
+    "download": lambda connection: connection.download_attachment("e", "f"),
+}
+WELL: dict[str, Reply] = {"batch": reply({"results": [{}]}), "events": reply({"events": []}), "points": reply(SENT)}
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("nonsense", NONSENSE)
+def test_a_place_that_answers_nonsense_is_not_remembered(
+    wire: Wire, other_wire: Wire, nonsense: str, call: str
+) -> None:
+    wire.replies.append(moves_to(other_wire.url)[0])
+    other_wire.always = NONSENSE[nonsense]
+    with wire.connection(retry=None) as connection:
+        endpoint = connection.endpoint
+        with pytest.raises(PryvError):
+            CALLS[call](connection)
+        assert connection.endpoint == endpoint
+        connection.get("streams")
+    assert (len(wire.requests), len(other_wire.requests)) == (2, 1)
+
+
+@pytest.mark.parametrize("call", [name for name in CALLS if name != "download"])
+def test_a_place_is_remembered_by_any_call(wire: Wire, other_wire: Wire, call: str) -> None:
+    wire.replies.append(moves_to(other_wire.url)[0])
+    wire.always = error_reply(500, "must not be asked again")
+    other_wire.always = WELL.get(call, reply())
+    with wire.connection(retry=None) as connection:
+        CALLS[call](connection)
+        CALLS[call](connection)
+        assert connection.endpoint == f"{other_wire.url}user/"
+    assert (len(wire.requests), len(other_wire.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("nonsense", ["page", "gateway", "cut", "no such page"])
+def test_a_place_that_fails_later_is_forgotten(wire: Wire, other_wire: Wire, nonsense: str, call: str) -> None:
+    wire.replies.append(moves_to(other_wire.url)[0])
+    with wire.connection(retry=None) as connection:
+        endpoint = connection.endpoint
+        connection.get("streams")
+        other_wire.always = NONSENSE[nonsense]
+        with pytest.raises(PryvError):
+            CALLS[call](connection)
+        assert connection.endpoint == endpoint
+        connection.get("streams")
+    assert len(wire.requests) == 2
+
+
+def test_a_place_whose_api_refuses_a_call_is_not_forgotten(wire: Wire, other_wire: Wire) -> None:
+    wire.replies.append(moves_to(other_wire.url)[0])
+    with wire.connection(retry=None) as connection:
+        connection.get("streams")
+        for status, error_id in ((400, ERRORS.INVALID_PARAMETERS_FORMAT), (503, ERRORS.API_UNAVAILABLE)):
+            other_wire.replies.append(error_reply(status, error_id))
+            with pytest.raises(ApiError):
+                connection.get("streams")
+        assert connection.endpoint == f"{other_wire.url}user/"
+        with pickle.loads(pickle.dumps(connection)) as copy:
+            assert copy.endpoint == connection.endpoint
+
+
+def test_a_place_that_a_socket_s_question_found_is_remembered(wire: Wire, other_wire: Wire) -> None:
+    wire.replies.append(moves_to(other_wire.url)[0])
+    with wire.connection(retry=None) as connection:
+        access_info_within(connection, 5)
+        assert connection.endpoint == f"{other_wire.url}user/"
+        other_wire.always = Reply(b"", "reset")
+        with pytest.raises(PryvConnectionError):
+            connection.get("streams")
+        assert connection.endpoint == f"{wire.url}user/"
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -374,6 +468,25 @@ def test_other_answers_that_name_a_core_are_no_move(
 
 
 # Redirects
+
+
+def test_a_302_that_leads_nowhere_is_an_answer(wire: Wire, connection: Connection) -> None:
+    wire.always = reply({"mfaToken": "t"}, 302)
+    assert connection.post("mfa/activate", {"phone": "5"})["mfaToken"] == "t"
+    assert connection.delta_time != 0
+    for answer in (
+        reply("", 302),
+        reply("<html>", 302),
+        reply("[]", 302),
+        reply({"mfaToken": "t"}, 302, {"Location": "/x"}),
+        reply({"mfaToken": "t"}, 307),
+    ):
+        wire.always = answer
+        with pytest.raises(PryvProtocolError):
+            connection.post("mfa/activate")
+    wire.always = error_reply(302, ERRORS.FORBIDDEN)
+    with pytest.raises(ForbiddenError):
+        connection.post("mfa/activate")
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

@@ -65,7 +65,7 @@ def _fetch(account: Account, path: str, announced: Mapping[str, Any], file: Bina
     check = _Check(announced, label)
     answer = account.send("GET", path, headers={"Accept": "*/*"}, safe=True, stream=True, timeout=timeout)
     if answer.status != 200:
-        raise error_of(answer, label, account.token)
+        raise account.noted(error_of(answer, label, account.token))
     with contextlib.closing(answer.chunks()) as chunks:
         for chunk in chunks:
             check.add(chunk)

@@ -75,7 +75,7 @@ class _Read:
         """Yield each event and deletion, with this read and the name of its section."""
         answer = self._account.send("GET", "events", query=self._query, safe=True, stream=True, timeout=self._timeout)
         if answer.status != 200:
-            raise error_of(answer, _LABEL, self._account.token)
+            raise self._account.noted(error_of(answer, _LABEL, self._account.token))
         limit = self._account.http.limits.event
         broken: str | None = None
         too_large = False
@@ -91,11 +91,12 @@ class _Read:
         if too_large:
             raise ResponseTooLargeError(f"{_LABEL}: an event is larger than {limit} bytes (Limits.event)")
         if broken is not None and "html" in answer.headers.get("Content-Type", ""):
-            raise PryvProtocolError(f"{_LABEL}: the answer is a page, and not the API's")
+            raise self._account.noted(PryvProtocolError(f"{_LABEL}: the answer is a page, and not the API's"))
         if broken is None and not isinstance(self.meta, dict):
             broken = f"{_LABEL}: the answer has no meta"
         if broken is not None:
-            raise PryvStreamError(broken)
+            raise self._account.noted(PryvStreamError(broken))
+        self._account.remember(answer.place)
         self.ended = True
 
     def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Item]:

@@ -158,5 +158,7 @@ def access_info_within(
         hurried._access_info = connection._access_info
         with telling_of_connections(opened):
             info = hurried.access_info(force_refresh)
-    connection._access_info, account.endpoint = info, hurried.endpoint
+    connection._access_info = info
+    if hurried.endpoint != account.endpoint:
+        account.remember(hurried.endpoint)
     return info

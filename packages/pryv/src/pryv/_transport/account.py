@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
-from pryv.errors import ERRORS, PryvError, PryvProtocolError
+from pryv.errors import ERRORS, ApiError, PryvConnectionError, PryvError, PryvProtocolError
 
 from . import json
 from .answers import result_of
@@ -16,6 +16,8 @@ from .http import Answer, Http, Request
 from .redact import redact
 from .timeouts import DEFAULT, CallTimeout, Timeout, checked_timeout, limit_of
 from .urls import moved
+
+ErrorT = TypeVar("ErrorT", bound=PryvError)
 
 _YEAR_10000 = 253_402_300_800
 """Seconds from 1970."""
@@ -42,14 +44,34 @@ class DeltaTime:
 
 
 class Account:
-    """Sends an account's calls, and follows the account when the platform says where else it is."""
+    """Sends an account's calls, and follows the account when the platform says where else it is.
+
+    Another place is remembered once it has given a result, and forgotten as soon as it fails: what is wrong about a
+    place must not outlast a call.
+    """
 
     def __init__(self, http: Http, endpoint: str, token: str | None, timeout: Timeout) -> None:
         self.http = http
-        self.endpoint = endpoint
         self.token = token
         self.timeout = checked_timeout(timeout)
         self.delta_time = DeltaTime()
+        self._first_endpoint = endpoint
+        self._place: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that calls go to."""
+        return self._place or self._first_endpoint
+
+    def remember(self, place: str | None) -> None:
+        """Send calls to another place from now on, if one is named, where a result came from."""
+        self._place = place or self._place
+
+    def noted(self, failure: ErrorT) -> ErrorT:
+        """Return a failure, having forgotten the place that calls go to, unless the API answered there."""
+        if not isinstance(failure, ApiError) or failure.id is None:
+            self._place = None
+        return failure
 
     def send(
         self,
@@ -66,7 +88,7 @@ class Account:
     ) -> Answer:
         """Send one call and return its answer, whatever its status.
 
-        A `wrong-core` (421) or `user-account-relocated` (301) is followed once, and remembered.
+        A `wrong-core` (421) or `user-account-relocated` (301) is followed once.
 
         Raises:
             PryvConnectionError: there is no whole answer.
@@ -84,12 +106,15 @@ class Account:
             stream=stream,
             timeout=limit_of(timeout, self.timeout),
         )
-        answer = self.http.send(request)
-        place = _new_endpoint(answer, endpoint, self.token)
-        if place is not None:
-            answer = self.http.send(attrs.evolve(request, url=place + path))
-            self.endpoint = place
-        return answer
+        try:
+            answer = self.http.send(request)
+            place = _new_endpoint(answer, endpoint, self.token)
+            if place is None:
+                return answer
+            return attrs.evolve(self.http.send(attrs.evolve(request, url=place + path)), place=place)
+        except PryvConnectionError as failure:
+            self.noted(failure)
+            raise
 
     def call(
         self,
@@ -124,7 +149,7 @@ class Account:
         return self.result(answer, label, sent=data, tells_time=(method, path) != ("GET", "events"))
 
     def result(self, answer: Answer, label: str, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
-        """Return the result that the answer to a request with the data `sent` holds.
+        """Return the result that the answer to a request with the data `sent` holds, and remember where it came from.
 
         If it `tells_time`, the platform's time is taken from it.
 
@@ -135,7 +160,7 @@ class Account:
         try:
             return self._checked(answer, label, sent, tells_time)
         except PryvError as error:
-            failure = error.with_traceback(None)  # its frames hold the body
+            failure = self.noted(error.with_traceback(None))  # its frames hold the body
         try:
             raise failure
         finally:
@@ -144,6 +169,7 @@ class Account:
     def _checked(self, answer: Answer, label: str, sent: Any, tells_time: bool) -> dict[str, Any]:
         result = result_of(answer, label, self.token, sent=sent)
         server_time = server_time_of(result, label)
+        self.remember(answer.place)
         if tells_time:
             self.delta_time.add(server_time - answer.received)
         return result

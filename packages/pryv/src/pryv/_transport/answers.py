@@ -21,7 +21,7 @@ def result_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None
         ApiError: the answer is an error of the API.
         PryvProtocolError: the answer is not the API's.
     """
-    if answer.status >= 300:
+    if answer.status >= 300 and not _is_result_without_place(answer):
         raise error_of(answer, label, *secrets, sent=sent)
     body = json.decode(answer.body, label)
     if not isinstance(body, dict):
@@ -29,6 +29,11 @@ def result_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None
     if isinstance(body.get("error"), dict):
         raise _api_error(body["error"], answer, label, secrets, sent)
     return body
+
+
+def _is_result_without_place(answer: Answer) -> bool:
+    """Tell whether a 302 leads nowhere, as that of `mfa.activate` does."""
+    return answer.status == 302 and "Location" not in answer.headers and bool(answer.body)
 
 
 def error_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None) -> ApiError | PryvProtocolError:

@@ -58,6 +58,7 @@ class Answer:
     Attributes:
         received: Local time at which its head arrived, in seconds.
         resent: Whether the request had been sent before, so that the platform may have carried it out already.
+        place: The account's endpoint that the request was sent on to, if the first had said that it is there.
     """
 
     status: int
@@ -66,6 +67,7 @@ class Answer:
     received: float
     resent: bool = False
     _unread: Incoming | None = attrs.field(default=None, repr=False)
+    place: str | None = attrs.field(default=None, kw_only=True)
     sent = True
 
     @property
