@@ -25,8 +25,12 @@ APP_ID = "diary-on-the-web"
 PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers would not name this site as the origin of its forms
+    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -90,6 +94,14 @@ def platform() -> Service:
     return service
 
 
+@app.before_request
+def refuse_forms_of_other_sites() -> None:
+    """They come without the cookie, so they cannot act for a visitor; but their answer would replace it."""
+    origin = request.headers.get("Origin")
+    if request.method == "POST" and origin is not None and urlsplit(origin).netloc != request.host:
+        abort(400, "This was not sent by a page of this application. Nothing has changed.")
+
+
 @app.get("/")
 def home() -> str | AnyResponse:
     params = query_params_from_url(request.url)
@@ -131,8 +143,9 @@ def come_back(key: str) -> None:
 
 @app.post("/sign-out")
 def sign_out() -> AnyResponse:
-    visits.end()
-    flash("You are signed out.")
+    if visits.current():
+        visits.end()
+        flash("You are signed out.")
     return redirect(url_for("home"))
 
 
@@ -160,16 +173,24 @@ def add_headers(response: Response) -> Response:
 
 
 @app.template_filter()
-def date(timestamp: float) -> str:
-    """The day and time, in UTC."""
-    return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%d %B %Y, %H:%M UTC")
+def date(timestamp: object) -> str:
+    """The day and time, in UTC. An event's time may be any number."""
+    try:
+        return datetime.fromtimestamp(float(str(timestamp)), timezone.utc).strftime("%d %B %Y, %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return "beyond all calendars"
 
 
 class RequestLog(WSGIRequestHandler):
     """Logs requests without their parameters: a key is a secret."""
 
+    path = ""  # of a request line that is too long, or none
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        self.log("info", "%s %r %s", self.command, urlsplit(self.path).path, code)
+        self.log("info", "%s %r %s", self.command, self.path.partition("?")[0], code)
+
+    def log_error(self, *_: object) -> None:
+        """Leave out what is wrong with a request, as it repeats the request; `log_request` tells the code."""
 
 
 @contextmanager

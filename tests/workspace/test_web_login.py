@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -134,6 +135,81 @@ def test_key_and_token_stay_on_the_server(
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(site: Site) -> None:
     answer = requests.post(f"{site.url}sign-in", allow_redirects=False, timeout=10)
     assert {"HttpOnly", "SameSite=Lax"} <= set(answer.headers["Set-Cookie"].split("; "))
+
+
+OTHER_SITE = """data:text/html,<form method=post action={action}><button>Win a prize</button></form>"""
+
+
+@pytest.mark.parametrize("action", ["sign-in", "sign-out"])
+def test_a_form_of_another_site_changes_nothing(page: Page, site: Site, account: Account, action: str) -> None:
+    sign_in(page, site, account)
+    page.open(OTHER_SITE.format(action=f"{site.url}{action}"))
+    page.click("Win a prize")
+    page.wait_for("Nothing has changed.")
+    page.open(site.url)
+    page.wait_for(f"Diary of {account.username}")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("action", ["sign-in", "sign-out"])
+def test_an_answer_to_another_site_replaces_no_cookie(site: Site, action: str, origin: str) -> None:
+    answer = requests.post(f"{site.url}{action}", headers={"Origin": origin}, allow_redirects=False, timeout=10)
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_who_is_not_signed_in_is_not_signed_out(site: Site) -> None:
+    answer = requests.post(f"{site.url}sign-out", allow_redirects=False, timeout=10)
+    assert answer.status_code == 302
+    assert "Set-Cookie" not in answer.headers
+
+
+ODD_EVENTS: list[dict[str, Any]] = [
+    {"time": 1e300},
+    {"time": -1e15},
+    {"time": 253402300800},
+    {"type": "odd/type", "content": None},
+    {"type": "odd/type", "content": {"a": [{}]}},
+    {"type": "odd/type", "content": "\u202e\x1b"},
+]
+
+
+def test_an_odd_event_is_shown_with_the_others(page: Page, site: Site, account: Account) -> None:
+    with Connection(account.api_endpoint) as connection:
+        for odd in ODD_EVENTS:
+            connection.post("events", {"streamIds": ["diary"], "type": "note/txt", "content": "odd", **odd})
+    sign_in(page, site, account)
+    assert "beyond all calendars" in page.text
+    assert NOTE in page.text
+
+
+@pytest.mark.parametrize("path", ["", "none", "static/style.css", "sign-out", "?prYvkey=none"])
+def test_every_answer_tells_browsers_to_take_care(site: Site, path: str) -> None:
+    headers = requests.get(f"{site.url}{path}", timeout=10).headers
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /?prYvkey=KEY&" + b"x" * 70_000 + b" HTTP/1.1", 414),
+        (b"GET /?prYvkey=KEY a HTTP/1.1", 400),
+        (b"GET /?prYvkey=KEY HTTP/9.9", 505),
+        (b"\x16\x03\x01KEY", 400),
+    ],
+)
+def test_a_request_that_is_none_is_answered_and_not_repeated(site: Site, line: bytes, status: int) -> None:
+    place = urlsplit(site.url)
+    with socket.create_connection((place.hostname, place.port or 80), timeout=10) as connection:
+        connection.sendall(line + b"\r\nHost: " + place.netloc.encode() + b"\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            first = answer.readline() + answer.read()
+    assert b"%d" % status in first
+    log = site.log.read_text()
+    assert "KEY" not in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
