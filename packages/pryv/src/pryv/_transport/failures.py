@@ -49,6 +49,7 @@ _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
 _TLS_ERRORS = (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError)
 _UNUSABLE = (
+    http.client.InvalidURL,
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     urllib3.exceptions.LocationValueError,
@@ -107,7 +108,7 @@ def connection_error(
         return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"
     error = PryvConnectionError(f"{label}: {what}: {reason}", sent=sent)
-    error.retryable = not isinstance(failure, _UNUSABLE)
+    error.retryable = not any(isinstance(inner, _UNUSABLE) for inner in chain)
     return error
 
 
