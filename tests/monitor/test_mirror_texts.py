@@ -139,6 +139,19 @@ def is_utf8(text: str) -> bool:
     return text.encode(errors="replace").decode() == text
 
 
+def test_events_in_streams_that_are_not_in_the_tree_are_found(mirror: SQLiteMirror) -> None:
+    binned = {"id": "binned", "name": "b", "trashed": True, "children": []}
+    events = [event(1, streamIds=["elsewhere"]), event(2, streamIds=["binned"]), event(3, streamIds=[])]
+    with mirror.lock():
+        take_in(mirror, events, streams=[])
+        assert len(list(mirror.events())) == 3
+        take_in(mirror, streams=[STREAM, binned])
+    assert list(mirror.events()) == events[:1]
+    query = {"streams": [{"any": ["*"], "not": ["elsewhere"]}], "state": "all"}
+    assert [found["time"] for found in mirror.events(query)] == [3, 2]
+    assert len(list(mirror.events({"state": "all"}))) == 3
+
+
 @pytest.mark.parametrize("time", [2**63, -(2**63) - 1, 17672544000000000000, 10**21, 1e300, -1e300, 10**400])
 def test_times_beyond_those_of_any_event_are_kept(time: float, mirror: SQLiteMirror) -> None:
     far = event(1, time=time, modified=2**64)

@@ -182,17 +182,25 @@ def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: boo
 
     Of `any` and `all`, what comes to nothing (streams in the trash) does not count, but for when all does.
     """
-    if trashed and query.keys() == {"any"} and "*" in query["any"]:
-        return "TRUE", []
     left_out, named = frozenset(query.get("not", ())), frozenset(query["any"])
-    groups = [family(tree, query["any"], trashed=trashed, without=left_out)]
-    groups += [family(tree, [name], trashed=trashed, without=left_out) for name in query.get("all", ())]
-    groups = [group for group in groups if group]
-    if not groups:
+    groups = [query["any"], *([name] for name in query.get("all", ()))]
+    parts = [part for ids in groups if (part := _held(ids, tree, trashed, left_out))]
+    if not parts:
         return "FALSE", []
-    clauses = [_HELD] * len(groups) + [f"NOT {_HELD}"]
-    groups.append(family(tree, left_out, trashed=trashed, without=named))
-    return f"({' AND '.join(clauses)})", [shown_ids(sorted(group)) for group in groups]
+    if left_out:
+        parts.append((f"NOT {_HELD}", [shown_ids(sorted(family(tree, left_out, trashed=trashed, without=named)))]))
+    return f"({' AND '.join(clause for clause, _ in parts)})", [value for _, values in parts for value in values]
+
+
+def _held(ids: list[str], tree: list[Stream], trashed: bool, left_out: frozenset[str]) -> Clause | None:
+    """Select by the streams that ids are spelled out to; `*` is above streams that the tree does not have, too."""
+    members = family(tree, ids, trashed=trashed, without=left_out)
+    if "*" in ids:
+        others = family(tree, ["*"], trashed=True, without=()) - members
+        if not others:
+            return "TRUE", []
+        return (_HELD_BY_OTHERS, [shown_ids(sorted(others))]) if members else None
+    return (_HELD, [shown_ids(sorted(members))]) if members else None
 
 
 _AMONG: Final = "type IN (SELECT value FROM json_each(?))"
@@ -202,6 +210,7 @@ _BEGINS_WITH: Final = (
 _HELD: Final = (
     "EXISTS (SELECT 1 FROM json_each(stream_ids) AS held WHERE held.value IN (SELECT value FROM json_each(?)))"
 )
+_HELD_BY_OTHERS: Final = _HELD.replace("held.value IN", "held.value NOT IN")
 
 
 def _check_condition(condition: Any) -> None:

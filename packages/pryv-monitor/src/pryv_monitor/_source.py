@@ -13,7 +13,7 @@ from ._reader import Reader
 from .scope import Scope
 
 _BATCH = 100
-"""Events handed on at once; SQLite before 3.32 takes four values for each of 249, in one statement."""
+"""Events handed on at once; SQLite before 3.32 takes five values for each of 199, in one statement."""
 
 
 class Source:
