@@ -135,6 +135,7 @@ def test_sync_to_lines(subject: Subject, shell: Shell) -> None:
         ("sync", "--mirror", ""),
         ("status", ""),
         ("sync", "--mirror", "m", "--scope", "[]"),
+        ("sync", "--mirror", "m", "--scope", "[" * 100_000),
         ("sync", "--mirror", "m", "--scope", '{"limit": 1}'),
         ("sync", "--mirror", "m", "--overlap", "-1"),
         ("watch", "--mirror", "m", "--every", "x"),
@@ -205,6 +206,55 @@ def test_a_full_disk(target: tuple[str, ...], limit: str, subject: Subject, shel
     assert err.startswith("1,500 events")
     if "--mirror" in target:
         subject.assert_mirrored(SQLiteMirror(shell.directory / "copy.db"), json.loads(SCOPE))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a limit on the size of files")
+def test_lines_that_are_appended_are_whole(subject: Subject, shell: Shell) -> None:
+    events = subject.add(300)
+    arguments = ("sync", "--anchor", "anchor", "--jsonl", "--scope", SCOPE, "--quiet")
+    code, _, err = shell.run(*arguments, before="ulimit -f 20; exec >> changes.jsonl")
+    assert (code, err) == (1, "pryv-monitor: standard output: File too large; the pass is not committed\n")
+    file = shell.directory / "changes.jsonl"
+    changes = [json.loads(line) for line in file.read_text().splitlines()]
+    assert file.read_bytes().endswith(b"\n")
+    assert 10 < len(changes) < 300
+    with file.open("a") as half:
+        half.write('{"kind": "ev')  # a process was killed
+    assert shell.run(*arguments, before="exec >> changes.jsonl") == (0, "", "")
+    lines = file.read_text().splitlines()
+    assert lines[len(changes)] == '{"kind": "ev'
+    again = [json.loads(line) for line in lines[len(changes) + 1 :]]
+    assert [change["data"] for change in again if change["kind"] == "event"] == events
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes with names")
+@pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
+def test_what_is_no_file_is_told_at_once(kind: str, shell: Shell) -> None:
+    path = shell.directory / "kept"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    for command in (("status", "kept"), ("sync", "--mirror", "kept"), ("sync", "--anchor", "kept", "--jsonl")):
+        code, out, err = shell.run(*command)
+        assert (code, out) == (1, "")
+        assert err.startswith("pryv-monitor: ")
+        assert err.endswith(f"kept: a {kind}, where a file is needed\n")
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:copy.db"])
+def test_names_that_are_no_files_are_wrong_usage(name: str, shell: Shell) -> None:
+    code, _, err = shell.run("sync", "--mirror", name)
+    assert code == 2
+    assert "a mirror is a file" in err
+
+
+def test_a_file_with_nothing_in_it_has_no_status(shell: Shell) -> None:
+    (shell.directory / "copy.db").touch()
+    code, _, err = shell.run("status", "copy.db")
+    assert (code, err) == (2, "pryv-monitor: copy.db: nothing was synchronized yet\n")
 
 
 def test_files_that_cannot_be_used(shell: Shell) -> None:

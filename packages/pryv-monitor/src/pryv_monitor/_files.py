@@ -47,8 +47,8 @@ def exists(path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> bytes | None:
-    """Return the content of a file, `None` if there is none.
+def read(path: Path, size: int = -1) -> bytes | None:
+    """Return the content of a file, or so many bytes of it; `None` if there is no file.
 
     Raises:
         AnchorError: there is something else of that name, such as a directory or a pipe.
@@ -58,7 +58,7 @@ def read(path: Path) -> bytes | None:
         return None
     with open(path, "rb", opener=_open_at_once) as file:
         _refuse_if_special(os.fstat(file.fileno()).st_mode, path)
-        return file.read()
+        return file.read(size)
 
 
 def replace(path: Path, text: str) -> None:

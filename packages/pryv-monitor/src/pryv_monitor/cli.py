@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import json
 import logging
 import math
@@ -20,6 +22,7 @@ from typing import Any
 from pryv import __version__
 from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
 
+from . import _files
 from .changes import SyncReport
 from .mirror import SQLiteMirror
 from .monitor import OVERLAP, Monitor
@@ -168,8 +171,10 @@ def _watch(arguments: argparse.Namespace) -> None:
 
 
 def _status(arguments: argparse.Namespace) -> None:
-    with open(arguments.file, "rb") as file:
-        is_mirror = file.read(len(_SQLITE)) == _SQLITE
+    head = _files.read(arguments.file, len(_SQLITE))
+    if head is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(arguments.file))
+    is_mirror = head in (b"", _SQLITE)
     store = SQLiteMirror(arguments.file) if is_mirror else FileAnchorStore(arguments.file)
     anchor = store.load()
     if anchor is None:
@@ -207,7 +212,6 @@ def _writer(kind: str) -> Callable[[Any], None]:
     def write(data: Any) -> None:
         try:
             write_json_lines([{"kind": kind, "data": data}])
-            sys.stdout.flush()  # before the pass is committed
         except OSError as error:
             raise _OutputError(error.strerror) from None
 
@@ -232,12 +236,16 @@ class _Progress:
         self._count += 1
         if time.monotonic() - self._drawn > _REDRAW:
             self._drawn = time.monotonic()
-            print(f"\r{self._count:,} changes", end="", file=sys.stderr, flush=True)
+            self._draw(f"\r{self._count:,} changes")
 
     def clear(self) -> None:
         """Leave the line empty."""
         if self._shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+            self._draw("\r\033[K")
+
+    def _draw(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # a terminal that is gone ends no pass
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 def _summary(report: SyncReport) -> str:
@@ -265,7 +273,7 @@ def _seconds(text: str) -> float:
 def _scope(text: str) -> dict[str, Any]:
     try:
         scope = json.loads(os.fsencode(text))  # UTF-8, whatever the locale
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
     if not isinstance(scope, dict):
         raise argparse.ArgumentTypeError("not an object of events.get parameters")

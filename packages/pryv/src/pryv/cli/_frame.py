@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from pryv._text import UNPRINTABLE, from_system, printable
+from pryv.cli._lines import Lines
 from pryv.errors import (
     AccessRefusedError,
     AccessTimeoutError,
@@ -41,6 +42,9 @@ STORED_AS = "command-line"
 """The name under which the store keeps the command line's credentials."""
 
 _COMPACT = (",", ":")
+_BLOCK = 1 << 16
+"""Characters that are written at once."""
+_LINES = Lines()
 _REFUSALS = (
     AccessRefusedError,
     ForbiddenError,
@@ -121,9 +125,23 @@ def write_json(value: Any) -> None:
 
 
 def write_json_lines(values: Iterable[Any]) -> None:
-    """Write values to standard output as they come, one a line."""
-    for value in values:
-        _write(f"{_json(value, separators=_COMPACT)}\n")
+    """Write values to standard output, one a line; where it is a file that cannot take all, whole lines only.
+
+    They are written in blocks, and all of them when it returns.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    pending = ""
+    try:
+        for value in values:
+            pending += f"{_json(value, separators=_COMPACT)}\n"
+            if len(pending) >= _BLOCK:
+                lines, pending = pending, ""
+                _LINES.write(standard_output(), lines.encode())
+    finally:
+        if pending:
+            _LINES.write(standard_output(), pending.encode())
 
 
 def write_json_array(values: Iterable[Any]) -> None:
