@@ -9,7 +9,8 @@ import requests
 from tests.waiting import wait_for
 
 from pryv import Connection, RetryPolicy
-from pryv_monitor import SQLiteMirror, _patience, update_methods
+from pryv_monitor import AnchorStore, SQLiteMirror, _patience, update_methods
+from pryv_monitor.scope import START
 
 Account = tuple[str, str, Connection]
 
@@ -68,6 +69,12 @@ class Subject:
     def assert_mirrored(self, mirror: SQLiteMirror, scope: dict[str, Any] | None = None) -> None:
         assert own(mirror.events({"state": "all"})) == self.events(scope)
         assert mirror.streams() == self.streams()
+
+
+def is_untouched(store: AnchorStore) -> bool:
+    """Whether nothing that was delivered counts as such."""
+    anchor = store.load()
+    return anchor is None or (anchor.synced is None and anchor.reached == START)
 
 
 def own(events: Any) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.monitor.conftest import Subject, own, wait_for_count
+from tests.monitor.conftest import Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore
@@ -336,7 +336,7 @@ def test_termination_ends_a_watch_in_the_middle_of_a_pass(sandbox: Sandbox, subj
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
-    assert SQLiteMirror(shell.directory / "copy.db").load() is None
+    assert is_untouched(SQLiteMirror(shell.directory / "copy.db"))
 
 
 @pytest.mark.parametrize("how", [("--every", "0.1"), ()])

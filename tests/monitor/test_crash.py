@@ -53,6 +53,14 @@ class Follower:
     def lines(self) -> list[str]:
         return self.journal.read_text().splitlines() if self.journal.exists() else []
 
+    def known(self) -> set[str]:
+        """The ids of the events that are there, for all that was delivered."""
+        known: set[str] = set()
+        for kind, *words in map(str.split, self.lines()):
+            if kind != "C":
+                (known.add if kind == "E" else known.discard)(words[0])
+        return known
+
     def committed_twice(self) -> list[str]:
         """Changes delivered again after the commit of the pass that had delivered them."""
         committed: set[str] = set()
@@ -117,9 +125,43 @@ def test_kills_lose_nothing(kind: str, kills: int, subject: Subject, tmp_path: P
     lost = now - set(follower.lines())
     print(f"{kind}: {kills} kills, {len(now)} events, lost {len(lost)}, twice {len(follower.committed_twice())}")
     assert not lost
+    assert follower.known() == subject.events(SCOPE).keys()
     assert not follower.committed_twice()
     if kind == "mirror":
         subject.assert_mirrored(SQLiteMirror(follower.file), SCOPE)
+
+
+KILLED = """
+import os, sys
+from pryv_monitor import Monitor, SQLiteMirror
+Monitor(sys.argv[1], mirror=SQLiteMirror(sys.argv[2])).on("event", lambda event: os._exit(9)).sync()
+"""
+
+
+@pytest.mark.parametrize("moment", ["first", "later"])
+def test_what_was_delivered_before_a_kill_and_then_deleted_is_told_of(
+    moment: str, subject: Subject, mirror: SQLiteMirror
+) -> None:
+    """It was never in the mirror, but whoever listens may know it."""
+    deletions: list[str] = []
+    monitor = Monitor(subject.connection, mirror=mirror)
+    monitor.on("eventDelete", lambda deletion: deletions.append(deletion["id"]))
+    if moment == "later":
+        monitor.sync()
+    (event,) = subject.add(1)
+    command = [sys.executable, "-c", KILLED, subject.connection.api_endpoint, str(mirror.path)]
+    assert subprocess.run(command, check=False).returncode == 9
+    subject.delete(event)
+    monitor.sync()
+    assert deletions == [event["id"]]
+    subject.add(1)
+    assert subprocess.run(command, check=False).returncode == 9
+    monitor.sync()
+    assert deletions == [event["id"]], "no deletion that was told is told again"
+    (other,) = subject.add(1)
+    subject.delete(other)
+    monitor.sync(full=True)
+    assert deletions == [event["id"]], "of what was neither in the copy nor delivered, nothing is told"
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Every change once, none lost: what a pass delivers, when it is committed, what it costs."""
 
+import hashlib
 import json
 import math
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Account, Subject, Traffic, own
+from tests.monitor.conftest import Account, Subject, Traffic, is_untouched, own
 
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_monitor import (
@@ -22,9 +23,12 @@ from pryv_monitor import (
     _pass,
 )
 from pryv_monitor._ledger import Remembering
+from pryv_monitor.scope import START
 from pryv_sandbox import Sandbox
 
 SCOPE = {"streams": ["pulse", "notes"]}
+LONG = 60
+"""Seconds; more than the overlap."""
 
 
 class Delivered:
@@ -134,7 +138,7 @@ def test_a_handler_that_raises_leaves_the_pass_uncommitted(fails_at: int, subjec
     monitor = Monitor(subject.connection, SCOPE, anchor_store=store).on("event", handle)
     with pytest.raises(LookupError, match="not now"):
         monitor.sync()
-    assert store.load() is None
+    assert is_untouched(store)
     assert monitor.sync().events == 5
     assert set(seen) == set(subject.events(SCOPE))
 
@@ -144,10 +148,12 @@ def test_nothing_is_committed_while_a_handler_runs(subject: Subject, tmp_path: P
     store = FileAnchorStore(tmp_path / "anchor")
     mirror = SQLiteMirror(tmp_path / "mirror")
     looks: list[Any] = []
-    Monitor(subject.connection, SCOPE, anchor_store=store).on("event", lambda _: looks.append(store.load())).sync()
+    Monitor(subject.connection, SCOPE, anchor_store=store).on(
+        "event", lambda _: looks.append(is_untouched(store))
+    ).sync()
     Monitor(subject.connection, SCOPE, mirror=mirror).on("event", lambda _: looks.extend(mirror.events())).sync()
-    assert looks == [None] * 3
-    assert store.load() is not None
+    assert looks == [True] * 3
+    assert not is_untouched(store)
     assert len(list(mirror.events())) == 3
 
 
@@ -155,7 +161,7 @@ def test_a_handler_that_fails_in_the_mirror_undoes_its_pass(subject: Subject, mi
     (event,) = subject.add()
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
     monitor.sync()
-    before = mirror.load()
+    before = monitor.sync().anchor
     subject.update(event, content=1)
 
     def fail(_: Any) -> None:
@@ -163,7 +169,9 @@ def test_a_handler_that_fails_in_the_mirror_undoes_its_pass(subject: Subject, mi
 
     with pytest.raises(LookupError):
         Monitor(subject.connection, SCOPE, mirror=mirror).on("event", fail).sync()
-    assert mirror.load() == before
+    after = mirror.load()
+    assert after is not None
+    assert (after.since, after.synced) == (before.since, before.synced)
     assert [found["content"] for found in mirror.events()] == [60]
     assert monitor.sync().events == 1
     subject.assert_mirrored(mirror, SCOPE)
@@ -319,6 +327,91 @@ def test_everything_is_read_again_when_the_platforms_clock_falls(
     assert scope_monitor.sync().events == 0
 
 
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_starting_over_does_not_forget_what_was_deleted_before(
+    kind: str, interrupted: bool, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path
+) -> None:
+    store: dict[str, Any] = (
+        {"mirror": mirror} if kind == "mirror" else {"anchor_store": FileAnchorStore(tmp_path / "a")}
+    )
+    monitor = Monitor(subject.connection, SCOPE, **store)
+    delivered = Delivered(monitor)
+    kept, gone, gone_meanwhile = subject.add(3)
+    monitor.sync()
+    sandbox.faults.skew = LONG
+    subject.delete(gone)
+    sandbox.faults.skew = 2 * LONG
+    if interrupted:
+        sandbox.faults.cut(after_bytes=10, path="/events")
+        with pytest.raises(PryvError):
+            monitor.sync(full=True)
+        subject.delete(gone_meanwhile)
+        sandbox.faults.skew = 3 * LONG
+    delivered.events.clear()
+    monitor.sync(full=True)
+    deletions = [deletion["id"] for deletion in delivered.deletions]
+    assert sorted(deletions) == sorted([gone["id"], gone_meanwhile["id"]] if interrupted else [gone["id"]])
+    ids = [event["id"] for event in delivered.events]
+    assert ids == ([] if kind == "mirror" else [kept["id"]] if interrupted else [kept["id"], gone_meanwhile["id"]])
+    assert monitor.sync().event_deletions == 0
+
+
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+def test_a_first_reading_that_fails_at_once_does_not_forget_what_it_delivered(
+    kind: str, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path
+) -> None:
+    def monitor() -> Monitor:
+        if kind == "mirror":
+            return Monitor(subject.connection, SCOPE, mirror=mirror)
+        return Monitor(subject.connection, SCOPE, anchor_store=FileAnchorStore(tmp_path / "a"))
+
+    def fail(_: Any) -> None:
+        raise LookupError
+
+    gone, kept = subject.add(2)
+    with pytest.raises(LookupError):
+        monitor().on("event", fail).sync()
+    subject.delete(gone)
+    sandbox.faults.skew = LONG
+    again = monitor()
+    delivered = Delivered(again)
+    again.sync()
+    assert [event["id"] for event in delivered.events] == [kept["id"]]
+    assert [deletion["id"] for deletion in delivered.deletions] == [gone["id"]]
+
+
+def test_starting_over_remembers_no_more_than_what_changes_meanwhile(sandbox: Sandbox, subject: Subject) -> None:
+    store = MemoryAnchorStore()
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store)
+    monitor.sync()
+    subject.add(50)
+    sandbox.faults.skew = LONG
+    report = monitor.sync(full=True)
+    assert (report.events, report.duplicates) == (50, 50)
+    assert report.anchor.remembered == {}
+
+
+def test_a_reading_that_an_earlier_version_began_is_carried_on(subject: Subject) -> None:
+    events = subject.add(6)
+    store = MemoryAnchorStore()
+    monitor = Monitor(subject.connection, SCOPE, anchor_store=store, overlap=0)
+    whole = monitor.sync().anchor
+    fields = {"fingerprint": whole.fingerprint, "since": whole.since, "reached": events[3]["time"], "round": 1}
+    with store.lock():
+        store.save(Anchor.loads(as_text({**fields, "synced": None, "streams": None, "remembered": {}})))
+    delivered = Delivered(monitor)
+    changed = subject.update(events[0], content=1)
+    monitor.sync()
+    assert delivered.events == [*events[3:], changed]
+
+
+def as_text(fields: dict[str, Any]) -> str:
+    """An anchor's text with these fields."""
+    body = json.dumps(fields)
+    return json.dumps({"version": 1, "checksum": hashlib.sha256(body.encode()).hexdigest(), "anchor": body})
+
+
 def test_the_local_clock_does_not_matter(
     sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,8 +463,8 @@ def test_a_window_ends_where_the_time_changes(subject: Subject, monkeypatch: pyt
 
     class Store(MemoryAnchorStore):
         def save(self, anchor: Anchor) -> None:
-            if anchor.reached is not None:
-                saved.append((anchor.reached, len(times)))
+            if anchor.reached not in (None, START):
+                saved.append((anchor.reached or 0, len(times)))
             super().save(anchor)
 
     monitor = Monitor(subject.connection, SCOPE, anchor_store=Store(), overlap=0)

@@ -60,13 +60,17 @@ def test_deletions_of_what_it_does_not_hold_are_dropped(subject: Subject, mirror
 def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLiteMirror) -> None:
     scope = {"streams": ["notes"]}
     monitor = Monitor(subject.connection, scope, mirror=mirror)
+    deletions: list[Any] = []
+    monitor.on("eventDelete", deletions.append)
     leaver, stays = subject.add(2, streamIds=["notes"])
     monitor.sync()
     subject.update(leaver, streamIds=["pulse"])
     assert monitor.sync().events == 0
     assert own(mirror.events()).keys() == {leaver["id"], stays["id"]}
+    assert deletions == []
     report = monitor.sync(full=True)
-    assert report.events == 0
+    assert (report.events, report.event_deletions) == (0, 1)
+    assert deletions == [{"id": leaver["id"]}]
     subject.assert_mirrored(mirror, scope)
     assert report.anchor.round == 2
     assert monitor.sync().anchor.round == 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.monitor.conftest import Subject, Traffic, wait_for_count
+from tests.monitor.conftest import Subject, Traffic, is_untouched, wait_for_count
 from tests.waiting import wait_for, within
 
 from pryv import Connection, PryvConnectionError, RateLimitedError, RetryPolicy, ServerError
@@ -417,10 +417,10 @@ def test_changes_are_committed_when_the_next_is_asked_for(subject: Subject) -> N
     got = [next(changes) for _ in range(4)]
     assert [change.kind for change in got] == ["streams", "event", "event", "event"]
     assert [change.data for change in got[1:]] == events
-    assert store.load() is None
+    assert is_untouched(store)
     assert monitor.started
     assert list(changes) == []
-    assert store.load() is not None
+    assert not is_untouched(store)
     assert not monitor.started
     subject.delete(events[0])
     again = Monitor(subject.connection, SCOPE, anchor_store=store)
@@ -435,7 +435,7 @@ def test_changes_left_early_are_not_committed(subject: Subject) -> None:
         changes = Monitor(subject.connection, SCOPE, anchor_store=store).changes()
         assert [next(changes).kind for _ in range(3)] == ["streams", "event", "event"]
         changes.close()  # type: ignore[attr-defined]
-    assert store.load() is None
+    assert is_untouched(store)
     with store.lock():
         pass
 

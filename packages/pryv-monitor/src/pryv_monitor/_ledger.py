@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -30,6 +30,10 @@ class Ledger(AnchorStore, Protocol):
 
     def in_doubt(self) -> bool:
         """Tell whether events may have changed in a way that only reading the whole scope shows."""
+        ...
+
+    def left(self) -> Iterator[list[Any]]:
+        """Drop the events not taken in since the whole scope began to be read; yield deletions that tell of them."""
         ...
 
     def rollback(self) -> None:
@@ -59,7 +63,7 @@ class Remembering:
         """Begin with what the anchor remembers."""
         self._streams = anchor.streams
         self._remembered = dict(anchor.remembered)
-        self._read_again = (now if anchor.reached is None else min(now, anchor.since)) - self._overlap
+        self._read_again = (now if anchor.reached is None else anchor.began) - self._overlap
 
     def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
         """Return the items not remembered, and remember them."""
@@ -83,9 +87,13 @@ class Remembering:
         """Tell that there is no doubt: what no time of change shows cannot be known here."""
         return False
 
+    def left(self) -> Iterator[list[Any]]:
+        """Yield nothing: which events there were is not known here."""
+        yield from ()
+
     def save(self, anchor: Anchor) -> None:
         """Save the anchor with what the pass after it will read again."""
-        read_again = anchor.since - self._overlap
+        read_again = (anchor.since if anchor.reached is None else anchor.began) - self._overlap
         remembered = {digest: stamp for digest, stamp in self._remembered.items() if stamp > read_again}
         self._store.save(attrs.evolve(anchor, streams=self._streams, remembered=remembered))
 

@@ -83,17 +83,22 @@ class Pass(Iterator[Batch]):
         if anchor is not None and anchor.fingerprint != self._source.fingerprint:
             raise AnchorMismatchError("the anchor belongs to another account or scope; reset it to start over")
         streams, now = self._source.streams(self._reader)
-        if anchor is None or anchor.round < self._round:
+        if anchor is None or anchor.round < self._round or (anchor.reached is not None and now < anchor.began):
             anchor = self._start_over(now, anchor)
-        clock_fell = now < anchor.since
         self._ledger.begin(anchor, now)
+        if anchor.reached is not None:  # from here on, the next pass reads all deletions of what this one delivers
+            anchor = attrs.evolve(anchor, delivering=True)
+            self._ledger.save(anchor)
         yield from self._new("streams", [streams])
         if anchor.reached is not None:
-            anchor = yield from self._whole(anchor)
-        yield from self._changed(START if clock_fell else anchor.since - self._overlap)
-        anchor = attrs.evolve(anchor, since=now, reached=None, synced=time.time())
+            anchor = yield from self._whole(anchor, anchor.reached)
+        yield from self._changed(anchor, now)
+        finishing = anchor.reached is not None
+        anchor = attrs.evolve(anchor, since=now, reached=None, synced=time.time(), delivering=False)
         if self._ledger.in_doubt():
             anchor = self._start_over(now, anchor)
+        elif finishing:
+            yield from self._left()
         self._ledger.save(anchor)
 
     def _saved(self) -> Anchor:
@@ -103,14 +108,18 @@ class Pass(Iterator[Batch]):
         return anchor
 
     def _start_over(self, now: float, before: Anchor | None) -> Anchor:
+        """Return the anchor from which the whole scope is read, and after it what changed since the one before."""
         floor = self._source.scope.floor
-        since, reached = (now, START) if floor is None else (floor, END)
-        return Anchor(self._source.fingerprint, since, reached, round=before.round + 1 if before else 1)
+        anchor = before or Anchor(self._source.fingerprint, since=now, round=0)
+        if floor is None:
+            anchor = attrs.evolve(anchor, reached=START, began=now)
+        else:  # what changed since then is the whole of it
+            anchor = attrs.evolve(anchor, since=floor, reached=END, began=min(floor, now))
+        return attrs.evolve(anchor, round=anchor.round + 1, streams=None, remembered={})
 
-    def _whole(self, anchor: Anchor) -> Generator[Batch, None, Anchor]:
+    def _whole(self, anchor: Anchor, start: float) -> Generator[Batch, None, Anchor]:
         """Read all events by their time, committing window by window; what changes meanwhile is read afterwards."""
-        start = anchor.reached
-        if start is None or start == END:
+        if start == END:
             return anchor
         latest, uncommitted = start, 0
         for events in self._source.whole(self._reader, start):
@@ -124,10 +133,23 @@ class Pass(Iterator[Batch]):
             uncommitted += len(events)
         return anchor
 
-    def _changed(self, since: float) -> Generator[Batch, None, None]:
-        for items in self._source.changed(self._reader, since):
-            yield from self._new("event", [item for item in items if "deleted" not in item[0]])
+    def _changed(self, anchor: Anchor, now: float) -> Generator[Batch, None, None]:
+        """Read what was changed or deleted since the anchor; events that were seen as they are in `_whole`, no more."""
+        is_whole = anchor.reached is not None
+        clock_fell = (anchor.began if is_whole else now) < anchor.since
+        seen_until = anchor.began - self._overlap if is_whole else START
+        for items in self._source.changed(self._reader, START if clock_fell else anchor.since - self._overlap):
+            events = [item for item in items if "deleted" not in item[0]]
+            unseen = [item for item in events if item[0]["modified"] > seen_until]
+            self._duplicates += len(events) - len(unseen)
+            yield from self._new("event", unseen)
             yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])
+
+    def _left(self) -> Generator[Batch, None, None]:
+        """Let go of events that the reading of the whole scope did not come across: they left it without a trace."""
+        for deletions in self._ledger.left():
+            self._counts["eventDelete"] += len(deletions)
+            yield "eventDelete", deletions
 
     def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
         if not items:

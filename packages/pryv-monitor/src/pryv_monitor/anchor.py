@@ -20,12 +20,16 @@ class Anchor:
 
     Attributes:
         fingerprint: Tells the account and the scope from others.
-        since: The platform's time, in seconds, when the last whole pass began (or the first one, until it is whole).
+        since: The platform's time, in seconds, until which everything was delivered that it tells of changes: when the
+            last whole pass began, or the first one, until it is whole. Reading the whole scope again leaves it as it
+            was until that is done, for what was deleted since is told there alone.
         reached: While the whole scope is being read: the event time, in seconds, before which all is read.
         round: How many times reading the whole scope was begun.
         synced: The local time, in seconds, when a pass was last whole.
         streams: Digest of the streams delivered last.
         remembered: The changes delivered that the next pass will read again, by digest, with the time of each.
+        began: The platform's time, in seconds, when reading the whole scope was begun.
+        delivering: Whether a pass after this may have delivered changes without having been committed.
     """
 
     fingerprint: str
@@ -35,6 +39,8 @@ class Anchor:
     synced: float | None = None
     streams: str | None = None
     remembered: Mapping[str, float] = attrs.field(factory=dict, repr=False)
+    began: float = attrs.field(default=attrs.Factory(lambda anchor: anchor.since, takes_self=True))
+    delivering: bool = False
 
     def dumps(self) -> str:
         """Return the anchor as text, with a version and a checksum."""

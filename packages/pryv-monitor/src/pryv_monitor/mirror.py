@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
 from . import _files, _opening
 from ._json import Item, encode, essence
 from ._query import Query
@@ -28,10 +30,13 @@ _HELD: Final = """
     SELECT 1 FROM event_texts AS event, json_each(event.json, '$.streamIds') AS held
     WHERE held.value IN (SELECT value FROM json_each(?)) LIMIT 1
 """
+_TOLD: Final = "SELECT 1 FROM deletion_texts WHERE id = ?"
 _STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
 _DAMAGE: Final = (sqlite3.DatabaseError, sqlite3.IntegrityError, UnicodeDecodeError)
 _SAYS_DAMAGE: Final = re.compile("malformed JSON|Could not decode|no such ")
 """How the messages of other errors begin that tell of damage."""
+_BATCH: Final = 100
+"""Events dropped at once."""
 
 
 class SQLiteMirror:
@@ -55,8 +60,6 @@ class SQLiteMirror:
         if os.fspath(path).startswith(("file:", ":memory:")):
             raise ValueError(f"a mirror is a file, and needs its path, not {os.fspath(path)!r}")
         self._writer: sqlite3.Connection | None = None
-        self._round = 1
-        self._finishing = False
         self._vanished: set[str] = set()
 
     def __repr__(self) -> str:
@@ -143,10 +146,9 @@ class SQLiteMirror:
         """
         with self._translated():
             db = self._begun()
-            if self._finishing and anchor.reached is None:
-                db.execute("DELETE FROM event_texts WHERE round < ?", (self._round,))
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
+        self._anchor = anchor
 
     def reset(self) -> None:
         """Empty the copy.
@@ -161,7 +163,9 @@ class SQLiteMirror:
 
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin a pass that starts from `anchor`, at the platform's time `now`."""
+        self._anchor = anchor
         self._round = anchor.round
+        self._tells_all = anchor.delivering
         self._finishing = anchor.reached is not None
         self._vanished = set()
 
@@ -177,7 +181,12 @@ class SQLiteMirror:
             "streams": self._apply_streams,
         }
         with self._translated():
-            return apply[kind](self._begun(), items)
+            new = apply[kind](self._begun(), items)
+            if new and not self._anchor.delivering:
+                self.rollback()  # of what made no difference
+                self.save(attrs.evolve(self._anchor, delivering=True))
+                new = apply[kind](self._begun(), items)
+            return new
 
     def in_doubt(self) -> bool:
         """Tell whether an event is in a stream that is gone: the platform may have moved it without a trace."""
@@ -185,6 +194,18 @@ class SQLiteMirror:
             return False
         with self._translated():
             return self._begun().execute(_HELD, (shown_ids(self._vanished),)).fetchone() is not None
+
+    def left(self) -> Iterator[list[Any]]:
+        """Drop the events not taken in since the whole scope began to be read; yield deletions that tell of them.
+
+        Raises:
+            AnchorError: they cannot be dropped.
+        """
+        with self._translated():
+            left = self._begun().execute("SELECT id, exact FROM event_texts WHERE round < ?", (self._round,))
+            while rows := left.fetchmany(_BATCH):
+                yield [{"id": key if exact is None else stored(exact)["id"]} for key, exact in rows]
+            self._begun().execute("DELETE FROM event_texts WHERE round < ?", (self._round,))
 
     def rollback(self) -> None:
         """Undo what was taken in since the last `save`."""
@@ -222,7 +243,8 @@ class SQLiteMirror:
         new = []
         for item in deletions:
             deletion, key = item[0], shown_id(item[0]["id"])
-            if db.execute("DELETE FROM event_texts WHERE id = ?", (key,)).rowcount:
+            held = db.execute("DELETE FROM event_texts WHERE id = ?", (key,)).rowcount
+            if held or (self._tells_all and not db.execute(_TOLD, (key,)).fetchone()):
                 row = (key, seconds(deletion["deleted"]), *shown(item))
                 db.execute("INSERT OR REPLACE INTO deletion_texts VALUES (?, ?, ?, ?)", row)
                 new.append(deletion)
@@ -231,7 +253,7 @@ class SQLiteMirror:
     def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[Item]) -> list[Any]:
         before = [text for (text,) in db.execute(_STREAMS)]
         after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
-        if before == [text for _, text in after] and self.load() is not None:
+        if before == [text for _, text in after] and (before or self._anchor.synced is not None):
             return []
         self._vanished = {stored(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
         db.execute("DELETE FROM stream_texts")

@@ -43,7 +43,8 @@ class Monitor:
     change delivered in a committed pass is never delivered again. A pass that fails, or is stopped, is not committed:
     its changes are delivered again by the next one.
 
-    An event that is moved out of the scope cannot be seen to leave it: the platform does not tell.
+    An event that is moved out of the scope cannot be seen to leave it: the platform does not tell. A mirror finds out
+    when the whole scope is read again (`sync(full=True)`).
 
     Args:
         connection_or_api_endpoint: The account.
@@ -115,8 +116,8 @@ class Monitor:
         """Call `callback` with one argument whenever something happens.
 
         Args:
-            name: `event` (the event, created or updated), `eventDelete` (the deletion, with its `id`; without a
-                mirror it may name an event that was never in the scope), `streams` (the whole tree), `error` (the
+            name: `event` (the event, created or updated), `eventDelete` (the deletion, with its `id`; with a mirror also
+                an event that has left the scope; it may name one that was never in it), `streams` (the whole tree), `error` (the
                 exception; what is tolerated is tried again), `ready` (the `SyncReport` of a pass), `stop` (the
                 exception that ended the monitor, or `None`), `accessUpdated` (the notification; `SocketUpdates` only).
             callback: May call the monitor.
@@ -153,8 +154,8 @@ class Monitor:
         """Make one pass: deliver what changed since the last one, and commit it.
 
         Args:
-            full: Read the whole scope again. A mirror drops what is no longer in it; without one, all is delivered
-                once more.
+            full: Read the whole scope again. A mirror drops what is no longer in it, and tells of it by `eventDelete`;
+                without one, all is delivered once more.
             error_tolerance: Seconds for which failures that may pass are tried again.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,9 +12,9 @@ import attrs
 
 from pryv.addons import plain
 
-START: Final = -1e15
-END: Final = 1e15
-"""Times before and after those of every event, in seconds."""
+START: Final = -sys.float_info.max
+END: Final = sys.float_info.max
+"""The earliest and the latest time an event can have, in seconds: the platform takes any number."""
 
 
 @attrs.frozen
