@@ -126,6 +126,16 @@ def test_a_proxy_that_is_not_gone_through_does_not_matter(
     assert len(wire.requests) == 2
 
 
+@pytest.mark.parametrize("value", ["garbage.invalid", "http://127.0.0.1:9", "http://user:password@127.0.0.1:9"])
+def test_a_proxy_that_is_not_reached_is_named_by_its_setting(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("ALL_PROXY", value)
+    for endpoint in (ENDPOINT, ENDPOINT.replace("https:", "http:")):
+        error = failure(endpoint)
+        assert "the proxy of ALL_PROXY gives no way to 127.0.0.1:9" in str(error)
+        assert "password" not in str(error)
+        assert (error.retryable, error.sent) == (True, False)
+
+
 def test_socks_without_its_library() -> None:
     program = """
         import os, sys
@@ -165,7 +175,7 @@ def test_an_https_proxy_is_gone_through(
     proxy._tls = tls_context(authority)
     monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
     with secure_wire.connection() as connection:
-        with pytest.raises(PryvTlsError, match=r"the proxy on the way to .*certificate") as failed:
+        with pytest.raises(PryvTlsError, match=r"the proxy of HTTPS_PROXY on the way to .*certificate") as failed:
             connection.get("streams")
         assert not failed.value.sent
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)

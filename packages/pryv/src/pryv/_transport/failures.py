@@ -79,6 +79,7 @@ def connection_error(
     *,
     sent: bool | None = None,
     handled: BaseException | None = None,
+    proxy_setting: str | None = None,
 ) -> PryvConnectionError:
     """Return what a failure to get an answer from a host means.
 
@@ -88,13 +89,15 @@ def connection_error(
         host: The host and port, without credentials.
         sent: Whether anything may have been sent; `None`: as the failure tells.
         handled: The exception that was being handled before, which is not what the failure comes from.
+        proxy_setting: The name of the setting that the proxy comes from, if there is a proxy.
     """
     chain = list(_chain(failure, handled))
     sent = not _was_connecting(chain) if sent is None else sent
     proxied = any(isinstance(error, _PROXY_ERRORS) for error in chain)
     tls = next((error for error in reversed(chain) if isinstance(error, _TLS_ERRORS)), None)
     reason = _reason(tls or chain[-1])
-    place = f"the proxy on the way to {host}" if proxied else host
+    proxy = "the proxy" if proxy_setting is None else f"the proxy of {proxy_setting}"
+    place = f"{proxy} on the way to {host}" if proxied else host
     if tls is not None and _is_permanent(tls):
         return PryvTlsError(f"{label}: the TLS connection to {place} failed: {reason}", sent=sent)
     if isinstance(failure, _TIMEOUTS) or isinstance(chain[-1], TimeoutError):
@@ -103,7 +106,7 @@ def connection_error(
     refusal = _TUNNEL_REFUSED.search(str(chain[-1]))
     if proxied or refusal:
         reason = f"HTTP {refusal[1]}" if refusal else reason
-        error = PryvConnectionError(f"{label}: the proxy gives no way to {host}: {reason}", sent=False)
+        error = PryvConnectionError(f"{label}: {proxy} gives no way to {host}: {reason}", sent=False)
         error.retryable = refusal is None or is_transient_status(int(refusal[1]))
         return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"

@@ -21,7 +21,7 @@ from .interim import is_interim, read_past
 from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
-from .settings import setting_error
+from .settings import proxy_of, setting_error
 from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
 from .urls import host_of
 
@@ -163,10 +163,12 @@ class Http:
         Raises:
             Exception: `failure` is not of a request, but of a hook of the session's.
         """
-        error = connection_error(failure, request.label, host_of(request.url), handled=handled)
+        session, label = self.sessions.get(), request.label
+        _, proxy_setting = proxy_of(session, request.url) or (None, None)
+        error = connection_error(failure, label, host_of(request.url), handled=handled, proxy_setting=proxy_setting)
         is_foreign = not isinstance(failure, _FAILURES)
         if is_foreign or not error.sent:
-            wrong = setting_error(request.label, self.sessions.get(), request.url, failure)
+            wrong = setting_error(label, session, request.url, failure)
             if wrong is not None:
                 return wrong
         if is_foreign:

@@ -53,7 +53,7 @@ def setting_error(
         proxy_schemes: The kinds of proxies that can be gone through.
     """
     settings = settings_of(session, url)
-    wrong = _wrong_proxy(session, url, settings["proxies"], failure, proxy_schemes)
+    wrong = _wrong_proxy(session, url, failure, proxy_schemes)
     if wrong is not None:
         error = PryvConnectionError(f"{label}: {wrong}", sent=False)
         error.retryable = False
@@ -64,17 +64,31 @@ def setting_error(
     return None if wrong is None else PryvTlsError(f"{label}: {wrong}", sent=False)
 
 
-def _wrong_proxy(
-    session: requests.Session,
-    url: str,
-    proxies: Mapping[str, str],
-    failure: BaseException | None,
-    schemes: Collection[str],
-) -> str | None:
+def proxy_of(session: requests.Session, url: str) -> tuple[str, str] | None:
+    """Return the proxy on a session's way to a URL, and the setting that names it; `None` if there is none.
+
+    The proxy may hold a password, the name of the setting does not.
+    """
+    proxies = settings_of(session, url)["proxies"]
     proxy = select_proxy(url, dict(proxies))
     if not proxy:
         return None
-    name = _name_of_proxy(session, proxies, proxy)
+    for key in (key for key, value in proxies.items() if value == proxy):
+        if session.proxies.get(key) == proxy:
+            return proxy, f"proxies[{key!r}] of the session"
+        for variable, value in os.environ.items():
+            if variable.lower() == f"{key}_proxy" and value == proxy:
+                return proxy, variable
+    return proxy, "the system's proxy setting"
+
+
+def _wrong_proxy(
+    session: requests.Session, url: str, failure: BaseException | None, schemes: Collection[str]
+) -> str | None:
+    found = proxy_of(session, url)
+    if found is None:
+        return None
+    proxy, name = found
     try:
         parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):  # the latter for `user@`
@@ -90,17 +104,6 @@ def _wrong_proxy(
     if scheme == "https" and failure is not None and comes_of_plain_proxy(failure):
         return f"{name} begins with https://, but the proxy does not speak TLS: most are named by http://"
     return None
-
-
-def _name_of_proxy(session: requests.Session, proxies: Mapping[str, str], proxy: str) -> str:
-    """Return where a proxy is set, without its URL, which may hold a password."""
-    for key in (key for key, value in proxies.items() if value == proxy):
-        if session.proxies.get(key) == proxy:
-            return f"proxies[{key!r}] of the session"
-        for variable, value in os.environ.items():
-            if variable.lower() == f"{key}_proxy" and value == proxy:
-                return variable
-    return "the system's proxy setting"
 
 
 def _wrong_authorities(session: requests.Session, verify: Any) -> str | None:
