@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import mimetypes
 import os
 import re
 import secrets
@@ -16,6 +15,7 @@ from typing import BinaryIO
 import attrs
 
 from .bodies import BLOCK
+from .media_types import media_type
 
 Bytes = bytes | bytearray | memoryview
 
@@ -60,7 +60,8 @@ class Source:
 def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
     """Make a path, bytes, or a binary file object ready to be read more than once.
 
-    A file object is read from where it stands, and not closed; one that cannot seek is put into a temporary file first.
+    A file object is read from where it stands, and not closed. One that cannot seek is read first, into memory if it is
+    small. So is any that says it is small: what is in `/proc` and `/sys` has another length than it says.
 
     Raises:
         TypeError: it is none of these.
@@ -68,13 +69,25 @@ def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
     """
     with contextlib.ExitStack() as stack:
         file = _as_file(source, stack)
-        if not (hasattr(file, "seekable") and file.seekable()):
-            spool = stack.enter_context(tempfile.TemporaryFile())
+        start, size = _extent(file)
+        if size <= BLOCK:
+            spool = stack.enter_context(tempfile.SpooledTemporaryFile(max_size=BLOCK))
             shutil.copyfileobj(file, spool)
-            spool.seek(0)
-            file = spool
-        start = file.tell()
-        yield Source(file, start, max(0, file.seek(0, os.SEEK_END) - start))
+            file, start, size = spool, 0, spool.tell()  # type: ignore[assignment]
+        yield Source(file, start, size)
+
+
+def _extent(file: BinaryIO) -> tuple[int, int]:
+    """Return where a file stands, and how many bytes it says to have from there; none if it cannot seek."""
+    if not (hasattr(file, "seekable") and file.seekable()):
+        return 0, 0
+    start = file.tell()
+    try:
+        size = file.seek(0, os.SEEK_END) - start
+    except OSError:  # in /proc
+        return start, 0
+    file.seek(start)
+    return start, max(0, size)
 
 
 def _as_file(source: str | Bytes | BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
@@ -93,7 +106,7 @@ class Multipart:
     def __init__(self, fields: Mapping[str, bytes], file_name: str, source: Source) -> None:
         boundary = secrets.token_hex(16)
         parts = [_part(boundary, f'name="{name}"', value + b"\r\n") for name, value in fields.items()]
-        place = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {_media_type(file_name)}'
+        place = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {media_type(file_name)}'
         self._head = b"".join(parts) + _part(boundary, place, b"")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._source = source
@@ -118,8 +131,3 @@ def _part(boundary: str, place: str, value: bytes) -> bytes:
 def _escaped(file_name: str) -> str:
     """Return a file name that can neither end its place nor be taken for a path, percent-encoded as browsers do."""
     return _DELIMITER.sub(lambda match: f"%{ord(match[0]):02X}", file_name)
-
-
-def _media_type(file_name: str) -> str:
-    kind, encoding = mimetypes.guess_type(f"file{os.path.splitext(file_name)[1]}")
-    return kind if kind and not encoding else "application/octet-stream"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import mimetypes
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, get_args
 
 from pryv._text import from_system
+from pryv._transport.media_types import media_type
 from pryv._version import __version__
 from pryv.cli._frame import (
     STORED_AS,
@@ -244,8 +244,7 @@ def _chosen(attachments: Sequence[dict[str, Any]], chosen_id: str | None) -> dic
 
 
 def _type_for(file: str) -> str:
-    kind = mimetypes.guess_type(file)[0] or ""
-    return "picture/attached" if kind.startswith("image/") else "file/attached"
+    return "picture/attached" if media_type(file).startswith("image/") else "file/attached"
 
 
 def _permission(text: str) -> dict[str, str]:
