@@ -225,7 +225,8 @@ def test_files_there_and_back(pryv: Run, signed_in: Connection, tmp_path: Path) 
     assert said.returncode == 2
     assert second["id"] in said.stderr
     assert not (tmp_path / "copy").exists()
-    assert pryv("download", event["id"], "-", "--attachment", second["id"]).stdout == "text"
+    for destination in ("-", "/dev/stdout", "/dev/fd/1"):
+        assert pryv("download", event["id"], destination, "--attachment", second["id"]).stdout == "text"
     signed_in.delete(f"events/{event['id']}")
 
 

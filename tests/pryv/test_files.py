@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import email
 import errno
+import gzip
 import hashlib
 import io
 import json
+import mimetypes
 import os
 import stat
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from email.policy import HTTP
 from pathlib import Path
@@ -21,15 +26,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.conftest import Account
-from tests.pryv.conftest import FAST, Reply, error_reply, interrupted_once_asked, reply
+from tests.pryv.conftest import FAST, Reply, chunked, error_reply, interrupted_once_asked, reply
+from tests.waiting import wait_for
 
 from pryv import (
     Connection,
     ForbiddenError,
     IntegrityError,
     ItemAlreadyExistsError,
+    Limits,
     PryvConnectionError,
     PryvTimeoutError,
+    ResponseTooLargeError,
     UnknownResourceError,
 )
 from pryv.utils import new_event_id
@@ -147,6 +155,47 @@ def test_files_at_hand(account: Connection, source: Callable[[], Any]) -> None:
         assert account.download_attachment(answer["event"]["id"], attachment["id"]) == CONTENT
 
 
+SMALL_BUT_LONG = ["/proc/self/status", "/proc/self/maps", "/sys/kernel/mm/transparent_hugepage/enabled"]
+
+
+@pytest.mark.parametrize("path", [path for path in SMALL_BUT_LONG if os.path.exists(path)])
+def test_a_file_that_says_another_length_than_it_has(account: Connection, path: str) -> None:
+    answer = account.create_event_with_file({**EVENT, "id": new_event_id()}, path)
+    with open(path, "rb") as file:
+        for answer in (answer, account.add_attachment(answer["event"]["id"], file)):  # noqa: B020
+            content = account.download_attachment(answer["event"]["id"], attachment_of(answer))
+            assert content.split()[0] == Path(path).read_bytes().split()[0]
+            assert attachment_of(answer)["size"] == len(content) > 0
+
+
+class Lying(io.FileIO):
+    """A file that says to have no more bytes than `length`, or that it cannot tell."""
+
+    def __init__(self, path: Path, length: int | None) -> None:
+        super().__init__(path)
+        self._length = length
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_END and self._length is None:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return self._length if whence == os.SEEK_END and self._length is not None else super().seek(offset, whence)
+
+
+@pytest.mark.parametrize("length", [0, 4096, None])
+@pytest.mark.parametrize("size", [10, 4096, 3 * MIB])
+def test_a_file_that_lies_is_sent_whole(
+    wire: Wire, connection: Connection, tmp_path: Path, length: int, size: int
+) -> None:
+    path, content = tmp_path / "a.bin", bytes(range(250)) * (size // 250 + 1)
+    path.write_bytes(content)
+    with Lying(path, length) as file:
+        file.seek(5)
+        connection.add_attachment("event1", cast("BinaryIO", file), "a.bin")
+    (request,) = wire.requests
+    (part,) = parts_of(request.body, request.headers["content-type"])
+    assert part.get_payload(decode=True) == content[5:]
+
+
 def test_an_empty_file(account: Connection) -> None:
     answer = account.create_event_with_file_from_buffer(EVENT, b"", "empty")
     assert attachment_of(answer)["size"] == 0
@@ -229,6 +278,12 @@ def test_the_form_is_one_that_others_can_read(wire: Wire, connection: Connection
     [
         ("a.PNG", "image/png"),
         ("a.json", "application/json"),
+        ("a.fit", "application/vnd.ant.fit"),
+        ("a.webp", "image/webp"),
+        ("a.HEIC", "image/heic"),
+        ("a.dcm", "application/dicom"),
+        ("a.edf", "application/edf"),
+        ("a.csv", "text/csv"),
         ("a.csv.gz", "application/octet-stream"),
         ("a.tgz", "application/octet-stream"),
         ("a", "application/octet-stream"),
@@ -236,7 +291,12 @@ def test_the_form_is_one_that_others_can_read(wire: Wire, connection: Connection
     ],
 )
 def test_the_extension_decides_on_the_type(account: Connection, name: str, media_type: str) -> None:
-    assert attachment_of(account.create_event_with_file_from_buffer(EVENT, b"", name))["type"] == media_type
+    """And not the machine's own table, such as `/etc/mime.types`."""
+    mimetypes.add_type("image/of-the-machine", f".{name.lower().rpartition('.')[2]}")
+    try:
+        assert attachment_of(account.create_event_with_file_from_buffer(EVENT, b"", name))["type"] == media_type
+    finally:
+        mimetypes.init()
 
 
 def test_memory_does_not_grow_with_the_file(account: Connection, tmp_path: Path) -> None:
@@ -510,11 +570,6 @@ def test_a_destination_that_cannot_be_is_known_before_any_request(
     with pytest.raises(FileNotFoundError) as failed:
         download(tmp_path / "missing" / "a.bin")
     assert failed.value.filename == str(tmp_path / "missing" / "a.bin")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with pytest.raises(ValueError, match="not a file that can be replaced"):
-        download(pipe)
-    assert pipe.is_fifo()
     with (tmp_path / "text").open("w") as text:
         for destination in (text, io.StringIO(), 5, b"bytes"):
             with pytest.raises(TypeError):
@@ -525,7 +580,7 @@ def test_a_destination_that_cannot_be_is_known_before_any_request(
         with pytest.raises((TypeError, ValueError)):
             connection.download_attachment("event1", cast("Any", attachment))
     assert wire.requests == []
-    assert sorted(item.name for item in tmp_path.iterdir()) == ["pipe", "text"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["text"]
 
 
 def test_the_token_is_in_the_header_alone(wire: Wire, connection: Connection) -> None:
@@ -671,3 +726,149 @@ def test_an_error_of_the_platform(wire: Wire, connection: Connection, tmp_path: 
     with pytest.raises(ForbiddenError):
         connection.create_event_with_file_from_buffer(EVENT, CONTENT, "a.bin")
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- what a download writes, and where
+
+
+@pytest.mark.parametrize("surplus", [1, 1000, 5 * MIB])
+def test_no_more_is_written_than_was_announced(
+    wire: Wire, connection: Connection, tmp_path: Path, surplus: int
+) -> None:
+    written = io.BytesIO()
+    for destination in (written, tmp_path / "a.bin", None):
+        wire.replies.append(reply(CONTENT + bytes(surplus)))
+        with pytest.raises(IntegrityError):
+            connection.download_attachment("event1", ATTACHED, destination)
+    assert CONTENT.startswith(written.getvalue())
+    assert list(tmp_path.iterdir()) == []
+    assert connection.get("streams")
+
+
+@pytest.mark.parametrize("announced", [{}, {"size": None}, {"size": 1001}])
+def test_a_file_in_memory_has_so_many_bytes_at_most(wire: Wire, tmp_path: Path, announced: dict[str, Any]) -> None:
+    path = tmp_path / "a.bin"
+    wire.always = reply(bytes(1001))
+    attachment = {"id": "file1", **announced}
+    with wire.connection(limits=Limits(response=1000)) as connection:
+        with pytest.raises(ResponseTooLargeError, match=r"1000 bytes \(Limits\.response\)"):
+            connection.download_attachment("event1", attachment)
+        assert len(wire.requests) == (0 if announced.get("size") else 1)
+        connection.download_attachment("event1", attachment, path)
+        wire.always = reply(bytes(1000))
+        assert connection.download_attachment("event1", {"id": "file1", "size": 1000}) == bytes(1000)
+    assert path.read_bytes() == bytes(1001)
+
+
+COMPRESSED = gzip.compress(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent", "headers"),
+    [
+        (COMPRESSED, COMPRESSED, {"Content-Encoding": "gzip"}),
+        (COMPRESSED, gzip.compress(COMPRESSED), {"Content-Encoding": "gzip"}),
+        (COMPRESSED, COMPRESSED, {}),
+        (CONTENT, COMPRESSED, {"Content-Encoding": "gzip"}),
+        (CONTENT, CONTENT, {}),
+    ],
+    ids=["named after the file", "compressed once more", "a compressed file", "compressed all the same", "a file"],
+)
+def test_a_file_arrives_as_it_was_stored(
+    wire: Wire, connection: Connection, stored: bytes, sent: bytes, headers: dict[str, str]
+) -> None:
+    wire.always = reply(sent, headers=headers)
+    attachment = {"id": "file1", "size": len(stored), "integrity": sri(stored)}
+    assert connection.download_attachment("event1", attachment) == stored
+    assert wire.requests[0].headers["accept-encoding"] == "identity"
+
+
+def killed_download(wire: Wire, target: Path) -> None:
+    """Begin a download in another process and kill it."""
+    wire.replies.append(reply(CONTENT[:70_000], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
+    code = (
+        "import sys; from pryv import Connection\n"
+        "Connection(sys.argv[1]).download_attachment('e', {'id': 'a'}, sys.argv[2])"
+    )
+    count = len(wire.requests) + 1
+    running = subprocess.Popen([sys.executable, "-c", code, wire.api_endpoint, str(target)])
+    wait_for(lambda: len(wire.requests) == count)
+    wait_for(lambda: any(item.suffix == ".part" and item.stat().st_size for item in target.parent.iterdir()))
+    running.kill()
+    running.wait()
+
+
+@pytest.mark.parametrize("name", ["a.bin", "n" * 255, "é" * 127, "a\nb"])
+def test_what_a_killed_download_left_is_removed_by_the_next(
+    wire: Wire, connection: Connection, tmp_path: Path, name: str
+) -> None:
+    target = tmp_path / name
+    for _ in range(2):
+        killed_download(wire, target)
+        assert len(list(tmp_path.iterdir())) == 1
+    wire.always = reply(CONTENT)
+    connection.download_attachment("event1", ATTACHED, target)
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == CONTENT
+
+
+def test_downloads_to_one_path_at_the_same_time(wire: Wire, tmp_path: Path) -> None:
+    """None takes the file of another for one left behind; the last to end stays."""
+    target = tmp_path / "a.bin"
+    wire.always = chunked([CONTENT[start : start + 1000] for start in range(0, len(CONTENT), 1000)])
+
+    def download(_: int) -> None:
+        with wire.connection(timeout=30) as connection:
+            connection.download_attachment("event1", ATTACHED, target)
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(download, range(60)))
+    assert list(tmp_path.iterdir()) == [target]
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_download_writes_through_no_symlink(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    """Not even one that waits under the name of its temporary file."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"before")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for slot in range(10):
+        (shared / f".a.bin.{slot}.part").symlink_to(victim)
+    wire.always = reply(CONTENT)
+    connection.download_attachment("event1", ATTACHED, shared / "a.bin")
+    assert victim.read_bytes() == b"before"
+    assert (shared / "a.bin").read_bytes() == CONTENT
+
+
+def test_a_pipe_is_written_to(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    wire.always = reply(CONTENT)
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(pipe.read_bytes)
+        assert connection.download_attachment("event1", ATTACHED, pipe) is pipe
+        assert read.result() == CONTENT
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no such device")
+def test_a_device_is_written_to(wire: Wire, connection: Connection) -> None:
+    wire.always = reply(CONTENT)
+    connection.download_attachment("event1", ATTACHED, os.devnull)
+    with pytest.raises(OSError, match="No space left"):
+        connection.download_attachment("event1", ATTACHED, "/dev/full")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system has no such paths")
+def test_a_file_that_is_open_is_written_to_and_not_replaced(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    """As `pryv download EVENT /dev/stdout >> FILE` has it."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"before")
+    wire.always = reply(CONTENT)
+    with path.open("ab") as file:
+        for place in ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd"):
+            connection.download_attachment("event1", ATTACHED, f"{place}/{file.fileno()}")
+    assert path.read_bytes() == b"before" + CONTENT * 3
+    assert list(tmp_path.iterdir()) == [path]

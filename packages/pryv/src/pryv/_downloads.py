@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import hashlib
 import io
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, BinaryIO, TypeVar
 
+from pryv._destinations import Destination, opened
 from pryv._transport.account import Account
 from pryv._transport.answers import error_of
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
-from pryv.errors import ERRORS, IntegrityError, UnknownResourceError
+from pryv.errors import ERRORS, IntegrityError, ResponseTooLargeError, UnknownResourceError
 
-Destination = str | os.PathLike[str] | BinaryIO
 DestinationT = TypeVar("DestinationT", bound=Destination)
+
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
+"""Ask for the file as it is: some servers take a file's own compression (`a.gz`) for one of the response."""
 
 _ALGORITHMS = ("sha512", "sha384", "sha256")
 """Those of Subresource Integrity, the strongest first."""
@@ -37,15 +36,13 @@ def download(
     """Download an attachment; see `Connection.download_attachment`."""
     event_path = f"events/{path_segment(event_id)}"
     path = f"{event_path}/{path_segment(attachment.get('id', '') if isinstance(attachment, Mapping) else attachment)}"
-    if destination is None:
-        buffer = io.BytesIO()
-        download(account, event_id, attachment, buffer, timeout)
-        return buffer.getvalue()
-    with _opened(destination) as file:
+    limit = account.http.limits.response if destination is None else None
+    with opened(io.BytesIO() if destination is None else destination) as file:
         if isinstance(attachment, str):
             attachment = _announced(account, event_path, attachment, timeout)
-        _fetch(account, path, attachment, file, timeout)
-    return destination
+        check = _Check(attachment, redact(f"GET {path}", account.token), limit)
+        _fetch(account, path, check, file, timeout)
+        return file.getvalue() if destination is None else destination  # type: ignore[attr-defined]
 
 
 def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
@@ -60,13 +57,12 @@ def _announced(account: Account, event_path: str, attachment_id: str, timeout: C
     raise UnknownResourceError("the event has no such attachment", id=ERRORS.UNKNOWN_RESOURCE, method=label)
 
 
-def _fetch(account: Account, path: str, announced: Mapping[str, Any], file: BinaryIO, timeout: CallTimeout) -> None:
-    label = redact(f"GET {path}", account.token)
-    check = _Check(announced, label)
-    answer = account.send("GET", path, headers={"Accept": "*/*"}, safe=True, stream=True, timeout=timeout)
+def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: CallTimeout) -> None:
+    answer = account.send("GET", path, headers=_HEADERS, safe=True, stream=True, timeout=timeout)
     if answer.status != 200:
-        raise account.noted(error_of(answer, label, account.token))
-    with contextlib.closing(answer.chunks()) as chunks:
+        raise account.noted(error_of(answer, check.label, account.token))
+    is_file_itself = answer.headers.get("Content-Length") == str(check.size)
+    with contextlib.closing(answer.chunks(decoded=not is_file_itself)) as chunks:
         for chunk in chunks:
             check.add(chunk)
             if file.write(chunk) not in (len(chunk), None):
@@ -75,19 +71,46 @@ def _fetch(account: Account, path: str, announced: Mapping[str, Any], file: Bina
 
 
 class _Check:
-    """Holds the bytes that arrive against the size and the checksums announced, as far as there are any."""
+    """Holds the bytes that arrive against the size and the checksums announced, as far as there are any.
 
-    def __init__(self, announced: Mapping[str, Any], label: str) -> None:
-        self._label = label
-        self._size = announced.get("size")
+    Args:
+        announced: The attachment.
+        label: What is downloaded, in messages.
+        limit: Bytes of a file that is held in memory.
+
+    Raises:
+        ResponseTooLargeError: more are announced.
+    """
+
+    def __init__(self, announced: Mapping[str, Any], label: str, limit: int | None) -> None:
+        self.label = label
+        self.size = announced.get("size")
+        self._limit = limit
         self._received = 0
         algorithm, self._digests = _strongest(str(announced.get("integrity") or ""))
         self._hash = hashlib.new(algorithm)
+        if isinstance(self.size, int):
+            self._check_limit(self.size)
 
     def add(self, chunk: bytes) -> None:
-        """Take the next bytes into account."""
+        """Take the next bytes into account, before they are written.
+
+        Raises:
+            IntegrityError: they are more than were announced.
+            ResponseTooLargeError: they are more than may be held in memory.
+        """
         self._received += len(chunk)
+        if isinstance(self.size, int) and self._received > self.size:
+            raise IntegrityError(f"{self.label}: more bytes came than the {self.size} that were announced")
+        self._check_limit(self._received)
         self._hash.update(chunk)
+
+    def _check_limit(self, size: int) -> None:
+        if self._limit is not None and size > self._limit:
+            raise ResponseTooLargeError(
+                f"{self.label}: the file is larger than {self._limit} bytes (Limits.response); "
+                "one that is written to a destination may be"
+            )
 
     def finish(self) -> None:
         """Tell whether what arrived is what was announced.
@@ -95,10 +118,10 @@ class _Check:
         Raises:
             IntegrityError: it is not.
         """
-        if self._size is not None and self._received != self._size:
-            raise IntegrityError(f"{self._label}: {self._received} bytes came, {self._size} were announced")
+        if self.size is not None and self._received != self.size:
+            raise IntegrityError(f"{self.label}: {self._received} bytes came, {self.size} were announced")
         if self._digests and base64.b64encode(self._hash.digest()).decode() not in self._digests:
-            raise IntegrityError(f"{self._label}: the {self._hash.name} checksum is not the one announced")
+            raise IntegrityError(f"{self.label}: the {self._hash.name} checksum is not the one announced")
 
 
 def _strongest(integrity: str) -> tuple[str, list[str]]:
@@ -109,44 +132,3 @@ def _strongest(integrity: str) -> tuple[str, list[str]]:
         if digests:
             return algorithm, digests
     return "sha256", []
-
-
-@contextlib.contextmanager
-def _opened(destination: Destination) -> Iterator[BinaryIO]:
-    if isinstance(destination, (str, os.PathLike)):
-        with _replacement(os.fsdecode(destination)) as file:
-            yield file
-    elif hasattr(destination, "write"):
-        destination.write(b"")
-        yield destination
-    else:
-        raise TypeError(f"a destination is a path or a binary file object, not {type(destination).__name__}")
-
-
-@contextlib.contextmanager
-def _replacement(path: str) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of `path` if the block comes to its end, and vanishes otherwise.
-
-    Who may read the file that was there may read the new one.
-    """
-    target = os.path.realpath(path)
-    if os.path.isdir(target) or not os.path.basename(path):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ValueError(f"not a file that can be replaced: {path!r}; open it and give the file object")
-    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.part")
-    try:
-        created = open(temporary, "xb")  # noqa: SIM115  (closed below)
-    except OSError as error:
-        error.filename = path  # the other is not known outside
-        raise
-    try:
-        with created as file:
-            with contextlib.suppress(FileNotFoundError):
-                shutil.copymode(target, temporary)
-            yield file
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

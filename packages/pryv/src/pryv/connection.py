@@ -547,8 +547,8 @@ class Connection:
         Args:
             event_id: The event.
             attachment: The attachment as it is in the event, or its id: then the event is read first.
-            destination: A path, where the file appears (or is replaced) only when it is whole; or a binary file
-                object, to which the bytes are written as they arrive, before they are checked.
+            destination: A path, where the file appears (or is replaced) only when it is whole. A pipe or device
+                (`/dev/stdout`), or a binary file object, gets the bytes as they arrive, before they are checked.
             timeout: In place of the connection's. The read timeout bounds each silence, not the whole download.
 
         Returns:
@@ -556,10 +556,11 @@ class Connection:
 
         Raises:
             TypeError: an argument is of another type, such as a file opened in text mode.
-            ValueError: an id cannot be one, or the path is that of a device.
+            ValueError: an id cannot be one.
             OSError: the destination cannot be written to, or is a directory.
             UnknownResourceError: there is no such event or attachment.
             IntegrityError: what came is not what the platform announced.
+            ResponseTooLargeError: there is no destination, and the file is larger than a response may be.
             PryvError: the platform refused, or there is no whole answer.
         """
         return download(self._account, event_id, attachment, destination, timeout)

@@ -33,8 +33,8 @@ class Limits:
     A response that exceeds a size raises `ResponseTooLargeError`. `None` turns the limit off.
 
     Attributes:
-        response: Bytes of a response held in memory, after decompression. Of a streamed read only `event` counts, of a
-            download to a path or a file object only the announced size.
+        response: Bytes of a response held in memory, after decompression; of its JSON once parsed, 4 times as many, by
+            an estimate. A download returned as bytes counts too; not one to a destination, nor streamed events.
         event: Bytes of one streamed event, after decompression.
         frame: Bytes of one WebSocket message.
         rate: Bytes per second that a response has to bring, averaged over the read timeout; only the time spent
