@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable
+from types import FrameType, ModuleType
 from typing import Any
 
 from pryv_monitor import Anchor, SQLiteMirror
@@ -61,6 +63,28 @@ def killed_while(mirror: SQLiteMirror, act: Callable[[], object]) -> None:
         finally:
             os._exit(70)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def killed_at(step: int, act: Callable[[], object], *modules: ModuleType) -> bool:
+    """Lets a process do something, and kills it before it comes to so many lines of modules; tells whether it did."""
+    files = {module.__file__ for module in modules}
+    left = step
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in files:
+            return None
+        left -= event == "line"
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    pid = os.fork()
+    if pid == 0:
+        sys.settrace(trace)
+        act()
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == signal.SIGKILL
 
 
 def as_somebody_else(look: Callable[[], object]) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.interruptions import interruptions
 from tests.monitor.conftest import Subject
-from tests.monitor.kept import as_somebody_else, event, filled, killed_while, take_in
+from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, take_in
 
 from pryv_monitor import (
     Anchor,
@@ -25,7 +26,9 @@ from pryv_monitor import (
     FileAnchorStore,
     Monitor,
     SQLiteMirror,
+    _files,
     _opening,
+    _schema,
 )
 
 STORES = [FileAnchorStore, SQLiteMirror]
@@ -462,6 +465,63 @@ def test_a_writer_that_takes_long_is_waited_for_and_then_told(
         with mirror.lock(), pytest.raises(AnchorLockedError, match="another program is writing") as caught:
             take_in(mirror, [event(5)])
     assert caught.value.retryable
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals of threads")
+@pytest.mark.parametrize("before", ["nothing", "an empty database"])
+def test_a_reader_sees_it_made_as_a_whole(before: str, mirror: SQLiteMirror) -> None:
+    def begin_again() -> None:
+        mirror.reset()
+        if before == "an empty database":
+            with closing(sqlite3.connect(mirror.path)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+
+    found: list[int] = []
+
+    def read() -> None:
+        found.append(len(list(mirror.events())))
+
+    begin_again()
+    for _ in interruptions(read, lambda: filled(mirror), _opening, _schema, _files):
+        begin_again()
+    assert set(found) == {0, 3}
+
+
+@needs_fork
+def test_a_kill_at_any_step_loses_nothing(mirror: SQLiteMirror) -> None:
+    def make() -> None:
+        filled(mirror)
+
+    for act, counts in ((make, {0, 3}), (mirror.reset, {0, 3})):
+        seen, step = set(), 1
+        while killed_at(step, act, _opening, _schema):
+            seen.add(mirror.counts()["events"])
+            assert filled(mirror).counts()["events"] == 3
+            if act is make:
+                mirror.reset()
+            step += 1
+        assert seen == counts
+        assert step > 30
+
+
+@needs_fork
+def test_a_kill_at_any_step_leaves_the_anchor_before_or_after(tmp_path: Path) -> None:
+    store, before, after = FileAnchorStore(tmp_path / "kept"), Anchor("before", 1.0), Anchor("after", 2.0)
+
+    def save(anchor: Anchor) -> None:
+        with store.lock():
+            store.save(anchor)
+
+    save(before)
+    seen, step = [], 1
+    while killed_at(step, lambda: save(after), _files):
+        seen.append(store.load())
+        assert len(files(tmp_path)) <= 3
+        save(before)
+        assert files(tmp_path) == ["kept", "kept.lock"]
+        step += 1
+    assert before in seen
+    assert after in seen
 
 
 def test_a_copy_of_the_file_can_be_read(mirror: SQLiteMirror, tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ def for_reading(path: Path) -> Reading:
         return Reading(_empty())
     reading = _reading(target)
     try:
+        reading.db.execute("BEGIN")  # what it is, and what it holds, is read as of one moment
         made = version(reading.db) > 0
     except BaseException:
         reading.db.close()

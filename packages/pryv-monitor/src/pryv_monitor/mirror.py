@@ -83,7 +83,6 @@ class SQLiteMirror:
 
     def _events(self, query: Query) -> Iterator[dict[str, Any]]:
         with self._reader() as reading:
-            reading.db.execute("BEGIN")
             for event in query.run(reading.db, _tree(reading.db)):
                 reading.check()
                 yield event
@@ -104,7 +103,6 @@ class SQLiteMirror:
             AnchorError: the file cannot be read, or is no mirror.
         """
         with self._reader() as reading:
-            reading.db.execute("BEGIN")
             return {name: _count(reading.db, name) for name in ("events", "deletions", "streams")}
 
     @contextmanager
