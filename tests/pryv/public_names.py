@@ -297,6 +297,9 @@ def stores() -> None:
         data: auth.AuthorizationData | None = store.get("notebook")
         store.delete("notebook")
         logging.info("%s", data is None)
+    auth.KeyringStore().check_writable()
+    auth.FileStore("credentials").check_writable()
+    auth.MemoryStore().check_writable()
 
 
 def utilities(url: str) -> None:

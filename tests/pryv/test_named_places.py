@@ -334,6 +334,50 @@ def test_an_endpoint_of_the_platform_is_used(wire: Wire, proxied: Service, endpo
         assert connection.api_endpoint == expected.api_endpoint
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "target"),
+    [
+        ("http://token@bücher.example/alice/", "http://xn--bcher-kva.example/alice/access-info"),
+        ("http://token@Host.Example./alice", "http://host.example/alice/access-info"),
+        ("http://token@host.example:80/pryv/alice/", "http://host.example/pryv/alice/access-info"),
+    ],
+)
+def test_an_odd_endpoint_is_asked(wire: Wire, endpoint: str, target: str) -> None:
+    wire.always = reply({"user": {"username": "alice"}})
+    with requests.Session() as session:
+        session.proxies = {"http": wire.url}
+        with Connection(endpoint, session=session) as connection:
+            assert connection.username() == "alice"
+    assert [request.target for request in wire.requests] == [target]
+
+
+def test_a_platform_below_a_path_and_beyond_ascii(wire: Wire) -> None:
+    place = "http://bücher.example/pryv"
+    info = {"name": "x", "api": f"{place}/{{username}}", "access": f"{place}/access", "register": f"{place}/reg"}
+    asked = "http://xn--bcher-kva.example/pryv"
+    with requests.Session() as session:
+        session.proxies = {"http": wire.url}
+        with Service(f"{place}/reg/service/info", session=session, retry=FAST) as service:
+            wire.always = reply(info)
+            assert service.api_endpoint_for("alice", "token") == asked.replace("//", "//token@") + "/alice/"
+            wire.always = reply({"token": "token"})
+            with service.login("alice", "password", "an-app") as connection:
+                assert connection.endpoint == f"{asked}/alice/"
+            wire.always = answered(wire, poll=f"{place}/access/key", authUrl=f"{place}/page?key=é")
+            request = service.start_access_request(ASKED)
+            assert request.auth_url == f"{asked}/page?key=%C3%A9"
+            wire.always = accepted(f"{place}/alice/".replace("//", "//token@"))
+            with wait_for_access(service, request, timeout=5) as connection:
+                assert connection.api_endpoint == asked.replace("//", "//token@") + "/alice/"
+    assert [request.target for request in wire.requests] == [
+        f"{asked}/reg/service/info",
+        f"{asked}/alice/auth/login",
+        f"{asked}/access/",
+        f"{asked}/access/key",
+    ]
+    assert wire.requests[1].headers["origin"] == "http://xn--bcher-kva.example"
+
+
 # ---- messages
 
 

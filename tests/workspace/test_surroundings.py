@@ -180,6 +180,22 @@ def test_the_exit_code_stands_though_nobody_hears_why(run: Run, command: list[st
     assert run(shell=f"exec {shlex.join(command)} {lost}").returncode == 2
 
 
+@pytest.mark.parametrize("lost", ["2>&-", "2>/dev/full"])
+def test_a_person_is_asked_in_the_browser_where_the_terminal_is_lost(
+    run: Run, platform_url: str, tmp_path: Path, lost: str
+) -> None:
+    command = shlex.join(login(platform_url))
+    done = run(shell=f"exec {command} {lost}", BROWSER=f"touch {tmp_path}/opened %s")
+    assert (done.returncode, done.stdout) == (75, b"")
+    assert (tmp_path / "opened").exists()
+
+
+@pytest.mark.parametrize("command", ["pryv whoami", "pryv streams", "pryv events --jsonl"])
+def test_a_full_disk_is_told(signed_in: Run, command: str) -> None:
+    done = signed_in(shell=f"{command} >/dev/full")
+    assert (done.returncode, done.stderr) == (1, b"pryv: No space left on device\n")
+
+
 # ---- the locale
 
 

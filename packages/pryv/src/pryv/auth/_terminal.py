@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import sys
 import threading
@@ -28,7 +30,7 @@ class TerminalLogin:
         store: Where the credentials are kept; by default the system's keyring, or files readable by their owner alone.
         open_browser: Whether to open the page. A browser that would take the terminal is left alone, and a program that
             was frozen into one file opens none. The browser gets a file, removed afterwards, that leads to the page.
-        file: What to print on; by default standard error. Only a terminal shows the spinner.
+        file: What to print on; by default standard error, if there is one. Only a terminal shows the spinner.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class TerminalLogin:
         self._service = service
         self._store = default_store() if store is None else store
         self._open_browser = open_browser
-        self._file = sys.stderr if file is None else file
+        self._file = file or sys.stderr or io.StringIO()  # standard error may be closed
         self._spinner = _Spinner(self._file)
         self._page = PageInBrowser()
 
@@ -112,7 +114,8 @@ class TerminalLogin:
         return f"{self._app_id} {self._service.info().register}"
 
     def _print(self, text: str) -> None:
-        print(text, file=self._file, flush=True)
+        with contextlib.suppress(OSError):  # nobody is there to read it
+            print(text, file=self._file, flush=True)
 
 
 class _Spinner:
