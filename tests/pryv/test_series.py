@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import pickle
+import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -16,17 +17,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.conftest import Account
-from tests.pryv.conftest import Reply, error_reply, reply
+from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
 
 from pryv import (
     Connection,
     ForbiddenError,
     InvalidParametersError,
+    Limits,
     PryvConnectionError,
     PryvProtocolError,
+    ResponseTooLargeError,
     Series,
     ServerError,
     UnknownResourceError,
+    _points,
     _series,
 )
 
@@ -416,6 +420,13 @@ def test_errors_of_the_platform(account: Connection, new_series: Callable[..., s
         {"fields": "deltaTime", "points": ROWS},
         {"fields": FIELDS, "points": {}},
         {"fields": None, "points": None},
+        {"fields": FIELDS, "points": [[0, 1], [1]]},
+        {"fields": FIELDS, "points": [[0, 1, 2]]},
+        {"fields": FIELDS, "points": [[0, 1], 5]},
+        {"fields": FIELDS, "points": [[], []]},
+        {"fields": [], "points": [[]]},
+        {"fields": ["a", "a"], "points": ROWS},
+        {"fields": FIELDS, "points": [[0, 1]] * 5000 + [None]},
     ],
 )
 def test_an_answer_that_is_no_series(wire: Wire, connection: Connection, answer: dict[str, Any]) -> None:
@@ -428,6 +439,124 @@ def test_reading_is_tried_again(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([Reply(then="reset"), error_reply(503, "api-unavailable")])
     wire.replies.append(reply({"fields": FIELDS, "points": ROWS}))
     assert connection.get_hf_points("event1") == Series(FIELDS, ROWS)
+
+
+def test_reading_is_tried_again_where_it_broke(wire: Wire, connection: Connection) -> None:
+    whole = reply({"fields": FIELDS, "points": [[number, number / 2] for number in range(20_000)]})
+    wire.replies.extend([Reply(whole.data[: len(whole.data) // 2], then) for then in ("close", "reset")])
+    wire.replies.append(whole)
+    assert len(list(connection.get_hf_points("event1").rows())) == 20_000
+    wire.always = Reply(whole.data[: len(whole.data) // 2], "close")
+    with pytest.raises(PryvConnectionError):
+        connection.get_hf_points("event1")
+
+
+def test_the_platform_s_time_is_taken_from_a_series(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(reply({"fields": FIELDS, "points": ROWS}))
+    connection.get_hf_points("event1")
+    assert connection.delta_time != 0
+    wire.replies.append(reply(json.dumps({"fields": FIELDS, "points": ROWS})))
+    with pytest.raises(PryvProtocolError, match=r"meta\.serverTime"):
+        connection.get_hf_points("event1")
+    wire.replies.append(reply({"error": {"id": "unknown-resource", "message": "no"}}))
+    with pytest.raises(UnknownResourceError):
+        connection.get_hf_points("event1")
+
+
+NUMBERS = st.integers(-(2**70), 2**70) | st.integers(-5, 5) | st.floats(allow_nan=False, allow_infinity=False)
+COLUMNS = st.sampled_from(
+    [
+        NUMBERS,
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.integers(-(2**63), 2**63 - 1),
+        st.integers(2**53 - 2, 2**53 + 2) | st.just(0.5),
+        st.none() | st.integers(-9, 9) | st.just(-0.0),
+        st.booleans() | st.integers(0, 1),
+        st.text(max_size=3) | st.none(),
+        st.lists(st.integers(), max_size=2),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(
+    rows=st.lists(COLUMNS, min_size=1, max_size=4).flatmap(
+        lambda columns: st.lists(st.tuples(*columns).map(list), max_size=40)
+    ),
+    fields_last=st.booleans(),
+    block=st.sampled_from([1, 3, 4096]),
+    size=st.sampled_from([1, 7, 10_000]),
+)
+def test_what_is_read_is_what_was_sent(
+    wire: Wire,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: list[list[Any]],
+    fields_last: bool,
+    block: int,
+    size: int,
+) -> None:
+    """Whole numbers stay whole, floats floats, and what is no number what it is."""
+    monkeypatch.setattr(_points, "_BLOCK", block)
+    fields = [f"field{number}" for number in range(len(rows[0]) if rows else 2)]
+    body = {"fields": fields, "points": rows, "meta": META}
+    text = json.dumps(dict(reversed(body.items())) if fields_last else body).encode()
+    wire.replies.append(chunked([text[start : start + size] for start in range(0, len(text), size)]))
+    series = connection.get_hf_points("event1")
+    assert repr(list(series.rows())) == repr(list(series.rows())) == repr(rows)
+    assert repr(series.points) == repr(rows)
+    assert repr(series.columns()) == repr({field: [row[at] for row in rows] for at, field in enumerate(fields)})
+    assert series == Series(fields, rows) == pickle.loads(pickle.dumps(series))
+
+
+@pytest.mark.parametrize("row", [[1_000_000, 0.5], [10.25, 12.5], [3, None], [10**6, 0]])
+def test_numbers_that_were_read_take_little_memory(wire: Wire, connection: Connection, row: list[Any]) -> None:
+    count = 100_000
+    points = b",".join(
+        [json.dumps(row).encode(), json.dumps(row[::-1] if None in row else row).encode()] * (count // 2)
+    )
+    text = b'{"fields":["deltaTime","value"],"points":[%b],"meta":{"serverTime":1}}' % points
+    wire.replies.append(chunked([text[start : start + 99_999] for start in range(0, len(text), 99_999)]))
+    tracemalloc.start()
+    series = connection.get_hf_points("event1")
+    kept, most = tracemalloc.get_traced_memory()
+    assert sum(1 for _ in series.rows()) == count
+    after = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert kept < 20 * count
+    assert max(most, after) < kept + 5_000_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"[0,1.5]",
+        b"[0,{}]",
+        b'[0,{"a":[]}]',
+        b"[0,[[],[],[],[],[],[]]]",
+        b'[0,"xxxxxxxx"]',
+        b"[0," + b"1" * 2000 + b"]",
+        b"[0,[" + b"{}," * 2000 + b"{}]]",
+    ],
+)
+def test_an_endless_series_is_too_large(wire: Wire, piece: bytes) -> None:
+    limit = 2_000_000
+    pieces = [b'{"fields":["deltaTime","value"],"points":[[0,0]', *[b",%b" % piece * 1000] * (9_000 // len(piece))]
+    wire.always = chunked(pieces, end=b"")
+    with wire.connection(limits=Limits(response=limit)) as connection:
+        tracemalloc.start()
+        with pytest.raises(ResponseTooLargeError, match=r"Limits\.response"):
+            connection.get_hf_points("event1")
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 12 * limit + 8_000_000
+    assert len(wire.requests) == 1
+
+
+def test_one_point_without_end_is_too_large(wire: Wire) -> None:
+    wire.always = chunked([b'{"fields":["value"],"points":[["', *[b"x" * 100_000] * 30], end=b"")
+    with wire.connection(limits=Limits(event=1_000_000)) as connection, pytest.raises(ResponseTooLargeError):
+        connection.get_hf_points("event1")
 
 
 def test_points_are_not_shown_by_repr() -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from pryv._points import Points, read_points
 from pryv._transport import json
 from pryv._transport.account import Account
+from pryv._transport.members import MalformedError, TooLargeError
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment, query_pairs
-from pryv.errors import PryvProtocolError
+from pryv.errors import PryvError, PryvProtocolError, ResponseTooLargeError
 
 MAX_BYTES = 8_000_000
 """How many bytes of points one request holds; the platform takes no body above 10 MB."""
@@ -43,6 +46,10 @@ def _checked_points(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     return points
 
 
+def _listed(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+    return list(points) if isinstance(points, Points) else points
+
+
 @attrs.frozen
 class Series:
     """Points of a series event.
@@ -50,7 +57,8 @@ class Series:
     Attributes:
         fields: What each value of a row is, such as `["deltaTime", "value"]`; where the platform has no points to
             return, it names none.
-        points: The rows: any iterable of sequences, or a 2-D array.
+        points: The rows: any iterable of sequences, or a 2-D array. Those that were read are made into lists each time
+            they are asked for; `rows` and `columns` take less memory.
 
     Raises:
         TypeError: `fields` is not a list of strings, or `points` neither an iterable nor an array.
@@ -58,7 +66,12 @@ class Series:
     """
 
     fields: list[str] = attrs.field(converter=_checked_fields)
-    points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, repr=False)
+    _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, repr=False, eq=_listed, alias="points")
+
+    @property
+    def points(self) -> Iterable[Sequence[Any]]:
+        """The rows."""
+        return _listed(self._points)
 
     def rows(self) -> Iterator[list[Any]]:
         """Yield each row as a list; an iterator given as `points` is used up.
@@ -73,8 +86,8 @@ class Series:
     def blocks(self) -> Iterator[list[Sequence[Any]]]:
         """Yield the rows as `rows` does, some at a time."""
         first = 0
-        rows_are_alike = hasattr(self.points, "ndim")
-        for block in _blocks_of(self.points):
+        rows_are_alike = hasattr(self._points, "ndim")
+        for block in _blocks_of(self._points):
             looked_at = block[:1] if rows_are_alike else block
             if not (
                 {type(row) for row in looked_at} <= _PLAIN and {len(row) for row in looked_at} == {len(self.fields)}
@@ -98,6 +111,8 @@ class Series:
             TypeError: a row is not a sequence of values.
             ValueError: a row has not one value a field.
         """
+        if isinstance(self._points, Points):
+            return {field: self._points.column(index) for index, field in enumerate(self.fields)}
         rows = list(self.rows())
         return {field: [row[index] for row in rows] for index, field in enumerate(self.fields)}
 
@@ -148,10 +163,27 @@ def get_points(
         if not isinstance(bound, (int, float, type(None))) or isinstance(bound, bool):
             raise TypeError(f"{name} is a number of seconds, not {type(bound).__name__}")
     query = query_pairs(bounds)
-    body = account.call("GET", path, query=query, safe=True, timeout=timeout)
+    label = redact(f"GET {path}", account.token)
+    limits = account.http.limits
+    read = functools.partial(read_points, limits=limits)
+    error: PryvError
+    try:
+        answer = account.send("GET", path, label=label, query=query, safe=True, read=read, timeout=timeout)
+    except TooLargeError:
+        error = ResponseTooLargeError(f"{label}: the series is larger than {limits.response} bytes (Limits.response)")
+    except (MalformedError, UnicodeDecodeError):
+        error = PryvProtocolError(f"{label}: the answer is not a series")
+    else:
+        return _series_of(account.result(answer, label), label)
+    raise account.noted(error)
+
+
+def _series_of(body: Mapping[str, Any], label: str) -> Series:
+    points = body.get("points")
     with contextlib.suppress(KeyError, TypeError, ValueError):
-        return Series(body["fields"], body["points"])
-    raise PryvProtocolError(f"{redact(f'GET {path}', account.token)}: the answer is not a series")
+        if isinstance(points, Points) and points.width in (0, len(body["fields"])):
+            return Series(body["fields"], points)
+    raise PryvProtocolError(f"{label}: the answer is not a series")
 
 
 def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: CallTimeout) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -84,6 +84,7 @@ class Account:
         body: Body = None,
         safe: bool = False,
         stream: bool = False,
+        read: Callable[[Iterator[bytes]], Any] | None = None,
         timeout: CallTimeout = DEFAULT,
     ) -> Answer:
         """Send one call and return its answer, whatever its status.
@@ -104,6 +105,7 @@ class Account:
             body=body,
             safe=safe,
             stream=stream,
+            read=read,
             timeout=limit_of(timeout, self.timeout),
         )
         try:

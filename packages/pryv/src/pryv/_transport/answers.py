@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
@@ -12,6 +12,9 @@ from .failures import is_transient_status
 from .http import Answer
 from .redact import redact, redact_error
 from .urls import host_of
+
+T = TypeVar("T")
+BodyT = TypeVar("BodyT", bound=Mapping[str, Any])
 
 
 def result_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def result_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None
     """
     if answer.status >= 300 and not _is_result_without_place(answer):
         raise error_of(answer, label, *secrets, sent=sent)
-    body = json.decode(answer.body, label)
+    body = json.decode(answer.body, label) if answer.value is None else answer.value
     if not isinstance(body, dict):
         raise PryvProtocolError(f"{label}: an object was expected, not {type(body).__name__}")
     if isinstance(body.get("error"), dict):
@@ -55,6 +58,31 @@ def error_of(answer: Answer, label: str, *secrets: str | None, sent: Any = None)
         place = redact(host_of(answer.headers.get("Location", "")), *secrets) or "an unnamed place"
         return PryvProtocolError(f"{label}: HTTP {answer.status} redirects to {place}; this is not followed")
     return PryvProtocolError(f"{label}: HTTP {answer.status}, and not with an answer of the API")
+
+
+def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
+    """Return a member of an answer that is of a kind.
+
+    Raises:
+        PryvProtocolError: there is none, or it is of another.
+    """
+    value = body.get(key)
+    if isinstance(value, kind):
+        return value
+    del body, value  # or a traceback would hold them
+    raise PryvProtocolError(f"{label}: the answer has no {key} that is a {kind.__name__}")
+
+
+def having(body: BodyT, key: str, kind: type, label: str) -> BodyT:
+    """Return an answer that has a member of a kind.
+
+    Raises:
+        PryvProtocolError: there is none, or it is of another.
+    """
+    if isinstance(body.get(key), kind):
+        return body
+    del body  # or a traceback would hold it
+    raise PryvProtocolError(f"{label}: the answer has no {key} that is a {kind.__name__}")
 
 
 def _api_error(

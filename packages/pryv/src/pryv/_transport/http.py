@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -37,6 +38,7 @@ class Request:
         label: What it is called in messages and logs; holds no secret.
         safe: Whether sending it twice does no more than sending it once.
         stream: Whether the body of an answer with status 200 is left to the caller to read.
+        read: What reads the body of an answer with status 200 as it arrives, once more if the request is sent again.
     """
 
     method: str
@@ -48,6 +50,7 @@ class Request:
     body: Body = attrs.field(default=None, repr=False)
     safe: bool = False
     stream: bool = False
+    read: Callable[[Iterator[bytes]], Any] | None = attrs.field(default=None, repr=False)
     timeout: Timeout = DEFAULT_TIMEOUT
 
 
@@ -58,6 +61,7 @@ class Answer:
     Attributes:
         received: Local time at which its head arrived, in seconds.
         resent: Whether the request had been sent before, so that the platform may have carried it out already.
+        value: What the request's `read` made of the body.
         place: The account's endpoint that the request was sent on to, if the first had said that it is there.
     """
 
@@ -67,6 +71,7 @@ class Answer:
     received: float
     resent: bool = False
     _unread: Incoming | None = attrs.field(default=None, repr=False)
+    value: Any = attrs.field(default=None, repr=False, kw_only=True)
     place: str | None = attrs.field(default=None, kw_only=True)
     sent = True
 
@@ -152,6 +157,9 @@ class Http:
         if request.stream and status == 200:
             return Answer(status, headers, b"", received, resent, incoming)
         try:
+            if request.read is not None and status == 200:
+                with contextlib.closing(incoming.chunks()) as chunks:
+                    return Answer(status, headers, b"", received, resent, value=request.read(chunks))
             body = incoming.whole(self._end_of_answer(request, start))
         except (PryvConnectionError, ResponseTooLargeError) as error:
             return error.with_traceback(None)  # its frames hold the body

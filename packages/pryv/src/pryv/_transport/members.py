@@ -41,6 +41,9 @@ class Members:
     Of the body, which is read as they are asked for, only what was not read yet is kept: `limit` bounds the characters
     of a value.
 
+    Attributes:
+        found: The keys `streamed` that there are, be their arrays empty or not.
+
     Raises:
         TooLargeError: a value is larger.
         MalformedError: the body is not one JSON object, or what is to be streamed no array.
@@ -51,6 +54,7 @@ class Members:
         self._parts = codecs.iterdecode(chunks, "utf-8-sig")
         self._limit = math.inf if limit is None else limit
         self._streamed = streamed
+        self.found: set[str] = set()
         self._failure: Exception | None = None
         self._text = ""
         self._start = self._at = 0
@@ -59,6 +63,11 @@ class Members:
     def text(self) -> str:
         """The text of the value yielded last, until the next is asked for."""
         return self._text[self._start : self._at]
+
+    @property
+    def size(self) -> int:
+        """The characters of the value yielded last."""
+        return self._at - self._start
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         self._expect("{")
@@ -70,6 +79,7 @@ class Members:
             self._expect(":")
             if key in self._streamed:
                 self._expect("[")
+                self.found.add(key)
                 items = not self._take("]")
                 while items:
                     yield key, self._value()
