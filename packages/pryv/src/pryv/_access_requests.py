@@ -10,7 +10,7 @@ import attrs
 
 from pryv._spelling import web_url
 from pryv._transport import json
-from pryv._transport.answers import result_of
+from pryv._transport.answers import member, result_of
 from pryv._transport.platform import MAX_REDIRECTS, Platform
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
@@ -87,7 +87,7 @@ def poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, 
         body = json.decode(answer.body, label) if answer.status in (301, 403) else None
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
             body = result_of(answer, label, url, key)
-        if body.get("status") != "REDIRECTED":
+        if member(body, "status", str, label) != "REDIRECTED":
             return body, url
         place = named(url, body.get("poll"), key)
         if place is None:

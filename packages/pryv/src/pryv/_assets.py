@@ -112,7 +112,9 @@ class ServiceAssets:
             PryvError: they cannot be fetched.
         """
         body = self._fetch(self.get_url("lib-js:buttonSignIn:messages"), timeout)
-        messages: dict[str, Any] = json.decode(body, _LABEL)
+        messages = json.decode(body, _LABEL)
+        if not isinstance(messages, dict):
+            raise PryvProtocolError(f"{_LABEL}: the texts are not an object")
         return messages
 
     def _fetch(self, url: str, timeout: CallTimeout) -> bytes:

@@ -19,6 +19,7 @@ from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport import json
 from pryv._transport.account import Account
+from pryv._transport.answers import having, member
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
 from pryv._transport.redact import redact_error
@@ -151,11 +152,8 @@ class Connection:
         Raises:
             PryvError: `access_info` failed, or names no user.
         """
-        user = self.access_info(timeout=timeout).get("user")
-        username = user.get("username") if isinstance(user, dict) else None
-        if not isinstance(username, str):
-            raise PryvProtocolError("GET access-info: the answer names no user")
-        return username
+        label = "GET access-info"
+        return member(member(self.access_info(timeout=timeout), "user", dict, label), "username", str, label)
 
     def access_info(self, force_refresh: bool = False, *, timeout: CallTimeout = DEFAULT) -> AccessInfo:
         """Return this connection's access: its name, type, permissions, user.
@@ -692,8 +690,9 @@ class Connection:
         parse_access_ref(id)
         if not isinstance(changes, Mapping):
             raise TypeError(f"changes is a dict, not {type(changes).__name__}")
-        access: Access = self.api_one("accesses.update", {"id": id, "update": dict(changes)}, "access", timeout=timeout)
-        return access
+        method = "accesses.update"
+        params = {"id": id, "update": dict(changes)}
+        return member(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[return-value]
 
     def get_access_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
         """Return an access (or one version of it) with its `history`, the oldest version first.
@@ -711,8 +710,9 @@ class Connection:
             PryvError: the platform refused, or there is no proper answer.
         """
         parse_access_ref(id)
-        result: AccessWithHistory = self.api_one("accesses.getOne", {"id": id, "includeHistory": True}, timeout=timeout)
-        return result
+        method = "accesses.getOne"
+        params = {"id": id, "includeHistory": True}
+        return having(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[no-any-return]
 
     def revoke(
         self,

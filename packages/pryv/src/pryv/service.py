@@ -17,7 +17,7 @@ from pryv._service_info import URLS, ServiceInfo
 from pryv._spelling import domain, web_url
 from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.answers import result_of
+from pryv._transport.answers import member, result_of
 from pryv._transport.http import Answer, Http
 from pryv._transport.limits import Limits
 from pryv._transport.platform import Platform
@@ -381,7 +381,7 @@ class Service:
             body = result_of(answer, label)
         except UnknownResourceError:
             return None
-        return body.get("uid") or body.get("username")
+        return member(body, "uid" if body.get("uid") else "username", str, label)
 
     def available_hostings(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Return the places accounts can be hosted at, as the tree of regions, zones and hostings.
@@ -478,7 +478,8 @@ class Service:
             data["referer"] = referer
         body = self._platform.post(info.register + path, data, f"POST reg/{path}", timeout)
         endpoint = _endpoint_named(info.register, body.get("apiEndpoint")) or self.build_api_endpoint(info, username)
-        return UserCreated(username=body.get("username", username), apiEndpoint=endpoint)
+        name = member({"username": username, **body}, "username", str, f"POST reg/{path}")
+        return UserCreated(username=name, apiEndpoint=endpoint)
 
     def request_password_reset(self, username: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> None:
         """Have the platform send the user an e-mail with a reset token. For trusted apps only.

@@ -23,6 +23,7 @@ from pryv.cli._frame import (
     write_json_array,
     write_json_lines,
 )
+from pryv.errors import PryvProtocolError
 from pryv.types import Level
 
 _EXAMPLES = """\
@@ -222,6 +223,8 @@ def _upload(arguments: argparse.Namespace) -> None:
         else:
             event = {"streamIds": [arguments.stream], "type": arguments.type or _type_for(arguments.file)}
             body = connection.create_event_with_file(event, arguments.file)
+        if not isinstance(body.get("event"), dict):
+            raise PryvProtocolError("the answer to the upload has no event")
         write_json(body["event"])
 
 
@@ -229,8 +232,17 @@ def _download(arguments: argparse.Namespace) -> None:
     destination = standard_output() if arguments.destination == "-" else arguments.destination
     with connect(arguments) as connection:
         event = connection.api_one("events.getOne", {"id": arguments.event}, "event")
-        attachment = _chosen(event.get("attachments", ()), arguments.attachment)
+        attachment = _chosen(_attachments(event), arguments.attachment)
         connection.download_attachment(arguments.event, attachment, destination)
+
+
+def _attachments(event: Any) -> list[dict[str, Any]]:
+    attachments = event.get("attachments") or [] if isinstance(event, dict) else None
+    if not isinstance(attachments, list) or not all(
+        isinstance(attachment, dict) and isinstance(attachment.get("id"), str) for attachment in attachments
+    ):
+        raise PryvProtocolError("events.getOne: the result is no event with attachments that have ids")
+    return attachments
 
 
 def _chosen(attachments: Sequence[dict[str, Any]], chosen_id: str | None) -> dict[str, Any]:
@@ -238,7 +250,7 @@ def _chosen(attachments: Sequence[dict[str, Any]], chosen_id: str | None) -> dic
         raise ValueError("the event has no attachments")
     found = [attachment for attachment in attachments if chosen_id in (None, attachment["id"])]
     if len(found) != 1:
-        names = ", ".join(f"{attachment['id']} ({attachment['fileName']})" for attachment in attachments)
+        names = ", ".join(f"{attachment['id']} ({attachment.get('fileName')})" for attachment in attachments)
         raise ValueError(f"choose one with --attachment: {names}")
     return found[0]
 
