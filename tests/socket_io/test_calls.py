@@ -16,11 +16,13 @@ from pryv import (
     Call,
     Connection,
     PryvConnectionError,
+    PryvProtocolError,
     PryvTimeoutError,
 )
 from pryv_socket_io import SocketIO
 
 from .conftest import DIARY, QUICK, cut_once_asked
+from .hostile import Peer, platform
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)
@@ -83,6 +85,22 @@ def test_what_is_no_call_is_refused(sio: SocketIO, calls: Any, kind: type[Except
     with pytest.raises(kind):
         sio.api(calls)
     assert "events" in sio.api([GET])[0]
+
+
+@pytest.mark.parametrize(
+    "answer", ['["no"]', "[{}]", '[{"error":"no"}]', "[0]", "[[]]", "[]", "[null]", '[null,{"results":{}}]']
+)
+def test_an_answer_of_another_form_is_not_the_apis(answer: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.let_in()
+        for number, _, _ in peer.calls():
+            peer.send(f"43/alice,{number}{answer}")
+
+    with platform(script) as connection, SocketIO(connection, reconnect=None) as sio:
+        for call in (lambda: sio.api([GET]), sio.get_subscriptions, sio.unsubscribe, lambda: sio.subscribe({"a": {}})):
+            with pytest.raises(PryvProtocolError):
+                call()
+        assert sio.connected
 
 
 def test_no_calls_give_no_results(sio: SocketIO) -> None:

@@ -229,7 +229,7 @@ def test_an_answer_that_is_none_of_a_socket(known: Connection, sandbox: Any) -> 
 def test_a_redirect_is_not_followed(known: Connection, sandbox: Any) -> None:
     with contextlib.closing(Relay("127.0.0.1", 1)) as elsewhere:
         sandbox.faults.relocated(f"ws://127.0.0.1:{elsewhere.port}", path="/socket.io/")
-        assert type(failure_of(known)) is PryvConnectionError
+        assert type(failure_of(known)) is PryvProtocolError
         assert not elsewhere.connections
 
 
@@ -268,7 +268,7 @@ def silent() -> Iterator[Silent]:
 
 def websocket_to(url: str) -> WebSocket:
     settings = HttpSettings(proxies={}, verify=True, cert=None, user_agent="")
-    return WebSocket(lambda opened: dial(url, settings, 30, opened))
+    return WebSocket(lambda opened: dial(url, settings, 30, opened), None)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -365,7 +365,7 @@ def secure_relay(authority: Any, connection: Connection) -> Iterator[Relay]:
         pytest.skip("needs a platform without TLS")
     assert parts.hostname
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "platform.example").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
     with contextlib.closing(Relay(parts.hostname, parts.port or 80, context)) as relay:
@@ -393,6 +393,20 @@ def is_told(connection: Connection) -> bool:
 
 def test_the_sessions_authority_counts(account: Account, secure_relay: Relay, session: requests.Session) -> None:
     assert is_told(secure(account, secure_relay, session))
+
+
+@pytest.mark.parametrize("host", ["platform.example", "PLATFORM.example", "platform.example."])
+def test_a_certificate_counts_however_its_host_is_spelled(
+    account: Account, secure_relay: Relay, session: requests.Session, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def found(name: str, *arguments: Any, **options: Any) -> Any:
+        return look_up("127.0.0.1" if name.lower() == host.lower() else name, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    username, _, connection = account
+    assert is_told(Connection(f"https://{connection.token}@{host}:{secure_relay.port}/{username}/", session=session))
 
 
 class Adapter(requests.adapters.HTTPAdapter):

@@ -9,10 +9,10 @@ import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from requests.utils import get_auth_from_url, select_proxy
-
 from pryv.addons import HttpSettings
-from pryv_socket_io._tls import TlsSocket, encrypt
+from pryv_socket_io._libraries import get_auth_from_url, select_proxy
+from pryv_socket_io._stream import Stream
+from pryv_socket_io._tls import encrypt
 
 PROXY_SCHEMES = ("http",)
 """The kinds of proxies that a socket goes through."""
@@ -20,10 +20,8 @@ PROXY_SCHEMES = ("http",)
 _PORTS = {"http": 80, "https": 443}
 
 
-def dial(
-    url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]
-) -> socket.socket | TlsSocket:
-    """Return a socket connected, and encrypted if need be, to the host of an http(s) URL.
+def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]) -> Stream:
+    """Return a connection, encrypted if need be, to the host of an http(s) URL.
 
     Args:
         url: The URL.
@@ -41,7 +39,7 @@ def dial(
     proxy = select_proxy(url, dict(settings.proxies))
     sock = _reach_proxy(proxy, host, port, timeout, opened) if proxy else _connect(host, port, timeout, opened)
     try:
-        return encrypt(sock, host, settings) if parts.scheme == "https" else sock
+        return Stream(encrypt(sock, host, settings) if parts.scheme == "https" else sock)
     except BaseException:
         sock.close()
         raise

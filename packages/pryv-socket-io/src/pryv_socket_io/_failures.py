@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from pryv import ERRORS, PryvConnectionError, PryvError, PryvProtocolError, PryvTimeoutError
 from pryv.addons import api_error, connection_error, is_transient_status, redact
-from pryv_socket_io._websocket import WebSocketBadStatusException, WebSocketTimeoutException
+from pryv_socket_io._libraries import websocket
+from pryv_socket_io._packets import MalformedPacketError
 
 _REFUSALS = (
     (re.compile(r"^Unknown user|^Invalid resource"), ERRORS.UNKNOWN_RESOURCE),
@@ -32,12 +34,20 @@ def refusal(told: Any, token: str | None) -> PryvError:
 
 def connection_failure(failure: BaseException, host: str) -> PryvError:
     """Return what a failure on the way to a host means."""
-    for error in _chain(failure):
-        if isinstance(error, WebSocketBadStatusException):
+    chain = _chain(failure)
+    for error in chain:
+        if isinstance(error, PryvError):
+            return error
+        if isinstance(error, websocket.WebSocketBadStatusException):
             return _no_websocket(error.status_code, host)
-        if isinstance(error, WebSocketTimeoutException):
+        if isinstance(error, websocket.WebSocketTimeoutException):
             return PryvTimeoutError(f"socket: no answer from {host} in time", sent=False)
-    return connection_error(failure, "socket", host, sent=False)
+        if isinstance(error, websocket.WebSocketConnectionClosedException):
+            return PryvConnectionError(f"socket: {host} hung up", sent=False)
+    if any(isinstance(error, (OSError, http.client.HTTPException)) for error in chain):
+        return connection_error(failure, "socket", host, sent=False)
+    reason = "".join(f": {error}" for error in chain if isinstance(error, MalformedPacketError))
+    return PryvProtocolError(f"socket: {host} does not speak Socket.IO{reason}")
 
 
 def _no_websocket(status: int, host: str) -> PryvError:

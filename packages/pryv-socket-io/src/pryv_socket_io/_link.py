@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -12,14 +13,14 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import attrs
-from requests.utils import requote_uri
 from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
-from pryv import PryvConnectionError, PryvError, PryvTimeoutError
+from pryv import PryvConnectionError, PryvError, PryvProtocolError, PryvTimeoutError
 from pryv.addons import HttpSettings, api_error, redact_data
-from pryv_socket_io._client import TRANSPORT_ERROR, Client, checked_data
 from pryv_socket_io._dial import dial
 from pryv_socket_io._failures import connection_failure, refusal
+from pryv_socket_io._libraries import TRANSPORT_ERROR, Client, requote_uri
+from pryv_socket_io._packets import checked_data, parser
 from pryv_socket_io._websocket import WebSocket
 
 _log = logging.getLogger("pryv.socket")
@@ -65,6 +66,7 @@ class Link:
     Args:
         address: Where to.
         timeout: Seconds that opening may take.
+        frame_limit: Bytes of a message, `Limits.frame`; `None` for any number.
         on_event: Called with the name and arguments of each event, in order, from the thread that reads.
 
     Attributes:
@@ -72,7 +74,9 @@ class Link:
         reason: Why it ended.
     """
 
-    def __init__(self, address: Address, timeout: float, on_event: Callable[..., None]) -> None:
+    def __init__(
+        self, address: Address, timeout: float, frame_limit: int | None, on_event: Callable[..., None]
+    ) -> None:
         self.ended = threading.Event()
         self.reason = TRANSPORT_ERROR
         self._address = address
@@ -82,13 +86,23 @@ class Link:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._why_cut: PryvConnectionError | None = None
+        self._websocket = WebSocket(partial(dial, address.endpoint, address.settings, timeout), frame_limit)
         self._client = Client(
-            WebSocket(partial(dial, address.endpoint, address.settings, timeout)), timeout, self._on_end
+            self._websocket,
+            parse=parser(address.namespace),
+            timeout=timeout,
+            cut=self._websocket.cut,
+            on_end=self._on_end,
         )
         self._client.on("connect", self._on_connect, namespace=address.namespace)
         self._client.on("connect_error", self._on_refusal, namespace=address.namespace)
         self._client.on("disconnect", self._on_disconnect, namespace=address.namespace)
         self._client.on("*", on_event, namespace=address.namespace)
+
+    @property
+    def failure(self) -> PryvError | None:
+        """What the platform sent that ended it."""
+        return self._websocket.failure
 
     @property
     def connected(self) -> bool:
@@ -132,7 +146,9 @@ class Link:
             TypeError: something in `data` has no JSON form.
             ValueError: it is larger than a message may be, holds `NaN`, or is nested too deeply.
             ApiError: it is acknowledged with an error.
+            ResponseTooLargeError: its result is larger than `Limits.frame`.
             PryvConnectionError: there is no acknowledgement, and none will come.
+            PryvProtocolError: it is acknowledged with neither a result nor an error of the API.
         """
         data = checked_data(name, data)
         deadline = time.monotonic() + timeout
@@ -149,10 +165,12 @@ class Link:
         if not answer.done():
             raise PryvTimeoutError(f"{name}: not acknowledged within {timeout:g} s")
         error, *result = answer.result() or (None,)
-        if error is not None:
-            body = error.get("error") if isinstance(error, dict) else None
-            raise api_error(redact_data(body, self._address.token), method=name)
-        return result[0] if result else None
+        if error is None:
+            return result[0] if result else None
+        body = error.get("error") if isinstance(error, dict) else None
+        if not isinstance(body, dict):
+            raise PryvProtocolError(f"{name}: the answer is neither a result nor an error of the API")
+        raise api_error(redact_data(body, self._address.token), method=name)
 
     def close(self) -> None:
         """End the connection, or the attempt to make it; `ended` is set soon after."""
@@ -182,20 +200,20 @@ class Link:
                     )
                     self._unanswered.add(answer)
                     return
-                except SocketIOError:
+                except (SocketIOError, queue.Full):
                     pass
         raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
 
     def _cut_because(self, why: PryvConnectionError) -> None:
         self._why_cut = self._why_cut or why
-        self._client.cut()
+        self._websocket.cut()
 
     def _abandon(self) -> None:
         """Leave nothing behind of a connection that was not made."""
-        self._client.cut()
+        self._websocket.cut()
         for loop in self.threads:
             loop.join()
-        self._client.release()
+        self._websocket.release()
         self.ended.set()
 
     def _on_connect(self) -> None:
@@ -219,7 +237,9 @@ class Link:
             self.ended.set()
             unanswered, self._unanswered = self._unanswered, set()
         if not self._entered.done():
-            self._entered.set_exception(PryvConnectionError(f"socket: {self._address.host} hung up", sent=False))
+            hung_up = PryvConnectionError(f"socket: {self._address.host} hung up", sent=False)
+            self._entered.set_exception(self.failure or hung_up)
         for answer in unanswered:
-            answer.set_exception(PryvConnectionError("socket: the connection was lost before the answer came"))
-        self._client.release()
+            lost = PryvConnectionError("socket: the connection was lost before the answer came")
+            answer.set_exception(self.failure or lost)
+        self._websocket.release()

@@ -25,7 +25,7 @@ class Scopes:
     def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """Register scopes, and return the acknowledgement."""
         with self._turn:
-            answer = self._ask("subscribe", {"scopes": scopes}, timeout, unknown={"ok": False})
+            answer = self._ask("subscribe", {"scopes": scopes}, timeout, _is_acknowledgement, unknown={"ok": False})
             if answer.get("ok"):
                 self._registered.update(scopes)
         return answer
@@ -34,14 +34,14 @@ class Scopes:
         """Forget scopes, or all of them, and return the acknowledgement."""
         with self._turn:
             data = {"all": True} if keys is None else {"keys": keys}
-            answer = self._ask("unsubscribe", data, timeout, unknown={"ok": False})
+            answer = self._ask("unsubscribe", data, timeout, _is_acknowledgement, unknown={"ok": False})
             for key in list(self._registered) if keys is None else keys:
                 self._registered.pop(key, None)
         return answer
 
     def get(self, timeout: float) -> dict[str, Any]:
         """Return what the platform has registered."""
-        return self._ask("getSubscriptions", {}, timeout, unknown={"scopes": {}})
+        return self._ask("getSubscriptions", {}, timeout, _has_scopes, unknown={"scopes": {}})
 
     def restore(self, timeout: float) -> list[ApiError]:
         """Register them again, each for itself, since one that the access lost must not cost the others.
@@ -68,7 +68,15 @@ class Scopes:
             return error
         return None
 
-    def _ask(self, method: str, data: Any, timeout: float, *, unknown: dict[str, Any]) -> dict[str, Any]:
+    def _ask(
+        self,
+        method: str,
+        data: Any,
+        timeout: float,
+        is_sound: Callable[[dict[str, Any]], bool],
+        *,
+        unknown: dict[str, Any],
+    ) -> dict[str, Any]:
         """Return the answer to a call, or `unknown` where the platform does not know the method."""
         try:
             answer = self._call(method, data, timeout)
@@ -76,9 +84,19 @@ class Scopes:
             if error.id != ERRORS.INVALID_METHOD:
                 raise
             return unknown
-        if not isinstance(answer, dict):
-            raise PryvProtocolError(f"{method}: the answer is not an object")
+        if not isinstance(answer, dict) or not is_sound(answer):
+            raise PryvProtocolError(f"{method}: the answer is not of the form that the API gives it")
         return answer
+
+
+def _is_acknowledgement(answer: dict[str, Any]) -> bool:
+    keys = answer.get("keys", [])
+    return isinstance(answer.get("ok"), bool) and isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+
+
+def _has_scopes(answer: dict[str, Any]) -> bool:
+    scopes = answer.get("scopes")
+    return isinstance(scopes, dict) and all(isinstance(scope, dict) for scope in scopes.values())
 
 
 def as_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
-from pryv.addons import SignalSafeEvent, access_info_within, http_settings, is_transient
+from pryv.addons import SignalSafeEvent, access_info_within, http_settings, is_transient, limits
 from pryv_socket_io._dial import PROXY_SCHEMES
 from pryv_socket_io._handle import Handle
 from pryv_socket_io._link import Address, Link
@@ -149,7 +149,7 @@ class Session:
         connection = self._connection
         settings = http_settings(connection, PROXY_SCHEMES)
         address = Address(connection.endpoint, connection.username(), connection.token, settings)
-        self._link = link = Link(address, timeout, self._on_event)
+        self._link = link = Link(address, timeout, limits(connection).frame, self._on_event)
         if self.is_over:  # looked at in this order, as `_end` does the reverse: one of the two sees the other
             raise _closed_while_opening()
         link.open()
@@ -198,7 +198,8 @@ class Session:
         connection and drops it at once is not asked more often than one that refuses it.
         """
         policy = self._reconnect_policy
-        error: PryvError = PryvConnectionError("socket: the connection was lost")
+        failure = self._link.failure if self._link else None
+        error: PryvError = failure or PryvConnectionError("socket: the connection was lost")
         if policy is None:
             return error
         now = time.monotonic()
@@ -214,8 +215,8 @@ class Session:
             try:
                 self._connect(self._timeout)
                 refusals = self.scopes.restore(self._timeout)
-            except Exception as failure:  # noqa: BLE001  (a session given may raise anything)
-                error = failure if isinstance(failure, PryvError) else _odd(failure)
+            except Exception as problem:  # noqa: BLE001  (a session given may raise anything)
+                error = problem if isinstance(problem, PryvError) else _odd(problem)
                 self._disconnect()
                 _log.debug("attempt %d to reconnect failed: %s", attempt, error)
                 if not is_transient(error):

@@ -90,6 +90,7 @@ class SocketIO:
             PryvTlsError: the platform's certificate was not accepted.
             PryvTimeoutError: there is no answer in time.
             PryvConnectionError: there is no connection, or `close` was called.
+            PryvProtocolError: what answers is not a platform.
             PryvError: the platform refused for another reason.
         """
         timeout = _seconds(timeout)
@@ -181,6 +182,8 @@ class SocketIO:
             ApiError: the platform refused a batch as a whole.
             PryvConnectionError: there is no connection, or it was lost before the answer came. As with any exception
                 that stops it, `results` holds what was received before.
+            ResponseTooLargeError: the answer is larger than `Limits.frame`; the socket reconnects.
+            PryvProtocolError: the answer is not the API's.
         """
         timeout = _seconds(timeout)
         return run_batch(lambda chunk: self._send_chunk(chunk, timeout), calls, chunk_size(self.connection), progress)
@@ -202,6 +205,7 @@ class SocketIO:
             ValueError: it is larger than a message may be, or holds `NaN`.
             ApiError: the platform did not accept a scope.
             PryvConnectionError: there is no connection, or no answer.
+            PryvProtocolError: the answer is not the API's.
         """
         wanted, timeout = as_scopes(scopes), _seconds(timeout)
         return self._opened("subscribe").scopes.subscribe(wanted, timeout)
@@ -219,6 +223,7 @@ class SocketIO:
 
         Raises:
             PryvConnectionError: there is no connection, or no answer.
+            PryvProtocolError: the answer is not the API's.
         """
         unwanted = [keys] if isinstance(keys, str) else None if keys is None else list(keys)
         timeout = _seconds(timeout)
@@ -232,6 +237,7 @@ class SocketIO:
 
         Raises:
             PryvConnectionError: there is no connection, or no answer.
+            PryvProtocolError: the answer is not the API's.
         """
         timeout = _seconds(timeout)
         return self._opened("getSubscriptions").scopes.get(timeout)

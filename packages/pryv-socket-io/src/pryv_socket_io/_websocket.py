@@ -1,63 +1,55 @@
-"""The WebSocket under a connection: it can be ended from any thread at any moment, and says nothing in logs."""
+"""The WebSocket under a connection: bounded in time and size, ended from any thread at any moment, silent in logs."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
+import math
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-try:
-    import websocket
-    from websocket import WebSocketBadStatusException, WebSocketTimeoutException
-except ImportError:
-    websocket = None  # type: ignore[assignment]
-
-if websocket is None:
-    raise ImportError(
-        "the module 'websocket' is not the one of websocket-client: a package or file of the same name hides it.\n"
-        "Rename that file, or: pip uninstall websocket; pip install --force-reinstall websocket-client"
-    )
-
+from pryv import ResponseTooLargeError
 from pryv_socket_io._handle import Handle
-from pryv_socket_io._tls import TlsSocket
+from pryv_socket_io._libraries import unlogged, websocket
+from pryv_socket_io._packets import MalformedPacketError, check
+from pryv_socket_io._stream import Stream, TooManyBytesError
 
-__all__ = ["WebSocket", "WebSocketBadStatusException", "WebSocketTimeoutException"]
+_HANDSHAKE = 1 << 16
+"""Bytes of an answer to the handshake, with what a server that refuses it has to say."""
 
-_quiet = threading.local()
+_FRAME_HEAD = 14
+"""Bytes that a frame has before its content, at most (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
 
-
-def _may_be_logged(_: logging.LogRecord) -> bool:
-    return not getattr(_quiet, "now", False)
-
-
-# websocket-client traces requests and messages whole, tokens included, to one logger for all who use it.
-logging.getLogger("websocket").addFilter(_may_be_logged)
-
-
-@contextlib.contextmanager
-def _unlogged() -> Iterator[None]:
-    before, _quiet.now = getattr(_quiet, "now", False), True
-    try:
-        yield
-    finally:
-        _quiet.now = before
+_TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 
 
 class WebSocket(websocket.WebSocket):
-    """A WebSocket over a connection that `dial` opens; `dial` tells of every socket before it is connected."""
+    """A WebSocket for one connection.
 
-    def __init__(self, dial: Callable[[Callable[[socket.socket], None]], socket.socket | TlsSocket]) -> None:
-        super().__init__()
+    Each message has to come within its timeout as a whole: a platform that sends it byte by byte is as good as silent.
+
+    Args:
+        dial: Opens the connection, and tells of every socket before it is connected.
+        limit: Bytes of a message, `Limits.frame`; `None` for any number.
+
+    Attributes:
+        failure: Why it was not read any further, if it was for what came.
+    """
+
+    def __init__(self, dial: Callable[[Callable[[socket.socket], None]], Stream], limit: int | None) -> None:
+        super().__init__(skip_utf8_validation=True)  # what is decoded is validated
+        self.failure: ResponseTooLargeError | None = None
         self._dial = dial
+        self._limit = limit
         self._handle = Handle()
+        self._stream: Stream | None = None
 
     def connect(self, url: str, **options: Any) -> None:
         """Dial, and change from HTTP to WebSocket."""
-        with _unlogged():
-            super().connect(url, **{**options, "socket": self._dial(self._handle.hold)})  # type: ignore[no-untyped-call]
+        self._stream = self._dial(self._handle.hold)
+        self._stream.expect(options.get("timeout"), _HANDSHAKE)
+        with unlogged():
+            super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
 
     def cut(self) -> None:
         """End the connection, or the attempt to make it: whoever waits on it, wakes."""
@@ -69,12 +61,34 @@ class WebSocket(websocket.WebSocket):
         self.shutdown()  # type: ignore[no-untyped-call]
         self._handle.release()
 
-    def send_frame(self, frame: Any) -> int:
-        """Send a frame."""
-        with _unlogged():
-            return super().send_frame(frame)
+    def send(self, *arguments: Any, **options: Any) -> int:
+        """Send a message."""
+        with unlogged():
+            return super().send(*arguments, **options)
 
-    def recv_data_frame(self, control_frame: bool = False) -> tuple[Any, ...]:
-        """Receive a message."""
-        with _unlogged():
-            return super().recv_data_frame(control_frame)
+    def recv(self) -> str:
+        """Receive a message; an empty one stands for the end.
+
+        Raises:
+            ResponseTooLargeError: it is larger than the limit.
+            MalformedPacketError: it is not a packet of Engine.IO's.
+        """
+        opcode, content = self._receive()
+        if opcode == _CLOSE:
+            return ""
+        if opcode != _TEXT:
+            raise MalformedPacketError("a binary message")
+        packet = content.decode()
+        check(packet)
+        return packet
+
+    def _receive(self) -> tuple[int, bytes]:
+        limit = math.inf if self._limit is None else self._limit
+        assert self._stream is not None  # noqa: S101
+        self._stream.expect(self.gettimeout(), limit + _FRAME_HEAD)
+        with unlogged(), contextlib.suppress(TooManyBytesError):
+            opcode, content = self.recv_data()
+            if len(content) <= limit:
+                return opcode, content
+        self.failure = ResponseTooLargeError(f"socket: a message has more than {limit} bytes (Limits.frame)")
+        raise self.failure
