@@ -365,7 +365,7 @@ def secure_relay(authority: Any, connection: Connection) -> Iterator[Relay]:
         pytest.skip("needs a platform without TLS")
     assert parts.hostname
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1", "platform.example").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "platform.example", "plätform.example").configure_cert(context)
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_OPTIONAL
     with contextlib.closing(Relay(parts.hostname, parts.port or 80, context)) as relay:
@@ -395,14 +395,14 @@ def test_the_sessions_authority_counts(account: Account, secure_relay: Relay, se
     assert is_told(secure(account, secure_relay, session))
 
 
-@pytest.mark.parametrize("host", ["platform.example", "PLATFORM.example", "platform.example."])
+@pytest.mark.parametrize("host", ["platform.example", "PLATFORM.example", "platform.example.", "plätform.example"])
 def test_a_certificate_counts_however_its_host_is_spelled(
     account: Account, secure_relay: Relay, session: requests.Session, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     look_up = socket.getaddrinfo
 
     def found(name: str, *arguments: Any, **options: Any) -> Any:
-        return look_up("127.0.0.1" if name.lower() == host.lower() else name, *arguments, **options)
+        return look_up("127.0.0.1" if "example" in name else name, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", found)
     username, _, connection = account
