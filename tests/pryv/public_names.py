@@ -379,7 +379,7 @@ def add_ons(connection: Connection) -> None:
     changed.notify_all()
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
-    sizes: list[int | None] = [limits.response, limits.event, limits.frame]
+    sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
     made = (proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)

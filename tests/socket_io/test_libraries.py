@@ -11,6 +11,7 @@ import pytest
 import websocket
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 from socketio.packet import EVENT, Packet  # type: ignore[import-untyped]
+from websocket._handshake import CookieJar
 
 from pryv_socket_io import SocketIO, _libraries
 from pryv_socket_io._libraries import Client
@@ -116,10 +117,29 @@ def test_requests_utils_requote_uri() -> None:
     assert _libraries.requote_uri("/ä b/%61") == "/%C3%A4%20b/a"
 
 
-def test_websocket_logger() -> None:
-    assert _libraries._may_be_logged in logging.getLogger("websocket").filters
+def test_websocket_logger(caplog: pytest.LogCaptureFixture) -> None:
     websocket.enableTrace(True, logging.NullHandler())
     try:
-        assert logging.getLogger("websocket").level == logging.DEBUG
+        with platform(lambda peer: peer.stay()) as connection:
+            url = f"{connection.endpoint.replace('http', 'ws', 1)}"
+            with _libraries.isolated():
+                websocket.create_connection(url).close(timeout=0)
+            assert "websocket" not in [record.name for record in caplog.records]
+            websocket.create_connection(url).close(timeout=0)
+            assert "websocket" in [record.name for record in caplog.records]
     finally:
         websocket.enableTrace(False)
+
+
+def test_websocket_handshake_cookie_jar() -> None:
+    jar = CookieJar
+    with _libraries.isolated():
+        jar.add("a=1; Domain=elsewhere.example")
+    assert jar.get("elsewhere.example") == ""
+    jar.add("a=1; Domain=elsewhere.example")
+    try:
+        assert jar.get("elsewhere.example") == "a=1"
+        with _libraries.isolated():
+            assert not jar.get("elsewhere.example")
+    finally:
+        jar.jar.clear()

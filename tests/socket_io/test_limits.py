@@ -48,8 +48,11 @@ def answer(content: str) -> str:
     return f'43/alice,1[null,{{"results":[{{"event":{{"content":"{content}"}}}}]}}]'
 
 
-def test_a_message_of_the_size_allowed_is_taken() -> None:
-    content = "x" * (100_000 - len(answer("")))
+@pytest.mark.parametrize(
+    ("limits", "size"), [(SMALL, 100_000), (Limits(), 10_000_000), (Limits(frame=None), 20_000_000)]
+)
+def test_a_message_of_the_size_allowed_is_taken(limits: Limits, size: int) -> None:
+    content = "x" * (size - len(answer("")))
 
     def script(peer: Peer) -> None:
         peer.let_in()
@@ -57,7 +60,7 @@ def test_a_message_of_the_size_allowed_is_taken() -> None:
         peer.send(answer(content))
         peer.stay()
 
-    with heard_from(script, SMALL) as (sio, _):
+    with heard_from(script, limits) as (sio, _):
         assert sio.api(CALL) == [{"event": {"content": content}}]
 
 
@@ -97,6 +100,18 @@ def test_a_larger_one_ends_the_call_and_the_connection(attack: Callable[[Peer], 
         assert not failed.value.retryable
         assert isinstance(heard.wait("error")[0], ResponseTooLargeError)
         assert heard.of("disconnect") == ["transport error"]
+
+
+@pytest.mark.parametrize("unit", ["{},", "[[]],", '{"":{}},', '"\U0001f600",{},'])
+def test_what_would_fill_the_memory_once_parsed_is_not_taken(unit: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.let_in()
+        next(peer.calls())
+        peer.send(f'43/alice,1[null,{{"results":[{{"events":[{unit * (15_000_000 // len(unit.encode()))}0]}}]}}]')
+        peer.stay()
+
+    with heard_from(script) as (sio, _), pytest.raises(ResponseTooLargeError, match=r"once parsed, .* Limits\.frame"):
+        sio.api(CALL)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 import subprocess
@@ -17,6 +18,7 @@ from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_socket_io import SocketIO
 
 from .conftest import QUICK, Account, Heard
+from .hostile import OPENING, Peer, platform
 
 SERVERS = ("engineio.server", "socketio.server", "aiohttp", "asyncio")
 CANARY = "c4n4ryt0ken"
@@ -89,6 +91,38 @@ def test_a_token_shows_nowhere(account: Account, relay: Relay, everything_logged
     log = shown(everything_logged)
     assert "connected to 127.0.0.1" in log
     assert not shows(log)
+
+
+EVIL = "\x1b]52;c;ZXZpbA==\x07\x9b2J\r\nERROR forged \u202e"
+
+
+@pytest.mark.parametrize("name", ["refusal", "error", "reason"])
+def test_text_of_the_platform_does_nothing_where_it_is_shown(
+    everything_logged: pytest.LogCaptureFixture, name: str
+) -> None:
+    refusal = json.dumps({"message": EVIL})
+    error = json.dumps([{"error": {"id": "forbidden", "message": EVIL}}])
+
+    def script(peer: Peer) -> None:
+        peer.let_in(f"0{json.dumps(OPENING)}")
+        next(peer.calls())
+        peer.send(f"43/alice,1{error}" if name == "error" else f"42/alice,{json.dumps(['disconnect', EVIL])}")
+
+    def refuse(peer: Peer) -> None:
+        peer.send(f"0{json.dumps(OPENING)}", f"44/alice,{refusal}")
+
+    with platform(refuse if name == "refusal" else script) as connection:
+        sio = SocketIO(connection, reconnect=None)
+        heard = Heard(sio)
+        with pytest.raises(PryvError) as failed, sio:
+            sio.api([{"method": "events.get"}])
+        assert str(failed.value).isprintable()
+        assert "forged" not in str(failed.value) or name != "reason"
+        for _, payload in heard.all:
+            assert str(payload).isprintable()
+    for line in shown(everything_logged).splitlines():
+        assert line.isprintable()
+        assert not line.startswith("ERROR")
 
 
 def test_others_may_trace_their_sockets(connection: Connection, everything_logged: pytest.LogCaptureFixture) -> None:

@@ -22,16 +22,14 @@ from socketio.packet import Packet  # type: ignore[import-untyped]
 
 try:
     import websocket
+    from websocket._handshake import CookieJar
 except ImportError:
-    websocket = None  # type: ignore[assignment]
-
-if not hasattr(websocket, "WebSocketBadStatusException"):
     raise ImportError(
         "the module 'websocket' is not the one of websocket-client: a package or file of the same name hides it.\n"
         "Rename that file, or: pip uninstall websocket; pip install --force-reinstall websocket-client"
-    )
+    ) from None
 
-__all__ = ["TRANSPORT_ERROR", "Client", "get_auth_from_url", "requote_uri", "select_proxy", "unlogged", "websocket"]
+__all__ = ["TRANSPORT_ERROR", "Client", "get_auth_from_url", "isolated", "requote_uri", "select_proxy", "websocket"]
 
 Parser = Callable[[str], tuple[int, str, int | None, Any]]
 """Returns the type, namespace, number and data of a packet, or raises an exception."""
@@ -173,23 +171,32 @@ class _Unsent(queue.Queue[Any]):
         super().put(item, block=False)
 
 
-_quiet = threading.local()
+_isolated = threading.local()
 
 
-def _may_be_logged(_: logging.LogRecord) -> bool:
-    return not getattr(_quiet, "now", False)
+def _is_isolated() -> bool:
+    return getattr(_isolated, "now", False)
+
+
+def _unless_isolated(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda argument: None if _is_isolated() else method(argument)
 
 
 # websocket-client traces requests and messages whole, tokens included, to one logger for all who use it:
 # https://github.com/websocket-client/websocket-client/blob/v1.9.0/websocket/_logging.py#L23
-logging.getLogger("websocket").addFilter(_may_be_logged)
+logging.getLogger("websocket").addFilter(lambda _: not _is_isolated())
+
+# It keeps cookies for all of them, too, of whatever domain a server says:
+# https://github.com/websocket-client/websocket-client/blob/v1.9.0/websocket/_cookiejar.py#L28
+_cookies: Any = CookieJar
+_cookies.add, _cookies.get = _unless_isolated(_cookies.add), _unless_isolated(_cookies.get)
 
 
 @contextlib.contextmanager
-def unlogged() -> Iterator[None]:
-    """Let websocket-client trace nothing of what this thread does inside."""
-    before, _quiet.now = getattr(_quiet, "now", False), True
+def isolated() -> Iterator[None]:
+    """Let websocket-client neither log what this thread does inside, nor keep or send cookies."""
+    before, _isolated.now = _is_isolated(), True
     try:
         yield
     finally:
-        _quiet.now = before
+        _isolated.now = before

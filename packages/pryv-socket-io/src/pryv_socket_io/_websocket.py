@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from pryv import ResponseTooLargeError
+from pryv.addons import parsed_size
 from pryv_socket_io._handle import Handle
-from pryv_socket_io._libraries import unlogged, websocket
+from pryv_socket_io._libraries import isolated, websocket
 from pryv_socket_io._packets import MalformedPacketError, check
 from pryv_socket_io._stream import Stream, TooManyBytesError
 
@@ -19,6 +19,12 @@ _HANDSHAKE = 1 << 16
 
 _FRAME_HEAD = 14
 """Bytes that a frame has before its content, at most (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
+
+_SMALL = 1 << 20
+"""Bytes of a message that takes little memory, whatever it says."""
+
+_PARSED = 16
+"""How many times `Limits.frame` a message and what is made of it may take together."""
 
 _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 
@@ -48,7 +54,7 @@ class WebSocket(websocket.WebSocket):
         """Dial, and change from HTTP to WebSocket."""
         self._stream = self._dial(self._handle.hold)
         self._stream.expect(options.get("timeout"), _HANDSHAKE)
-        with unlogged():
+        with isolated():
             super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
 
     def cut(self) -> None:
@@ -63,7 +69,7 @@ class WebSocket(websocket.WebSocket):
 
     def send(self, *arguments: Any, **options: Any) -> int:
         """Send a message."""
-        with unlogged():
+        with isolated():
             return super().send(*arguments, **options)
 
     def recv(self) -> str:
@@ -83,12 +89,20 @@ class WebSocket(websocket.WebSocket):
         return packet
 
     def _receive(self) -> tuple[int, bytes]:
-        limit = math.inf if self._limit is None else self._limit
         assert self._stream is not None  # noqa: S101
+        limit = math.inf if self._limit is None else self._limit
         self._stream.expect(self.gettimeout(), limit + _FRAME_HEAD)
-        with unlogged(), contextlib.suppress(TooManyBytesError):
-            opcode, content = self.recv_data()
-            if len(content) <= limit:
-                return opcode, content
-        self.failure = ResponseTooLargeError(f"socket: a message has more than {limit} bytes (Limits.frame)")
+        try:
+            with isolated():
+                opcode, content = self.recv_data()
+        except TooManyBytesError:
+            opcode, content = _CLOSE, None
+        if content is None or len(content) > limit:
+            self._refuse(f"has more than {limit} bytes (Limits.frame)")
+        if len(content) > _SMALL and parsed_size(content) > _PARSED * limit:
+            self._refuse(f"takes more than {_PARSED * limit} bytes once parsed, {_PARSED} times Limits.frame")
+        return opcode, content
+
+    def _refuse(self, problem: str) -> NoReturn:
+        self.failure = ResponseTooLargeError(f"socket: a message {problem}")
         raise self.failure

@@ -12,6 +12,7 @@
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way; it refuses
   settings that cannot be used, by their name.
 - `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
+- `parsed_size`: how many bytes JSON takes as text and once parsed, before it is; it may be tens of times as many.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
 - `SignalSafeCondition`, `SignalSafeEvent`: wait for what a signal handler may change.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
@@ -34,7 +35,7 @@ from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport.adapter import telling_of_connections
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
 from pryv._transport.json import plain
-from pryv._transport.limits import Limits
+from pryv._transport.limits import Limits, parsed_size
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
@@ -61,6 +62,7 @@ __all__ = [
     "is_transient",
     "is_transient_status",
     "limits",
+    "parsed_size",
     "plain",
     "redact",
     "redact_data",
