@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import json
 import random
+import sys
 import threading
 import time
 import traceback
@@ -314,6 +316,18 @@ def fuzz(
             found.setdefault((name, kind), f"{name}, {what}\n{text}")
     if found:
         pytest.fail(f"{len(found)} kinds of failure\n\n" + "\n\n".join(list(found.values())[:20]), pytrace=False)
+
+
+def run_command(main: Callable[[tuple[str, ...]], int], arguments: tuple[str, ...]) -> int:
+    """Run a command in this process, and return its exit code."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in streams)
+    try:
+        return main(arguments)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    finally:
+        sys.stdout, sys.stderr = streams
 
 
 def _problem(use: Use, expected: tuple[type[BaseException], ...]) -> tuple[str, str] | None:

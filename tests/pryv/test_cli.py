@@ -255,6 +255,13 @@ def test_the_help_names_them_all(pryv: Run) -> None:
     assert [int(code) for code in re.findall(r"\d+", codes)] == [0, 2, 69, 75, 77, 130, 1]
 
 
+def test_what_the_platform_objects_to_is_told(pryv: Run, signed_in: Connection) -> None:
+    said = pryv("call", "events.create", '{"streamId": "diary", "type": "note/txt"}')
+    assert said.returncode == 1
+    assert "must have required property 'streamIds'; must NOT have additional properties (streamId)" in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
 def test_a_revoked_token_is_refused(pryv: Run, account: Connection) -> None:
     token = secrets.token_hex(12)
     said = pryv("whoami", "--endpoint", account.endpoint.replace("//", f"//{token}@"))

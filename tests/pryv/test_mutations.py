@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.peers.mutations import Playback, Use, fuzz
+from tests.peers.mutations import Playback, Use, fuzz, run_command
 
 from pryv import AccessRequest, Connection, MfaRequiredError, PryvError, RetryPolicy, Series, Service, StreamedEvents
 from pryv.auth import wait_for_access
@@ -296,18 +294,6 @@ def of_command_line(filled: Filled, home: Path) -> dict[str, Use]:
             *("--no-browser", "--timeout", "0.1"),
         ),
     }
-
-
-def run_command(main: Callable[[tuple[str, ...]], int], arguments: tuple[str, ...]) -> int:
-    """Run a command in this process, and return its exit code."""
-    streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in streams)
-    try:
-        return main(arguments)
-    except SystemExit as error:
-        return error.code if isinstance(error.code, int) else 1
-    finally:
-        sys.stdout, sys.stderr = streams
 
 
 @pytest.fixture

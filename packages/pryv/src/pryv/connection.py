@@ -268,7 +268,7 @@ class Connection:
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
             params: Query parameters; lists of scalars become repeated keys, objects and lists of objects JSON, and so
-                does a list of no `streams`, which asks for the events of none.
+                does a list of no `streams`, which asks for the events of none, or of more than 20.
             timeout: In place of the connection's.
 
         Raises:
