@@ -827,6 +827,42 @@ def test_downloads_to_one_path_at_the_same_time(wire: Wire, tmp_path: Path) -> N
     assert target.read_bytes() == CONTENT
 
 
+CLEANER = """
+import fcntl, os, sys
+print(flush=True)
+while True:
+    try:
+        file = os.open(sys.argv[1], os.O_RDWR)
+    except FileNotFoundError:
+        continue
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file), os.lstat(sys.argv[1])):
+            os.unlink(sys.argv[1])
+    except OSError:
+        pass
+    os.close(file)
+"""
+
+
+def test_a_download_that_begins_while_another_looks_for_what_was_left(
+    wire: Wire, connection: Connection, tmp_path: Path
+) -> None:
+    """Its temporary file may be gone before it is locked."""
+    target = tmp_path / "a.bin"
+    wire.always = reply(CONTENT)
+    command = [sys.executable, "-c", CLEANER, str(tmp_path / ".a.bin.0.part")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as cleaner:
+        try:
+            assert cleaner.stdout is not None
+            cleaner.stdout.readline()
+            for _ in range(300):
+                connection.download_attachment("event1", ATTACHED, target)
+        finally:
+            cleaner.kill()
+    assert list(tmp_path.iterdir()) == [target]
+
+
 def test_a_download_writes_through_no_symlink(wire: Wire, connection: Connection, tmp_path: Path) -> None:
     """Not even one that waits under the name of its temporary file."""
     victim = tmp_path / "victim"
@@ -844,11 +880,10 @@ def test_a_download_writes_through_no_symlink(wire: Wire, connection: Connection
 def test_a_pipe_is_written_to(wire: Wire, connection: Connection, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    wire.always = reply(CONTENT)
-    with ThreadPoolExecutor(1) as threads:
-        read = threads.submit(pipe.read_bytes)
-        assert connection.download_attachment("event1", ATTACHED, pipe) is pipe
-        assert read.result() == CONTENT
+    wire.always = reply(CONTENT[:1000])
+    with open(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        assert connection.download_attachment("event1", {"id": "file1", "size": 1000}, pipe) is pipe
+        assert reader.read() == CONTENT[:1000]
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
 

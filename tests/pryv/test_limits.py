@@ -198,6 +198,15 @@ def test_what_a_response_takes_once_parsed_counts(wire: Wire) -> None:
         assert connection.get("events")
 
 
+def test_what_an_event_takes_once_parsed_counts(wire: Wire) -> None:
+    wire.always = reply(b'{"events":[{"a":[[]' + b",[]" * 500_000 + b']}],"meta":{}}')
+    tight, roomy = Limits(event=2_000_000), Limits(event=5_000_000)
+    with wire.connection(limits=tight) as connection, pytest.raises(ResponseTooLargeError, match=r"Limits\.event"):
+        list(connection.iter_events())
+    with wire.connection(limits=roomy) as connection:
+        assert len(list(connection.iter_events())) == 1
+
+
 @pytest.mark.parametrize("limit", [100, 70_000, 200_000])
 @pytest.mark.parametrize("piece", [7, 1000, 1 << 17])
 def test_an_event_has_so_many_bytes_at_most(wire: Wire, limit: int, piece: int) -> None:

@@ -10,13 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse, parse_headers
+from http.client import HTTPResponse
 from typing import Any
 
 from urllib3.connection import HTTPConnection
 
 from .bodies import Outgoing
-from .interim import MOST, TooManyInterimResponsesError, is_interim
+from .interim import MOST, TooManyInterimResponsesError
 from .tls import SharedContextAdapter
 
 
@@ -85,14 +85,14 @@ class _Answer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self._incoming = _Incoming(self.fp.detach(), sock.gettimeout())
         self.fp = io.BufferedReader(self._incoming)
+        self._heads = 0
 
     def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(MOST + 1):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not is_interim(status):
-                return version, status, reason
-            parse_headers(self.fp)
-        raise TooManyInterimResponsesError
+        self._heads += 1
+        if self._heads > MOST + 1:
+            raise TooManyInterimResponsesError
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        return status
 
     def read1(self, n: int = -1) -> bytes:
         self._incoming.begin_step()

@@ -27,7 +27,7 @@ def is_interim(status: int) -> bool:
 
 
 def read_past(response: requests.Response) -> None:
-    """Make an interim response that a session of the user's took for the response into the one that follows.
+    """Make what was taken for the response, where it is an interim one, into the response that follows.
 
     Raises:
         urllib3.exceptions.ProtocolError: none follows.
