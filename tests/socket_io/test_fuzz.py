@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pryv import PryvError
 from pryv_socket_io import Notification, SocketIO
-from pryv_socket_io._notifications import CHANGES, notification_of
-from pryv_socket_io._packets import MalformedPacketError, check, parser
+from pryv_socket_io._notifications import CHANGES, parse_notification
+from pryv_socket_io._packets import MalformedPacketError, check_engine_packet, packet_parser
 
 from .hostile import OPENING, USERNAME, Peer, frame, platform
 
@@ -165,8 +165,8 @@ def test_many_conversations_that_are_spoiled(attack: tuple[str, bytes]) -> None:
 @example(f"42/{USERNAME}," + "9" * 5000)
 def test_a_packet_is_read_or_malformed(text: str) -> None:
     try:
-        check(text)
-        kind, namespace, number, data = parser(f"/{USERNAME}")(text[1:])
+        check_engine_packet(text)
+        kind, namespace, number, data = packet_parser(f"/{USERNAME}")(text[1:])
     except MalformedPacketError:
         return
     assert namespace == f"/{USERNAME}"
@@ -178,6 +178,6 @@ def test_a_packet_is_read_or_malformed(text: str) -> None:
 @settings(max_examples=300)
 @given(st.sampled_from(CHANGES), st.lists(values | mutations(ACCESS_UPDATED) | mutations({"keys": ["a"]}), max_size=2))
 def test_a_notification_is_of_the_form_documented_or_ignored(name: str, arguments: list[Any]) -> None:
-    notification = notification_of(name, arguments)
+    notification = parse_notification(name, arguments)
     if notification is not None:
         assert_documented(notification)

@@ -15,14 +15,14 @@ from websocket._handshake import CookieJar
 
 from pryv_socket_io import SocketIO, _libraries
 from pryv_socket_io._libraries import Client
-from pryv_socket_io._packets import parser
+from pryv_socket_io._packets import packet_parser
 
 from .hostile import Peer, platform
 
 
 @pytest.fixture
 def client() -> Client:
-    return Client(None, parser("/alice"), timeout=1, cut=lambda: None, on_end=lambda: None)
+    return Client(None, packet_parser("/alice"), timeout=1, abort=lambda: None, on_closed=lambda: None)
 
 
 def test_socketio_client_engineio_client_class(client: Client) -> None:
@@ -80,7 +80,7 @@ def test_engineio_client_start_background_task(monkeypatch: pytest.MonkeyPatch) 
 
 def test_engineio_client_create_queue() -> None:
     for _, engine in open_socket():
-        assert type(engine.queue) is _libraries._Unsent
+        assert type(engine.queue) is _libraries._SendQueue
 
 
 def test_engineio_client_disconnect() -> None:

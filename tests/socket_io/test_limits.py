@@ -149,7 +149,7 @@ def test_a_peer_that_pings_and_does_not_read_is_left() -> None:
 
 
 def test_it_is_left_at_once_where_nothing_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    put = _libraries._Unsent.put
+    put = _libraries._SendQueue.put
 
     def have_no_room_for_pongs(self: Any, item: Any, *arguments: Any) -> None:
         if item is not None and item.packet_type == engineio.packet.PONG:
@@ -161,7 +161,7 @@ def test_it_is_left_at_once_where_nothing_waits_to_be_sent(monkeypatch: pytest.M
         peer.send("2")
         peer.stay()
 
-    monkeypatch.setattr(_libraries._Unsent, "put", have_no_room_for_pongs)
+    monkeypatch.setattr(_libraries._SendQueue, "put", have_no_room_for_pongs)
     with within(10), heard_from(script) as (_, heard):
         heard.wait("error")
     wait_for(lambda: not connected_clients)

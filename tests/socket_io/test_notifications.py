@@ -14,7 +14,7 @@ from tests.waiting import wait_for
 
 from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvError
 from pryv_socket_io import Notification, SocketIO
-from pryv_socket_io._notifications import Callbacks, Dispatcher, Inbox, notification_of
+from pryv_socket_io._notifications import Callbacks, Dispatcher, Inbox, parse_notification
 
 from .conftest import DIARY, QUICK, Account, Heard, socket_threads
 
@@ -238,7 +238,7 @@ def test_what_waits_for_an_iterator_is_bounded_in_size() -> None:
     inbox = Inbox()
     notification = Notification("notificationsChanged", {"keys": ["x" * 100_000]})
     assert [inbox.put(notification) for _ in range(40)] == [True] * 39 + [False]
-    assert len(list(inbox.take(0))) == 39
+    assert len(list(inbox.iterate(0))) == 39
     assert inbox.put(notification)
 
 
@@ -260,8 +260,8 @@ def test_what_waits_for_an_iterator_is_bounded_in_size() -> None:
         ("other", [], "ignored"),
     ],
 )
-def test_a_notification_of_another_form_is_ignored(name: str, arguments: list[Any], payload: Any) -> None:
-    told = notification_of(name, arguments)
+def test_a_parse_notification_another_form_is_ignored(name: str, arguments: list[Any], payload: Any) -> None:
+    told = parse_notification(name, arguments)
     if payload == "ignored":
         assert told is None
     else:

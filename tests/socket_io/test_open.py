@@ -35,9 +35,9 @@ from pryv import (
 )
 from pryv.addons import HttpSettings
 from pryv_socket_io import Notification, SocketIO
-from pryv_socket_io._dial import dial
-from pryv_socket_io._failures import refusal
+from pryv_socket_io._failures import connect_error
 from pryv_socket_io._link import Address
+from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
 from .conftest import DIARY, Account, socket_threads
@@ -159,13 +159,13 @@ def test_the_error_is_kept_for_iterators(connection: Connection) -> None:
     ],
 )
 def test_what_the_platform_says_when_it_refuses(told: Any, kind: type[PryvError]) -> None:
-    error = refusal(told, "s3cret")
+    error = connect_error(told, "s3cret")
     assert type(error) is kind
     assert error.retryable is (kind is PryvConnectionError)
 
 
 def test_a_refusal_that_quotes_the_token() -> None:
-    assert "s3cret" not in str(refusal({"message": "no such token: s3cret"}, "s3cret"))
+    assert "s3cret" not in str(connect_error({"message": "no such token: s3cret"}, "s3cret"))
 
 
 def test_a_token_is_encoded_in_the_handshake() -> None:
@@ -268,13 +268,13 @@ def silent() -> Iterator[Silent]:
 
 def websocket_to(url: str) -> WebSocket:
     settings = HttpSettings(proxies={}, verify=True, cert=None, user_agent="")
-    return WebSocket(lambda opened: dial(url, settings, 30, opened), None)
+    return WebSocket(lambda opened: open_stream(url, settings, 30, opened), None)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_connection_is_cut_while_it_is_made(silent: Silent, scheme: str) -> None:
     attempt = websocket_to(f"{scheme}://127.0.0.1:{silent.port}/")
-    threading.Timer(0.2, attempt.cut).start()
+    threading.Timer(0.2, attempt.abort).start()
     with within(10), pytest.raises((OSError, websocket.WebSocketException)):
         attempt.connect(f"ws://127.0.0.1:{silent.port}/")
     attempt.release()
@@ -289,7 +289,7 @@ def test_a_connection_is_cut_while_its_host_is_out_of_reach() -> None:
             waiting.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         attempt = websocket_to(url)
-        threading.Timer(0.2, attempt.cut).start()
+        threading.Timer(0.2, attempt.abort).start()
         with within(10), pytest.raises(ConnectionError):
             attempt.connect(url)
         attempt.release()

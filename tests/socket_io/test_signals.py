@@ -10,18 +10,18 @@ from tests.interruptions import interruptions
 from tests.waiting import wait_for
 
 from pryv import Connection, PryvConnectionError, _signals
-from pryv_socket_io import SocketIO, _handle, _link, _notifications, _session, _socket
+from pryv_socket_io import SocketIO, _abort, _link, _notifications, _session, _socket
 
 from .conftest import socket_threads
 
-MODULES = (_handle, _notifications, _session, _signals, _socket, threading)
+MODULES = (_abort, _notifications, _session, _signals, _socket, threading)
 
 
 @pytest.fixture
 def known(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """A connection that has asked already who its user is; closing waits for threads no longer than a moment."""
     connection.access_info()
-    monkeypatch.setattr(_session, "_PATIENCE", 0.02)
+    monkeypatch.setattr(_session, "_JOIN_TIMEOUT", 0.02)
     return connection
 
 

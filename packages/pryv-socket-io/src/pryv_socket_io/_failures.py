@@ -1,4 +1,4 @@
-"""What it means when a connection cannot be made: one of the SDK's exceptions, in words that hold no secret."""
+"""Translating failures to connect into the SDK's exceptions, whose messages contain no secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pryv.addons import api_error, connection_error, is_transient_status, redact
 from pryv_socket_io._libraries import websocket
 from pryv_socket_io._packets import MalformedPacketError
 
-_REFUSALS = (
+_CONNECT_ERRORS = (
     (re.compile(r"^Unknown user|^Invalid resource"), ERRORS.UNKNOWN_RESOURCE),
     (re.compile(r"^Access has expired"), ERRORS.FORBIDDEN),
     (
@@ -20,41 +20,41 @@ _REFUSALS = (
         ERRORS.INVALID_ACCESS_TOKEN,
     ),
 )
-"""The platform refuses a namespace in words alone, without the error's id."""
+"""The platform rejects a namespace with a message only, without an error id."""
 
 
-def refusal(told: Any, token: str | None) -> PryvError:
-    """Return what the platform's refusal to let a client in means."""
-    message = redact(str(told.get("message") if isinstance(told, Mapping) else told), token)
-    for pattern, error_id in _REFUSALS:
+def connect_error(data: Any, token: str | None) -> PryvError:
+    """Return the exception for the data of a `connect_error`: the platform rejected the namespace."""
+    message = redact(str(data.get("message") if isinstance(data, Mapping) else data), token)
+    for pattern, error_id in _CONNECT_ERRORS:
         if pattern.search(message):
             return api_error({"id": error_id, "message": message}, method="socket")
-    return PryvConnectionError(f"socket: the platform lets nobody in: {message}", sent=False)
+    return PryvConnectionError(f"socket: the platform rejected the connection: {message}", sent=False)
 
 
 def connection_failure(failure: BaseException, host: str) -> PryvError:
-    """Return what a failure on the way to a host means."""
+    """Return the exception for a failure to connect to a host."""
     chain = _chain(failure)
     for error in chain:
         if isinstance(error, PryvError):
             return error
         if isinstance(error, websocket.WebSocketBadStatusException):
-            return _no_websocket(error.status_code, host)
+            return _upgrade_error(error.status_code, host)
         if isinstance(error, websocket.WebSocketTimeoutException):
-            return PryvTimeoutError(f"socket: no answer from {host} in time", sent=False)
+            return PryvTimeoutError(f"socket: {host} did not respond in time", sent=False)
         if isinstance(error, websocket.WebSocketConnectionClosedException):
-            return PryvConnectionError(f"socket: {host} hung up", sent=False)
+            return PryvConnectionError(f"socket: {host} closed the connection", sent=False)
     if any(isinstance(error, (OSError, http.client.HTTPException)) for error in chain):
         return connection_error(failure, "socket", host, sent=False)
     reason = "".join(f": {error}" for error in chain if isinstance(error, MalformedPacketError))
     return PryvProtocolError(f"socket: {host} does not speak Socket.IO{reason}")
 
 
-def _no_websocket(status: int, host: str) -> PryvError:
-    told = f"socket: {host} answered with HTTP {status}"
+def _upgrade_error(status: int, host: str) -> PryvError:
+    message = f"socket: {host} responded with HTTP {status}"
     if is_transient_status(status):
-        return PryvConnectionError(told, sent=False)
-    return PryvProtocolError(f"{told}, and not by changing to WebSocket")
+        return PryvConnectionError(message, sent=False)
+    return PryvProtocolError(f"{message} instead of switching to WebSocket")
 
 
 def _chain(failure: BaseException) -> list[BaseException]:

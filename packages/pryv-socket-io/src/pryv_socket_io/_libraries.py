@@ -1,7 +1,7 @@
-"""All that this package uses of other libraries without their documenting it.
+"""Every use of a private or undocumented name of another library.
 
-Read in python-socketio 5.18.1, python-engineio 4.15.1, websocket-client 1.9.2 and requests 2.34.2; in
-`tests/socket_io/test_libraries.py`, a test of its name fails where a later version lacks one of them.
+Read in python-socketio 5.18.1, python-engineio 4.15.1, websocket-client 1.9.2 and requests 2.34.2. For each name,
+`tests/socket_io/test_libraries.py` has a test that fails if a later version removes it.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ except ImportError:
 __all__ = ["TRANSPORT_ERROR", "Client", "get_auth_from_url", "isolated", "requote_uri", "select_proxy", "websocket"]
 
 Parser = Callable[[str], tuple[int, str, int | None, Any]]
-"""Returns the type, namespace, number and data of a packet, or raises an exception."""
+"""Returns the type, namespace, acknowledgement id and data of a packet, or raises an exception."""
 
 TRANSPORT_ERROR: str = engineio.Client.reason.TRANSPORT_ERROR
 
-_MOST_UNSENT = 100
-"""Packets that wait to be sent, at most."""
+_MAX_UNSENT = 100
+"""The most packets that wait to be sent."""
 
 _log = logging.getLogger("pryv.socket")
 
-# Both libraries log URLs and messages with the tokens in them.
-_silent: Any = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
+# Both libraries log URLs and messages, which contain tokens.
+_null_logger: Any = logging.Logger("pryv.socket.silent", logging.CRITICAL + 1)
 
 
 class Client(socketio.Client):  # type: ignore[misc]
-    """The client of python-socketio, for one connection: silent, in order, and ended by cutting its WebSocket.
+    """A client for one connection, which logs nothing and handles messages in order.
 
     Args:
-        websocket: What it connects by.
-        parse: Reads packets.
+        websocket: The WebSocket to use.
+        parse: Parses packets.
         timeout: Seconds for each step of connecting.
-        cut: Cuts the WebSocket, from any thread.
-        on_end: Called from the last of its threads, when nothing comes any more.
+        abort: Ends the WebSocket, from any thread.
+        on_closed: Called from the last thread of the connection, when nothing will arrive any more.
     """
 
     def __init__(
@@ -61,19 +61,19 @@ class Client(socketio.Client):  # type: ignore[misc]
         websocket: Any,
         parse: Parser,
         timeout: float,
-        cut: Callable[[], None],
-        on_end: Callable[[], None],
+        abort: Callable[[], None],
+        on_closed: Callable[[], None],
     ) -> None:
         super().__init__(
             reconnection=False,
             handle_sigint=False,
-            logger=_silent,
-            engineio_logger=_silent,
+            logger=_null_logger,
+            engineio_logger=_null_logger,
             serializer=_packet_class(parse),  # pyright: ignore[reportArgumentType]  (its type is inferred from a default)
             request_timeout=timeout,
             websocket_extra_options={"class_": lambda **_: websocket, "suppress_origin": True, "redirect_limit": 0},
-            cut=cut,
-            on_end=on_end,
+            abort=abort,
+            on_closed=on_closed,
         )
 
     @property
@@ -88,9 +88,9 @@ class Client(socketio.Client):  # type: ignore[misc]
 
 
 def _packet_class(parse: Parser) -> type[Packet]:
-    """Return packets that are read by a parser, and have no binary parts.
+    """Return a class of packets with a parser of their own, and without binary attachments.
 
-    The attribute keeps each packet to be sent from being searched for them, from top to bottom:
+    Without the attribute, all data to be sent are searched for bytes:
     https://github.com/miguelgrinberg/python-socketio/blob/v5.18.1/src/socketio/packet.py#L31
     """
 
@@ -105,29 +105,29 @@ def _packet_class(parse: Parser) -> type[Packet]:
 
 
 class _Engine(engineio.Client):  # type: ignore[misc]
-    """The Engine.IO client, with messages handled in the order received, and one way to end: its socket is cut.
+    """The Engine.IO client, which here handles messages in the order received, and ends by aborting its WebSocket.
 
-    It handles each message on a thread of its own, so that a later one may overtake it
-    (https://github.com/miguelgrinberg/python-socketio/issues/382). By the same method it starts its two loops:
+    The original starts a thread for each message, so that a later one may overtake it
+    (https://github.com/miguelgrinberg/python-socketio/issues/382). The same method starts its read and write loops:
     https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/client.py#L427
     """
 
-    def __init__(self, *, cut: Callable[[], None], on_end: Callable[[], None], **options: Any) -> None:
+    def __init__(self, *, abort: Callable[[], None], on_closed: Callable[[], None], **options: Any) -> None:
         super().__init__(**options)
         self.loops: list[threading.Thread] = []
-        self._cut = cut
-        self._on_end = on_end
-        self._running = 2
-        self._guard = threading.Lock()
+        self._abort = abort
+        self._on_closed = on_closed
+        self._loops_running = 2
+        self._lock = threading.Lock()
 
-    def create_queue(self, *_: Any, **__: Any) -> _Unsent:
-        """Return what packets wait in until they are sent."""
-        return _Unsent(_MOST_UNSENT)
+    def create_queue(self, *_: Any, **__: Any) -> _SendQueue:
+        """Return the queue of packets to be sent."""
+        return _SendQueue(_MAX_UNSENT)
 
     def start_background_task(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Handle a message at once; run the loop that reads, or the one that writes, on a thread."""
+        """Handle a message at once, or run the read or write loop on a thread."""
         if target == self.handlers["message"]:
-            self._guarded(partial(target, *args))
+            self._run_or_abort(partial(target, *args))
             return None
         loop = threading.Thread(target=self._run_loop, args=(target,), name="pryv-socket-loop", daemon=True)
         self.loops.append(loop)
@@ -135,37 +135,40 @@ class _Engine(engineio.Client):  # type: ignore[misc]
         return loop
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
-        """Cut the socket; the loops notice, and end."""
-        self._cut()
+        """Abort the WebSocket, which ends both loops."""
+        self._abort()
 
     def _run_loop(self, loop: Callable[[], None]) -> None:
-        self._guarded(loop)
-        self._cut()
+        self._run_or_abort(loop)
+        self._abort()
         with contextlib.suppress(queue.Full):
-            self.queue.put(None)  # ends the loop that writes, where it waits for packets
-        with self._guard:
-            self._running -= 1
-            is_last = not self._running
+            self.queue.put(None)  # ends the write loop, if it waits for packets
+        with self._lock:
+            self._loops_running -= 1
+            is_last = not self._loops_running
         if is_last:
             with contextlib.suppress(ValueError):
-                # Left there by a loop that failed, and kept by it for ever:
+                # A loop that failed has not removed it:
                 # https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/client.py#L598
                 connected_clients.remove(self)
-            self._on_end()
+            self._on_closed()
 
-    def _guarded(self, task: Callable[[], Any]) -> None:
+    def _run_or_abort(self, task: Callable[[], Any]) -> None:
         try:
             task()
-        except Exception as error:  # noqa: BLE001  (a peer may send anything)
-            _log.debug("cut: %s while handling what came", type(error).__name__)
-            self._cut()
+        except Exception as error:  # noqa: BLE001  (the platform may send anything)
+            _log.debug("aborted: %s while handling a message", type(error).__name__)
+            self._abort()
 
 
-class _Unsent(queue.Queue[Any]):
-    """Packets that wait to be sent. One too many is an error: the peer asks for answers and does not read them."""
+class _SendQueue(queue.Queue[Any]):
+    """A queue that raises `queue.Full` at once.
+
+    Otherwise, a platform that sends pings, and does not read the pongs, could fill the memory.
+    """
 
     Empty = queue.Empty
-    """Where python-engineio 4.12.0, and those before, look for it."""
+    """Used by python-engineio up to 4.12.0."""
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         super().put(item, block=False)
@@ -182,19 +185,19 @@ def _unless_isolated(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda argument: None if _is_isolated() else method(argument)
 
 
-# websocket-client traces requests and messages whole, tokens included, to one logger for all who use it:
-# https://github.com/websocket-client/websocket-client/blob/v1.9.0/websocket/_logging.py#L23
+# websocket-client traces complete requests and messages, tokens included, to one logger per process:
+# https://github.com/websocket-client/websocket-client/blob/v1.9.2/websocket/_logging.py#L23
 logging.getLogger("websocket").addFilter(lambda _: not _is_isolated())
 
-# It keeps cookies for all of them, too, of whatever domain a server says:
-# https://github.com/websocket-client/websocket-client/blob/v1.9.0/websocket/_cookiejar.py#L28
+# It also keeps cookies in one jar per process, for any domain that a server names:
+# https://github.com/websocket-client/websocket-client/blob/v1.9.2/websocket/_cookiejar.py#L28
 _cookies: Any = CookieJar
 _cookies.add, _cookies.get = _unless_isolated(_cookies.add), _unless_isolated(_cookies.get)
 
 
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
-    """Let websocket-client neither log what this thread does inside, nor keep or send cookies."""
+    """Keep websocket-client from logging, and from storing or sending cookies, in this thread."""
     before, _isolated.now = _is_isolated(), True
     try:
         yield

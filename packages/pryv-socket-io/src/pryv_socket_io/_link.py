@@ -1,4 +1,4 @@
-"""One Socket.IO connection, from the handshake to its end."""
+"""One Socket.IO connection, from the handshake to the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from socketio.exceptions import SocketIOError  # type: ignore[import-untyped]
 
 from pryv import PryvConnectionError, PryvError, PryvProtocolError, PryvTimeoutError
 from pryv.addons import HttpSettings, api_error, redact_data
-from pryv_socket_io._dial import dial
-from pryv_socket_io._failures import connection_failure, refusal
+from pryv_socket_io._failures import connect_error, connection_failure
 from pryv_socket_io._libraries import TRANSPORT_ERROR, Client, requote_uri
-from pryv_socket_io._packets import checked_data, parser
+from pryv_socket_io._packets import json_data, packet_parser
+from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
 _log = logging.getLogger("pryv.socket")
@@ -28,7 +28,7 @@ _log = logging.getLogger("pryv.socket")
 
 @attrs.frozen
 class Address:
-    """Where an account's socket is, and how it is reached."""
+    """Where to connect to, and how."""
 
     endpoint: str
     username: str
@@ -47,7 +47,7 @@ class Address:
 
     @property
     def path(self) -> str:
-        """The path of Socket.IO on the host, below the one that the platform is served at."""
+        """The path of Socket.IO, below the path at which the platform is served."""
         path = requote_uri(urlsplit(self.endpoint).path).strip("/")
         before, _, last = path.rpartition("/")
         prefix = before if unquote(last).lower() == self.username.lower() else path
@@ -55,126 +55,127 @@ class Address:
 
     @property
     def url(self) -> str:
-        """The URL of the handshake, without the path; a secret."""
+        """The URL of the handshake, without the path. It contains the token."""
         query = "" if self.token is None else f"?auth={quote(self.token, safe='')}"
         return f"{urlsplit(self.endpoint).scheme}://{self.host}/{query}"
 
 
 class Link:
-    """A connection to an account's namespace; once ended, it is not opened again.
+    """A connection to the namespace of an account. It can be opened once.
 
     Args:
-        address: Where to.
-        timeout: Seconds that opening may take.
-        frame_limit: Bytes of a message, `Limits.frame`; `None` for any number.
-        on_event: Called with the name and arguments of each event, in order, from the thread that reads.
+        address: Where to connect to.
+        timeout: Seconds for opening.
+        frame_limit: The most bytes of a message, `Limits.frame`; `None` for no limit.
+        on_event: Called with the name and arguments of each event, in order, on the reading thread.
 
     Attributes:
-        ended: Set when nothing comes any more.
-        reason: Why it ended.
+        closed: Set when nothing will arrive any more.
+        reason: Why it was closed.
     """
 
     def __init__(
         self, address: Address, timeout: float, frame_limit: int | None, on_event: Callable[..., None]
     ) -> None:
-        self.ended = threading.Event()
+        self.closed = threading.Event()
         self.reason = TRANSPORT_ERROR
         self._address = address
         self._timeout = timeout
-        self._entered: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._unanswered: set[concurrent.futures.Future[tuple[Any, ...]]] = set()
+        self._joined: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._pending: set[concurrent.futures.Future[tuple[Any, ...]]] = set()
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        self._why_cut: PryvConnectionError | None = None
-        self._websocket = WebSocket(partial(dial, address.endpoint, address.settings, timeout), frame_limit)
+        self._call_lock = threading.Lock()
+        self._abort_reason: PryvConnectionError | None = None
+        self._websocket = WebSocket(partial(open_stream, address.endpoint, address.settings, timeout), frame_limit)
         self._client = Client(
             self._websocket,
-            parse=parser(address.namespace),
+            parse=packet_parser(address.namespace),
             timeout=timeout,
-            cut=self._websocket.cut,
-            on_end=self._on_end,
+            abort=self._websocket.abort,
+            on_closed=self._on_closed,
         )
         self._client.on("connect", self._on_connect, namespace=address.namespace)
-        self._client.on("connect_error", self._on_refusal, namespace=address.namespace)
+        self._client.on("connect_error", self._on_connect_error, namespace=address.namespace)
         self._client.on("disconnect", self._on_disconnect, namespace=address.namespace)
         self._client.on("*", on_event, namespace=address.namespace)
 
     @property
     def failure(self) -> PryvError | None:
-        """What the platform sent that ended it."""
+        """The error for a message that ended the connection, `None` if there was none."""
         return self._websocket.failure
 
     @property
     def connected(self) -> bool:
         """Whether calls can be sent."""
-        return self._entered.done() and not self.ended.is_set()
+        return self._joined.done() and not self.closed.is_set()
 
     def open(self) -> None:
-        """Connect and enter the namespace.
+        """Connect, and join the namespace.
 
         Raises:
-            ApiError: the platform refuses the token, or does not know the user.
-            PryvConnectionError: there is no connection.
+            ApiError: the platform rejected the token, or does not know the user.
+            PryvConnectionError: the connection failed.
+            PryvProtocolError: the host does not speak Socket.IO.
         """
         late = f"socket: no connection to {self._address.host} within {self._timeout:g} s"
-        watchdog = threading.Timer(self._timeout, self._cut_because, (PryvTimeoutError(late, sent=False),))
+        watchdog = threading.Timer(self._timeout, self._abort, (PryvTimeoutError(late, sent=False),))
         watchdog.name, watchdog.daemon = "pryv-socket-watchdog", True
         failure: BaseException | None = None
         try:
             watchdog.start()
             self._connect()
-            self._entered.result()
+            self._joined.result()
         except PryvError as error:
             failure = error
-        except Exception as error:  # noqa: BLE001  (the libraries let through what they do not expect)
+        except Exception as error:  # noqa: BLE001  (the libraries raise many types)
             failure = connection_failure(error, self._address.host)
         finally:
             watchdog.cancel()
-            if failure is not None or not self._entered.done():
-                self._abandon()
+            if failure is not None or not self._joined.done():
+                self._discard()
             watchdog.join()
         if failure is not None:
-            raise self._why_cut or failure.with_traceback(None)
+            raise self._abort_reason or failure.with_traceback(None)
         _log.debug("connected to %s", self._address.host)
 
     def call(self, name: str, data: Any, timeout: float) -> Any:
-        """Send an event and return the result it is acknowledged with.
+        """Emit an event, and return the result in its acknowledgement.
 
-        One call is under way at a time: those that overlap on one connection overwrite each other on the platform.
+        Only one call runs at a time: the platform mixes up calls that overlap on one connection.
 
         Raises:
             TypeError: something in `data` has no JSON form.
-            ValueError: it is larger than a message may be, holds `NaN`, or is nested too deeply.
-            ApiError: it is acknowledged with an error.
-            ResponseTooLargeError: its result is larger than `Limits.frame`.
-            PryvConnectionError: there is no acknowledgement, and none will come.
-            PryvProtocolError: it is acknowledged with neither a result nor an error of the API.
+            ValueError: `data` is larger than a message may be, contains `NaN`, or is nested too deeply.
+            ApiError: the acknowledgement is an error.
+            ResponseTooLargeError: the acknowledgement is larger than `Limits.frame`.
+            PryvConnectionError: no acknowledgement arrived.
+            PryvProtocolError: the acknowledgement is neither a result nor an error of the API.
         """
-        data = checked_data(name, data)
+        data = json_data(name, data)
         deadline = time.monotonic() + timeout
-        if not self._turn.acquire(timeout=timeout):
-            raise PryvTimeoutError(f"{name}: the calls before took longer than {timeout:g} s", sent=False)
-        answer: concurrent.futures.Future[tuple[Any, ...]] = concurrent.futures.Future()
+        if not self._call_lock.acquire(timeout=timeout):
+            raise PryvTimeoutError(f"{name}: earlier calls took longer than {timeout:g} s", sent=False)
+        ack: concurrent.futures.Future[tuple[Any, ...]] = concurrent.futures.Future()
         try:
-            self._send(name, data, answer)
-            concurrent.futures.wait([answer], max(0.0, deadline - time.monotonic()))
+            self._send(name, data, ack)
+            concurrent.futures.wait([ack], max(0.0, deadline - time.monotonic()))
         finally:
             with self._lock:
-                self._unanswered.discard(answer)
-            self._turn.release()
-        if not answer.done():
+                self._pending.discard(ack)
+            self._call_lock.release()
+        if not ack.done():
             raise PryvTimeoutError(f"{name}: not acknowledged within {timeout:g} s")
-        error, *result = answer.result() or (None,)
+        error, *result = ack.result() or (None,)
         if error is None:
             return result[0] if result else None
         body = error.get("error") if isinstance(error, dict) else None
         if not isinstance(body, dict):
-            raise PryvProtocolError(f"{name}: the answer is neither a result nor an error of the API")
+            raise PryvProtocolError(f"{name}: the response is neither a result nor an error of the API")
         raise api_error(redact_data(body, self._address.token), method=name)
 
     def close(self) -> None:
-        """End the connection, or the attempt to make it; `ended` is set soon after."""
-        self._cut_because(PryvConnectionError("socket: closed while it was opening", sent=False))
+        """Abort the connection, or the attempt to connect; `closed` is set soon afterwards."""
+        self._abort(PryvConnectionError("socket: closed while opening", sent=False))
 
     @property
     def threads(self) -> list[threading.Thread]:
@@ -191,55 +192,55 @@ class Link:
             wait=False,
         )
 
-    def _send(self, name: str, data: Any, answer: concurrent.futures.Future[tuple[Any, ...]]) -> None:
+    def _send(self, name: str, data: Any, ack: concurrent.futures.Future[tuple[Any, ...]]) -> None:
         with self._lock:
             if self.connected:
                 try:
                     self._client.emit(
-                        name, data, namespace=self._address.namespace, callback=partial(self._on_answer, answer)
+                        name, data, namespace=self._address.namespace, callback=partial(self._on_ack, ack)
                     )
-                    self._unanswered.add(answer)
+                    self._pending.add(ack)
                     return
                 except (SocketIOError, queue.Full):
                     pass
         raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
 
-    def _cut_because(self, why: PryvConnectionError) -> None:
-        self._why_cut = self._why_cut or why
-        self._websocket.cut()
+    def _abort(self, reason: PryvConnectionError) -> None:
+        self._abort_reason = self._abort_reason or reason
+        self._websocket.abort()
 
-    def _abandon(self) -> None:
-        """Leave nothing behind of a connection that was not made."""
-        self._websocket.cut()
+    def _discard(self) -> None:
+        """Clean up after a failed attempt."""
+        self._websocket.abort()
         for loop in self.threads:
             loop.join()
         self._websocket.release()
-        self.ended.set()
+        self.closed.set()
 
     def _on_connect(self) -> None:
-        self._entered.set_result(None)
+        self._joined.set_result(None)
 
-    def _on_refusal(self, told: Any = None) -> None:
-        self._entered.set_exception(refusal(told, self._address.token))
+    def _on_connect_error(self, data: Any = None) -> None:
+        self._joined.set_exception(connect_error(data, self._address.token))
 
     def _on_disconnect(self, reason: str) -> None:
         self.reason = reason
 
-    def _on_answer(self, answer: concurrent.futures.Future[tuple[Any, ...]], *result: Any) -> None:
+    def _on_ack(self, ack: concurrent.futures.Future[tuple[Any, ...]], *result: Any) -> None:
         with self._lock:
-            if answer in self._unanswered:
-                self._unanswered.remove(answer)
-                answer.set_result(result)
+            if ack in self._pending:
+                self._pending.remove(ack)
+                ack.set_result(result)
 
-    def _on_end(self) -> None:
+    def _on_closed(self) -> None:
         _log.debug("disconnected from %s: %s", self._address.host, self.reason)
         with self._lock:
-            self.ended.set()
-            unanswered, self._unanswered = self._unanswered, set()
-        if not self._entered.done():
-            hung_up = PryvConnectionError(f"socket: {self._address.host} hung up", sent=False)
-            self._entered.set_exception(self.failure or hung_up)
-        for answer in unanswered:
-            lost = PryvConnectionError("socket: the connection was lost before the answer came")
-            answer.set_exception(self.failure or lost)
+            self.closed.set()
+            pending, self._pending = self._pending, set()
+        if not self._joined.done():
+            refused = PryvConnectionError(f"socket: {self._address.host} closed the connection", sent=False)
+            self._joined.set_exception(self.failure or refused)
+        for ack in pending:
+            lost = PryvConnectionError("socket: the connection was lost before the response arrived")
+            ack.set_exception(self.failure or lost)
         self._websocket.release()

@@ -1,4 +1,4 @@
-"""What a program is told, and how: one notification after the other, to its callbacks and its iterators."""
+"""Delivering notifications, in order, to callbacks and iterators."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from pryv import PryvConnectionError, PryvError
 from pryv.addons import SignalSafeCondition
 
 CHANGES = ("eventsChanged", "streamsChanged", "accessesChanged", "accessUpdated", "notificationsChanged")
-"""The notifications that come from the platform."""
+"""The notifications that the platform sends."""
 
 NAMES = (*CHANGES, "disconnect", "reconnect", "error")
 
-KEPT = 10_000
-"""How many notifications wait at most for callbacks, and for iterators."""
+MAX_PENDING = 10_000
+"""The most notifications that wait for callbacks, and for iterators."""
 
-_KEPT_SIZE = 4_000_000
-"""Characters in the payloads of those that wait."""
+_MAX_PENDING_SIZE = 4_000_000
+"""The most characters in the payloads of those that wait."""
 
-_TOO_SLOW = f"more than {KEPT} notifications, or large ones, wait for callbacks; the next ones are dropped"
-_NOT_TAKEN = f"more than {KEPT} notifications, or large ones, wait for an iterator; the next ones go to callbacks only"
+_CALLBACKS_BEHIND = f"more than {MAX_PENDING} notifications, or large ones, wait for callbacks; later ones are dropped"
+_ITERATORS_BEHIND = (
+    f"more than {MAX_PENDING} notifications, or large ones, wait for an iterator; later ones go to callbacks only"
+)
 
 Callback = Callable[[Any], object]
 
@@ -36,11 +38,11 @@ _log = logging.getLogger("pryv.socket")
 
 @attrs.frozen
 class Notification:
-    """Something that happened.
+    """A notification.
 
     Attributes:
-        name: What: `eventsChanged`, `disconnect`…
-        payload: What is known about it; `None` for most.
+        name: Its name, such as `eventsChanged` or `disconnect`.
+        payload: Its data; `None` for most names.
     """
 
     name: str
@@ -50,7 +52,7 @@ class Notification:
 class Callbacks:
     """The callbacks registered for each name.
 
-    It needs no lock, which a fork could leave locked: it does one thing at a time with a list.
+    There is no lock, which a fork could leave locked: each operation on a list is atomic.
     """
 
     def __init__(self) -> None:
@@ -61,17 +63,17 @@ class Callbacks:
 
         Raises:
             TypeError: it is not callable.
-            ValueError: there is no notification of that name.
+            ValueError: there is no notification with this name.
         """
         if not callable(callback):
             raise TypeError("callback is not callable")
         self._named(name).append(callback)
 
     def remove(self, name: str, callback: Callback) -> None:
-        """Forget a callback; one that is not registered is no error.
+        """Remove a callback. One that is not registered is ignored.
 
         Raises:
-            ValueError: there is no notification of that name.
+            ValueError: there is no notification with this name.
         """
         callbacks = self._named(name)
         with contextlib.suppress(ValueError):
@@ -79,17 +81,17 @@ class Callbacks:
                 callbacks.remove(callback)
 
     def of(self, name: str) -> tuple[Callback, ...]:
-        """Return the callbacks for a name, in the order registered."""
+        """Return the callbacks for a name, in the order of registration."""
         return tuple(self._named(name))
 
     def _named(self, name: str) -> list[Callback]:
         if name not in self._by_name:
-            raise ValueError(f"no notification is named {name!r}; those that are: {', '.join(NAMES)}")
+            raise ValueError(f"there is no notification {name!r}; the names are {', '.join(NAMES)}")
         return self._by_name[name]
 
 
 class Backlog:
-    """Notifications that wait, in order: 10,000 at most, and no more of them than fit into a few megabytes."""
+    """A queue of notifications, limited in number and in size."""
 
     def __init__(self) -> None:
         self._waiting: collections.deque[tuple[int, Notification]] = collections.deque()
@@ -98,16 +100,16 @@ class Backlog:
         self._changed = SignalSafeCondition()
         self._lock = threading.RLock()
 
-    def put(self, notification: Notification, *, always: bool = False) -> bool:
-        """Add a notification, and return whether there was room for it; `always` makes room.
+    def put(self, notification: Notification, *, force: bool = False) -> bool:
+        """Add a notification, and return whether there was room for it; with `force`, there always is.
 
-        Once closed, it takes no more, without a word.
+        After `close`, it is ignored.
         """
         size = _size(notification)
         with self._lock:
             if self._closed:
                 return True
-            if not always and (len(self._waiting) >= KEPT or self._size + size > _KEPT_SIZE):
+            if not force and (len(self._waiting) >= MAX_PENDING or self._size + size > _MAX_PENDING_SIZE):
                 return False
             self._waiting.append((size, notification))
             self._size += size
@@ -115,19 +117,19 @@ class Backlog:
         return True
 
     def get(self, timeout: float | None = None) -> Notification | None:
-        """Return the next notification; `None` if it is closed and empty, or none came for `timeout` seconds."""
+        """Return the next notification; `None` after `timeout` seconds, or if the queue is closed and empty."""
         taken: list[Notification] = []
         self._changed.wait_for(lambda: self._take(taken) or self._closed, timeout)
         return taken[0] if taken else None
 
     def clear(self) -> None:
-        """Drop what waits."""
+        """Drop all notifications."""
         with self._lock:
             self._waiting.clear()
             self._size = 0
 
     def close(self) -> None:
-        """Take no more. What waits can still be had."""
+        """Accept no more notifications. Those in the queue can still be taken."""
         self._closed = True
         self._changed.notify_all()
 
@@ -142,27 +144,27 @@ class Backlog:
 
 
 class Inbox(Backlog):
-    """Notifications for iterators."""
+    """The notifications for iterators."""
 
     def __init__(self) -> None:
         super().__init__()
         self._pid = os.getpid()
         self._error: PryvError | None = None
 
-    def end(self, error: PryvError | None = None) -> None:
-        """Take no more; iterators end, or raise `error`, when they have taken what is left. The first time counts."""
+    def finish(self, error: PryvError | None = None) -> None:
+        """Let iterators end, or raise `error`, after the notifications that are left. Later calls have no effect."""
         if not self._closed:
             self._error = error
         self.close()
 
-    def take(self, timeout: float | None) -> Iterator[Notification]:
-        """Yield notifications as they come, until none came for `timeout` seconds or there will be no more."""
+    def iterate(self, timeout: float | None) -> Iterator[Notification]:
+        """Yield notifications as they arrive, until there are none for `timeout` seconds, or `finish` was called."""
         while (notification := self._next(timeout)) is not None:
             yield notification
 
     def _next(self, timeout: float | None) -> Notification | None:
         if self._pid != os.getpid():
-            raise PryvConnectionError("notifications: the socket is open in another process", sent=False)
+            raise PryvConnectionError("notifications: the socket was opened in another process", sent=False)
         notification = self.get(timeout)
         if notification is None and self._closed and self._error is not None:
             raise self._error
@@ -170,70 +172,70 @@ class Inbox(Backlog):
 
 
 class Dispatcher:
-    """Hands notifications on from a thread of its own, so that a callback may take its time.
+    """Delivers notifications on a thread of its own, so that slow callbacks block nothing else.
 
     Args:
-        callbacks: Who to call.
-        prepare: Called with each notification before it is handed on.
+        callbacks: The callbacks.
+        before_delivery: Called with each notification before its delivery.
     """
 
-    def __init__(self, callbacks: Callbacks, prepare: Callable[[Notification], None]) -> None:
+    def __init__(self, callbacks: Callbacks, before_delivery: Callable[[Notification], None]) -> None:
         self.inbox = Inbox()
         self.thread = threading.Thread(target=self._run, name="pryv-socket-callbacks", daemon=True)
         self._callbacks = callbacks
-        self._prepare = prepare
+        self._before_delivery = before_delivery
         self._backlog = Backlog()
         self._reported: set[str] = set()
         self._error: PryvError | None = None
 
     def put(self, notification: Notification) -> None:
-        """Hand a notification on, after those put before; the platform's are dropped where too many wait."""
-        if self._backlog.put(notification, always=notification.name not in CHANGES):
-            self._reported.discard(_TOO_SLOW)
-        elif _TOO_SLOW not in self._reported:
-            self._backlog.put(self._report(_TOO_SLOW), always=True)
+        """Add a notification. Those of the platform are dropped if too many wait."""
+        if self._backlog.put(notification, force=notification.name not in CHANGES):
+            self._reported.discard(_CALLBACKS_BEHIND)
+        elif _CALLBACKS_BEHIND not in self._reported:
+            self._backlog.put(self._report(_CALLBACKS_BEHIND), force=True)
 
     def finish(self, error: PryvError | None = None) -> None:
-        """Hand on what waits, then the error that ended all, and end."""
+        """Deliver the notifications that wait, then the error, and end the thread."""
         self._error = error
         self._backlog.close()
 
     def stop(self, last: Notification) -> None:
-        """Drop what waits, hand on one last notification, and end."""
+        """Drop the notifications that wait, deliver a last one, and end the thread."""
         self._backlog.clear()
-        self._backlog.put(last, always=True)
+        self._backlog.put(last, force=True)
         self._backlog.close()
 
     def _run(self) -> None:
         while (notification := self._backlog.get()) is not None:
-            self._prepare(notification)
-            self._hand_on(notification)
-        self.inbox.end(self._error)
+            self._before_delivery(notification)
+            self._deliver(notification)
+        self.inbox.finish(self._error)
         if self._error is not None:
-            self._call_back(Notification("error", self._error))
+            self._run_callbacks(Notification("error", self._error))
 
-    def _hand_on(self, notification: Notification) -> None:
+    def _deliver(self, notification: Notification) -> None:
         if self.inbox.put(notification):
-            self._reported.discard(_NOT_TAKEN)
-        elif _NOT_TAKEN not in self._reported:
-            self._hand_on(self._report(_NOT_TAKEN))
-        self._call_back(notification)
+            self._reported.discard(_ITERATORS_BEHIND)
+        elif _ITERATORS_BEHIND not in self._reported:
+            self._deliver(self._report(_ITERATORS_BEHIND))
+        self._run_callbacks(notification)
 
-    def _call_back(self, notification: Notification) -> None:
+    def _run_callbacks(self, notification: Notification) -> None:
         for callback in self._callbacks.of(notification.name):
-            error = _raised_by(callback, notification)
+            error = _error_of(callback, notification)
             if error is not None and notification.name != "error":
-                self._hand_on(Notification("error", error))
+                self._deliver(Notification("error", error))
 
     def _report(self, problem: str) -> Notification:
-        """Return the error that tells of a problem, which is told once as long as it lasts."""
+        """Return the notification of a problem, and remember that it was reported."""
         self._reported.add(problem)
         _log.warning("%s", problem)
         return Notification("error", PryvError(problem))
 
 
-def notification_of(name: str, arguments: Sequence[Any]) -> Notification | None:
-    """Return the notification that an event of the platform is; `None` if it is not of the form documented."""
+def parse_notification(name: str, arguments: Sequence[Any]) -> Notification | None:
+    """Return an event of the platform as a notification; `None` if its arguments are not as documented."""
     payload = arguments[0] if arguments else None
     if name in ("eventsChanged", "streamsChanged", "accessesChanged"):
         return Notification(name)
@@ -251,7 +253,7 @@ def _size(notification: Notification) -> int:
     return len(repr(notification.payload)) if isinstance(notification.payload, dict) else 0
 
 
-def _raised_by(callback: Callback, notification: Notification) -> BaseException | None:
+def _error_of(callback: Callback, notification: Notification) -> BaseException | None:
     try:
         callback(notification.payload)
     except BaseException as error:  # noqa: BLE001  (a callback may raise anything, SystemExit too)

@@ -1,4 +1,4 @@
-"""Scopes: which changes the platform tells of, on one connection after the other."""
+"""Scopes: the changes that the platform notifies of. They are registered again after a reconnect."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from pryv import ERRORS, ApiError, PryvProtocolError
 
 
 class Scopes:
-    """The scopes that the platform has registered, and which each further connection needs to have registered again.
+    """The registered scopes.
 
     Args:
-        call: Sends a method's name and data over the current connection, and returns the answer that comes in so many
-            seconds.
+        call: Calls a method, by its name, data and timeout in seconds, over the current connection, and returns the
+            result.
     """
 
     def __init__(self, call: Callable[[str, Any, float], Any]) -> None:
         self._call = call
         self._registered: dict[str, Any] = {}
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """Register scopes, and return the acknowledgement."""
-        with self._turn:
-            answer = self._ask("subscribe", {"scopes": scopes}, timeout, _is_acknowledgement, unknown={"ok": False})
-            if answer.get("ok"):
+        with self._lock:
+            result = self._request("subscribe", {"scopes": scopes}, timeout, _is_acknowledgement, unknown={"ok": False})
+            if result.get("ok"):
                 self._registered.update(scopes)
-        return answer
+        return result
 
     def unsubscribe(self, keys: list[str] | None, timeout: float) -> dict[str, Any]:
-        """Forget scopes, or all of them, and return the acknowledgement."""
-        with self._turn:
+        """Remove the scopes with these keys, `None` for all of them, and return the acknowledgement."""
+        with self._lock:
             data = {"all": True} if keys is None else {"keys": keys}
-            answer = self._ask("unsubscribe", data, timeout, _is_acknowledgement, unknown={"ok": False})
+            result = self._request("unsubscribe", data, timeout, _is_acknowledgement, unknown={"ok": False})
             for key in list(self._registered) if keys is None else keys:
                 self._registered.pop(key, None)
-        return answer
+        return result
 
     def get(self, timeout: float) -> dict[str, Any]:
-        """Return what the platform has registered."""
-        return self._ask("getSubscriptions", {}, timeout, _has_scopes, unknown={"scopes": {}})
+        """Return the scopes that the platform has registered."""
+        return self._request("getSubscriptions", {}, timeout, _has_scopes, unknown={"scopes": {}})
 
-    def restore(self, timeout: float) -> list[ApiError]:
-        """Register them again, each for itself, since one that the access lost must not cost the others.
+    def resubscribe(self, timeout: float) -> list[ApiError]:
+        """Register the scopes again, one by one, as the access may have lost the permission for some of them.
 
         Returns:
-            The platform's refusals; what they are about is forgotten.
+            The errors of scopes that the platform rejected. These scopes are removed.
 
         Raises:
-            PryvError: one could not be registered now.
+            PryvError: a scope could not be registered, but the failure may pass.
         """
-        with self._turn:
-            refusals = [(key, self._refusal(key, timeout)) for key in self._registered]
-            for key, refusal in refusals:
-                if refusal is not None:
+        with self._lock:
+            rejections = [(key, self._resubscribe_one(key, timeout)) for key in self._registered]
+            for key, rejection in rejections:
+                if rejection is not None:
                     del self._registered[key]
-        return [refusal for _, refusal in refusals if refusal is not None]
+        return [rejection for _, rejection in rejections if rejection is not None]
 
-    def _refusal(self, key: str, timeout: float) -> ApiError | None:
+    def _resubscribe_one(self, key: str, timeout: float) -> ApiError | None:
         try:
             self._call("subscribe", {"scopes": {key: self._registered[key]}}, timeout)
         except ApiError as error:
@@ -68,42 +68,42 @@ class Scopes:
             return error
         return None
 
-    def _ask(
+    def _request(
         self,
         method: str,
         data: Any,
         timeout: float,
-        is_sound: Callable[[dict[str, Any]], bool],
+        is_valid: Callable[[dict[str, Any]], bool],
         *,
         unknown: dict[str, Any],
     ) -> dict[str, Any]:
-        """Return the answer to a call, or `unknown` where the platform does not know the method."""
+        """Return the result of a call, or `unknown` if the platform does not know the method."""
         try:
-            answer = self._call(method, data, timeout)
+            result = self._call(method, data, timeout)
         except ApiError as error:
             if error.id != ERRORS.INVALID_METHOD:
                 raise
             return unknown
-        if not isinstance(answer, dict) or not is_sound(answer):
-            raise PryvProtocolError(f"{method}: the answer is not of the form that the API gives it")
-        return answer
+        if not isinstance(result, dict) or not is_valid(result):
+            raise PryvProtocolError(f"{method}: the result is not as the API documents it")
+        return result
 
 
-def _is_acknowledgement(answer: dict[str, Any]) -> bool:
-    keys = answer.get("keys", [])
-    return isinstance(answer.get("ok"), bool) and isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+def _is_acknowledgement(result: dict[str, Any]) -> bool:
+    keys = result.get("keys", [])
+    return isinstance(result.get("ok"), bool) and isinstance(keys, list) and all(isinstance(key, str) for key in keys)
 
 
-def _has_scopes(answer: dict[str, Any]) -> bool:
-    scopes = answer.get("scopes")
+def _has_scopes(result: dict[str, Any]) -> bool:
+    scopes = result.get("scopes")
     return isinstance(scopes, dict) and all(isinstance(scope, dict) for scope in scopes.values())
 
 
-def as_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return scopes by key, from that itself or from a payload of lib-js.
+def parse_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a dict of scopes by key, from such a dict or from a payload as lib-js takes it.
 
     Raises:
-        TypeError: it is no dict of dicts.
+        TypeError: it is not a dict of dicts.
     """
     if not isinstance(payload, Mapping):
         raise TypeError(f"scopes is a dict, not {type(payload).__name__}")

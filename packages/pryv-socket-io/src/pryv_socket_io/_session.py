@@ -1,4 +1,4 @@
-"""From `open` to `close`: one connection after the other, as long as the platform lets the client in."""
+"""A session, from `open` to `close`: it connects, and reconnects."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
 from pryv.addons import SignalSafeEvent, access_info_within, http_settings, is_transient, limits
-from pryv_socket_io._dial import PROXY_SCHEMES
-from pryv_socket_io._handle import Handle
+from pryv_socket_io._abort import AbortHandle
 from pryv_socket_io._link import Address, Link
-from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, notification_of
+from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, parse_notification
 from pryv_socket_io._scopes import Scopes
+from pryv_socket_io._tcp import PROXY_SCHEMES
 
-_PATIENCE = 0.8
-"""Seconds that `close` waits for threads at most."""
+_JOIN_TIMEOUT = 0.8
+"""The longest time that `close` waits for threads, in seconds."""
 
 _REFRESH_TIMEOUT = 5.0
 
@@ -25,7 +25,7 @@ _log = logging.getLogger("pryv.socket")
 
 
 class Outcome:
-    """How something ended; the first to say counts."""
+    """The outcome of an operation. It is set once: later calls of `set` have no effect."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
@@ -33,7 +33,7 @@ class Outcome:
         self._claim = threading.Lock()
 
     def set(self, error: Exception | None = None) -> bool:
-        """Say how it ended, by an error or well, and return whether that counts."""
+        """Set the outcome, an error or `None` for success, and return whether this was the first call."""
         if not self._claim.acquire(blocking=False):
             return False
         self.error = error
@@ -41,25 +41,25 @@ class Outcome:
         return True
 
     def is_set(self) -> bool:
-        """Return whether it has ended."""
+        """Return whether the outcome is set."""
         return self._claim.locked()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the end, and return whether it has come."""
+        """Wait for the outcome, and return whether it is set."""
         return self._decided.wait(seconds)
 
 
 class Session:
-    """What lives between `open` and `close`: the current link, the scopes it carries, and the threads.
+    """The state between `open` and `close`: the current link, its scopes, and the threads.
 
-    It has no locks, since `close` may be called by a signal handler, whatever the thread was doing. Where two decide on
-    the same thing, the first counts (`Outcome`).
+    A signal handler may call `close`, whatever it interrupts, so there are no locks. Where two threads may decide the
+    same thing, the first does (`Outcome`).
 
     Args:
         connection: The account.
-        callbacks: Who is told of notifications.
-        reconnect: How a lost connection is restored.
-        timeout: Seconds that opening, and each attempt to reconnect, may take.
+        callbacks: The callbacks for notifications.
+        reconnect: How to reconnect.
+        timeout: Seconds for opening, and for each attempt to reconnect.
 
     Attributes:
         dispatcher: Delivers the notifications.
@@ -75,49 +75,49 @@ class Session:
         self._reconnect_policy = reconnect
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
-        self._request = Handle()
+        self._http_request = AbortHandle()
         self._link: Link | None = None
         self._connected_at = 0.0
-        self._attempts_in_a_row = 0
-        self._start = Outcome()
+        self._attempts_since_stable = 0
+        self._started = Outcome()
         self._opened = Outcome()
-        self._over = Outcome()
+        self._ended = Outcome()
         self._supervisor = threading.Thread(target=self._run, name="pryv-socket-supervisor", daemon=True)
 
     @property
     def connected(self) -> bool:
         """Whether calls can be sent."""
-        return not self.is_over and self._link is not None and self._link.connected
+        return not self.has_ended and self._link is not None and self._link.connected
 
     @property
-    def is_over(self) -> bool:
-        """Whether it was closed, or ended for good."""
-        return self._over.is_set()
+    def has_ended(self) -> bool:
+        """Whether it was closed, or failed permanently."""
+        return self._ended.is_set()
 
     def open(self) -> None:
-        """Connect for the first time; done already, it returns at once.
+        """Connect; if it is open already, return at once.
 
         Raises:
-            PryvError: there is no connection, and the session is over.
+            PryvError: the connection failed, and the session has ended.
         """
-        if self._start.set():
+        if self._started.set():
             self._supervisor.start()
         try:
             self._opened.wait(max(0.0, self._deadline - time.monotonic()))
         finally:
             self._fail(PryvTimeoutError(f"socket: not open within {self._timeout:g} s", sent=False))
         if self._opened.error is not None:
-            _join([self._supervisor], 0.1)  # what hangs in the look-up of a host name is left to itself
+            _join([self._supervisor], 0.1)  # a host name lookup cannot be interrupted
             raise self._opened.error
 
     def close(self) -> None:
-        """End it, from whatever thread; nothing is delivered any more but the `disconnect`."""
+        """Close it, from any thread. Only a last `disconnect` is delivered."""
         was_opening = self._opened.set(_closed_while_opening())
-        self.dispatcher.inbox.end()
+        self.dispatcher.inbox.finish()
         if self._end() and not was_opening:
             self.dispatcher.stop(Notification("disconnect", "client disconnect"))
         links = self._link.threads if self._link else []
-        _join([self.dispatcher.thread, self._supervisor, *links], _PATIENCE)
+        _join([self.dispatcher.thread, self._supervisor, *links], _JOIN_TIMEOUT)
 
     def call(self, name: str, data: Any, timeout: float) -> Any:
         """Send a call over the current link; see `Link.call`."""
@@ -126,11 +126,11 @@ class Session:
         return self._link.call(name, data, timeout)
 
     def _run(self) -> None:
-        """Connect, and stay connected until it is over."""
+        """Connect, and reconnect until the session ends."""
         try:
             self._get_access_info(self._timeout)
             self._connect(max(0.001, self._deadline - time.monotonic()))
-        except Exception as error:  # noqa: BLE001  (it is raised by `open`)
+        except Exception as error:  # noqa: BLE001  (`open` raises it)
             self._fail(error)
             return
         self.dispatcher.thread.start()
@@ -141,30 +141,30 @@ class Session:
 
     def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> None:
         try:
-            access_info_within(self._connection, seconds, force_refresh=force_refresh, opened=self._request.hold)
+            access_info_within(self._connection, seconds, force_refresh=force_refresh, opened=self._http_request.attach)
         finally:
-            self._request.release()
+            self._http_request.detach()
 
     def _connect(self, timeout: float) -> None:
         connection = self._connection
         settings = http_settings(connection, PROXY_SCHEMES)
         address = Address(connection.endpoint, connection.username(), connection.token, settings)
         self._link = link = Link(address, timeout, limits(connection).frame, self._on_event)
-        if self.is_over:  # looked at in this order, as `_end` does the reverse: one of the two sees the other
+        if self.has_ended:  # checked after `_link` is set; `_end` does the reverse, so that one of them closes the link
             raise _closed_while_opening()
         link.open()
         self._connected_at = time.monotonic()
 
     def _fail(self, error: Exception) -> None:
-        """End the opening, and all with it; once it is done, nothing happens."""
+        """End the session with an error, unless it is open already."""
         if self._opened.set(error):
-            self.dispatcher.inbox.end(error if isinstance(error, PryvError) else None)
+            self.dispatcher.inbox.finish(error if isinstance(error, PryvError) else None)
             self._end()
 
     def _end(self) -> bool:
-        """End the connection for good, and return whether this was the first to do so."""
-        is_first = self._over.set()
-        self._request.cut()
+        """End the session, and return whether this was the first call."""
+        is_first = self._ended.set()
+        self._http_request.abort()
         self._disconnect()
         return is_first
 
@@ -173,15 +173,15 @@ class Session:
             self._link.close()
 
     def _on_event(self, name: str, *arguments: Any) -> None:
-        notification = notification_of(name, arguments)
+        notification = parse_notification(name, arguments)
         if notification is not None:
             self.dispatcher.put(notification)
 
     def _supervise(self) -> None:
         while True:
             assert self._link is not None  # noqa: S101
-            self._link.ended.wait()
-            if self.is_over:
+            self._link.closed.wait()
+            if self.has_ended:
                 return
             self.dispatcher.put(Notification("disconnect", self._link.reason))
             error = self._reconnect()
@@ -192,10 +192,10 @@ class Session:
             self.dispatcher.finish(error)
 
     def _reconnect(self) -> PryvError | None:
-        """Connect anew, and return what made that fail for good.
+        """Connect again, and return the error if that failed permanently.
 
-        The waits start over once a connection held for as long as the longest of them: a platform that accepts a
-        connection and drops it at once is not asked more often than one that refuses it.
+        The back-off is reset only after a connection lasted as long as the longest wait. A platform that accepts
+        connections and drops them at once is not contacted more often than one that refuses them.
         """
         policy = self._reconnect_policy
         failure = self._link.failure if self._link else None
@@ -205,18 +205,18 @@ class Session:
         now = time.monotonic()
         deadline = now + policy.deadline
         if now - self._connected_at >= policy.max_backoff:
-            self._attempts_in_a_row = 0
+            self._attempts_since_stable = 0
         for attempt in range(1, policy.attempts + 1):
-            self._attempts_in_a_row += 1
-            if self._over.wait(policy.wait(self._attempts_in_a_row)):
+            self._attempts_since_stable += 1
+            if self._ended.wait(policy.wait(self._attempts_since_stable)):
                 return None
             if time.monotonic() > deadline:
                 break
             try:
                 self._connect(self._timeout)
-                refusals = self.scopes.restore(self._timeout)
-            except Exception as problem:  # noqa: BLE001  (a session given may raise anything)
-                error = problem if isinstance(problem, PryvError) else _odd(problem)
+                refusals = self.scopes.resubscribe(self._timeout)
+            except Exception as problem:  # noqa: BLE001  (a session of the user may raise anything)
+                error = problem if isinstance(problem, PryvError) else _unexpected(problem)
                 self._disconnect()
                 _log.debug("attempt %d to reconnect failed: %s", attempt, error)
                 if not is_transient(error):
@@ -243,10 +243,10 @@ class Session:
 
 
 def _closed_while_opening() -> PryvConnectionError:
-    return PryvConnectionError("socket: closed while it was opening", sent=False)
+    return PryvConnectionError("socket: closed while opening", sent=False)
 
 
-def _odd(failure: Exception) -> PryvConnectionError:
+def _unexpected(failure: Exception) -> PryvConnectionError:
     return PryvConnectionError(f"socket: no connection: {type(failure).__name__}", sent=False)
 
 
@@ -255,7 +255,7 @@ def _base(access_id: str) -> str:
 
 
 def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
-    """Wait for threads to end, the current one excepted, no longer than so many seconds in all."""
+    """Wait for the threads to end, except the current one, for a number of seconds in all."""
     deadline = time.monotonic() + seconds
     for thread in threads:
         if thread.is_alive() and thread is not threading.current_thread():

@@ -1,4 +1,4 @@
-"""The add-on's face."""
+"""The public class of the add-on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from pryv import Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
 from pryv.addons import CallLike, Progress, Result, chunk_size, run_batch
 from pryv_socket_io._notifications import Callback, Callbacks, Notification
-from pryv_socket_io._scopes import as_scopes
+from pryv_socket_io._scopes import parse_scopes
 from pryv_socket_io._session import Session
 
 OPEN_TIMEOUT = 20.0
@@ -21,17 +21,17 @@ RECONNECT = RetryPolicy(attempts=10, backoff=1, max_backoff=60, deadline=math.in
 
 
 class SocketIO:
-    """Notifications of an account's changes, and calls, over one lasting connection.
+    """Notifications of an account's changes, and calls, over one persistent connection.
 
-    It may be used from several threads, is a context manager (`with` opens and closes), and can be opened again after
-    it was closed. After a fork it stays open for the parent; a child may open it for itself.
+    It is thread-safe, is a context manager (`with` opens and closes it), and can be opened again after it was closed.
+    After a fork, it stays open in the parent process; the child process can open its own connection.
 
-    Notifications are delivered in the order received, on a thread of their own: a callback may take its time, call the
-    platform, or close the socket. A lost connection is restored, but changes in the meantime are not notified: fetch
-    them at `reconnect`. `Connection.access_info` is up to date then.
+    Notifications are delivered in the order received, on a thread of their own. A callback may be slow, call the
+    platform, or close the socket. After a lost connection, the socket reconnects. There are no notifications of changes
+    in the meantime: fetch these changes at `reconnect`, when `Connection.access_info` is up to date too.
 
-    No token is logged, at any level. For this the logger `websocket`, of websocket-client, has a filter that keeps what
-    is sent and received here out of its traces.
+    No token is logged, at any level. For this, the logger `websocket` of websocket-client has a filter, which excludes
+    the traffic of these sockets from its traces.
 
     See the API's *Call with websockets*.
 
@@ -41,10 +41,9 @@ class SocketIO:
     `error` (an exception).
 
     Args:
-        connection: The account, and how it is reached: proxies, certificates and a TLS context of the session's adapter
-            are those of its HTTP calls.
-        reconnect: How to restore a lost connection; `None` for not at all. By default there are 10 attempts, up to 60 s
-            apart. A success starts the count again; the waits start over once a connection held as long as the longest.
+        connection: The account. The socket uses the proxies, certificates and TLS context of its HTTP requests.
+        reconnect: How to reconnect; `None` turns it off. By default, there are up to 10 attempts, up to 60 s apart. A
+            success resets the number of attempts, a connection that lasted as long as the longest wait the waits.
     """
 
     def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
@@ -70,15 +69,15 @@ class SocketIO:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection at this moment."""
+        """Whether there is a connection now."""
         session = self._own_session()
         return session is not None and session.connected
 
     def open(self, timeout: float = OPEN_TIMEOUT) -> SocketIO:
-        """Connect, and begin to deliver notifications; if it is open, return at once.
+        """Connect, and start to deliver notifications. If it is open already, return at once.
 
         Args:
-            timeout: Seconds until it fails; the same goes for each attempt to reconnect.
+            timeout: Seconds for opening, and for each attempt to reconnect.
 
         Returns:
             This object.
@@ -86,12 +85,12 @@ class SocketIO:
         Raises:
             ValueError: `timeout` is not above 0, or not finite.
             InvalidAccessTokenError: the token is wrong or was revoked.
-            UnknownResourceError: there is no such user.
+            UnknownResourceError: the user does not exist.
             PryvTlsError: the platform's certificate was not accepted.
-            PryvTimeoutError: there is no answer in time.
-            PryvConnectionError: there is no connection, or `close` was called.
-            PryvProtocolError: what answers is not a platform.
-            PryvError: the platform refused for another reason.
+            PryvTimeoutError: the platform did not respond in time.
+            PryvConnectionError: the connection failed, or `close` was called.
+            PryvProtocolError: the host does not speak Socket.IO.
+            PryvError: the platform rejected the connection for another reason.
         """
         timeout = _seconds(timeout)
         self._forget_after_fork()
@@ -99,10 +98,10 @@ class SocketIO:
         return self
 
     def close(self) -> None:
-        """Disconnect, from any thread and at any moment; closed already, nothing happens.
+        """Disconnect. It can be called from any thread, in a signal handler, and more than once.
 
-        Callbacks get a last `disconnect`, iterators end. It returns within a second; a callback that is still running
-        then is not interrupted. In a child process it leaves the connection to the parent.
+        Callbacks receive a last `disconnect`, and iterators end. It returns within a second, and does not interrupt a
+        callback that is still running then. In a child process, the parent's connection stays open.
         """
         session = self._own_session()
         if session is not None:
@@ -111,18 +110,18 @@ class SocketIO:
     def on(self, name: str, callback: Callback) -> SocketIO:
         """Call `callback` with the payload of each notification of a name.
 
-        It may be registered before `open`. Its exception is logged and delivered as `error`.
+        Callbacks can be registered before `open`. An exception in one is logged, and delivered as `error`.
 
         Args:
-            name: Such as `eventsChanged`.
-            callback: Takes the payload.
+            name: The name of a notification, such as `eventsChanged`.
+            callback: Called with the payload.
 
         Returns:
             This object.
 
         Raises:
             TypeError: `callback` is not callable.
-            ValueError: there is no notification of that name.
+            ValueError: there is no notification with this name.
         """
         self._callbacks.add(name, callback)
         return self
@@ -131,119 +130,119 @@ class SocketIO:
         """Remove a callback; one that is not registered is ignored.
 
         Args:
-            name: What it was registered for.
+            name: The name it was registered for.
             callback: The callback.
 
         Returns:
             This object.
 
         Raises:
-            ValueError: there is no notification of that name.
+            ValueError: there is no notification with this name.
         """
         self._callbacks.remove(name, callback)
         return self
 
     def notifications(self, timeout: float | None = None) -> Iterator[Notification]:
-        """Return an iterator over the notifications that came since `open` and were not taken, and those to come.
+        """Return an iterator over the notifications that arrived since `open`, and those that will arrive.
 
-        Up to 10,000 are kept. Later ones go to callbacks only until there is room again; `error` reports this once.
+        Up to 10,000 are kept for iterators. Then, later ones go to callbacks only; one `error` reports this.
 
         Args:
-            timeout: Seconds of silence after which it ends; `None`: it waits on.
+            timeout: Seconds without a notification after which it ends; `None` for no limit.
 
         Returns:
-            The iterator. It ends when the socket is closed, and raises the error that ended the socket for good, such
-            as `InvalidAccessTokenError`.
+            The iterator. It ends when the socket is closed, and raises the error of a permanent failure, such as
+            `InvalidAccessTokenError`.
 
         Raises:
             ValueError: `timeout` is negative, or not finite.
             PryvConnectionError: the socket was never opened.
         """
         if timeout is not None and not 0 <= timeout <= threading.TIMEOUT_MAX:
-            raise ValueError("timeout is a finite number of seconds, not below 0; None waits on")
-        return self._opened("notifications").dispatcher.inbox.take(timeout)
+            raise ValueError("timeout is a finite number of seconds, at least 0, or None for no limit")
+        return self._opened("notifications").dispatcher.inbox.iterate(timeout)
 
     def api(
         self, calls: Iterable[CallLike], progress: Progress | None = None, *, timeout: float = CALL_TIMEOUT
     ) -> list[Result]:
-        """Work as `Connection.api`, over the socket; no call is ever sent twice.
+        """Make a batch of calls over the socket, as `Connection.api` does over HTTP. No call is sent twice.
 
         Args:
             calls: As `Connection.api` takes them.
             progress: As `Connection.api` takes it.
-            timeout: Seconds to wait for each answer.
+            timeout: Seconds to wait for the response to each chunk.
 
         Returns:
-            The results, one a call, in order.
+            One result per call, in order.
 
         Raises:
             TypeError: something in `calls` is not a call, or has no JSON form.
             ValueError: a call has no method, or is larger than a message may be.
-            ApiError: the platform refused a batch as a whole.
-            PryvConnectionError: there is no connection, or it was lost before the answer came. As with any exception
-                that stops it, `results` holds what was received before.
-            ResponseTooLargeError: the answer is larger than `Limits.frame`; the socket reconnects.
-            PryvProtocolError: the answer is not the API's.
+            ApiError: the platform rejected a whole chunk.
+            PryvConnectionError: the socket is not connected, or the connection was lost before the response arrived.
+                `results` of this, and of any other exception, has the results received before.
+            ResponseTooLargeError: the response is larger than `Limits.frame`. The socket reconnects.
+            PryvProtocolError: the response is not one of the API.
         """
         timeout = _seconds(timeout)
         return run_batch(lambda chunk: self._send_chunk(chunk, timeout), calls, chunk_size(self.connection), progress)
 
     def subscribe(self, scopes: Mapping[str, Any], *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
-        """Ask for notifications of changes in these scopes only: `notificationsChanged` replaces the coarse ones.
+        """Register scopes: `notificationsChanged`, for changes in them, then replaces the general notifications.
 
         Args:
-            scopes: A dict from keys of your choice to scopes, `{"kind": "events", "query": {…}}`; the forms that lib-js
-                takes (`{"key", "kind", "query"}`, `{"scopes": {…}}`) are understood too.
-            timeout: Seconds to wait for the answer.
+            scopes: A dict from keys of your choice to scopes, `{"kind": "events", "query": {…}}`. The forms of lib-js
+                (`{"key", "kind", "query"}`, `{"scopes": {…}}`) are accepted too.
+            timeout: Seconds to wait for the response.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; ``{"ok": False}`` from a platform that
-            does not know scopes, and goes on with the coarse notifications.
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with all keys; ``{"ok": False}`` from a platform without
+            scopes, which continues with the general notifications.
 
         Raises:
             TypeError: `scopes` is not a dict of dicts, or something in it has no JSON form.
-            ValueError: it is larger than a message may be, or holds `NaN`.
-            ApiError: the platform did not accept a scope.
-            PryvConnectionError: there is no connection, or no answer.
-            PryvProtocolError: the answer is not the API's.
+            ValueError: `scopes` is larger than a message may be, or contains `NaN`.
+            ApiError: the platform rejected a scope.
+            PryvConnectionError: the socket is not connected, or no response arrived.
+            PryvProtocolError: the response is not one of the API.
         """
-        wanted, timeout = as_scopes(scopes), _seconds(timeout)
+        wanted, timeout = parse_scopes(scopes), _seconds(timeout)
         return self._opened("subscribe").scopes.subscribe(wanted, timeout)
 
     def unsubscribe(self, keys: str | Iterable[str] | None = None, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
-        """Remove the scopes of these keys, or all; without scopes, the coarse notifications come again.
+        """Remove scopes. When none is left, the general notifications are sent again.
 
         Args:
-            keys: A key, or several; `None`: all.
-            timeout: Seconds to wait for the answer.
+            keys: A key, or several; `None` for all scopes.
+            timeout: Seconds to wait for the response.
 
         Returns:
-            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys left; ``{"ok": False}`` from a platform
-            that does not know scopes.
+            The acknowledgement, ``{"ok": True, "keys": […]}`` with the keys that are left; ``{"ok": False}`` from a
+            platform without scopes.
 
         Raises:
-            PryvConnectionError: there is no connection, or no answer.
-            PryvProtocolError: the answer is not the API's.
+            PryvConnectionError: the socket is not connected, or no response arrived.
+            PryvProtocolError: the response is not one of the API.
         """
         unwanted = [keys] if isinstance(keys, str) else None if keys is None else list(keys)
         timeout = _seconds(timeout)
         return self._opened("unsubscribe").scopes.unsubscribe(unwanted, timeout)
 
     def get_subscriptions(self, *, timeout: float = CALL_TIMEOUT) -> dict[str, Any]:
-        """Return the scopes the platform has registered, `{"scopes": {key: {"kind", "query"}}}`.
+        """Return the scopes that the platform has registered, `{"scopes": {key: {"kind", "query"}}}`.
 
         Args:
-            timeout: Seconds to wait for the answer.
+            timeout: Seconds to wait for the response.
 
         Raises:
-            PryvConnectionError: there is no connection, or no answer.
-            PryvProtocolError: the answer is not the API's.
+            PryvConnectionError: the socket is not connected, or no response arrived.
+            PryvProtocolError: the response is not one of the API.
         """
         timeout = _seconds(timeout)
         return self._opened("getSubscriptions").scopes.get(timeout)
 
     def _forget_after_fork(self) -> None:
-        """Leave the session, its threads and its connection, to the process that opened it."""
+        """Leave the session, with its threads and its connection, to the parent process."""
         if self._pid != os.getpid():
             self._session, self._lock, self._pid = None, threading.RLock(), os.getpid()
 
@@ -259,18 +258,18 @@ class SocketIO:
 
     def _session_to_open(self, timeout: float) -> Session:
         session = self._session
-        if session is not None and not session.is_over:
+        if session is not None and not session.has_ended:
             return session
         new = Session(self.connection, self._callbacks, self.reconnect, timeout)
-        with self._lock:  # which a signal handler that opens it too may enter
+        with self._lock:  # reentrant, as a signal handler may call `open` too
             self._session = new if self._session is session else self._session
             return self._session or new
 
     def _send_chunk(self, calls: list[dict[str, Any]], timeout: float) -> list[Result]:
-        answer = self._opened("callBatch").call("callBatch", calls, timeout)
-        results = answer.get("results") if isinstance(answer, dict) else None
+        response = self._opened("callBatch").call("callBatch", calls, timeout)
+        results = response.get("results") if isinstance(response, dict) else None
         if not isinstance(results, list):
-            raise PryvProtocolError("callBatch: the answer has no results")
+            raise PryvProtocolError("callBatch: the response has no results")
         return results
 
 

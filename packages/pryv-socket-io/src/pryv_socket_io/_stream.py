@@ -1,4 +1,4 @@
-"""The bytes of a connection, encrypted or not: one thread reads them while others write."""
+"""A socket that one thread reads while others write, with limits on what is read."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 _LARGEST_READ = 1 << 16
-"""Bytes that are read at once, whatever the number asked for: memory is set aside for them before they come."""
+"""Bytes to read at once, even if more are asked for: `recv` allocates memory for all of them beforehand."""
 
 ResultT = TypeVar("ResultT")
 
 
-class TooManyBytesError(Exception):
-    """More came than was expected."""
+class ReadLimitError(Exception):
+    """More bytes arrived than the limit allows."""
 
 
 class Stream:
-    """A connected socket. What is read has to come in time, and to be no more than expected.
+    """A connected socket, encrypted or not, with a deadline and a size limit for reads.
 
-    Reads and writes take turns, and none holds up another while it waits: OpenSSL wants a connection to be used by one
-    thread at a time (https://github.com/openssl/openssl/issues/2165). Where they overlap, Python before 3.12.8 and
-    3.13.1 may see the end of a connection that goes on.
+    A lock keeps reads and writes apart, but is not held while one of them waits: OpenSSL requires that only one thread
+    at a time uses a connection (https://github.com/openssl/openssl/issues/2165). With Python before 3.12.8 and 3.13.1,
+    overlapping calls may report the end of a connection that is still open.
 
     Args:
         sock: The socket; its timeout is that of each write.
@@ -35,61 +35,61 @@ class Stream:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._timeout = sock.gettimeout()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._deadline = math.inf
         self._left = math.inf
         sock.setblocking(False)
 
-    def expect(self, seconds: float | None, size: float) -> None:
-        """Bound what is read from now on: all of it, until this is called again.
+    def limit_reads(self, seconds: float | None, size: float) -> None:
+        """Limit all reads from now on, until the next call of this method.
 
         Args:
-            seconds: In which it has to come; `None` for any time.
-            size: How many bytes it has at most.
+            seconds: Seconds until the last of them must have returned; `None` for no limit.
+            size: The most bytes that they may return in all.
         """
         self._deadline = _deadline(seconds)
         self._left = size
 
     def gettimeout(self) -> float | None:
-        """Return the seconds that each write may take."""
+        """Return the timeout of a write, in seconds."""
         return self._timeout
 
     def settimeout(self, seconds: float | None) -> None:
-        """Set the seconds that each write may take."""
+        """Set the timeout of a write, in seconds."""
         self._timeout = seconds
 
     def recv(self, size: int) -> bytes:
-        """Read what has come, up to a size, or wait for it.
+        """Return up to `size` bytes, and wait for the first of them.
 
         Raises:
-            TooManyBytesError: there was more than expected.
-            TimeoutError: it did not come in time.
+            ReadLimitError: the size limit is reached.
+            TimeoutError: the deadline has passed.
             OSError: the connection broke.
         """
         if self._left <= 0:
-            raise TooManyBytesError
-        if time.monotonic() > self._deadline:  # although there may be more to read
+            raise ReadLimitError
+        if time.monotonic() > self._deadline:  # even if data are available
             raise TimeoutError
         size = int(min(size, self._left, _LARGEST_READ))
-        data = self._in_turn(lambda: self._sock.recv(size), selectors.EVENT_READ, self._deadline)
+        data = self._exclusively(lambda: self._sock.recv(size), selectors.EVENT_READ, self._deadline)
         self._left -= len(data)
         return data
 
     def send(self, data: bytes) -> int:
-        """Write some of the data, and return how much.
+        """Write some of the data, and return the number of bytes.
 
         Raises:
-            TimeoutError: none could be written in time.
+            TimeoutError: nothing could be written within the timeout.
             OSError: the connection broke.
         """
-        return self._in_turn(lambda: self._sock.send(data), selectors.EVENT_WRITE, _deadline(self._timeout))
+        return self._exclusively(lambda: self._sock.send(data), selectors.EVENT_WRITE, _deadline(self._timeout))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def _in_turn(self, task: Callable[[], ResultT], event: int, deadline: float) -> ResultT:
+    def _exclusively(self, task: Callable[[], ResultT], event: int, deadline: float) -> ResultT:
         while True:
-            with self._turn:
+            with self._lock:
                 try:
                     return task()
                 except ssl.SSLWantReadError:

@@ -1,4 +1,4 @@
-"""TLS as HTTP requests have it."""
+"""TLS with the settings of HTTP requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pryv.addons import HttpSettings
 
 
 def encrypt(sock: socket.socket, host: str, settings: HttpSettings) -> ssl.SSLSocket:
-    """Return a connection to a host, encrypted.
+    """Return the socket, encrypted.
 
     Raises:
-        OSError: the host's certificate is not accepted, or there is no TLS.
+        OSError: the certificate was not accepted, or the handshake failed.
     """
     verify = settings.verify
     needs = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE

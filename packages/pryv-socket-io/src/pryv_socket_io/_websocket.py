@@ -1,4 +1,4 @@
-"""The WebSocket under a connection: bounded in time and size, ended from any thread at any moment, silent in logs."""
+"""The WebSocket of a connection: limited in time and size, can be aborted from any thread, and logs nothing."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any, NoReturn
 
 from pryv import ResponseTooLargeError
 from pryv.addons import parsed_size
-from pryv_socket_io._handle import Handle
+from pryv_socket_io._abort import AbortHandle
 from pryv_socket_io._libraries import isolated, websocket
-from pryv_socket_io._packets import MalformedPacketError, check
-from pryv_socket_io._stream import Stream, TooManyBytesError
+from pryv_socket_io._packets import MalformedPacketError, check_engine_packet
+from pryv_socket_io._stream import ReadLimitError, Stream
 
 _HANDSHAKE = 1 << 16
-"""Bytes of an answer to the handshake, with what a server that refuses it has to say."""
+"""The most bytes of the response to the handshake, with the body of an error response."""
 
 _FRAME_HEAD = 14
-"""Bytes that a frame has before its content, at most (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
+"""The most bytes of a frame's header (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
 
 _SMALL = 1 << 20
-"""Bytes of a message that takes little memory, whatever it says."""
+"""Bytes of a message whose parsed size need not be estimated."""
 
 _PARSED = 16
-"""How many times `Limits.frame` a message and what is made of it may take together."""
+"""How many times `Limits.frame` a message may take once it is parsed."""
 
 _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 
@@ -32,40 +32,40 @@ _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 class WebSocket(websocket.WebSocket):
     """A WebSocket for one connection.
 
-    Each message has to come within its timeout as a whole: a platform that sends it byte by byte is as good as silent.
+    A whole message must arrive within the timeout: a platform that sends single bytes counts as silent.
 
     Args:
-        dial: Opens the connection, and tells of every socket before it is connected.
-        limit: Bytes of a message, `Limits.frame`; `None` for any number.
+        open_stream: Connects, and calls its argument with every socket before it is connected.
+        limit: The most bytes of a message, `Limits.frame`; `None` for no limit.
 
     Attributes:
-        failure: Why it was not read any further, if it was for what came.
+        failure: The error for a message that is too large, `None` if there was none.
     """
 
-    def __init__(self, dial: Callable[[Callable[[socket.socket], None]], Stream], limit: int | None) -> None:
-        super().__init__(skip_utf8_validation=True)  # what is decoded is validated
+    def __init__(self, open_stream: Callable[[Callable[[socket.socket], None]], Stream], limit: int | None) -> None:
+        super().__init__(skip_utf8_validation=True)  # decoding validates it
         self.failure: ResponseTooLargeError | None = None
-        self._dial = dial
+        self._open_stream = open_stream
         self._limit = limit
-        self._handle = Handle()
+        self._abort_handle = AbortHandle()
         self._stream: Stream | None = None
 
     def connect(self, url: str, **options: Any) -> None:
-        """Dial, and change from HTTP to WebSocket."""
-        self._stream = self._dial(self._handle.hold)
-        self._stream.expect(options.get("timeout"), _HANDSHAKE)
+        """Connect, and make the handshake."""
+        self._stream = self._open_stream(self._abort_handle.attach)
+        self._stream.limit_reads(options.get("timeout"), _HANDSHAKE)
         with isolated():
             super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
 
-    def cut(self) -> None:
-        """End the connection, or the attempt to make it: whoever waits on it, wakes."""
-        self._handle.cut()
+    def abort(self) -> None:
+        """End the connection, or the attempt to connect, and wake the threads that wait for it."""
+        self._abort_handle.abort()
 
     def release(self) -> None:
-        """Give back what is held; nobody may be using the socket any more."""
-        self.cut()
+        """Close the socket, which no other thread may be using."""
+        self.abort()
         self.shutdown()  # type: ignore[no-untyped-call]
-        self._handle.release()
+        self._abort_handle.detach()
 
     def send(self, *arguments: Any, **options: Any) -> int:
         """Send a message."""
@@ -73,11 +73,11 @@ class WebSocket(websocket.WebSocket):
             return super().send(*arguments, **options)
 
     def recv(self) -> str:
-        """Receive a message; an empty one stands for the end.
+        """Receive a message; an empty one means that the platform closed the WebSocket.
 
         Raises:
             ResponseTooLargeError: it is larger than the limit.
-            MalformedPacketError: it is not a packet of Engine.IO's.
+            MalformedPacketError: it is not an Engine.IO packet.
         """
         opcode, content = self._receive()
         if opcode == _CLOSE:
@@ -85,17 +85,17 @@ class WebSocket(websocket.WebSocket):
         if opcode != _TEXT:
             raise MalformedPacketError("a binary message")
         packet = content.decode()
-        check(packet)
+        check_engine_packet(packet)
         return packet
 
     def _receive(self) -> tuple[int, bytes]:
         assert self._stream is not None  # noqa: S101
         limit = math.inf if self._limit is None else self._limit
-        self._stream.expect(self.gettimeout(), limit + _FRAME_HEAD)
+        self._stream.limit_reads(self.gettimeout(), limit + _FRAME_HEAD)
         try:
             with isolated():
                 opcode, content = self.recv_data()
-        except TooManyBytesError:
+        except ReadLimitError:
             opcode, content = _CLOSE, None
         if content is None or len(content) > limit:
             self._refuse(f"has more than {limit} bytes (Limits.frame)")

@@ -1,4 +1,4 @@
-"""Opening the connection to a host as HTTP requests do: through the same proxy, with the same certificates."""
+"""Connecting to a host as HTTP requests do: through the same proxy, with the same certificates."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ from pryv_socket_io._stream import Stream
 from pryv_socket_io._tls import encrypt
 
 PROXY_SCHEMES = ("http",)
-"""The kinds of proxies that a socket goes through."""
+"""The supported kinds of proxies."""
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[socket.socket], None]) -> Stream:
-    """Return a connection, encrypted if need be, to the host of an http(s) URL.
+def open_stream(url: str, settings: HttpSettings, timeout: float, on_socket: Callable[[socket.socket], None]) -> Stream:
+    """Return a connection to the host of an http or https URL, encrypted for https.
 
     Args:
         url: The URL.
         settings: How HTTP requests reach the host.
         timeout: Seconds for each step.
-        opened: Told of every socket before it is connected.
+        on_socket: Called with every socket before it is connected.
 
     Raises:
-        OSError: there is no connection.
-        http.client.HTTPException: the proxy does not speak HTTP.
+        OSError: the connection failed.
+        http.client.HTTPException: the proxy's response is not HTTP.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
     proxy = select_proxy(url, dict(settings.proxies))
-    sock = _reach_proxy(proxy, host, port, timeout, opened) if proxy else _connect(host, port, timeout, opened)
+    if proxy:
+        sock = _connect_through_proxy(proxy, host, port, timeout, on_socket)
+    else:
+        sock = _connect(host, port, timeout, on_socket)
     try:
         return Stream(encrypt(sock, host, settings) if parts.scheme == "https" else sock)
     except BaseException:
@@ -45,14 +48,14 @@ def dial(url: str, settings: HttpSettings, timeout: float, opened: Callable[[soc
         raise
 
 
-def _connect(host: str, port: int, timeout: float, opened: Callable[[socket.socket], None]) -> socket.socket:
+def _connect(host: str, port: int, timeout: float, on_socket: Callable[[socket.socket], None]) -> socket.socket:
     error: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            opened(sock)
+            on_socket(sock)
             sock.connect(address)
         except OSError as failure:
             sock.close()
@@ -65,22 +68,22 @@ def _connect(host: str, port: int, timeout: float, opened: Callable[[socket.sock
     raise error or OSError("the host has no address")
 
 
-def _reach_proxy(
-    proxy: str, host: str, port: int, timeout: float, opened: Callable[[socket.socket], None]
+def _connect_through_proxy(
+    proxy: str, host: str, port: int, timeout: float, on_socket: Callable[[socket.socket], None]
 ) -> socket.socket:
-    """Return a socket to a host at the other end of a proxy's tunnel."""
+    """Return a socket connected to a host through an HTTP tunnel."""
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     parts = urlsplit(proxy)
-    sock = _connect(parts.hostname or "", parts.port or _PORTS["http"], timeout, opened)
+    sock = _connect(parts.hostname or "", parts.port or _PORTS["http"], timeout, on_socket)
     try:
-        _tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", get_auth_from_url(proxy))
+        _request_tunnel(sock, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", get_auth_from_url(proxy))
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> None:
+def _request_tunnel(sock: socket.socket, target: str, credentials: tuple[str, str]) -> None:
     request = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if any(credentials):
         basic = base64.b64encode(":".join(credentials).encode()).decode()
