@@ -667,7 +667,7 @@ class Service:
         if _UNPRINTABLE.search(mfa_token):
             raise ValueError("mfa_token is not a token")
         answer = self._send_to_account(username, f"mfa/{step}", data, timeout, token=mfa_token)
-        return result_of(answer, f"mfa.{step}", mfa_token, sent=data)
+        return result_of(answer, f"mfa.{step}", mfa_token, *data.values(), sent=data)
 
     def _send_to_account(
         self,

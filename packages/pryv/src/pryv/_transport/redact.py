@@ -13,7 +13,7 @@ from pryv.errors import ERRORS
 _MASK = "***"
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
-_SECRET_MEMBER = re.compile(r".*(password|token|secret)|code|recoverycode|passphrase", re.IGNORECASE)
+_SECRET_MEMBER = re.compile(r".*(password|token|secret)|recoverycode|passphrase", re.IGNORECASE)
 """Names of members that hold what only the user and the platform are to know."""
 _IDS = tuple(value for name, value in vars(ERRORS).items() if name.isupper())
 _LONG = 8
