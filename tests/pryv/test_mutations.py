@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -237,7 +238,7 @@ class Visitor:
         return None
 
     def register(self, service: Service) -> Mapping[str, Any]:
-        name = f"mutated{next(self.filled.numbers)}x"
+        name = f"mutated{secrets.token_hex(6)}"
         return service.create_user(username=name, password="see-you", email=f"{name}@example.org", app_id=APP_ID)
 
     def reset(self, service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ from pryv.errors import PryvProtocolError
 _LONGEST_POLL_RATE = 60.0
 _LONGEST_TEXT = 200
 """Characters of what an answer says that are repeated in a message."""
+
+_KEY = re.compile(r"[\w.~-]+", re.ASCII)
+"""What names a request wherever it is put: in a URL, on a command line."""
 
 _log = logging.getLogger("pryv")
 
@@ -52,7 +56,7 @@ def start(platform: Platform, access_url: str, auth_request: Mapping[str, Any], 
     label = "POST access request"
     body = platform.post(access_url, auth_request, label, timeout)
     key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
-    if not isinstance(key, str) or not isinstance(status, str):
+    if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(status, str):
         raise PryvProtocolError(f"{label}: the answer lacks a key, or its status is no text")
     auth_url, poll_url = (
         named(access_url, place) for place in (body.get("authUrl") or body.get("url"), body.get("poll"))

@@ -36,7 +36,7 @@ from pryv.types import AuthRequest, Hosting, UserCreated
 from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+")
-_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 _FIRST_CAMEL_CASE_REGISTER = (1, 6)
 _INFO = "GET service/info"
 _POLL = "GET access request"
@@ -290,9 +290,10 @@ class Service:
         body = json.decode(answer.body, "auth.login") if answer.status == 302 else None
         if body is None:
             body = result_of(answer, "auth.login", sent=data)
-        if isinstance(body, Mapping) and isinstance(body.get("mfaToken"), str):
+        mfa_token = body.get("mfaToken") if isinstance(body, Mapping) else None
+        if isinstance(mfa_token, str) and _TOKEN.fullmatch(mfa_token):
             raise MfaRequiredError(
-                "a second factor is needed", mfa_token=body["mfaToken"], status=answer.status, method="auth.login"
+                "a second factor is needed", mfa_token=mfa_token, status=answer.status, method="auth.login"
             )
         return self._logged_in(username, body, "auth.login")
 
@@ -664,7 +665,7 @@ class Service:
     def _post_mfa(
         self, username: str, step: str, mfa_token: str, data: dict[str, Any], timeout: CallTimeout
     ) -> dict[str, Any]:
-        if _UNPRINTABLE.search(mfa_token):
+        if not _TOKEN.fullmatch(mfa_token):
             raise ValueError("mfa_token is not a token")
         answer = self._send_to_account(username, f"mfa/{step}", data, timeout, token=mfa_token)
         return result_of(answer, f"mfa.{step}", mfa_token, *data.values(), sent=data)
