@@ -7,6 +7,7 @@ from tests.interruptions import interruptions
 from tests.monitor.conftest import Subject
 
 from pryv import _signals
+from pryv.addons import SignalSafeEvent
 from pryv_monitor import Monitor, UpdateMethod, _activity, monitor
 
 MODULES = (monitor, _activity, _signals, threading)
@@ -15,6 +16,18 @@ MODULES = (monitor, _activity, _signals, threading)
 def test_while_it_runs(subject: Subject) -> None:
     follower = Monitor(subject.connection).add_update_method(UpdateMethod())
     for _ in interruptions(follower.run, follower.stop, *MODULES, begun=lambda: follower.started):
+        assert not follower.started
+
+
+def test_by_an_event(subject: Subject) -> None:
+    events: list[SignalSafeEvent] = []
+    follower = Monitor(subject.connection).add_update_method(UpdateMethod())
+
+    def run() -> None:
+        events.append(SignalSafeEvent())
+        follower.run(events[-1])
+
+    for _ in interruptions(run, lambda: events[-1].set(), *MODULES, begun=lambda: follower.started):
         assert not follower.started
 
 

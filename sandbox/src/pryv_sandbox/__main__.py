@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import queue
 import signal
 import sqlite3
-import threading
 
 from pryv_sandbox import Sandbox
 
@@ -17,13 +17,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
     parser.add_argument("--data", metavar="FILE", help="the file that keeps the data (default: in memory)")
     arguments = parser.parse_args()
-    stop = threading.Event()
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()  # reentrant, unlike threading.Event
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda received, _: signals.put(received))
     try:
         with Sandbox(arguments.host, arguments.port, arguments.data) as sandbox:
             print(sandbox.service_info_url, flush=True)
-            stop.wait()
+            signals.get()
     except (OSError, OverflowError, sqlite3.Error) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 

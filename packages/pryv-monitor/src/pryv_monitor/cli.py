@@ -11,7 +11,6 @@ import math
 import os
 import signal
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pryv import __version__
+from pryv.addons import SignalSafeEvent
 from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
 
 from . import _files
@@ -153,7 +153,7 @@ def _one_pass(monitor: Monitor, arguments: argparse.Namespace) -> SyncReport:
 
 
 def _watch(arguments: argparse.Namespace) -> None:
-    stop = threading.Event()
+    stop = SignalSafeEvent()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with connect(arguments) as connection:
         monitor = _monitor(connection, arguments)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from pryv import Connection
+from pryv.addons import SignalSafeEvent
 
 from ._activity import Activity
 from ._ledger import Ledger, Remembering
@@ -202,13 +203,13 @@ class Monitor:
             raise activity.error
         return self
 
-    def run(self, stop: threading.Event | None = None, *, error_tolerance: float = math.inf) -> None:
+    def run(self, stop: threading.Event | SignalSafeEvent | None = None, *, error_tolerance: float = math.inf) -> None:
         """Follow the account on this thread until `stop` is set, or `stop()` called.
 
         Where no update method was added, it looks every 5 seconds.
 
         Args:
-            stop: Ends it when set.
+            stop: Ends it when set. A signal handler sets a `pryv.addons.SignalSafeEvent`, or calls `stop()`.
             error_tolerance: As in `start`.
 
         Raises:
@@ -424,7 +425,7 @@ def _call(name: str, callback: Callback, argument: Any) -> None:
         _log.exception("a callback for %s failed", name)
 
 
-def _watch(stop: threading.Event, activity: Activity) -> None:
+def _watch(stop: threading.Event | SignalSafeEvent, activity: Activity) -> None:
     while not activity.stopped:
         if stop.wait(1):
             activity.stop()
