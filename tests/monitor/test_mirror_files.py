@@ -75,6 +75,22 @@ def test_a_journal_beside_a_removed_file_is_not_adopted(subject: Subject, mirror
     subject.assert_mirrored(mirror, SCOPE)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+@pytest.mark.parametrize("then", ["nothing", "another"])
+def test_a_file_that_is_removed_under_its_writer_is_told(then: str, mirror: SQLiteMirror, tmp_path: Path) -> None:
+    other = filled(SQLiteMirror(tmp_path / "other.db"), 1)
+    with mirror.lock():
+        take_in(mirror, [event(1)])
+        if then == "another":
+            other.path.replace(mirror.path)
+        else:
+            mirror.path.unlink()
+        with pytest.raises(AnchorError, match="removed, or replaced"):
+            take_in(mirror, [event(2)])
+    filled(mirror)
+    assert mirror.counts()["events"] == 3
+
+
 @needs_fork
 def test_reset_removes_what_is_beside_it(mirror: SQLiteMirror) -> None:
     killed_while(mirror, lambda: take_in(mirror, [event(1)]))

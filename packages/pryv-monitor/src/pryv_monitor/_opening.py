@@ -43,6 +43,19 @@ class Reading:
             raise AnchorLockedError(f"{self._unlocked}: a monitor changed it while it was read; read it again")
 
 
+def identity(path: Path) -> object:
+    """Return what tells the file of a name from another that takes its place; `None` for none.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def for_writing(path: Path) -> sqlite3.Connection:
     """Open a mirror for the one that has its lock; made, for its owner alone to read, if there is none.
 

@@ -117,6 +117,7 @@ class SQLiteMirror:
         with _files.locked(self.path):
             with self._translated():
                 self._writer = _opening.for_writing(self.path)
+            self._identity = _opening.identity(self.path)
             try:
                 yield
             finally:
@@ -140,9 +141,11 @@ class SQLiteMirror:
         """Commit what was taken in, together with the anchor.
 
         Raises:
-            AnchorError: it cannot be written; the copy is as it was.
+            AnchorError: it cannot be written, or is no longer where it was; the copy is as it was.
         """
         with self._translated():
+            if _opening.identity(self.path) != self._identity:
+                raise AnchorError("removed, or replaced, while it was written to; nothing is committed")
             db = self._begun()
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
