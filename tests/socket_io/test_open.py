@@ -41,6 +41,7 @@ from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
 from .conftest import DIARY, Account, socket_threads
+from .hostile import platform
 
 
 @pytest.fixture
@@ -211,7 +212,44 @@ def test_a_platform_below_a_path(account: Account, relay: Relay) -> None:
         assert is_told(prefixed)
 
 
+def test_a_platform_at_an_ipv6_address(account: Account, relay: Relay) -> None:
+    username, _, connection = account
+    try:
+        server = Relay("127.0.0.1", relay.port, address="::1")
+    except OSError:
+        pytest.skip("needs IPv6")
+    with (
+        contextlib.closing(server),
+        Connection(f"http://{connection.token}@[::1]:{server.port}/{username}/") as by_ipv6,
+    ):
+        assert is_told(by_ipv6)
+
+
 # ---- no connection
+
+
+REFUSED = {
+    "a redirect": (b"HTTP/1.1 301 Moved\r\nLocation: https://evil.example/?auth=x\r\n\r\n", PryvProtocolError),
+    "a page": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", PryvProtocolError),
+    "a wrong key": (
+        b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
+        PryvProtocolError,
+    ),
+    "no HTTP": (b"\x00\x01\x02SSH-2.0\r\n\r\n", PryvProtocolError),
+    "no UTF-8": (b"HTTP/1.1 101 \xff\xfe\r\n\r\n", PryvProtocolError),
+    "too many requests": (b"HTTP/1.1 429 Slow\r\nRetry-After: 9\r\n\r\n", PryvConnectionError),
+    "a bad gateway": (b"HTTP/1.1 502 Bad\r\nContent-Length: 4\r\n\r\n<h1>", PryvConnectionError),
+    "nothing": (b"HTTP", PryvConnectionError),
+}
+
+
+@pytest.mark.parametrize(("handshake", "kind"), REFUSED.values(), ids=REFUSED)
+def test_a_handshake_that_fails(handshake: bytes, kind: type[PryvError]) -> None:
+    with platform(lambda _: None, handshake=handshake) as connection:
+        error = failure_of(connection)
+        assert type(error) is kind
+        assert str(connection.token) not in str(error)
+        assert error.retryable is (kind is PryvConnectionError)
 
 
 def test_a_platform_that_is_not_there(known: Connection, relay: Relay) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import math
 import socket
 from collections.abc import Callable
@@ -56,6 +57,8 @@ class WebSocket(websocket.WebSocket):
         self._stream.limit_reads(options.get("timeout"), _HANDSHAKE)
         with isolated():
             super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
+        if self.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:  # websocket-client 1.6 takes a redirect for success
+            raise websocket.WebSocketException("the handshake was redirected")
 
     def abort(self) -> None:
         """End the connection, or the attempt to connect, and wake the threads that wait for it."""
