@@ -25,6 +25,7 @@ from pryv_monitor.changes import Kind
 from pryv_sandbox import Sandbox
 
 ALL = {"streams": ["pulse", "notes", "elsewhere"]}
+PART = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 STREAMS = st.sampled_from(["pulse", "notes", "child", "elsewhere"])
 TIMES = st.sampled_from([-1e300, 0.0, 1e9, 1e9 + 0.001, 2e9, 1.7e18])
@@ -89,7 +90,9 @@ class OfAnchor(Listener):
 
 
 class OfMirror(Listener):
-    """Is told by a monitor that keeps a mirror."""
+    """Is told by a monitor that keeps a mirror, and also of events that leave its scope."""
+
+    scope = PART
 
     def monitor(self) -> Monitor:
         return Monitor(self.subject.connection, self.scope, mirror=SQLiteMirror(self.file))
@@ -238,6 +241,9 @@ class History(RuleBasedStateMachine):
                 known = {key: event for key, event in known.items() if key not in self.vanished - there.keys()}
             if full:
                 assert known == there, type(listener).__name__
+            elif isinstance(listener, OfMirror):
+                assert there.keys() <= known.keys(), type(listener).__name__
+                assert known.keys() - there.keys() <= self.subject.events().keys() | self.vanished
             else:
                 assert known.keys() == there.keys(), type(listener).__name__
 

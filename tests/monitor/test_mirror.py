@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from tests.monitor.conftest import Subject, own, wait_for_count
+from tests.monitor.kept import event
 from tests.waiting import wait_for
 
 from pryv import Connection
@@ -74,6 +75,21 @@ def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLi
     subject.assert_mirrored(mirror, scope)
     assert report.anchor.round == 2
     assert monitor.sync().anchor.round == 2
+
+
+@pytest.mark.parametrize("key", ["event-1", "event-\ud800\0"])
+def test_a_full_reading_tells_of_what_was_delivered_in_vain_and_then_left(key: str, mirror: SQLiteMirror) -> None:
+    found = event(1, id=key)
+    reading = Anchor("f", 1.0, reached=0.0, delivering=True)
+    with mirror.lock():
+        mirror.begin(reading, 1.0)
+        assert mirror.apply("event", [(found, json.dumps(found))])
+        mirror.rollback()
+        for told in ([[{"id": key}]], []):
+            mirror.begin(reading, 1.0)
+            assert list(mirror.left()) == told
+            mirror.save(Anchor("f", 1.0))
+    assert list(mirror.events({"state": "all"})) == []
 
 
 @pytest.mark.parametrize("kept", [["child"], ["child", "notes"]])

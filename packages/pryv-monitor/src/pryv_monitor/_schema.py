@@ -55,6 +55,7 @@ _INITIAL: Final = (
         json
     FROM stream_texts
     """,
+    "CREATE TABLE delivered (id TEXT PRIMARY KEY, exact TEXT)",
     "CREATE TABLE anchor (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL)",
     f"PRAGMA application_id = {APPLICATION_ID}",
 )

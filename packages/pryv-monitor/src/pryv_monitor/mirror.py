@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +23,19 @@ from .errors import AnchorCorruptError, AnchorError, AnchorLockedError
 
 _INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, round) VALUES {rows}"
 """One statement for many rows costs half of one for each; without `OR IGNORE` it would keep a journal of its own."""
+_KNOWN_IN: Final = ("event_texts", "delivered")
+"""The tables that have the events of which whoever listens knows."""
 _KNOWN: Final = """
     SELECT id, coalesce(exact, json) FROM event_texts WHERE number <= ? AND id IN (SELECT value FROM json_each(?))
 """
 _HELD: Final = """
     SELECT 1 FROM event_texts AS event, json_each(event.json, '$.streamIds') AS held
     WHERE held.value IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+_NEW: Final = "SELECT id, exact FROM event_texts WHERE number > ?"
+_LEFT: Final = """
+    SELECT id, exact FROM event_texts WHERE round < ?
+    UNION ALL SELECT id, exact FROM delivered WHERE id NOT IN (SELECT id FROM event_texts)
 """
 _TOLD: Final = "SELECT 1 FROM deletion_texts WHERE id = ?"
 _STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
@@ -60,6 +67,7 @@ class SQLiteMirror:
         if os.fspath(path).startswith(("file:", ":memory:")):
             raise ValueError(f"a mirror is a file, and needs its path, not {os.fspath(path)!r}")
         self._writer: sqlite3.Connection | None = None
+        self._anchor = Anchor("", 0)
         self._vanished: set[str] = set()
 
     def __repr__(self) -> str:
@@ -122,7 +130,7 @@ class SQLiteMirror:
                 yield
             finally:
                 self._writer.close()
-                self._writer = None
+                self._writer, self._anchor = None, Anchor("", 0)
 
     def load(self) -> Anchor | None:
         """Return the anchor, `None` if there is none yet.
@@ -147,9 +155,10 @@ class SQLiteMirror:
             if _opening.identity(self.path) != self._identity:
                 raise AnchorError("removed, or replaced, while it was written to; nothing is committed")
             db = self._begun()
+            db.execute("DELETE FROM delivered WHERE id IN (SELECT id FROM event_texts)")
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
-        self._anchor = anchor
+            self._committed(db, anchor)
 
     def reset(self) -> None:
         """Empty the copy.
@@ -163,8 +172,13 @@ class SQLiteMirror:
             _opening.remove(self.path)
 
     def begin(self, anchor: Anchor, now: float) -> None:
-        """Begin a pass that starts from `anchor`, at the platform's time `now`."""
-        self._anchor = anchor
+        """Begin a pass that starts from `anchor`, at the platform's time `now`.
+
+        Raises:
+            AnchorError: the copy cannot be read.
+        """
+        with self._translated():
+            self._committed(self._begun(), anchor)
         self._round = anchor.round
         self._tells_all = anchor.delivering
         self._finishing = anchor.reached is not None
@@ -184,7 +198,7 @@ class SQLiteMirror:
         with self._translated():
             new = apply[kind](self._begun(), items)
             if new and not self._anchor.delivering:
-                self.rollback()  # of what made no difference
+                self._undo()  # what made no difference
                 self.save(attrs.evolve(self._anchor, delivering=True))
                 new = apply[kind](self._begun(), items)
             return new
@@ -203,15 +217,29 @@ class SQLiteMirror:
             AnchorError: they cannot be dropped.
         """
         with self._translated():
-            left = self._begun().execute("SELECT id, exact FROM event_texts WHERE round < ?", (self._round,))
+            left = self._begun().execute(_LEFT, (self._round,))
             while rows := left.fetchmany(_BATCH):
                 yield [{"id": key if exact is None else stored(exact)["id"]} for key, exact in rows]
             self._begun().execute("DELETE FROM event_texts WHERE round < ?", (self._round,))
+            self._begun().execute("DELETE FROM delivered")
 
     def rollback(self) -> None:
-        """Undo what was taken in since the last `save`."""
+        """Undo what was taken in since the last `save`, but keep the ids of new events: whoever listens knows these."""
+        if self._writer is not None and self._anchor.delivering:
+            with suppress(AnchorError), self._translated():  # if they cannot be kept, the anchor stays as it is
+                new = self._writer.execute(_NEW, (self._newest,)).fetchall()
+                self._undo()
+                self._begun().executemany("INSERT OR IGNORE INTO delivered VALUES (?, ?)", new)
+                self.save(attrs.evolve(self._anchor, delivering=False))
+        self._undo()
+
+    def _undo(self) -> None:
         if self._writer is not None and self._writer.in_transaction:
             self._writer.rollback()
+
+    def _committed(self, db: sqlite3.Connection, anchor: Anchor) -> None:
+        self._anchor = anchor
+        (self._newest,) = db.execute("SELECT coalesce(max(number), 0) FROM event_texts").fetchone()
 
     def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
         latest = {shown_id(item[0]["id"]): item for item in events}
@@ -244,8 +272,8 @@ class SQLiteMirror:
         new = []
         for item in deletions:
             deletion, key = item[0], shown_id(item[0]["id"])
-            held = db.execute("DELETE FROM event_texts WHERE id = ?", (key,)).rowcount
-            if held or (self._tells_all and not db.execute(_TOLD, (key,)).fetchone()):
+            known = sum(db.execute(f"DELETE FROM {table} WHERE id = ?", (key,)).rowcount for table in _KNOWN_IN)  # noqa: S608
+            if known or (self._tells_all and not db.execute(_TOLD, (key,)).fetchone()):
                 row = (key, seconds(deletion["deleted"]), *shown(item))
                 db.execute("INSERT OR REPLACE INTO deletion_texts VALUES (?, ?, ?, ?)", row)
                 new.append(deletion)

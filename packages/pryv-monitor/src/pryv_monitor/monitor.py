@@ -117,10 +117,10 @@ class Monitor:
         """Call `callback` with one argument whenever something happens.
 
         Args:
-            name: `event` (the event, created or updated), `eventDelete` (the deletion, with its `id`; with a mirror
-                also an event that has left the scope; it may name one that was never in it), `streams` (the whole
-                tree), `error` (the exception; what is tolerated is tried again), `ready` (the `SyncReport` of a pass),
-                `stop` (the exception that ended the monitor, or `None`), `accessUpdated` (the notification;
+            name: `event` (the event, created or updated), `eventDelete` (the deletion, with its `id`; without a
+                mirror it may name an event that was never in the scope, with one also an event that left it), `streams`
+                (the whole tree), `error` (the exception; what is tolerated is tried again), `ready` (the `SyncReport`
+                of a pass), `stop` (the exception that ended the monitor, or `None`), `accessUpdated` (the notification;
                 `SocketUpdates` only).
             callback: May call the monitor.
 
