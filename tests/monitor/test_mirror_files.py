@@ -373,7 +373,8 @@ def test_what_cannot_be_read_without_its_index_is_told(shared: SQLiteMirror) -> 
 
 
 @needs_root
-def test_a_change_under_a_reader_without_locks_is_told(shared: SQLiteMirror) -> None:
+@pytest.mark.parametrize("change", ["synchronized", "removed"])
+def test_a_change_under_a_reader_without_locks_is_told(change: str, shared: SQLiteMirror) -> None:
     with shared.lock():
         take_in(shared, (event(number) for number in range(5000)))
     began, go_on = os.pipe(), os.pipe()
@@ -389,8 +390,11 @@ def test_a_change_under_a_reader_without_locks_is_told(shared: SQLiteMirror) -> 
     pid = os.fork()
     if pid == 0:
         os.read(began[0], 1)
-        with shared.lock():
-            take_in(shared, (event(number, content="another") for number in range(5000)))
+        if change == "synchronized":
+            with shared.lock():
+                take_in(shared, (event(number, content="another") for number in range(5000)))
+        else:
+            shared.reset()
         os.write(go_on[1], b".")
         os._exit(0)
     told = as_somebody_else(read_slowly)

@@ -49,11 +49,8 @@ def identity(path: Path) -> object:
     Raises:
         OSError: it cannot be looked at.
     """
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+    found = _found(path)
+    return found and (found.st_dev, found.st_ino)
 
 
 def for_writing(path: Path) -> sqlite3.Connection:
@@ -169,9 +166,17 @@ def _empty() -> sqlite3.Connection:
 
 
 def _has_content(path: Path) -> bool:
-    return path.exists() and path.stat().st_size > 0
+    found = _found(path)
+    return found is not None and found.st_size > 0
 
 
 def _state(path: Path) -> object:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    found = _found(path)
+    return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _found(path: Path) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
