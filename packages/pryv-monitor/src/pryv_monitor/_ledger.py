@@ -61,6 +61,7 @@ class Remembering:
 
     def begin(self, anchor: Anchor, now: float) -> None:
         """Begin with what the anchor remembers."""
+        self._now = now
         self._streams = anchor.streams
         self._remembered = dict(anchor.remembered)
         self._read_again = (now if anchor.reached is None else anchor.began) - self._overlap
@@ -74,7 +75,7 @@ class Remembering:
         if kind == "streams":
             before, self._streams = self._streams, _digest(text)
             return self._streams != before
-        stamp = data["modified" if kind == "event" else "deleted"]
+        stamp = data.get("modified", self._now) if kind == "event" else data["deleted"]
         if stamp <= self._read_again and not self._remembered:
             return True
         digest = _digest(encode(essence(data)) if is_account_field(data["id"]) else text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -140,7 +141,7 @@ class Pass(Iterator[Batch]):
         seen_until = anchor.began - self._overlap if is_whole else START
         for items in self._source.changed(self._reader, START if clock_fell else anchor.since - self._overlap):
             events = [item for item in items if "deleted" not in item[0]]
-            unseen = [item for item in events if item[0]["modified"] > seen_until]
+            unseen = [item for item in events if item[0].get("modified", math.inf) > seen_until]
             self._duplicates += len(events) - len(unseen)
             yield from self._new("event", unseen)
             yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])

@@ -10,6 +10,7 @@ from pryv import Connection
 
 from ._json import Item, encode
 from ._reader import Reader
+from ._shape import checked_batch, checked_tree
 from .scope import Scope
 
 _BATCH = 100
@@ -30,10 +31,10 @@ class Source:
         See the API's *Get streams*.
 
         Raises:
-            PryvError: there is no proper answer.
+            PryvError: the platform refused, or cannot be read.
         """
         body = reader.call(lambda: self.connection.get("streams", {"state": "all"}))
-        tree = body.get("streams", [])
+        tree = checked_tree(body.get("streams"))
         return (tree, encode(tree)), body["meta"]["serverTime"]
 
     def whole(self, reader: Reader, reached: float) -> Iterator[list[Item]]:
@@ -59,4 +60,4 @@ class Source:
 def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[list[Item]]:
     with connection.iter_events(params) as events:
         while batch := [(event, events.text) for event in itertools.islice(events, _BATCH)]:
-            yield batch
+            yield checked_batch(batch)

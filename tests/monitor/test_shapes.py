@@ -1,0 +1,156 @@
+"""Platforms, and data stores behind them, that send events and streams of another form than the documented one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pryv import Connection, PryvProtocolError, PryvStreamError
+from pryv_monitor import MemoryAnchorStore, Monitor, SQLiteMirror
+
+ENDPOINT = "http://token@127.0.0.1:1/alice/"
+META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "1"}
+EVENT = {"id": "x", "time": 1.5, "modified": 1700000000.25, "streamIds": ["d"], "type": "note/txt", "content": "c"}
+TREE = [{"id": "d", "name": "D", "children": [{"id": "e", "name": "E", "parentId": "d"}]}]
+
+Keep = Callable[[], dict[str, Any]]
+
+
+class Platform:
+    """An account that holds and sends anything."""
+
+    def __init__(self, mock: responses.RequestsMock) -> None:
+        self.events: Any = []
+        self.changed: Any = []
+        self.deletions: Any = []
+        self.streams: Any = TREE
+        mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}streams", self._streams)
+        mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}events", self._events)
+
+    def _streams(self, _: Any) -> tuple[int, dict[str, str], str]:
+        return 200, {}, json.dumps({"streams": self.streams, "meta": META})
+
+    def _events(self, request: Any) -> tuple[int, dict[str, str], str]:
+        if "modifiedSince" not in request.params:
+            return 200, {}, json.dumps({"events": self.events, "meta": META})
+        return 200, {}, json.dumps({"events": self.changed, "eventDeletions": self.deletions, "meta": META})
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield Platform(mock)
+
+
+@pytest.fixture(params=["anchor", "mirror"])
+def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Keep:
+    """Makes a new store, by the name that a monitor takes it by."""
+    numbers = iter(range(100_000))
+    if request.param == "mirror":
+        return lambda: {"mirror": SQLiteMirror(tmp_path / f"{next(numbers)}.db")}
+    return lambda: {"anchor_store": MemoryAnchorStore()}
+
+
+def monitor_of(store: dict[str, Any]) -> Monitor:
+    return Monitor(Connection(ENDPOINT, retry=None), **store)
+
+
+def without(member: str) -> dict[str, Any]:
+    return {key: value for key, value in EVENT.items() if key != member}
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (without("id"), "an event has no id"),
+        ({**EVENT, "id": 7}, "an event has no id"),
+        (without("time"), "event 'x' has no time"),
+        ({**EVENT, "time": "1.5"}, "event 'x' has no time"),
+        ({**EVENT, "time": True}, "event 'x' has no time"),
+        ({**EVENT, "time": 10**400}, "event 'x' has no time"),
+        ({**EVENT, "modified": None}, "no number in 'modified'"),
+        ({**EVENT, "modified": []}, "no number in 'modified'"),
+        ({"id": "x", "deleted": None}, "no time of deletion"),
+    ],
+)
+def test_what_an_event_lacks_is_named(platform: Platform, keep: Keep, event: Any, told: str) -> None:
+    platform.events = [EVENT]
+    store = keep()
+    monitor_of(store).sync()
+    for changed in (platform.changed, platform.deletions):
+        changed.append(event)
+        with pytest.raises(PryvProtocolError, match=told):
+            monitor_of(store).sync()
+        changed.clear()
+    assert monitor_of(store).sync().events == 0
+
+
+@pytest.mark.parametrize(
+    "tree", [None, {}, "tree", [None], ["d"], [{"name": "D"}], [{"id": 1}], [{"id": "d", "children": None}]]
+)
+def test_a_tree_that_is_none_is_refused(platform: Platform, keep: Keep, tree: Any) -> None:
+    platform.streams = tree
+    with pytest.raises(PryvProtocolError, match="GET streams"):
+        monitor_of(keep()).sync()
+
+
+def test_an_event_without_a_time_of_change_is_delivered_when_it_changed(platform: Platform, keep: Keep) -> None:
+    event = without("modified")
+    platform.events, platform.changed = [event], [event]
+    delivered: list[Any] = []
+    store = keep()
+    for content in ("c", "c", "d", "d"):
+        changed = {**event, "content": content}
+        platform.events, platform.changed = [changed], [changed]
+        monitor_of(store).on("event", lambda event: delivered.append(event["content"])).sync()
+    assert delivered == ["c", "d"]
+
+
+def test_a_started_monitor_waits_for_what_it_can_read(platform: Platform, keep: Keep) -> None:
+    monitor = monitor_of(keep()).start()
+    errors: list[Exception] = []
+    delivered: list[Any] = []
+
+    def repair(error: Exception) -> None:
+        errors.append(error)
+        platform.changed = [EVENT]
+
+    monitor.on("error", repair).on("event", delivered.append)
+    platform.changed = [without("time")]
+    monitor.update_events()
+    while not delivered:
+        monitor.update_events()
+    monitor.stop()
+    assert [type(error) for error in errors] == [PryvProtocolError]
+    assert delivered == [EVENT]
+
+
+@given(
+    place=st.sampled_from(["events", "changed", "deletions", "streams"]),
+    member=st.sampled_from([*EVENT, "deleted", "name", "children", "parentId", "trashed"]),
+    value=st.sampled_from([None, True, 0, -1, 10**30, 1e300, "", "text", [], {}, [None], [[]], {"a": []}]),
+    whole=st.booleans(),
+)
+def test_odd_members_are_refused_or_right(
+    platform: Platform, keep: Keep, place: str, member: str, value: Any, whole: bool
+) -> None:
+    base = {"id": "d", "name": "D"} if place == "streams" else EVENT
+    platform.events, platform.changed, platform.deletions, platform.streams = [], [], [], TREE
+    setattr(platform, place, value if whole else [{**base, member: value}])
+    store = keep()
+    try:
+        report = monitor_of(store).sync()
+    except (PryvProtocolError, PryvStreamError):
+        return
+    kept = store.get("mirror")
+    if isinstance(kept, SQLiteMirror):
+        read = {"state": "all"}
+        assert len(list(kept.events(read))) == report.events - report.event_deletions
+        assert len(kept.streams()) == len(platform.streams)
