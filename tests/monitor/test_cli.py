@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ class Shell:
             out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
-    def run_on_terminal(self, *arguments: str) -> str:
+    def run_on_terminal(self, *arguments: str, code: int = 0) -> str:
         """Runs the command with standard error on a terminal; returns what is written there."""
         terminal, its_end = os.openpty()
         with self.start(*arguments, stderr=its_end) as process:
@@ -58,7 +59,7 @@ class Shell:
                 while piece := os.read(terminal, 1000):
                     written += piece
         os.close(terminal)
-        assert process.returncode == 0
+        assert process.returncode == code
         return written.decode()
 
 
@@ -364,3 +365,18 @@ def test_watch_writes_lines(subject: Subject, shell: Shell) -> None:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "", "")
+
+
+def test_a_terminal_shows_that_failures_are_tried_again_and_when_that_is_over(tmp_path: Path) -> None:
+    with socket.socket() as refused:
+        refused.bind(("127.0.0.1", 0))  # without `listen`
+        shell = Shell(f"http://token@127.0.0.1:{refused.getsockname()[1]}/alice/", tmp_path)
+        seen = shell.run_on_terminal("sync", "--mirror", "m.db", "--error-tolerance", "2", code=69)
+        quiet = shell.run_on_terminal("sync", "--mirror", "m.db", "--error-tolerance", "0.5", "--quiet", code=69)
+    told = [line for line in re.split(r"[\r\n]+|\x1b\[K", seen) if line]
+    assert len(told) >= 3
+    assert all(re.search(r"no connection to .*; trying again for up to [12] s$", line) for line in told[:-2])
+    assert told[-2] == "pryv-monitor: giving up"
+    assert re.search(r"no connection to", told[-1])
+    assert "trying" not in quiet
+    assert "giving up" not in quiet

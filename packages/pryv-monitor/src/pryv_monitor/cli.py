@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pryv import __version__
-from pryv.addons import SignalSafeEvent
+from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
 
 from . import _files
@@ -145,7 +145,10 @@ def _sync(arguments: argparse.Namespace) -> None:
 
 
 def _one_pass(monitor: Monitor, arguments: argparse.Namespace) -> SyncReport:
-    progress = _Progress(monitor, shown=not arguments.quiet and sys.stderr is not None and sys.stderr.isatty())
+    shown = not arguments.quiet and sys.stderr is not None and sys.stderr.isatty()
+    progress = _Progress(monitor, shown=shown)
+    if shown:
+        monitor.on("error", _RetryNotice(arguments.error_tolerance, progress))
     try:
         return monitor.sync(full=arguments.full, error_tolerance=arguments.error_tolerance)
     finally:
@@ -220,6 +223,26 @@ def _writer(kind: str) -> Callable[[Any], None]:
 
 class _OutputError(BaseException):
     """Standard output takes no more: not an `Exception`, for which the pass would be tried again."""
+
+
+class _RetryNotice:
+    """Says on the terminal that a failed pass is tried again, and that this is over."""
+
+    def __init__(self, tolerance: float, progress: _Progress) -> None:
+        self._tolerance = tolerance
+        self._progress = progress
+        self._begin = time.monotonic()
+        self._retried = False
+
+    def __call__(self, error: Exception) -> None:
+        left = self._tolerance - (time.monotonic() - self._begin)
+        retried, self._retried = self._retried, is_transient(error) and left > 0
+        if self._retried:
+            self._progress.clear()
+            say(f"pryv-monitor: {error}; trying again for up to {math.ceil(left)} s")
+        elif retried:
+            self._progress.clear()
+            say("pryv-monitor: giving up")
 
 
 class _Progress:
