@@ -293,6 +293,16 @@ def test_damaged_texts_are_told(place: tuple[str, str], damage: object, mirror: 
     assert filled(mirror).counts()["events"] == 3
 
 
+@pytest.mark.parametrize("field", ["parentId", "name", "trashed", "children"])
+@pytest.mark.parametrize("value", [5, [], {}, "nowhere", None, True])
+def test_streams_with_fields_of_other_types_can_be_read(field: str, value: object, mirror: SQLiteMirror) -> None:
+    with closing(sqlite3.connect(filled(mirror).path)) as db:
+        db.execute("UPDATE stream_texts SET json = ?", (json.dumps({**STREAM, field: value}),))
+        db.commit()
+    read = [failure(read) for read in read_all(mirror)]
+    assert {type(error) for error in read} <= {type(None), AnchorCorruptError}
+
+
 def test_damage_that_sqlite_cannot_even_name_is_told(mirror: SQLiteMirror) -> None:
     content = filled(mirror).path.read_bytes()
     mirror.path.write_bytes(content.replace(b"'null' THEN NULL", b"'null' THEN\x80NULL"))

@@ -20,9 +20,9 @@ def nested(streams: Iterable[Stream]) -> list[Stream]:
     roots: list[Stream] = []
     for stream in streams:
         parent_id = stream.get("parentId")
-        parent = None if parent_id is None else by_id.get(parent_id)
-        by_id[stream["id"]] = stream
-        (roots if parent is None else parent["children"]).append(stream)
+        parent = by_id.get(parent_id) if isinstance(parent_id, str) else None
+        by_id[stream["id"]] = whole = {**stream, "children": []}
+        (roots if parent is None else parent["children"]).append(whole)
     return roots
 
 
