@@ -67,7 +67,7 @@ html_copy_source = False
 
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 _ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
-_CALL_S = re.compile(r"CallTimeout = the connection's")
+_CALL_S = re.compile(r"Call(?=Timeout = DEFAULT)|[~\w.]*Default \| (?=None = DEFAULT)")
 _METHODS = (FunctionType, classmethod, property, staticmethod)
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def shorten_signature(
     if what == "exception":
         return signature and "", None
     if signature is not None:
-        signature = _CALL_S.sub("Timeout = DEFAULT", _ALIAS.sub(r"\1", signature))
+        signature = _CALL_S.sub("", _ALIAS.sub(r"\1", signature))
     return signature, returned
 
 

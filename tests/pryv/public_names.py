@@ -59,6 +59,8 @@ def connections(service: Service) -> None:
     retry = RetryPolicy(attempts=5, backoff=0.1, max_backoff=1, deadline=30)
     wait: float = retry.wait(2, retry_after=1.5)
     plain = Connection("https://TOKEN@alice.pryv.me/")
+    patient: Connection = plain.with_options(timeout=300, retry=None).with_options(retry=retry).with_options()
+    patient.close()
     plain.close()
     with Connection(
         "https://TOKEN@alice.pryv.me/",

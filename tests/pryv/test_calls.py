@@ -122,8 +122,8 @@ def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float
         answer = Answer(200, {}, json.dumps({"meta": {"serverTime": server_time}}).encode(), received=1.7e9)
         with contextlib.suppress(PryvProtocolError):
             called.result(answer, "GET streams")
-        assert math.isfinite(called.delta_time.mean)
-        assert abs(called.delta_time.mean) <= 2.6e11
+        assert math.isfinite(called.state.delta_time.mean)
+        assert abs(called.state.delta_time.mean) <= 2.6e11
 
 
 def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:

@@ -120,7 +120,7 @@ def try_out(wire: Wire, answer: Any, call: Callable[[], Any]) -> None:
 def test_answers_of_an_account(wire: Wire, call: Callable[[Connection], Any], answer: dict[str, Any]) -> None:
     with wire.connection(retry=None) as connection:
         for odd in odd_shapes(answer):
-            connection._access_info = None
+            connection._account.state.access_info = None
             try_out(wire, odd, lambda: call(connection))
 
 

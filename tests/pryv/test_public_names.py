@@ -19,6 +19,7 @@ from pryv import ERRORS
 
 CALLABLES = {
     "pryv.Connection": "api_endpoint service=None * timeout=(5, 60) retry session=None chunk_size=1000 limits",
+    "pryv.Connection.with_options": "* timeout=DEFAULT retry=DEFAULT",
     "pryv.Connection.username": "",
     "pryv.Connection.access_info": "force_refresh=False",
     "pryv.Connection.api": "calls progress=None",

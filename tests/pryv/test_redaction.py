@@ -25,6 +25,7 @@ EVENT = {"id": "c" * 25, "streamIds": ["diary"], "type": "note/txt", "content": 
 NO_CALLS = {"token", "endpoint", "api_endpoint", "delta_time", "service", "socket", "close", "info_sync"}
 
 CONNECTION_CALLS: dict[str, Callable[[Connection], Any]] = {
+    "with_options": lambda connection: connection.with_options(retry=None).get("streams"),
     "username": lambda connection: connection.username(),
     "access_info": lambda connection: connection.access_info(force_refresh=True),
     "api": lambda connection: connection.api([{"method": "streams.get"}]),

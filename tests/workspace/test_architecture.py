@@ -41,7 +41,6 @@ SANDBOX: Layers = [
 ]
 UPWARD = {
     ("pryv.connection", "pryv.service"),  # the API's own circle: a connection has a service, which makes connections
-    ("pryv._accesses", "pryv.connection"),  # to be removed: a feature should take an account
     ("pryv_monitor.update_methods", "pryv_monitor.monitor"),  # to be removed: a protocol would do
 }
 """The known imports against the direction: module and what it imports."""

@@ -1,45 +1,53 @@
-"""Revoking the access of a connection."""
+"""The access of an account's token, and the end of accesses."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pryv._calls import call_one
+from pryv._transport.account import Account
 from pryv._transport.timeouts import CallTimeout
-from pryv.errors import InvalidAccessTokenError, PryvProtocolError, StaleAccessIdError, UnknownResourceError
+from pryv.errors import PryvProtocolError, StaleAccessIdError, UnknownResourceError
+from pryv.types import AccessInfo
 from pryv.utils import parse_access_ref, serialize_access_ref
 
-if TYPE_CHECKING:
-    from pryv.connection import Connection
+
+def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
+    """Return the access of the account's token, fetched once; see `Connection.access_info`."""
+    if account.state.access_info is None or force_refresh:
+        info: Any = account.call("GET", "access-info", safe=True, timeout=timeout)
+        account.state.access_info = info
+    return account.state.access_info
 
 
-def revoke(connection: Connection, using: Connection, timeout: CallTimeout) -> dict[str, Any] | None:
-    """Delete the access of `connection` with a call of `using`; return `None` if it is deleted already."""
-    try:
-        access_id = connection.access_info(timeout=timeout).get("id")
-    except InvalidAccessTokenError:
-        return None
+def own_access_id(account: Account, timeout: CallTimeout) -> str:
+    """Return the id of the access of the account's token."""
+    access_id = access_info(account, False, timeout).get("id")
     if not isinstance(access_id, str) or not access_id:
         raise PryvProtocolError("GET access-info: the answer has no id")
+    return access_id
+
+
+def revoke(account: Account, access_id: str, timeout: CallTimeout) -> dict[str, Any] | None:
+    """Delete an access; return `None` if it is deleted already.
+
+    The id may be that of an older version of the access.
+    """
     try:
-        return _delete(using, access_id, timeout)
+        return _delete_any_version(account, access_id, timeout)
     except UnknownResourceError:
         return None
-    except InvalidAccessTokenError:
-        if using is not connection:
-            raise
-        return None
 
 
-def _delete(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
-    """Delete an access, of which the id known may be that of an older version."""
+def _delete_any_version(account: Account, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
     try:
-        return _deleted(using, access_id, timeout)
+        return _delete(account, access_id, timeout)
     except StaleAccessIdError as error:
         current_id = _current_id(access_id, error.current_serial)
         if current_id is None:
             raise
-    return _deleted(using, current_id, timeout)
+    return _delete(account, current_id, timeout)
 
 
 def _current_id(access_id: str, serial: int | None) -> str | None:
@@ -50,6 +58,6 @@ def _current_id(access_id: str, serial: int | None) -> str | None:
     return None
 
 
-def _deleted(using: Connection, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
-    result: dict[str, Any] = using.api_one("accesses.delete", {"id": access_id}, timeout=timeout)
+def _delete(account: Account, access_id: str, timeout: CallTimeout) -> dict[str, Any]:
+    result: dict[str, Any] = call_one(account, "accesses.delete", {"id": access_id}, None, timeout)
     return result

@@ -23,6 +23,7 @@ calls it with the connection. What it gets is closed, by its `close()`, when the
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable, Collection, Mapping
@@ -30,16 +31,19 @@ from collections.abc import Callable, Collection, Mapping
 import attrs
 import requests
 
+from pryv._accesses import access_info
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport.adapter import telling_of_connections
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
+from pryv._transport.http import Http
 from pryv._transport.json import plain
 from pryv._transport.limits import Limits, parsed_size
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
 from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
+from pryv._transport.timeouts import DEFAULT
 from pryv.connection import Connection
 from pryv.errors import api_error
 from pryv.types import AccessInfo
@@ -149,18 +153,6 @@ def access_info_within(
         PryvError: there is no proper answer in that time.
     """
     account = connection._account
-    once = RetryPolicy(attempts=1, deadline=seconds)
-    with Connection(
-        connection.api_endpoint,
-        timeout=seconds,
-        retry=once,
-        session=account.http.sessions.given,
-        limits=account.http.limits,
-    ) as hurried:
-        hurried._access_info = connection._access_info
-        with telling_of_connections(opened):
-            info = hurried.access_info(force_refresh)
-    connection._access_info = info
-    if hurried.endpoint != account.endpoint:
-        account.remember(hurried.endpoint)
-    return info
+    http = Http(RetryPolicy(attempts=1, deadline=seconds), account.http.sessions.given, account.http.limits)
+    with contextlib.closing(http), telling_of_connections(opened):  # sessions of its own: `opened` sees each connection
+        return access_info(account.over(http, seconds), force_refresh, DEFAULT)

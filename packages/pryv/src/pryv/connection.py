@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any, overload
 import requests
 
 from pryv import _resend
-from pryv._accesses import revoke
-from pryv._batch import Call, CallLike, Progress, Result, SendChunk, each_handled, iter_batch, run_batch
+from pryv._accesses import access_info, own_access_id, revoke
+from pryv._batch import Call, CallLike, Progress, Result, each_handled, iter_batch, run_batch
+from pryv._calls import HttpBatches, call_one
 from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
@@ -22,12 +24,11 @@ from pryv._transport.account import Account
 from pryv._transport.answers import having, member
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
-from pryv._transport.redact import redact_error
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
 from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_path
-from pryv.errors import MissingAddonError, PryvError, PryvProtocolError, api_error
+from pryv.errors import InvalidAccessTokenError, MissingAddonError, PryvError
 from pryv.types import Access, AccessInfo, AccessWithHistory, Attachment, Event, EventsParams
 from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint, parse_access_ref
 
@@ -77,7 +78,6 @@ class Connection:
         self._service = service
         self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
-        self._access_info: AccessInfo | None = None
         self._addons: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -94,8 +94,37 @@ class Connection:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_addons": {}}
 
+    def with_options(
+        self,
+        *,
+        timeout: CallTimeout = DEFAULT,
+        retry: RetryPolicy | Default | None = DEFAULT,
+    ) -> Connection:
+        """Return a connection to the same account with other limits; this sends no request.
+
+        The two share the token and the network connections. They also share what one of them learns of the account:
+        the access info, the endpoint after a move, and `delta_time`. Closing one does not close the other. Each has its
+        own `socket`.
+
+        Args:
+            timeout: In place of this connection's.
+            retry: In place of this connection's; `None` turns it off.
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: a number in `timeout` is out of range.
+        """
+        other = copy.copy(self)
+        other._account = self._account.with_options(timeout, retry)
+        if self._service is not None and self._service_is_own:
+            other._service = self._service._with_options(timeout, retry)
+        return other
+
     def close(self) -> None:
-        """Close the socket and the open network connections of all threads; a later call opens new ones."""
+        """Close the socket and the open network connections of all threads; a later call opens new ones.
+
+        Network connections that are shared (see `with_options`) are closed with the last one that used them.
+        """
         for addon in list(self._addons.values()):
             addon.close()
         self._account.http.close()
@@ -123,7 +152,7 @@ class Connection:
 
         `events.get` is left out, as its answers are timed at their end.
         """
-        return self._account.delta_time.mean
+        return self._account.state.delta_time.mean
 
     @property
     def service(self) -> Service:
@@ -168,9 +197,7 @@ class Connection:
             InvalidAccessTokenError: the access does not exist any more.
             PryvError: there is no proper answer.
         """
-        if self._access_info is None or force_refresh:
-            self._access_info = self.get("access-info", timeout=timeout)  # type: ignore[assignment]
-        return self._access_info  # type: ignore[return-value]
+        return access_info(self._account, force_refresh, timeout)
 
     def api(
         self,
@@ -200,7 +227,7 @@ class Connection:
             PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
                 `results` holds what was received before.
         """
-        return run_batch(self._chunk_sender(timeout), calls, self._chunk_size, progress)
+        return run_batch(HttpBatches(self._account, timeout), calls, self._chunk_size, progress)
 
     def iter_api(self, calls: Iterable[CallLike], *, timeout: CallTimeout = DEFAULT) -> Iterator[tuple[Call, Result]]:
         """Send calls as `api` does, lazily: yield each call with its result, with one chunk in memory at a time.
@@ -217,7 +244,7 @@ class Connection:
                 without a time zone). The message has the call's number, from 0, and the field.
             PryvError: a chunk got no proper answer.
         """
-        return each_handled(iter_batch(self._chunk_sender(timeout), calls, self._chunk_size))
+        return each_handled(iter_batch(HttpBatches(self._account, timeout), calls, self._chunk_size))
 
     def api_one(
         self,
@@ -244,19 +271,7 @@ class Connection:
             PryvProtocolError: the result does not have `expected_key`.
             PryvError: there is no proper answer.
         """
-        (result,) = self.api([Call(method, params)], timeout=timeout)
-        if isinstance(result.get("error"), dict):
-            result = redact_error(result["error"], self.token, sent=params)  # the only one in this frame
-            raise api_error(result, method=method)
-        if expected_key is None:
-            return result
-        if result.get(expected_key) is None:
-            raise PryvProtocolError(f"{method}: the result has no {expected_key!r}")
-        return result[expected_key]
-
-    def _chunk_sender(self, timeout: CallTimeout) -> SendChunk:
-        account, limit = self._account, _resend.MAX_CHUNK
-        return lambda chunk: _resend.post_batch(account, chunk, timeout, chunk.body, limit).get("results", ())
+        return call_one(self._account, method, params, expected_key, timeout)
 
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
@@ -740,9 +755,21 @@ class Connection:
         if not isinstance(using, (Connection, type(None))):
             raise TypeError(f"using is a pryv.Connection, not {type(using).__name__}")
         try:
-            return revoke(self, using or self, timeout)
+            return self._revoke(using or self, timeout)
         except PryvError:
             if throw_on_fail:
+                raise
+            return None
+
+    def _revoke(self, using: Connection, timeout: CallTimeout) -> dict[str, Any] | None:
+        try:
+            access_id = own_access_id(self._account, timeout)
+        except InvalidAccessTokenError:
+            return None
+        try:
+            return revoke(using._account, access_id, timeout)
+        except InvalidAccessTokenError:
+            if using._account.state is not self._account.state:
                 raise
             return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections.abc import Mapping
 from types import TracebackType
@@ -22,7 +23,7 @@ from pryv._transport.http import Answer, Http
 from pryv._transport.limits import Limits
 from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
-from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import host_of, is_in_domain, is_no_less_secure, named, path_segment
 from pryv.connection import Connection
 from pryv.errors import (
@@ -88,6 +89,12 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> Service:
+        """Return the same platform with other limits, over the same network connections."""
+        other = copy.copy(self)
+        other._platform = self._platform.with_options(timeout, retry)
+        return other
 
     def close(self) -> None:
         """Close the open network connections of all threads; a later call opens new ones."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import attrs
 
 from pryv.errors import ERRORS, ApiError, PryvConnectionError, PryvError, PryvProtocolError
+from pryv.types import AccessInfo
 
 from . import json
 from .answers import result_of
 from .bodies import Body
 from .http import Answer, Http, Request
 from .redact import redact
-from .timeouts import DEFAULT, CallTimeout, Timeout, checked_timeout, limit_of
+from .retry import RetryPolicy
+from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import moved
 
 ErrorT = TypeVar("ErrorT", bound=PryvError)
@@ -43,6 +46,23 @@ class DeltaTime:
         self._mean_and_count = mean + (difference - mean) / (count + 1), count + 1
 
 
+@attrs.define
+class AccountState:
+    """What is known of an account, by all that share it.
+
+    Attributes:
+        first_endpoint: The URL that calls went to at first.
+        place: The endpoint that calls go to instead, as the platform said.
+        access_info: What the token gives access to.
+        delta_time: How far the platform's clock is ahead.
+    """
+
+    first_endpoint: str
+    place: str | None = None
+    access_info: AccessInfo | None = None
+    delta_time: DeltaTime = attrs.field(factory=DeltaTime)
+
+
 class Account:
     """Sends an account's calls, and follows the account when the platform says where else it is.
 
@@ -54,23 +74,31 @@ class Account:
         self.http = http
         self.token = token
         self.timeout = checked_timeout(timeout)
-        self.delta_time = DeltaTime()
-        self._first_endpoint = endpoint
-        self._place: str | None = None
+        self.state = AccountState(endpoint)
+
+    def over(self, http: Http, timeout: Timeout) -> Account:
+        """Return the same account, whose calls are sent by another `Http`: what one learns, the other knows."""
+        other = copy.copy(self)
+        other.http, other.timeout = http, checked_timeout(timeout)
+        return other
+
+    def with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> Account:
+        """Return the same account, with other limits over the same sessions."""
+        return self.over(self.http.with_retry(retry), limit_of(timeout, self.timeout))
 
     @property
     def endpoint(self) -> str:
         """The URL that calls go to."""
-        return self._place or self._first_endpoint
+        return self.state.place or self.state.first_endpoint
 
     def remember(self, place: str | None) -> None:
         """Send calls to another place from now on, if one is named, where a result came from."""
-        self._place = place or self._place
+        self.state.place = place or self.state.place
 
     def noted(self, failure: ErrorT) -> ErrorT:
         """Return a failure, having forgotten the place that calls go to, unless the API answered there."""
         if not isinstance(failure, ApiError) or failure.id is None:
-            self._place = None
+            self.state.place = None
         return failure
 
     def send(
@@ -173,7 +201,7 @@ class Account:
         server_time = server_time_of(result, label)
         self.remember(answer.place)
         if tells_time:
-            self.delta_time.add(server_time - answer.received)
+            self.state.delta_time.add(server_time - answer.received)
         return result
 
 

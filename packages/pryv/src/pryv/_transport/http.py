@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import sys
 import time
@@ -23,7 +24,7 @@ from .limits import Limits, checked_limits
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
 from .settings import proxy_of, setting_error
-from .timeouts import DEFAULT_TIMEOUT, Timeout, read_limit
+from .timeouts import DEFAULT_TIMEOUT, Default, Timeout, read_limit
 from .urls import host_of
 
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError)
@@ -99,17 +100,22 @@ class Http:
         session: requests.Session | None = None,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
-        if not isinstance(retry, (RetryPolicy, type(None))):
-            raise TypeError(f"retry is a pryv.RetryPolicy or None, not {type(retry).__name__}")
+        self.retry = _checked_retry(retry)
         if not isinstance(session, (requests.Session, type(None))):
             raise TypeError(f"session is a requests.Session or None, not {type(session).__name__}")
-        self.retry = retry or NO_RETRY
         self.limits = checked_limits(limits)
         self.sessions = Sessions(session)
 
     def close(self) -> None:
-        """Close the connections kept open."""
-        self.sessions.close()
+        """Close the connections kept open, unless others share them."""
+        self.sessions.close(self)
+
+    def with_retry(self, retry: RetryPolicy | Default | None) -> Http:
+        """Return one with another retry policy over the same sessions."""
+        other = copy.copy(self)
+        if not isinstance(retry, Default):
+            other.retry = _checked_retry(retry)
+        return other
 
     def send(self, request: Request) -> Answer:
         """Send a request and return its answer, whatever its status.
@@ -171,7 +177,7 @@ class Http:
         Raises:
             Exception: `failure` is not of a request, but of a hook of the session's.
         """
-        session, label = self.sessions.get(), request.label
+        session, label = self.sessions.get(self), request.label
         _, proxy_setting = proxy_of(session, request.url) or (None, None)
         error = connection_error(failure, label, host_of(request.url), handled=handled, proxy_setting=proxy_setting)
         is_foreign = not isinstance(failure, _FAILURES)
@@ -188,7 +194,7 @@ class Http:
         return None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
 
     def _open(self, request: Request) -> requests.Response:
-        session = self.sessions.get()
+        session = self.sessions.get(self)
         response = session.request(
             request.method,
             request.url,
@@ -206,6 +212,12 @@ class Http:
         if is_interim(response.status_code):
             read_past(response)
         return response
+
+
+def _checked_retry(retry: RetryPolicy | None) -> RetryPolicy:
+    if not isinstance(retry, (RetryPolicy, type(None))):
+        raise TypeError(f"retry is a pryv.RetryPolicy or None, not {type(retry).__name__}")
+    return retry or NO_RETRY
 
 
 def _hooks_of(session: requests.Session) -> list[Any]:

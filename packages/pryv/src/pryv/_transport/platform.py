@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ from pryv.errors import PryvProtocolError
 from . import json
 from .answers import result_of
 from .http import Answer, Http, Request
-from .timeouts import CallTimeout, Timeout, checked_timeout, limit_of
+from .retry import RetryPolicy
+from .timeouts import CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import host_of, resolved
 
 MAX_REDIRECTS = 5
@@ -23,6 +25,12 @@ class Platform:
     def __init__(self, http: Http, timeout: Timeout) -> None:
         self.http = http
         self.timeout = checked_timeout(timeout)
+
+    def with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> Platform:
+        """Return the same platform, with other limits over the same sessions."""
+        other = copy.copy(self)
+        other.http, other.timeout = self.http.with_retry(retry), limit_of(timeout, self.timeout)
+        return other
 
     def ask(self, url: str, label: str, timeout: CallTimeout) -> Answer:
         """Read what a URL answers, whatever its status.

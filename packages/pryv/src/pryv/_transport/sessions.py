@@ -32,7 +32,10 @@ class TokenAuth(AuthBase):
 
 
 class Sessions:
-    """One session for each thread, a new one after a fork; or the one session given, used as it is."""
+    """One session for each thread, a new one after a fork; or the one session given, used as it is.
+
+    Several users (`Http`) may share them. The connections are closed when the last user that has sent a request closes.
+    """
 
     def __init__(self, given: requests.Session | None = None) -> None:
         self.given = given
@@ -42,17 +45,20 @@ class Sessions:
         self._lock = threading.RLock()  # a signal handler may close them, wherever it interrupts this
         self._local = threading.local()
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._users: weakref.WeakSet[object] = weakref.WeakSet()
         self._pid = os.getpid()
 
     def _forget_after_fork(self) -> None:
         if self._pid != os.getpid():
             self._forget()
 
-    def get(self) -> requests.Session:
+    def get(self, user: object) -> requests.Session:
         """Return the session for this thread."""
         if self.given is not None:
             return self.given
         self._forget_after_fork()
+        with self._lock:
+            self._users.add(user)
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = new_session()
@@ -60,12 +66,17 @@ class Sessions:
                 self._made.add(session)
         return session
 
-    def close(self) -> None:
-        """Close the connections of every thread; a session given is left alone. Further use opens new ones."""
+    def close(self, user: object) -> None:
+        """Close the connections of every thread unless others use them; a session given is left alone.
+
+        Further use opens new ones.
+        """
         self._forget_after_fork()
         with self._lock:
-            for session in self._made:
-                session.close()
+            self._users.discard(user)
+            if not self._users:
+                for session in self._made:
+                    session.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Sessions, (self.given,)

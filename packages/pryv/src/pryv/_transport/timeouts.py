@@ -11,16 +11,16 @@ _LONGEST = 2**31 / 1000
 """Seconds that no socket waits."""
 
 
-class DefaultTimeout:
-    """Stands for the connection's own timeout, where `None` means none at all."""
+class Default:
+    """Stands for the connection's own setting, where `None` turns it off."""
 
     def __repr__(self) -> str:
-        return "the connection's"
+        return "DEFAULT"
 
 
-DEFAULT = DefaultTimeout()
+DEFAULT = Default()
 
-CallTimeout = Timeout | DefaultTimeout
+CallTimeout = Timeout | Default
 """The limit for one call."""
 
 
@@ -31,7 +31,7 @@ def limit_of(timeout: CallTimeout, default: Timeout) -> Timeout:
         TypeError: its own is not a number, a pair of numbers or `None`.
         ValueError: a number in it is not above 0, or too large.
     """
-    return default if isinstance(timeout, DefaultTimeout) else checked_timeout(timeout)
+    return default if isinstance(timeout, Default) else checked_timeout(timeout)
 
 
 def read_limit(timeout: Timeout) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pryv._access_requests import AccessRequest, told
 from pryv._signals import SignalSafeEvent
+from pryv._transport.timeouts import DEFAULT
 from pryv.auth._states import AuthState, AuthStates, Listener, tell
 from pryv.connection import Connection
 from pryv.errors import ERRORS, AccessRefusedError, AccessTimeoutError, ApiError, PryvError, PryvProtocolError
@@ -104,14 +105,14 @@ def _poll_until_answered(
 ) -> Mapping[str, Any] | None:
     end = math.inf if timeout is None else time.monotonic() + timeout
     pause = 0.0
-    with _impatient(service) as platform:
+    with service._with_options(DEFAULT, retry=None) as polled:  # polling repeats already
         while not stopped.wait(max(0.0, min(pause, end - time.monotonic()))):
             left = end - time.monotonic()
             if left <= 0:
                 raise AccessTimeoutError(f"the access request was not answered within {timeout:g} seconds")
             pause = max(request.poll_rate, _SHORTEST_PAUSE)
             try:
-                body = platform.poll_access_request(request.poll, timeout=min(left, _POLL_TIMEOUT))
+                body = polled.poll_access_request(request.poll, timeout=min(left, _POLL_TIMEOUT))
                 if body.get("status") != AuthStates.NEED_SIGNIN:
                     return body
             except PryvError as error:
@@ -125,11 +126,6 @@ def _poll_until_answered(
                 _log.info("%s; asking again", error)
                 pause = max(pause, retry_after)
     return None
-
-
-def _impatient(service: Service) -> Service:
-    """Return the same platform without repetition: polling is a repetition already."""
-    return Service(None, service.info(), retry=None, session=service._platform.http.sessions.given)
 
 
 def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service) -> AuthState:
