@@ -72,7 +72,7 @@ def test_what_is_known_of_an_access_is_asked_for_once(wire: Wire, connection: Co
 
 
 def test_an_access_of_nobody(wire: Wire, connection: Connection) -> None:
-    with pytest.raises(PryvProtocolError, match="names no user"):
+    with pytest.raises(PryvProtocolError, match="no 'user' of type object"):
         connection.username()
 
 

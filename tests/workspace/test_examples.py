@@ -23,6 +23,7 @@ import requests
 from matplotlib.image import imread
 
 from pryv import Call, Connection, Service
+from pryv_monitor import FileAnchorStore
 from pryv_sandbox import Sandbox
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -314,13 +315,14 @@ def test_webhook_receiver(runner: Runner, owner: Connection) -> None:
 
 def test_a_webhook_receiver_goes_on_where_it_stopped(runner: Runner, owner: Connection) -> None:
     owner.api_one("streams.create", {"id": "diary", "name": "Diary"})
+    store = FileAnchorStore(runner.directory / "anchor")
     for content in ("First", "Second"):
         note = {"streamIds": ["diary"], "type": "note/txt", "content": content}
         owner.api_one("events.create", note)
         with runner.following("webhook_receiver.py", "--anchor", "anchor") as following:
             assert following.stdout
             assert following.stdout.readline() == f"note/txt {content}\n"
-            while not (runner.directory / "anchor").exists():  # the pass is committed
+            while (anchor := store.load()) is None or anchor.synced is None:  # the first pass is not committed yet
                 assert following.poll() is None
 
 

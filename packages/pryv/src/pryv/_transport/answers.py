@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
@@ -70,7 +70,7 @@ def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
     if isinstance(value, kind):
         return value
     del body, value  # or a traceback would hold them
-    raise PryvProtocolError(f"{label}: the answer has no {key} that is a {kind.__name__}")
+    raise _without_member(key, kind, label)
 
 
 def having(body: BodyT, key: str, kind: type, label: str) -> BodyT:
@@ -82,7 +82,14 @@ def having(body: BodyT, key: str, kind: type, label: str) -> BodyT:
     if isinstance(body.get(key), kind):
         return body
     del body  # or a traceback would hold it
-    raise PryvProtocolError(f"{label}: the answer has no {key} that is a {kind.__name__}")
+    raise _without_member(key, kind, label)
+
+
+_JSON_KINDS: Final[dict[type, str]] = {dict: "object", list: "array", str: "string", bool: "boolean"}
+
+
+def _without_member(key: str, kind: type, label: str) -> PryvProtocolError:
+    return PryvProtocolError(f"{label}: the answer has no {key!r} of type {_JSON_KINDS.get(kind, kind.__name__)}")
 
 
 def _api_error(
