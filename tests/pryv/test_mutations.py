@@ -153,7 +153,9 @@ def of_account(filled: Filled) -> dict[str, Use]:
         ),
         "get_latest_by_content": use(lambda connection: connection.get_latest_by_content("x.y", [5, "5", True])),
         "update_access": use(lambda connection: connection.update_access(filled.access, {"name": "three"})),
-        "get_access_with_history": use(lambda connection: connection.get_access_with_history(filled.access)),
+        "get_access_with_history": use(
+            lambda connection: connection.get_access_with_history(filled.access)["access"], a(dict)
+        ),
         "delete_attachment": use(lambda connection: connection.delete_attachment(*file)),
         "revoke": use(revoke, lambda results: all(result is None or isinstance(result, dict) for result in results)),
     }
