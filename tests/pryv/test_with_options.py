@@ -230,6 +230,7 @@ def test_a_service_of_their_own_has_their_limits(wire: Wire, connection: Connect
     if made_first:
         connection.service.info()
     with connection.with_options(retry=None) as other:
+        assert (other.service.info_sync() is not None) == made_first
         wire.replies.append(UNAVAILABLE)
         with pytest.raises(ServerError):
             other.service.info(force_fetch=True)

@@ -9,15 +9,18 @@ from typing import Any
 
 import attrs
 
-from pryv._spelling import web_url
+from pryv._arguments import require
+from pryv._service_info import DescribedPlatform, ServiceInfo, endpoint_of
+from pryv._spelling import domain, web_url
 from pryv._transport import json
 from pryv._transport.answers import member, result_of
 from pryv._transport.platform import MAX_REDIRECTS, Platform
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
-from pryv._transport.urls import host_of, named
-from pryv.errors import PryvProtocolError
+from pryv._transport.urls import api_endpoint_named, host_of, is_in_domain, named, path_segment
+from pryv.errors import AccessRefusedError, PryvError, PryvProtocolError
 
+_POLL = "GET access request"
 _LONGEST_POLL_RATE = 60.0
 _LONGEST_TEXT = 200
 """Characters of what an answer says that are repeated in a message."""
@@ -51,10 +54,15 @@ class AccessRequest:
     status: str
 
 
-def start(platform: Platform, access_url: str, auth_request: Mapping[str, Any], timeout: CallTimeout) -> AccessRequest:
+def start(platform: DescribedPlatform, auth_request: Mapping[str, Any], timeout: CallTimeout) -> AccessRequest:
     """Make an access request; see `Service.start_access_request`."""
+    if not isinstance(auth_request, Mapping):
+        raise TypeError(f"an auth request is a dict, not {type(auth_request).__name__}")
+    if not auth_request.get("requestingAppId") or not isinstance(auth_request.get("requestedPermissions"), list):
+        raise ValueError("an auth request has a requestingAppId and a list of requestedPermissions")
     label = "POST access request"
-    body = platform.post(access_url, auth_request, label, timeout)
+    access_url = platform.info(timeout).access
+    body = platform.calls.post(access_url, auth_request, label, timeout)
     key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
     if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(status, str):
         raise PryvProtocolError(f"{label}: the answer lacks a key, or its status is no text")
@@ -82,22 +90,65 @@ def _poll_rate(milliseconds: Any, label: str) -> float:
     return milliseconds / 1000
 
 
-def poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
+def poll(platform: DescribedPlatform, key_or_url: str, timeout: CallTimeout) -> dict[str, Any]:
+    """Ask once how an access request stands; see `Service.poll_access_request`."""
+    require(key_or_url=key_or_url)
+    is_url = key_or_url.startswith(("http://", "https://"))
+    url = key_or_url if is_url else platform.info(timeout).access + path_segment(key_or_url)
+    body, url = _poll(platform.calls, url, timeout)
+    if body.get("status") == "ACCEPTED" and not body.keys().isdisjoint(("apiEndpoint", "token")):
+        body["apiEndpoint"] = _accepted_endpoint(body, url, platform.info(timeout))
+    return body
+
+
+def accepted_endpoint(platform: DescribedPlatform, key: str, timeout: CallTimeout) -> Any:
+    """Return the API endpoint that an accepted access request leads to; see `Service.connect_from_key`."""
+    require(key=key)
+    body = poll(platform, key, timeout)
+    status = body.get("status")
+    if status == "REFUSED":
+        raise AccessRefusedError("the user refused the access request")
+    if status != "ACCEPTED":
+        raise PryvError(f"the access request is not accepted; its status is {told(body, 'status', key)}")
+    return body.get("apiEndpoint")
+
+
+def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
     """Return how the access request at a URL stands, and the URL that told: a redirected request goes on elsewhere."""
-    label = "GET access request"
     key = url.rpartition("/")[2]
     for _ in range(MAX_REDIRECTS):
-        answer = platform.ask(url, label, timeout)
-        body = json.decode(answer.body, label) if answer.status in (301, 403) else None
+        answer = platform.ask(url, _POLL, timeout)
+        body = json.decode(answer.body, _POLL) if answer.status in (301, 403) else None
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-            body = result_of(answer, label, url, key)
-        if member(body, "status", str, label) != "REDIRECTED":
+            body = result_of(answer, _POLL, url, key)
+        if member(body, "status", str, _POLL) != "REDIRECTED":
             return body, url
         place = named(url, body.get("poll"), key)
         if place is None:
             break
         url = place
-    raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")
+    raise PryvProtocolError(f"{_POLL}: redirected too often, or to no URL, from {host_of(url)}")
+
+
+def _accepted_endpoint(body: Mapping[str, Any], url: str, info: ServiceInfo) -> str:
+    """Return the API endpoint that an accepted access request leads to.
+
+    Whoever knows the key of a request can answer it. So an endpoint outside of the platform's domain is not used:
+    nothing at it can be trusted to say whose account it is. The account is found by the platform's own template then,
+    and the platform says which core it is on.
+    """
+    endpoint, home = body.get("apiEndpoint"), domain(info.api)
+    if endpoint is not None:
+        place = api_endpoint_named(url, endpoint)
+        if place is None:
+            raise PryvProtocolError(f"{_POLL}: its apiEndpoint is none, or less secure than {host_of(url)}")
+        if is_in_domain(place, home):
+            return place
+    try:
+        return endpoint_of(info, body["username"], body["token"])
+    except (KeyError, TypeError, ValueError):
+        where = f"its apiEndpoint is outside of {home}; " if endpoint is not None else ""
+        raise PryvProtocolError(f"{_POLL}: {where}it has no proper username or token") from None
 
 
 def told(body: Mapping[str, Any], member: str, key: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+from pryv._service_info import INFO, DescribedPlatform
 from pryv._transport import json
 from pryv._transport.platform import Platform
 from pryv._transport.timeouts import DEFAULT, CallTimeout
@@ -122,3 +123,16 @@ class ServiceAssets:
         if answer.status != 200:
             raise PryvProtocolError(f"{_LABEL}: HTTP {answer.status}")
         return answer.body
+
+
+def fetch_assets(platform: DescribedPlatform, force_fetch: bool, timeout: CallTimeout) -> ServiceAssets | None:
+    """Fetch the platform's assets; see `Service.assets`."""
+    url = platform.info(timeout, force_fetch=force_fetch).assets.get("definitions")
+    if not isinstance(url, str):
+        return None
+    info_url = platform.known.url
+    is_given = info_url is None or "assets" in platform.customizations
+    place = named("http:" if is_given else str(info_url), url)
+    if place is None:
+        raise PryvProtocolError(f"{INFO}: its assets are at no http(s) URL, or at one less secure than its own")
+    return ServiceAssets(*platform.calls.get(place, "GET assets", timeout), platform.calls)

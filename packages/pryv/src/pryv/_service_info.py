@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
 from pryv._spelling import template
+from pryv._transport.platform import Platform
+from pryv._transport.retry import RetryPolicy
+from pryv._transport.timeouts import CallTimeout, Default
+from pryv._transport.urls import host_of, named
+from pryv.errors import PryvProtocolError
+from pryv.utils import build_api_endpoint
 
-URLS = ("access", "api", "register")
+INFO = "GET service/info"
+
+_URLS = ("access", "api", "register")
 """The places that every platform names."""
+_USERNAME = re.compile(r"[A-Za-z0-9_-]+")
 
 _MAPPINGS = ("assets", "features")
 _FIELDS = {
@@ -74,13 +85,13 @@ class ServiceInfo(Mapping[str, Any]):
         Raises:
             ValueError: it lacks its name or one of the URLs every platform has.
         """
-        lacking = [key for key in ("name", *URLS) if not isinstance(wire.get(key), str) or not wire[key]]
+        lacking = [key for key in ("name", *_URLS) if not isinstance(wire.get(key), str) or not wire[key]]
         if "api" not in lacking and not _is_template(wire["api"]):
             lacking.append("api")
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
             raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
-        normalized = {key: _spelled(value) if key in URLS else value for key, value in wire.items() if key != "meta"}
+        normalized = {key: _spelled(value) if key in _URLS else value for key, value in wire.items() if key != "meta"}
         fields: dict[str, Any] = {field: normalized[key] for key, field in _FIELDS.items() if normalized.get(key)}
         return cls(**fields, wire=normalized)
 
@@ -92,6 +103,86 @@ class ServiceInfo(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._wire)
+
+
+@attrs.define
+class _Known:
+    """What was learned of a platform: its service info, and the URL that it came from."""
+
+    info: ServiceInfo | None = None
+    url: str | None = None
+
+
+class DescribedPlatform:
+    """A platform with its service info, which is fetched when it is first needed.
+
+    Attributes:
+        calls: Sends the platform's calls.
+        url: Where the platform describes itself, if that is known.
+        customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
+        known: What was learned; shared by all that differ in their limits only.
+    """
+
+    def __init__(self, calls: Platform, url: str | None, customizations: Mapping[str, Any]) -> None:
+        self.calls = calls
+        self.url = url
+        self.customizations = customizations
+        self.known = _Known()
+
+    def with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> DescribedPlatform:
+        """Return the same platform, with other limits over the same sessions: what one learns, the other knows."""
+        other = copy.copy(self)
+        other.calls = self.calls.with_options(timeout, retry)
+        return other
+
+    def info(self, timeout: CallTimeout, *, force_fetch: bool = False) -> ServiceInfo:
+        """Return the service info, with the customizations; see `Service.info`."""
+        known = self.known.info
+        if known is None or force_fetch:
+            known = self.known.info = self._given() if self.url is None else self._fetched(self.url, timeout)
+        return known
+
+    def set_info(self, service_info: Mapping[str, Any]) -> None:
+        """Take a service info from elsewhere; see `Service.set_service_info`."""
+        if not isinstance(service_info, Mapping):
+            raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
+        self.known.info, self.known.url = ServiceInfo.from_wire(service_info), None
+
+    def endpoint_of(self, username: str, timeout: CallTimeout, token: str | None = None) -> str:
+        """Return the API endpoint of a user's account; see `Service.api_endpoint_for`."""
+        return endpoint_of(self.info(timeout), username, token)
+
+    def _given(self) -> ServiceInfo:
+        try:
+            return ServiceInfo.from_wire(self.customizations)
+        except ValueError as error:
+            raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
+
+    def _fetched(self, url: str, timeout: CallTimeout) -> ServiceInfo:
+        wire, place = self.calls.get(url, INFO, timeout)
+        self.known.url = place
+        try:
+            info = ServiceInfo.from_wire({**wire, **self.customizations})
+        except ValueError as error:
+            raise PryvProtocolError(f"{INFO}: {error}") from None
+        for key in set(_URLS) - self.customizations.keys():
+            if named(place, info[key].replace("{username}", "username")) is None:
+                raise PryvProtocolError(f"{INFO}: its {key} is no http(s) URL, or less secure than {host_of(place)}")
+        return info
+
+
+def endpoint_of(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
+    """Return the API endpoint of a user's account by a service info; see `Service.build_api_endpoint`."""
+    if not isinstance(service_info, Mapping):
+        raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
+    if not isinstance(username, str):
+        raise TypeError(f"a username is a string, not {type(username).__name__}")
+    if not _USERNAME.fullmatch(username):
+        raise ValueError(f"not a username: {username!r}")
+    api = service_info.get("api")
+    if not isinstance(api, str):
+        raise ValueError("the service info has no api, the template of API endpoints")
+    return build_api_endpoint(api.replace("{username}", username), token)
 
 
 def _is_template(api: str) -> bool:

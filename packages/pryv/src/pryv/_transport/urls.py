@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 from pryv._spelling import web_url
-from pryv.utils import extract_token_and_api_endpoint
+from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
 from . import json
 
@@ -104,6 +104,15 @@ def named(url: str, place: object, *secrets: str | None) -> str | None:
     except ValueError:
         return None
     return target if is_no_less_secure(url, target) and not _is_told_by_host(target, secrets) else None
+
+
+def api_endpoint_named(url: str, endpoint: Any) -> str | None:
+    """Return the API endpoint that an answer of `url` names; `None` where it is none, or less secure."""
+    try:
+        token, place = extract_token_and_api_endpoint(endpoint)
+    except (TypeError, ValueError):
+        return None
+    return build_api_endpoint(place, token) if is_no_less_secure(url, place) else None
 
 
 def resolved(url: str, place: str) -> str | None:

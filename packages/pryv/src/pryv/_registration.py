@@ -1,0 +1,142 @@
+"""Accounts of a platform: which there are, where they can be, and how one is made or opened again."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pryv._arguments import require
+from pryv._service_info import DescribedPlatform, endpoint_of
+from pryv._transport import json
+from pryv._transport.answers import member, result_of
+from pryv._transport.timeouts import CallTimeout
+from pryv._transport.urls import api_endpoint_named, named, path_segment
+from pryv._trusted import post_trusted
+from pryv.errors import PryvError, PryvProtocolError, UnknownResourceError
+from pryv.types import Hosting, UserCreated
+
+_HOSTINGS = "GET reg/hostings"
+_FIRST_CAMEL_CASE_REGISTER = (1, 6)
+
+
+def user_exists(platform: DescribedPlatform, username: str, timeout: CallTimeout) -> bool:
+    """Tell whether a username is taken; see `Service.user_exists`."""
+    require(username=username)
+    url = f"{platform.info(timeout).register}{path_segment(username)}/server"
+    try:
+        platform.calls.post(url, {}, "POST reg/…/server", timeout)
+    except UnknownResourceError:
+        return False
+    return True
+
+
+def user_id_for_email(platform: DescribedPlatform, email: str, timeout: CallTimeout) -> str | None:
+    """Return the username that an e-mail address belongs to; see `Service.user_id_for_email`."""
+    require(email=email)
+    path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
+    answer, place = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
+    body = json.decode(answer.body, label) if answer.status == 307 else None
+    home = named(place, body.get("server")) if isinstance(body, Mapping) else None
+    if home is not None:
+        answer, _ = platform.calls.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
+    try:
+        body = result_of(answer, label)
+    except UnknownResourceError:
+        return None
+    return member(body, "uid" if body.get("uid") else "username", str, label)
+
+
+def available_hostings(platform: DescribedPlatform, timeout: CallTimeout) -> dict[str, Any]:
+    """Return the tree of regions, zones and hostings; see `Service.available_hostings`."""
+    return platform.calls.get(platform.info(timeout).register + "hostings", _HOSTINGS, timeout)[0]
+
+
+def flat_hostings(platform: DescribedPlatform, timeout: CallTimeout) -> list[Hosting]:
+    """Return the hostings as a list; see `Service.flat_hostings`."""
+    tree = available_hostings(platform, timeout)
+    with contextlib.suppress(AttributeError):
+        return [
+            Hosting(
+                key=key,
+                name=hosting.get("name"),
+                description=hosting.get("description"),
+                region=region_key,
+                zone=zone_key,
+                availableCore=hosting.get("availableCore"),
+                available=hosting.get("available") is True,
+            )
+            for region_key, region in tree.get("regions", {}).items()
+            for zone_key, zone in region.get("zones", {}).items()
+            for key, hosting in zone.get("hostings", {}).items()
+        ]
+    raise PryvProtocolError(f"{_HOSTINGS}: the answer is no tree of hostings")
+
+
+def create_user(
+    platform: DescribedPlatform,
+    *,
+    username: str,
+    password: str,
+    email: str,
+    app_id: str,
+    hosting: str,
+    language: str,
+    invitation_token: str,
+    referer: str | None,
+    timeout: CallTimeout,
+) -> UserCreated:
+    """Register an account; see `Service.create_user`."""
+    require(username=username, password=password, email=email, app_id=app_id, hosting=hosting)
+    if hosting == "auto":
+        hosting = _first_hosting(platform, timeout)
+    info = platform.info(timeout)
+    data = {"username": username, "password": password, "email": email, "hosting": hosting}
+    if _has_camel_case_register(info.version):
+        path = "users"
+        data |= {"appId": app_id, "language": language, "invitationToken": invitation_token}
+    else:
+        path = "user"
+        data |= {"appid": app_id, "languageCode": language, "invitationtoken": invitation_token}
+    if referer is not None:
+        data["referer"] = referer
+    label = f"POST reg/{path}"
+    body = platform.calls.post(info.register + path, data, label, timeout)
+    endpoint = api_endpoint_named(info.register, body.get("apiEndpoint")) or endpoint_of(info, username)
+    return UserCreated(username=member({"username": username, **body}, "username", str, label), apiEndpoint=endpoint)
+
+
+def request_password_reset(platform: DescribedPlatform, username: str, app_id: str, timeout: CallTimeout) -> None:
+    """Have a reset token sent to a user; see `Service.request_password_reset`."""
+    require(username=username, app_id=app_id)
+    data = {"appId": app_id, "username": username}
+    answer = post_trusted(platform, username, "account/request-password-reset", data, timeout)
+    result_of(answer, "account.requestPasswordReset")
+
+
+def reset_password(
+    platform: DescribedPlatform,
+    username: str,
+    new_password: str,
+    reset_token: str,
+    app_id: str,
+    timeout: CallTimeout,
+) -> None:
+    """Set a new password; see `Service.reset_password`."""
+    require(username=username, new_password=new_password, reset_token=reset_token, app_id=app_id)
+    data = {"username": username, "newPassword": new_password, "resetToken": reset_token, "appId": app_id}
+    answer = post_trusted(platform, username, "account/reset-password", data, timeout)
+    result_of(answer, "account.resetPassword", sent=data)
+
+
+def _first_hosting(platform: DescribedPlatform, timeout: CallTimeout) -> str:
+    for hosting in flat_hostings(platform, timeout):
+        if hosting["available"]:
+            return hosting["key"]
+    raise PryvError("no hosting is available for a new account")
+
+
+def _has_camel_case_register(version: object) -> bool:
+    match = re.match(r"(\d+)\.(\d+)", str(version))
+    return match is None or (int(match[1]), int(match[2])) >= _FIRST_CAMEL_CASE_REGISTER
