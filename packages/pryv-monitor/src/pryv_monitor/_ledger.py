@@ -78,11 +78,28 @@ class Remembering:
         stamp = data.get("modified", self._now) if kind == "event" else data["deleted"]
         if stamp <= self._read_again and not self._remembered:
             return True
-        digest = _digest(encode(essence(data)) if is_account_field(data["id"]) else text)
-        is_new = digest not in self._remembered
+        if is_account_field(data["id"]):
+            key = self._key_without_stamp(data["id"], encode(essence(data)))
+        elif kind == "event" and "modified" not in data:
+            key = self._key_without_stamp(data["id"], text)
+        else:
+            key = _digest(text)
+        is_new = key not in self._remembered
         if stamp > self._read_again:
-            self._remembered[digest] = stamp
+            self._remembered[key] = stamp
         return is_new
+
+    def _key_without_stamp(self, event_id: str, text: str) -> str:
+        """Return the key of an event whose text tells no time of change, and forget its other texts.
+
+        It may change back to one of them.
+        """
+        prefix = f"{_digest(event_id)}:"
+        key = prefix + _digest(text)
+        if key not in self._remembered:
+            for other in [other for other in self._remembered if other.startswith(prefix)]:
+                del self._remembered[other]
+        return key
 
     def in_doubt(self) -> bool:
         """Tell that there is no doubt: what no time of change shows cannot be known here."""
