@@ -1,15 +1,14 @@
 """The platform and the accounts that the tests of all packages work on."""
 
 import os
-import secrets
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.accounts import PLATFORM_VARIABLE, Account, register
 
-from pryv import Connection, Service
 from pryv_sandbox import Sandbox
 
 from .peers.browser import driver, page
@@ -31,12 +30,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job that a shell starts in the background ignores it, and so do all of its children:
     # https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_11
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-PLATFORM_VARIABLE = "TEST_PRYV_SERVICE_INFO_URL"
-APP_ID = "pryv-sdk-tests"
-
-Account = tuple[str, str, Connection]
-"""Username, password, and a connection with a personal token."""
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +63,3 @@ def module_account(platform_url: str) -> Iterator[Account]:
     """One account for a whole module."""
     with ExitStack() as connections:
         yield register(platform_url, connections)
-
-
-def register(platform_url: str, connections: ExitStack) -> Account:
-    """Registers an account and logs in; `connections` closes the connection."""
-    username, password = f"test{secrets.token_hex(6)}", secrets.token_hex(8)
-    with Service(platform_url) as service:
-        service.create_user(username=username, password=password, email=f"{username}@example.org", app_id=APP_ID)
-        connection = connections.enter_context(service.login(username, password, APP_ID))
-    return username, password, connection

@@ -4,7 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from tests.pryv.conftest import Reply, Wire, reply
+from tests.pryv.wire import Reply, Wire, reply
 
 from pryv import PryvStreamError
 from pryv_monitor import Monitor, SQLiteMirror

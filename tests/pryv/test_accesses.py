@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.pryv.conftest import Reply, Wire, error_reply, reply
+from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import (
     ApiError,

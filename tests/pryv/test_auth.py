@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 import pytest
 import requests
-from tests.pryv.conftest import Wire
+from tests.pryv.wire import Wire
 from tests.waiting import within
 
 from pryv import (

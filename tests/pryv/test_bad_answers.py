@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
+from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import (
     ERRORS,
@@ -32,9 +32,6 @@ from pryv import (
     TooManyResultsError,
     UnknownResourceError,
 )
-
-if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
 
 WHOLE = json.dumps({"streams": [{"id": "diary", "name": "Été 😀"}], "meta": META}, ensure_ascii=False).encode()
 NOT_THE_API = {

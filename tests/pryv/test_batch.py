@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pryv.conftest import error_reply, reply
+from tests.pryv.wire import Wire, error_reply, reply
 
 from pryv import ApiError, Call, Connection, ForbiddenError, PryvProtocolError, ServerError, UnknownResourceError
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 
 def results(*values: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.pryv.conftest import META, Wire, error_reply, reply
+from tests.pryv.wire import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
 from pryv._transport import account

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.pryv.conftest import Wire, reply
+from tests.pryv.wire import Wire, reply
 
 from pryv import Connection, Service
 from pryv.types import Event

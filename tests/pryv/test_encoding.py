@@ -16,14 +16,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pryv.conftest import Reply, error_reply, reply
+from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import Call, Connection, PryvError, Service
 from pryv.addons import plain
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.pryv.conftest import reply
+from tests.pryv.wire import Wire, reply
 
 from pryv import ApiError, InvalidParametersError, Service
 from pryv._text import UNPRINTABLE
@@ -18,8 +18,7 @@ from pryv._transport.redact import redact, redact_error, secrets_in
 from pryv.errors import ERRORS, api_error
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 FORMAT = "The parameters' format is invalid."
 PASSWORD = "Password should have between 5 and 23 characters"

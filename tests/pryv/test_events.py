@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
+from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import (
     ApiError,
@@ -28,8 +28,7 @@ from pryv import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 EVENTS: list[dict[str, Any]] = [
     {"id": "a", "content": 'Été 😀 \\ " \n', "streamIds": ["x", "y"], "time": 1.5},

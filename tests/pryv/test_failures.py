@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from tests.peers.network import Proxy, Relay, Scripted, alert
-from tests.pryv.conftest import FAST, Wire, error_reply, reply
+from tests.pryv.wire import FAST, Wire, error_reply, reply
 
 from pryv import (
     ApiError,

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.conftest import Account
-from tests.pryv.conftest import FAST, Reply, chunked, error_reply, interrupted_once_asked, reply
+from tests.accounts import Account
+from tests.pryv.wire import FAST, Reply, Wire, chunked, error_reply, interrupted_once_asked, reply
 from tests.waiting import wait_for
 
 from pryv import (
@@ -43,8 +43,6 @@ from pryv import (
 from pryv.utils import new_event_id
 
 if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
-
     from pryv_sandbox import Sandbox
 
 CONTENT = bytes(range(256)) * 300

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import attrs
 import pytest
 import requests
-from tests.conftest import Account
+from tests.accounts import Account
 from tests.peers.javascript import Node, Peer
 
 from pryv import AccessRefusedError, Call, Connection, Service

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.pryv.conftest import Wire, reply
+from tests.pryv.wire import Wire, reply
 
 from pryv import (
     ApiError,

@@ -14,15 +14,14 @@ import pytest
 import requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
+from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import ApiError, Connection, PryvProtocolError, PryvStreamError
 from pryv._long_queries import MAX_QUERIES, MAX_URL, MAX_VALUES, split
 from pryv._transport.urls import MAX_REPEATED, query_pairs
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 COUNT = 500
 STREAMS = [f"clongnamed{number:015}" for number in range(COUNT)]

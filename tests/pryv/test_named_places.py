@@ -11,7 +11,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pryv.conftest import FAST, Reply, Wire, error_reply, reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 
 from pryv import AccessRequest, Connection, PryvError, PryvProtocolError, Service
 from pryv._spelling import web_url

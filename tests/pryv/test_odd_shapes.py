@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.pryv.conftest import META, reply
+from tests.pryv.wire import META, Wire, reply
 
 from pryv import AccessRequest, Connection, PryvError, Service
 from pryv.auth import wait_for_access
-
-if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
 
 ODD: list[Any] = [None, True, 5, 1e308, 10**30, "", "ü/..", [], [[]], {}, {"a": 1}]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.pryv.conftest import Wire, error_reply, reply
+from tests.pryv.wire import Wire, error_reply, reply
 
 import pryv
 from pryv import (

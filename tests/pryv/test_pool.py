@@ -12,7 +12,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.pryv.conftest import META, Reply, Wire, chunked, reply
+from tests.pryv.wire import META, Reply, Wire, chunked, reply
 
 from pryv import Connection, PryvConnectionError, PryvProtocolError
 

@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pryv.conftest import Reply, error_reply, reply
+from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import Connection, PryvError, Service
 from pryv._transport.redact import redact, redact_data
 from pryv.errors import ApiError
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
-    from tests.pryv.conftest import Wire
+    from tests.accounts import Account
 
 EVENT = {"id": "c" * 25, "streamIds": ["diary"], "type": "note/txt", "content": "text"}
 NO_CALLS = {"token", "endpoint", "api_endpoint", "delta_time", "service", "socket", "close", "info_sync"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.pryv.conftest import FAST, Reply, error_reply, interrupted_once_asked, reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply, interrupted_once_asked, reply
 
 from pryv import (
     ApiError,
@@ -30,8 +30,6 @@ from pryv._transport.retry import parse_retry_after
 from pryv.utils import new_event_id
 
 if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
-
     from pryv_sandbox import Sandbox
 
 Use = Callable[[Connection], object]

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.pryv.conftest import FAST, Reply, error_reply, reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 
 from pryv import ERRORS, Connection, ItemAlreadyExistsError, PryvConnectionError, PryvProtocolError
 from pryv.utils import new_event_id
 
 if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
-
     from pryv_sandbox import Sandbox
 
 BATCH = r"^/[^/]+/$"

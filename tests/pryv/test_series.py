@@ -10,14 +10,14 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.conftest import Account
-from tests.pryv.conftest import META, Reply, chunked, error_reply, reply
+from tests.accounts import Account
+from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import (
     Connection,
@@ -33,9 +33,6 @@ from pryv import (
     _points,
     _series,
 )
-
-if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
 
 FIELDS = ["deltaTime", "value"]
 ROWS: list[list[float]] = [[0, 60], [0.5, 61.5], [1, 62]]

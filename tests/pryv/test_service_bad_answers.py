@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.pryv.conftest import FAST, Reply, error_reply, reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 
 from pryv import PryvConnectionError, PryvError, PryvProtocolError, RateLimitedError, ServerError, Service
-
-if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
 
 Use = Callable[[Service], Any]
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from tests.peers.network import Proxy, Scripted
-from tests.pryv.conftest import FAST, Reply, Wire, error_reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply
 from urllib3.util import Retry
 
 from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, PryvTlsError, ServerError

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.pryv.conftest import Wire, error_reply, reply
+from tests.pryv.wire import Wire, error_reply, reply
 
 from pryv import ApiError, Connection, PryvError, PryvProtocolError, PryvStreamError, PryvTimeoutError, Service
 from pryv._text import printable

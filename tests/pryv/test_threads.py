@@ -12,7 +12,7 @@ import requests
 from pryv import Call, Connection
 
 if TYPE_CHECKING:
-    from tests.conftest import Account
+    from tests.accounts import Account
 
 
 @pytest.mark.parametrize("given", [True, False])

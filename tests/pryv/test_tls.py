@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.peers.network import Proxy
-from tests.pryv.conftest import Wire
+from tests.pryv.wire import Wire
 
 from pryv import PryvTlsError
 from pryv._transport.tls import shared_context

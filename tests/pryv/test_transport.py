@@ -19,7 +19,7 @@ import pytest
 import requests
 import responses
 from tests.peers.network import Proxy
-from tests.pryv.conftest import FAST, META, Reply, Wire, error_reply, reply
+from tests.pryv.wire import FAST, META, Reply, Wire, error_reply, reply
 
 from pryv import (
     ERRORS,

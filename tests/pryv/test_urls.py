@@ -13,7 +13,7 @@ from pryv import Connection
 from pryv._transport.urls import path_segment
 
 if TYPE_CHECKING:
-    from tests.pryv.conftest import Wire
+    from tests.pryv.wire import Wire
 
 ODD_IDS = [
     "a/b",

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import requests
-from tests.conftest import Account
-from tests.pryv.conftest import Reply, Wire, error_reply, reply
+from tests.accounts import Account
 from tests.pryv.test_transport import in_child, info_reply, moves_to
+from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import (
     Connection,

@@ -21,8 +21,8 @@ from pryv import (
 )
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, QUICK, cut_once_asked
 from .hostile import Peer, platform
+from .sockets import DIARY, QUICK, cut_once_asked
 
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)

@@ -18,7 +18,7 @@ from tests.waiting import wait_for, within
 from pryv import Connection, PryvConnectionError, RetryPolicy
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, Heard, socket_threads
+from .sockets import DIARY, Heard, socket_threads
 
 
 @contextlib.contextmanager

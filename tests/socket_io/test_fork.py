@@ -12,7 +12,7 @@ import pytest
 from pryv import Connection, PryvConnectionError
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY
+from .sockets import DIARY
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 

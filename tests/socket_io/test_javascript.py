@@ -17,7 +17,7 @@ from pryv import Connection
 from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
 
-from .conftest import DIARY, Heard
+from .sockets import DIARY, Heard
 
 SCRIPT = Path(__file__).parent / "js" / "peer.cjs"
 

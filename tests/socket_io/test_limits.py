@@ -26,8 +26,8 @@ from pryv import (
 )
 from pryv_socket_io import SocketIO, _libraries
 
-from .conftest import Heard, socket_threads
 from .hostile import BINARY, CONTINUATION, OPENING, PING, Peer, frame, frame_head, platform
+from .sockets import Heard, socket_threads
 
 SMALL = Limits(frame=100_000)
 CALL = [{"method": "events.get", "params": {}}]

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from tests.accounts import Account
 from tests.peers.network import Relay
 from tests.waiting import wait_for
 
@@ -16,7 +17,7 @@ from pryv import Connection, InvalidParametersError, PryvConnectionError, PryvEr
 from pryv_socket_io import Notification, SocketIO
 from pryv_socket_io._notifications import Callbacks, Dispatcher, Inbox, parse_notification
 
-from .conftest import DIARY, QUICK, Account, Heard, socket_threads
+from .sockets import DIARY, QUICK, Heard, socket_threads
 
 
 def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import websocket
+from tests.accounts import Account
 from tests.peers.network import Proxy, Relay, Scripted, alert
 from tests.waiting import wait_for, within
 
@@ -40,8 +41,8 @@ from pryv_socket_io._link import Address
 from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
-from .conftest import DIARY, Account, socket_threads
 from .hostile import platform
+from .sockets import DIARY, socket_threads
 
 
 @pytest.fixture

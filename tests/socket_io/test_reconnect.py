@@ -12,6 +12,7 @@ import attrs
 import pytest
 import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
+from tests.accounts import Account
 from tests.peers.network import Relay
 from tests.waiting import wait_for, within
 
@@ -19,7 +20,7 @@ from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvE
 from pryv_sandbox import Sandbox
 from pryv_socket_io import Notification, SocketIO
 
-from .conftest import DIARY, QUICK, Account, Heard, socket_threads
+from .sockets import DIARY, QUICK, Heard, socket_threads
 
 ENDLESS = RetryPolicy(attempts=1_000_000, backoff=0.05, max_backoff=0.05)
 PING = b"\x81\x012"

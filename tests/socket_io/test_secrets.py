@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 import websocket
+from tests.accounts import Account
 from tests.peers.network import Relay
 
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_socket_io import SocketIO
 
-from .conftest import QUICK, Account, Heard
 from .hostile import OPENING, Peer, platform
+from .sockets import QUICK, Heard
 
 SERVERS = ("engineio.server", "socketio.server", "aiohttp", "asyncio")
 CANARY = "c4n4ryt0ken"

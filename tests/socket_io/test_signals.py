@@ -12,7 +12,7 @@ from tests.waiting import wait_for
 from pryv import Connection, PryvConnectionError, _signals
 from pryv_socket_io import SocketIO, _abort, _link, _notifications, _session, _socket
 
-from .conftest import socket_threads
+from .sockets import socket_threads
 
 MODULES = (_abort, _notifications, _session, _signals, _socket, threading)
 

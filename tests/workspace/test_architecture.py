@@ -126,3 +126,10 @@ def test_sdk_and_sandbox_know_nothing_of_each_other() -> None:
     assert [name for package in sdk for name in imported(package, "pryv_sandbox")] == []
     assert [name for package in sdk for name in imported("pryv_sandbox", package)] == []
     assert imported("pryv_sandbox", "pryv_sandbox")
+
+
+def test_no_test_imports_from_a_conftest() -> None:
+    files = [file for file in (ROOT / "tests").rglob("*.py") if "monitor" not in file.parts]
+    found = {file.name: [name for name in imports(file, ROOT / "tests") if "conftest" in name] for file in files}
+    assert {"test_architecture.py", "conftest.py"} < found.keys()
+    assert {name: names for name, names in found.items() if names} == {}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from attrs import frozen
-from tests.workspace.conftest import Clone
+from tests.workspace.clones import Clone
 
 from environments import Environment, fresh_environment, run
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.conftest import Account
+from tests.accounts import Account
 
 from pryv import Connection
 

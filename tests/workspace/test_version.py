@@ -4,7 +4,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.workspace.conftest import Clone
+from tests.workspace.clones import Clone
 
 from version import UNRELEASED, changelog_sections, named_versions, versioned_files
 
