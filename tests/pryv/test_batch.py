@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import pickle
+import traceback
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +74,8 @@ def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
         wire.replies.extend([results(0, 1), error_reply(503, "x")])
         with pytest.raises(ServerError) as failed:
             connection.api(reads(4))
-        assert [result["value"] for result in failed.value.results] == [0, 1]  # type: ignore[attr-defined]
-        assert pickle.loads(pickle.dumps(failed.value)).results == failed.value.results  # type: ignore[attr-defined]
+        assert [result["value"] for result in failed.value.results] == [0, 1]
+        assert pickle.loads(pickle.dumps(failed.value)).results == failed.value.results
         wire.replies.extend([results(0, 1), reply({"results": []})])
         with pytest.raises(PryvProtocolError) as odd:
             connection.api(reads(4))
@@ -88,9 +91,146 @@ def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
             assert len(own.value.results) == 2  # type: ignore[attr-defined]
 
 
-def test_progress_is_told_to_what_can_be_called(wire: Wire, connection: Connection) -> None:
-    with pytest.raises(TypeError, match="progress"):
-        connection.api(reads(1), "progress")  # type: ignore[arg-type]
+def refused(message: str) -> dict[str, Any]:
+    return {"error": {"id": "forbidden", "message": message}}
+
+
+@pytest.mark.parametrize("size", [2, 3, 10])
+def test_the_first_error_is_raised_where_that_is_asked_for(wire: Wire, size: int) -> None:
+    calls = [Call("events.create", {"content": number}) for number in range(9)]
+    expected = [{"value": 0}, {"value": 1}, {"value": 2}, refused("first"), refused("second"), *[{"value": 5}] * 4]
+    wire.replies.extend(reply({"results": expected[start : start + size]}) for start in range(0, 9, size))
+    with wire.connection(chunk_size=size) as connection, pytest.raises(ForbiddenError) as failed:
+        connection.api(calls, raise_on_error=True)
+    sent = min(9, (3 // size + 1) * size)
+    assert (failed.value.index, failed.value.results) == (3, expected[:sent])
+    assert (failed.value.message, failed.value.method) == ("first", "events.create")
+    assert str(failed.value) == "call 3: events.create: first [forbidden]"
+    assert sum(len(request.json()) for request in wire.requests) == sent
+    assert pickle.loads(pickle.dumps(failed.value)).index == 3
+
+
+def test_the_first_error_is_raised_once_the_handlers_have_the_results(wire: Wire, connection: Connection) -> None:
+    handled: list[Any] = []
+    progress: list[Any] = []
+    calls = [Call("a.get", None, lambda result: handled.append(result["value"])) for _ in range(3)]
+    wire.always = reply({"results": [{"value": 0}, refused("no"), {"value": 2}]})
+    with pytest.raises(ForbiddenError):
+        connection.api(calls, progress.append, raise_on_error=True)
+    assert (handled, progress) == ([0, 2], [])
+
+
+def test_a_batch_without_errors_raises_none(wire: Wire, connection: Connection) -> None:
+    wire.always = results(0, 1)
+    assert connection.api(iter(reads(2)), raise_on_error=True) == [{"value": 0}, {"value": 1}]
+    assert connection.api([], raise_on_error=True) == []
+
+
+def test_an_error_of_a_batch_shows_neither_token_nor_password(wire: Wire) -> None:
+    """Nor do the results that came with it show any in a traceback."""
+    call = Call("account.changePassword", {"oldPassword": "see-you-soon", "newPassword": "s"})
+    said = refused(f"{wire.token}, see-you-soon and s are no passwords")
+    calls = [Call("accesses.create", {"name": "a"}), call]
+    wire.always = reply({"results": [{"access": {"token": "canary"}}, said]})
+    with wire.connection() as connection:
+        assert connection.api(calls)[1]["error"]["message"] == "***, *** and *** are no passwords"
+        with pytest.raises(ForbiddenError) as failed:
+            connection.api(calls, raise_on_error=True)
+    assert failed.value.message == "***, *** and *** are no passwords"
+    shown = traceback.TracebackException.from_exception(failed.value, capture_locals=True)
+    assert not [frame for frame in shown.stack if frame.filename != __file__ and "canary" in repr(frame.locals)]
+
+
+class Callbacks:
+    """Callables of every kind, which take one argument or two and keep the first."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def one(self, value: Any) -> None:
+        self.seen.append(value)
+
+    def two(self, value: Any, _: Any) -> None:
+        self.seen.append(value)
+
+    def __call__(self, value: Any, /) -> None:
+        self.seen.append(value)
+
+    def more(self, value: Any, *others: Any, **_: Any) -> None:
+        self.seen.append(value)
+        assert len(others) == 1
+
+    def optional(self, value: Any, other: Any = None, *, more: Any = None) -> None:
+        self.seen.append(value)
+        assert other is not None
+
+
+def all_of(callbacks: Callbacks) -> list[Any]:
+    return [
+        callbacks,
+        callbacks.one,
+        callbacks.two,
+        callbacks.more,
+        callbacks.optional,
+        callbacks.seen.append,
+        functools.partial(callbacks.two, _=None),
+        functools.partial(Callbacks.one, callbacks),
+        functools.partial(Callbacks.two, callbacks),
+        lambda value: callbacks.one(value),
+        lambda value, _: callbacks.one(value),
+        lambda *values: callbacks.one(values[0]),
+    ]
+
+
+@pytest.mark.parametrize("number", range(len(all_of(Callbacks()))))
+def test_callbacks_take_one_argument_or_two(wire: Wire, connection: Connection, number: int) -> None:
+    callbacks = Callbacks()
+    callback = all_of(callbacks)[number]
+    wire.always = results("result")
+    for call in (Call("a.get", None, callback), {"method": "a.get", "handleResult": callback}):
+        connection.api([call])
+        list(connection.iter_api(iter([call])))
+    assert callbacks.seen == [{"value": "result"}] * 4
+    callbacks.seen.clear()
+    wire.always = results(0)
+    with wire.connection(chunk_size=1) as small:
+        small.api(reads(2), callback)
+        small.api(iter(reads(1)), callback)
+    assert callbacks.seen == [50, 100, None]
+
+
+def test_built_ins_are_callbacks(wire: Wire, connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    wire.always = results(0, 1)
+    seen: set[Any] = set()
+    last: deque[Any] = deque(maxlen=1)
+    connection.api([Call("a.get", None, last.append)] * 2, seen.add)
+    connection.api(reads(2), print)
+    assert (seen, list(last)) == ({100}, [{"value": 1}])
+    assert capsys.readouterr().out == "100 [{'value': 0}, {'value': 1}]\n"
+
+
+NO_CALLBACKS: list[Any] = [
+    "progress",
+    5,
+    lambda: None,
+    lambda a, b, c: None,
+    lambda a, *, b: None,
+    lambda **_: None,
+    functools.partial(lambda a, b: None, 1, 2),
+    Callbacks,
+]
+
+
+@pytest.mark.parametrize("callback", NO_CALLBACKS)
+def test_what_cannot_be_called_back_is_refused_before_any_request(
+    wire: Wire, connection: Connection, callback: Any
+) -> None:
+    with pytest.raises(TypeError, match=r"^progress is "):
+        connection.api(reads(1), callback)
+    calls = [*reads(3), Call("a.get", None, callback)]
+    for call in (lambda: connection.api(calls), lambda: connection.iter_api(calls)):
+        with pytest.raises(TypeError, match=r"^call 3: handle_result is "):
+            call()
     assert wire.requests == []
 
 
@@ -113,7 +253,7 @@ def test_results_of_the_parts_of_a_chunk_are_kept(wire: Wire) -> None:
     wire.replies.extend([results(0), error_reply(503, "x")])
     with wire.connection(retry=None) as connection, pytest.raises(ServerError) as failed:
         connection.api(notes(2, 5_000_000))
-    assert [result["value"] for result in failed.value.results] == [0]  # type: ignore[attr-defined]
+    assert [result["value"] for result in failed.value.results] == [0]
 
 
 def test_a_call_of_any_size_is_left_to_the_platform(wire: Wire, connection: Connection) -> None:

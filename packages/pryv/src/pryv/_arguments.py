@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import types
+from collections.abc import Callable
 from typing import Any
 
 from pryv._spelling import web_url
@@ -34,3 +37,32 @@ def http_url(url: Any, name: str) -> str:
         return web_url(url)
     except ValueError:
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
+
+
+def with_two_arguments(callback: Callable[..., object], name: str) -> Callable[[Any, Any], object]:
+    """Return a callback that is called with two arguments, and passes on as many as its signature takes.
+
+    Raises:
+        TypeError: it is not callable, or its signature takes neither two arguments nor one.
+    """
+    if not callable(callback):
+        raise TypeError(f"{name} is not callable")
+    if _takes(callback, 2):
+        return callback
+    if _takes(callback, 1):
+        return lambda first, _: callback(first)
+    raise TypeError(f"{name} is called with two arguments, or one, and has the signature {inspect.signature(callback)}")
+
+
+def _takes(callback: Callable[..., Any], count: int) -> bool:
+    try:
+        signature = inspect.signature(callback)
+    except ValueError:
+        # Some built-ins have none: before Python 3.13 methods of one argument such as `set.add`, before 3.11 `print`.
+        is_method = isinstance(callback, types.BuiltinMethodType) and not inspect.ismodule(callback.__self__)
+        return count == (1 if is_method else 2)
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True

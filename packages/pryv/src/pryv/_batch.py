@@ -10,11 +10,12 @@ from typing import Any
 
 import attrs
 
+from pryv._arguments import with_two_arguments
 from pryv._transport import json
-from pryv.errors import PryvProtocolError
+from pryv.errors import PryvProtocolError, api_error
 
 Result = dict[str, Any]
-Progress = Callable[[int | None, list[Result]], object]
+Progress = Callable[[int | None, list[Result]], object] | Callable[[int | None], object]
 SendChunk = Callable[["EncodedCalls"], Sequence[Result]]
 """Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order.
 
@@ -33,12 +34,13 @@ class Call:
     Attributes:
         method: The API method's id, such as `events.create`.
         params: Its parameters; `None` stands for none.
-        handle_result: Called with the result and this call as soon as the result is there.
+        handle_result: Called with the result and this call as soon as the result is there; with the result alone if
+            it takes one argument only.
     """
 
     method: str
     params: Any = None
-    handle_result: Callable[[Result, Call], object] | None = None
+    handle_result: Callable[[Result, Call], object] | Callable[[Result], object] | None = None
 
     def __getitem__(self, key: str) -> Any:
         """Return a member by its key on the wire (`method`, `params`)."""
@@ -82,8 +84,8 @@ def as_call(item: CallLike, number: int) -> Call:
         raise ValueError(f"call {number}: there is no method")
     if not (item.params is None or isinstance(item.params, (dict, list, tuple, Mapping))):
         raise TypeError(f"call {number}: the params of {item.method} are a dict, not {type(item.params).__name__}")
-    if not (item.handle_result is None or callable(item.handle_result)):
-        raise TypeError(f"call {number}: handle_result is not callable")
+    if item.handle_result is not None:
+        with_two_arguments(item.handle_result, f"call {number}: handle_result")
     return item
 
 
@@ -171,24 +173,48 @@ def _beside(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:
 
 
 def run_batch(
-    send: SendChunk, calls: Iterable[CallLike], chunk_size: int, progress: Progress | None = None
+    send: SendChunk,
+    calls: Iterable[CallLike],
+    chunk_size: int,
+    progress: Progress | None = None,
+    *,
+    raise_on_error: bool = False,
 ) -> list[Result]:
     """Send all calls and return their results in order; see `Connection.api`."""
-    if not (progress is None or callable(progress)):
-        raise TypeError("progress is not callable")
+    report = None if progress is None else with_two_arguments(progress, "progress")
     results: list[Result] = []
     total = len(calls) if isinstance(calls, Sized) else None
     try:
         for chunk in iter_batch(send, calls, chunk_size):
             results.extend(result for _, result in chunk)
-            _handle_results(chunk)
-            if progress is not None:
-                progress(None if total is None else math.floor(100 * len(results) / total + 0.5), results)
+            if raise_on_error:
+                _handle_results([(call, result) for call, result in chunk if not is_error(result)])
+                _raise_first(chunk, len(results) - len(chunk))
+            else:
+                _handle_results(chunk)
+            if report is not None:
+                report(None if total is None else math.floor(100 * len(results) / total + 0.5), results)
     except BaseException as error:
         with contextlib.suppress(AttributeError):
             error.results = results  # type: ignore[attr-defined]
+        chunk, results = [], []  # or a traceback would show them
         raise
     return results
+
+
+def is_error(result: Any) -> bool:
+    """Tell whether a result is an error of the API."""
+    return isinstance(result, dict) and isinstance(result.get("error"), dict)
+
+
+def _raise_first(chunk: list[tuple[Call, Result]], first: int) -> None:
+    """Raise the first error of a chunk, the first call of which is the `first` of the batch."""
+    failed = [(index, call, result) for index, (call, result) in enumerate(chunk, first) if is_error(result)]
+    chunk = []  # or a traceback would show it
+    for index, call, result in failed:
+        error = api_error(result["error"], method=call.method)
+        error.index = index
+        raise error
 
 
 def each_handled(chunks: Iterable[list[tuple[Call, Result]]]) -> Iterator[tuple[Call, Result]]:
@@ -202,4 +228,4 @@ def each_handled(chunks: Iterable[list[tuple[Call, Result]]]) -> Iterator[tuple[
 def _handle_results(chunk: list[tuple[Call, Result]]) -> None:
     for call, result in chunk:
         if call.handle_result is not None:
-            call.handle_result(result, call)
+            with_two_arguments(call.handle_result, "handle_result")(result, call)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
 
 from pryv import _resend
-from pryv._batch import Call, EncodedCalls, Result, run_batch
+from pryv._batch import Call, CallLike, EncodedCalls, Progress, Result, is_error, run_batch
 from pryv._transport.account import Account
 from pryv._transport.redact import redact_error
 from pryv._transport.timeouts import CallTimeout
@@ -26,15 +26,30 @@ class HttpBatches:
         """Send one chunk and return the results, one a call, in order."""
         batch = _resend.post_batch(self.account, chunk, self.timeout, chunk.body, _resend.MAX_CHUNK)
         results: Sequence[Result] = batch.get("results", ())
+        for call, result in zip(chunk, results, strict=False) if isinstance(results, list) else ():
+            if is_error(result):
+                result["error"] = redact_error(result["error"], self.account.token, sent=call["params"])
         return results
+
+
+def call_all(
+    account: Account,
+    calls: Iterable[CallLike],
+    chunk_size: int,
+    progress: Progress | None,
+    timeout: CallTimeout,
+    *,
+    raise_on_error: bool = False,
+) -> list[Result]:
+    """Send calls and return their results in order; see `Connection.api`."""
+    return run_batch(HttpBatches(account, timeout), calls, chunk_size, progress, raise_on_error=raise_on_error)
 
 
 def call_one(account: Account, method: str, params: Any, expected_key: str | None, timeout: CallTimeout) -> Any:
     """Send one call and return its result, or a member of it; see `Connection.api_one`."""
-    (result,) = run_batch(HttpBatches(account, timeout), [Call(method, params)], 1, None)
-    if isinstance(result.get("error"), dict):
-        result = redact_error(result["error"], account.token, sent=params)  # the only one in this frame
-        raise api_error(result, method=method)
+    (result,) = call_all(account, [Call(method, params)], 1, None, timeout)
+    if is_error(result):
+        raise api_error(result["error"], method=method)
     if expected_key is None:
         return result
     if result.get(expected_key) is None:

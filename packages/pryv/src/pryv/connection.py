@@ -13,8 +13,8 @@ import requests
 
 from pryv import _resend
 from pryv._accesses import access_info, own_access_id, revoke
-from pryv._batch import Call, CallLike, Progress, Result, each_handled, iter_batch, run_batch
-from pryv._calls import HttpBatches, call_one
+from pryv._batch import Call, CallLike, Progress, Result, each_handled, iter_batch
+from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
@@ -204,30 +204,34 @@ class Connection:
         calls: Iterable[CallLike],
         progress: Progress | None = None,
         *,
+        raise_on_error: bool = False,
         timeout: CallTimeout = DEFAULT,
     ) -> list[Result]:
         """Send calls as batches and return one result a call, in order.
 
-        An API error stays in its place as `{"error": {…}}`. A batch in which every call is safe to repeat (reads, and
-        `events.create` with an `id`) is repeated as the retry policy says; no other is ever sent twice.
+        An API error stays in its place as `{"error": {…}}`, or is raised with `raise_on_error`. A batch in which every
+        call is safe to repeat (reads, and `events.create` with an `id`) is repeated as the retry policy says; no other
+        is ever sent twice.
 
         See the API's *Call batch*.
 
         Args:
             calls: Instances of `Call`, or dicts with `method`, `params` and `handle_result`; may come lazily.
             progress: Called after each chunk with the percentage done (`None` where the number of calls is unknown)
-                and the results so far.
+                and the results so far; with the percentage alone if it takes one argument only.
+            raise_on_error: Whether the first error among the results is raised, once its chunk is done: nothing is sent
+                after it. `handle_result` gets the other results of the chunk, and no errors.
             timeout: In place of the connection's.
 
         Raises:
             TypeError: something in `calls` is not a call, or a parameter has no JSON form.
             ValueError: a call has no method, or a parameter has no JSON form (a number that is not finite, a `datetime`
                 without a time zone). The message has the call's number, from 0, and the field.
-            ApiError: the platform refused a batch as a whole.
+            ApiError: the platform refused a batch as a whole or, with `raise_on_error`, a call: its number is `index`.
             PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
                 `results` holds what was received before.
         """
-        return run_batch(HttpBatches(self._account, timeout), calls, self._chunk_size, progress)
+        return call_all(self._account, calls, self._chunk_size, progress, timeout, raise_on_error=raise_on_error)
 
     def iter_api(self, calls: Iterable[CallLike], *, timeout: CallTimeout = DEFAULT) -> Iterator[tuple[Call, Result]]:
         """Send calls as `api` does, lazily: yield each call with its result, with one chunk in memory at a time.

@@ -101,7 +101,12 @@ class ApiError(PryvError):
         data: The platform's further details, `None` where it gave none.
         status: HTTP status, `None` for an error inside a batch.
         method: The API method (`events.create`) or HTTP call (`GET events`) that failed.
+        index: The number of its call in a batch, from 0; `None` where it was not raised by a batch.
+        results: Where a batch raised it, the results received.
     """
+
+    index: int | None = None
+    results: list[Any]
 
     def __init__(
         self,
@@ -120,7 +125,8 @@ class ApiError(PryvError):
         self.method = method
 
     def __str__(self) -> str:
-        where = f"{self.method}: " if self.method else ""
+        number = "" if self.index is None else f"call {self.index}: "
+        where = f"{number}{self.method}: " if self.method else number
         facts = [_cut(self.id)] if self.id else []
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
