@@ -93,8 +93,14 @@ def calls(connection: Connection) -> None:
     results: list[dict[str, Any]] = connection.api(
         [Call("streams.get"), Call("events.create", event, handle), {"method": "events.get", "params": {}}],
         progress,
+        raise_on_error=False,
         timeout=5,
     )
+    try:
+        connection.api([Call("streams.get", {}, results.append)], lambda percent: percent, raise_on_error=True)
+    except ApiError as error:
+        failed: int | None = error.index
+        logging.info("%s %d", failed, len(error.results))
     for call, result in connection.iter_api(Call("events.getOne", {"id": event_id}) for event_id in "abc"):
         handle(result, call)
     connection.api_one("streams.get", {"state": "all"}, "streams")
