@@ -31,7 +31,7 @@ CORE: Layers = [
     {"cli"},
 ]
 SANDBOX: Layers = [
-    {"model"},
+    {"libraries", "model"},
     {"state"},
     {"methods"},
     {"http"},

@@ -13,8 +13,8 @@ from typing import Any
 from aiohttp import web
 
 from pryv_sandbox.faults import writers
-from pryv_sandbox.faults.writers import Handler
 from pryv_sandbox.http.transports import reset
+from pryv_sandbox.libraries import Handler
 from pryv_sandbox.state.clock import Clock
 
 Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]

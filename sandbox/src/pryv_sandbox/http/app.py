@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, register_routes, series_routes
 from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, error_response
 from pryv_sandbox.http.webhook_delivery import WebhookDelivery
+from pryv_sandbox.libraries import Handler, Middleware
 from pryv_sandbox.model.errors import ApiError, unexpected
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from pryv_sandbox.http.transports import reset
+from pryv_sandbox.libraries import open_transports
 
 T = TypeVar("T")
 
@@ -103,9 +104,8 @@ class ServerThread:
             await site.stop()
         for address in addresses:
             self._held.enter_context(_reserve(address))
-        assert self._runner.server  # noqa: S101
-        for connection in self._runner.server.connections:
-            reset(connection.transport)
+        for transport in open_transports(self._runner):
+            reset(transport)
 
 
 def _reserve(address: tuple[Any, ...]) -> socket.socket:

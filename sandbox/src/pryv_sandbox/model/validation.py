@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft4Validator, ValidationError
 from jsonschema.validators import extend
 
+from pryv_sandbox.libraries import descend
 from pryv_sandbox.model.errors import invalid_parameters
 
 Schema = dict[str, Any]
@@ -40,7 +41,7 @@ def _described(error: ValidationError) -> list[dict[str, Any]]:
     limit: Any = error.validator_value
     path = "#" + "".join(f"/{step}" for step in error.absolute_path)
     if keyword == "required":
-        names: list[Any] = [error.message.split("'")[1]]
+        names: list[Any] = [error.message]
         texts, path = [f"must have required property '{names[0]}'"], path + "/"
     elif keyword == "additionalProperties":
         schema: Any = error.schema
@@ -111,17 +112,22 @@ def _properties(validator: Any, properties: dict[str, Schema], instance: Any, sc
     if isinstance(instance, dict):
         for name, wanted in properties.items():
             if name in instance and not _is_plainly_right(instance[name], wanted):
-                yield from validator.descend(instance[name], wanted, path=name, schema_path=name)
+                yield from descend(validator, instance[name], wanted, name)
 
 
 def _items(validator: Any, items: Schema, instance: Any, schema: Schema) -> Iterator[Any]:
     if isinstance(instance, list):
         for index, value in enumerate(instance):
             if not _is_plainly_right(value, items):
-                yield from validator.descend(value, items, path=index)
+                yield from descend(validator, value, items, index)
 
 
-_QuickValidator = extend(Draft4Validator, {"properties": _properties, "items": _items})  # type: ignore[no-untyped-call]
+def _required(validator: Any, required: list[str], instance: Any, schema: Schema) -> Iterator[Any]:
+    if isinstance(instance, dict):
+        yield from (ValidationError(name) for name in required if name not in instance)
+
+
+_QuickValidator = extend(Draft4Validator, {"properties": _properties, "items": _items, "required": _required})  # type: ignore[no-untyped-call]
 
 
 class Validator:

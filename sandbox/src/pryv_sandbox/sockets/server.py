@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -14,8 +13,8 @@ from aiohttp import web
 
 from pryv_sandbox.http.exchange import json_response
 from pryv_sandbox.http.transports import reset
+from pryv_sandbox.libraries import SocketServer, request_of
 from pryv_sandbox.model.errors import ApiError
-from pryv_sandbox.model.json_text import loads
 from pryv_sandbox.sockets.session import SocketSession
 from pryv_sandbox.state.changes import Change
 from pryv_sandbox.state.platform import Platform
@@ -23,28 +22,6 @@ from pryv_sandbox.state.platform import Platform
 _NAMESPACE = re.compile(r".*/(?P<username>[a-zA-Z0-9][a-zA-Z0-9-]{3,58}[a-zA-Z0-9])/?")
 
 RunOnLoop = Callable[[Coroutine[Any, Any, None]], None]
-
-
-class _Json:
-    dumps = staticmethod(json.dumps)
-    loads = staticmethod(loads)
-
-
-class _Packet(socketio.packet.Packet):  # type: ignore[misc]
-    """Packets with the JSON of the API. The option ``json`` of the server sets it for clients in the process too."""
-
-    json = _Json
-
-
-class _Server(socketio.AsyncServer):  # type: ignore[misc]
-    """A server that ignores messages without a request for acknowledgement, as the real platform does.
-
-    python-socketio has no public hook before a handler is called; ``_handle_event`` was read in 5.18.
-    """
-
-    async def _handle_event(self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]) -> None:
-        if ack_id is not None and data[0] not in self.reserved_events:
-            await super()._handle_event(eio_sid, namespace, ack_id, data)
 
 
 class Sockets:
@@ -73,12 +50,10 @@ class Sockets:
 
     def attach(self, app: web.Application) -> None:
         """Add the path of sockets to an application."""
-        server = _Server(
-            serializer=_Packet, namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings
-        )
+        server = SocketServer(namespaces="*", cors_allowed_origins="*", transports=["websocket"], **self._pings)
         server.on("connect", partial(self._connect, server), namespace="*")
         server.on("disconnect", self._disconnect, namespace="*")
-        server.on("*", partial(self._call, server.not_handled), namespace="*")
+        server.on("*", self._call, namespace="*")
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if request.query.get("transport") != "websocket":
@@ -105,7 +80,7 @@ class Sockets:
         match = _NAMESPACE.fullmatch(namespace)
         if not match:
             raise socketio.exceptions.ConnectionRefusedError(f'Invalid resource "{namespace}".')
-        request = environ["aiohttp.request"]
+        request = request_of(environ)
         token = request.query.get("auth")
         if token is None:
             raise socketio.exceptions.ConnectionRefusedError("Missing 'auth' parameter with a valid access token.")
@@ -122,12 +97,9 @@ class Sockets:
         if session:
             session.close()
 
-    async def _call(self, unanswered: Any, method_id: str, namespace: str, sid: str, *arguments: Any) -> Any:
-        """Execute a call. One without exactly one argument is never acknowledged, as on the real platform."""
+    async def _call(self, method_id: str, namespace: str, sid: str, params: Any) -> Any:
         session = self._sessions.get(sid)
-        if session is None or len(arguments) != 1:
-            return unanswered
-        return await session.call(method_id, arguments[0])
+        return await session.call(method_id, params) if session else None
 
     def _on_change(self, change: Change) -> None:
         for session in self._sessions.values():
