@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.monitor.conftest import Subject, is_untouched, own, wait_for_count
+from tests.monitor.subject import Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore

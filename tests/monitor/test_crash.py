@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.monitor.conftest import Subject, Traffic
+from tests.monitor.subject import Subject, Traffic
 from tests.waiting import wait_for
 
 from pryv import Connection

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.monitor.conftest import Subject, own, wait_for_count
+from tests.monitor.subject import Subject, own, wait_for_count
 
 from pryv_monitor import SQLiteMirror
 

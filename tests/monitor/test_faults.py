@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 
 from pryv import Connection, PryvConnectionError, PryvError, ServerError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Account, Subject, Traffic, is_untouched, own
+from tests.accounts import Account
+from tests.monitor.subject import Subject, Traffic, is_untouched, own
 
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_monitor import (

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, precondition, rule
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 
 from pryv import ApiError, Connection, PryvError
 from pryv_monitor import Change, FileAnchorStore, Monitor, SQLiteMirror, _pass, cli

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precondition, rule
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 
 from pryv import ApiError, Connection, PryvError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _pass

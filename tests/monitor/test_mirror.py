@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.monitor.conftest import Subject, own, wait_for_count
 from tests.monitor.kept import event
+from tests.monitor.subject import Subject, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv import Connection

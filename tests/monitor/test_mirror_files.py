@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from tests.interruptions import interruptions
-from tests.monitor.conftest import Subject
 from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, take_in
+from tests.monitor.subject import Subject
 
 from pryv_monitor import (
     Anchor,

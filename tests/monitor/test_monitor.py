@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.monitor.conftest import Subject, Traffic, is_untouched, wait_for_count
+from tests.monitor.subject import Subject, Traffic, is_untouched, wait_for_count
 from tests.waiting import wait_for, within
 
 from pryv import Connection, PryvConnectionError, RateLimitedError, RetryPolicy, ServerError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 from tests.peers.mutations import Playback, Use, fuzz, run_command
 
 from pryv import Connection, PryvError, RetryPolicy

@@ -4,7 +4,7 @@ import contextlib
 import threading
 
 from tests.interruptions import interruptions
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 
 from pryv import _signals
 from pryv.addons import SignalSafeEvent

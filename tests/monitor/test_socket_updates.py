@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.monitor.conftest import Subject, wait_for_count
+from tests.monitor.subject import Subject, wait_for_count
 from tests.waiting import wait_for, within
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, RetryPolicy

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.monitor.conftest import Subject
+from tests.monitor.subject import Subject
 
 from pryv import Connection
 from pryv_monitor import Monitor, SQLiteMirror

@@ -41,7 +41,6 @@ SANDBOX: Layers = [
 ]
 UPWARD = {
     ("pryv.connection", "pryv.service"),  # the API's own circle: a connection has a service, which makes connections
-    ("pryv_monitor.update_methods", "pryv_monitor.monitor"),  # to be removed: a protocol would do
 }
 """The known imports against the direction: module and what it imports."""
 
@@ -129,7 +128,8 @@ def test_sdk_and_sandbox_know_nothing_of_each_other() -> None:
 
 
 def test_no_test_imports_from_a_conftest() -> None:
-    files = [file for file in (ROOT / "tests").rglob("*.py") if "monitor" not in file.parts]
-    found = {file.name: [name for name in imports(file, ROOT / "tests") if "conftest" in name] for file in files}
-    assert {"test_architecture.py", "conftest.py"} < found.keys()
+    tests = ROOT / "tests"
+    files = {file.relative_to(tests).as_posix(): file for file in tests.rglob("*.py")}
+    found = {name: [used for used in imports(file, tests) if "conftest" in used] for name, file in files.items()}
+    assert {"monitor/conftest.py", "workspace/test_architecture.py"} < found.keys()
     assert {name: names for name, names in found.items() if names} == {}

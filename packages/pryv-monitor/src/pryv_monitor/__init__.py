@@ -1,14 +1,13 @@
 """Change monitor add-on of the Pryv.io SDK for Python: a sync that never loses a change."""
 
 from pryv import __version__
-
-from .anchor import Anchor
-from .changes import Change, SyncReport
-from .errors import AnchorCorruptError, AnchorError, AnchorLockedError, AnchorMismatchError
-from .mirror import SQLiteMirror
-from .monitor import Monitor
-from .stores import AnchorStore, FileAnchorStore, MemoryAnchorStore
-from .update_methods import EventsTimer, SocketUpdates, UpdateMethod
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Change, SyncReport
+from pryv_monitor.errors import AnchorCorruptError, AnchorError, AnchorLockedError, AnchorMismatchError
+from pryv_monitor.mirror import SQLiteMirror
+from pryv_monitor.monitor import Monitor
+from pryv_monitor.stores import AnchorStore, FileAnchorStore, MemoryAnchorStore
+from pryv_monitor.update_methods import EventsTimer, SocketUpdates, UpdateMethod
 
 __all__ = [
     "Anchor",

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 
 from pryv.addons import SignalSafeCondition
-
-from ._patience import Patience
-from ._reader import CalledOffError, InterruptibleReader, Reader
-from .changes import Change
+from pryv_monitor._patience import Patience
+from pryv_monitor._reader import CalledOffError, InterruptibleReader, Reader
+from pryv_monitor.changes import Change
 
 
 class Activity:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from .errors import AnchorError, AnchorLockedError
+from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 
 def named(path: str | os.PathLike[str]) -> Path:

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from ._json import Item, encode, essence, is_account_field
-from .anchor import Anchor
-from .changes import Kind
-from .stores import AnchorStore
+from pryv_monitor._json import Item, encode, essence, is_account_field
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Kind
+from pryv_monitor.stores import AnchorStore
 
 
 class Ledger(AnchorStore, Protocol):

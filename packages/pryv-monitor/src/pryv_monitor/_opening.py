@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from . import _files
-from ._schema import is_anothers, migrate, version
-from .errors import AnchorError, AnchorLockedError
+from pryv_monitor import _files
+from pryv_monitor._schema import is_anothers, migrate, version
+from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database: https://sqlite.org/tempfiles.html"""

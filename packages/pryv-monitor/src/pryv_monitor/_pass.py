@@ -9,14 +9,14 @@ from typing import Any
 
 import attrs
 
-from ._json import Item
-from ._ledger import Ledger
-from ._reader import Reader
-from ._source import Source
-from .anchor import Anchor
-from .changes import Kind, SyncReport
-from .errors import AnchorError, AnchorMismatchError
-from .scope import END, START
+from pryv_monitor._json import Item
+from pryv_monitor._ledger import Ledger
+from pryv_monitor._reader import Reader
+from pryv_monitor._source import Source
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Kind, SyncReport
+from pryv_monitor.errors import AnchorError, AnchorMismatchError
+from pryv_monitor.scope import END, START
 
 WINDOW = 10_000
 """Events after which reading the whole scope is committed."""

@@ -7,8 +7,7 @@ import time
 
 from pryv import RateLimitedError, ServerError
 from pryv.addons import RetryPolicy, is_transient
-
-from .changes import Change
+from pryv_monitor.changes import Change
 
 _BACKOFF = RetryPolicy(backoff=1, max_backoff=60)
 _SAME_CHANGE = 3

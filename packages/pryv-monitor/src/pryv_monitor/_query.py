@@ -16,10 +16,9 @@ import attrs
 
 from pryv.addons import plain
 from pryv.types import EventsParams
-
-from ._schema import EVENT_COLUMNS
-from ._streams import Stream, family
-from ._texts import seconds, shown_ids, stored
+from pryv_monitor._schema import EVENT_COLUMNS
+from pryv_monitor._streams import Stream, family
+from pryv_monitor._texts import seconds, shown_ids, stored
 
 _PARAMS: Final = EventsParams.__annotations__.keys()
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS}, coalesce(exact, json) AS whole FROM event_texts"  # noqa: S608

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from .errors import AnchorError
+from pryv_monitor.errors import AnchorError
 
 APPLICATION_ID: Final = 0x50727976
 """`Pryv`, where SQLite keeps what tells a program's files from others': https://sqlite.org/pragma.html#pragma_application_id"""

@@ -6,8 +6,7 @@ import sys
 from typing import Any
 
 from pryv import PryvProtocolError
-
-from ._json import Item
+from pryv_monitor._json import Item
 
 
 def checked_batch(items: list[Item]) -> list[Item]:

@@ -6,8 +6,8 @@ import math
 import re
 from typing import Any, Final
 
-from ._json import Item, decode, encode
-from .errors import AnchorCorruptError
+from pryv_monitor._json import Item, decode, encode
+from pryv_monitor.errors import AnchorCorruptError
 
 _DEPTH: Final = 500
 """Levels that everything reads: Python stops at about 1,000, SQLite at 1,000 or 2,000 (https://sqlite.org/json1.html)."""

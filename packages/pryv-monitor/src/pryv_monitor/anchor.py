@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import attrs
 
-from ._json import decode, encode
-from .errors import AnchorCorruptError, AnchorError
+from pryv_monitor._json import decode, encode
+from pryv_monitor.errors import AnchorCorruptError, AnchorError
 
 VERSION: Final = 1
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import attrs
 
-from .anchor import Anchor
+from pryv_monitor.anchor import Anchor
 
 Kind = Literal["event", "eventDelete", "streams"]
 

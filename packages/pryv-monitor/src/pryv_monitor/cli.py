@@ -21,13 +21,12 @@ from typing import Any
 from pryv import __version__
 from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
-
-from . import _files
-from .changes import SyncReport
-from .mirror import SQLiteMirror
-from .monitor import OVERLAP, Monitor
-from .stores import FileAnchorStore
-from .update_methods import EventsTimer, SocketUpdates
+from pryv_monitor import _files
+from pryv_monitor.changes import SyncReport
+from pryv_monitor.mirror import SQLiteMirror
+from pryv_monitor.monitor import OVERLAP, Monitor
+from pryv_monitor.stores import FileAnchorStore
+from pryv_monitor.update_methods import EventsTimer, SocketUpdates
 
 _EXAMPLES = """\
 examples:

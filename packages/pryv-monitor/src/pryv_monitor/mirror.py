@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import attrs
 
-from . import _files, _opening
-from ._json import Item, encode, essence
-from ._query import Query
-from ._streams import flattened, nested
-from ._texts import seconds, shown, shown_id, shown_ids, stored
-from .anchor import Anchor
-from .changes import Kind
-from .errors import AnchorCorruptError, AnchorError, AnchorLockedError
+from pryv_monitor import _files, _opening
+from pryv_monitor._json import Item, encode, essence
+from pryv_monitor._query import Query
+from pryv_monitor._streams import flattened, nested
+from pryv_monitor._texts import seconds, shown, shown_id, shown_ids, stored
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Kind
+from pryv_monitor.errors import AnchorCorruptError, AnchorError, AnchorLockedError
 
 _INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, round) VALUES {rows}"
 """One statement for many rows costs half of one for each; without `OR IGNORE` it would keep a journal of its own."""

@@ -13,19 +13,18 @@ from typing import Any, Final
 
 from pryv import Connection
 from pryv.addons import SignalSafeEvent
-
-from ._activity import Activity
-from ._ledger import Ledger, Remembering
-from ._pass import Pass
-from ._patience import Patience
-from ._reader import CalledOffError
-from ._source import Source
-from .changes import Change, SyncReport
-from .errors import AnchorLockedError
-from .mirror import SQLiteMirror
-from .scope import Scope
-from .stores import AnchorStore, MemoryAnchorStore
-from .update_methods import EventsTimer, UpdateMethod
+from pryv_monitor._activity import Activity
+from pryv_monitor._ledger import Ledger, Remembering
+from pryv_monitor._pass import Pass
+from pryv_monitor._patience import Patience
+from pryv_monitor._reader import CalledOffError
+from pryv_monitor._source import Source
+from pryv_monitor.changes import Change, SyncReport
+from pryv_monitor.errors import AnchorLockedError
+from pryv_monitor.mirror import SQLiteMirror
+from pryv_monitor.scope import Scope
+from pryv_monitor.stores import AnchorStore, MemoryAnchorStore
+from pryv_monitor.update_methods import EventsTimer, UpdateMethod
 
 Callback = Callable[[Any], object]
 
@@ -284,11 +283,8 @@ class Monitor:
         """Do as `update_events`: a pass looks at the streams as well."""
         return self.update_events(wait=wait)
 
-    def tell(self, name: str, argument: Any) -> None:
-        """Call the callbacks registered for `error`, `stop` or `accessUpdated`; what they raise is logged.
-
-        For update methods.
-        """
+    def _notify(self, name: str, argument: Any) -> None:
+        """Call the callbacks registered for `error`, `stop` or `accessUpdated`; what they raise is logged."""
         for callback in tuple(self._listeners[name]):
             _call(name, callback, argument)
 
@@ -313,7 +309,7 @@ class Monitor:
             activity.stop()
             activity.reader.close()
             if activity.follows:
-                self.tell("stop", activity.error)
+                self._notify("stop", activity.error)
             self._activity = None
 
     @contextmanager
@@ -407,7 +403,7 @@ class Monitor:
     def _failed(self, activity: Activity, error: Exception) -> float:
         """Return how long to wait before the next try, or raise the error."""
         culprit, activity.handling = activity.handling, None
-        self.tell("error", error)
+        self._notify("error", error)
         wait = activity.patience.failed(error, culprit)
         _log.warning("a pass failed (%s), the next begins in %.1f s", type(error).__name__, wait)
         activity.pass_ended()

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from . import _files
-from .anchor import Anchor
-from .errors import AnchorError, AnchorLockedError
+from pryv_monitor import _files
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 
 class AnchorStore(Protocol):

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pryv import Connection, MissingAddonError, RetryPolicy
 from pryv.addons import SignalSafeEvent
-
-from ._json import encode
+from pryv_monitor._json import encode
+from pryv_monitor._updatable import UpdatableMonitor
 
 if TYPE_CHECKING:
     from pryv_socket_io import Notification, SocketIO
-
-    from .monitor import Monitor
 
 _SUBSCRIBED = ("streams", "types", "content", "clientData")
 _CHANGES = ("notificationsChanged", "eventsChanged", "streamsChanged", "reconnect")
@@ -32,9 +30,9 @@ class UpdateMethod:
         monitor: The monitor, `None` until it is added to one.
     """
 
-    monitor: Monitor | None = None
+    monitor: UpdatableMonitor | None = None
 
-    def set_monitor(self, monitor: Monitor) -> None:
+    def set_monitor(self, monitor: UpdatableMonitor) -> None:
         """Belong to a monitor; `Monitor.add_update_method` calls this.
 
         Raises:
@@ -136,7 +134,7 @@ class SocketUpdates(UpdateMethod):
         if socket is not None:
             socket.close()
 
-    def _work(self, socket: SocketIO, stopped: SignalSafeEvent, monitor: Monitor) -> None:
+    def _work(self, socket: SocketIO, stopped: SignalSafeEvent, monitor: UpdatableMonitor) -> None:
         """Open a socket and act on its notifications until it is closed; `ready` tells why it ended otherwise."""
         opened = math.inf
         try:
@@ -150,7 +148,7 @@ class SocketUpdates(UpdateMethod):
             _subscribe(socket, monitor.scope)
             self.ask()  # what changed since the last pass was not notified
             for notification in socket.notifications():
-                self._heard(socket, monitor, notification)
+                self._on_notification(socket, monitor, notification)
         except Exception as error:  # noqa: BLE001  (raised by `ready`, after the pass that is asked for here)
             socket.close()
             if time.monotonic() - opened >= _BACKOFF.max_backoff:
@@ -162,14 +160,14 @@ class SocketUpdates(UpdateMethod):
                 self._error, self._socket = error, None
             self.ask()
 
-    def _heard(self, socket: SocketIO, monitor: Monitor, notification: Notification) -> None:
+    def _on_notification(self, socket: SocketIO, monitor: UpdatableMonitor, notification: Notification) -> None:
         name, payload = notification.name, notification.payload
         if name == "notificationsChanged" and "streams" in payload["keys"]:
             _subscribe(socket, monitor.scope)
         if name in _CHANGES:
             self.ask()
         elif name in ("accessUpdated", "error"):
-            monitor.tell(name, payload)
+            monitor._notify(name, payload)
 
 
 def _subscribe(socket: SocketIO, scope: Mapping[str, Any]) -> None:
