@@ -1,7 +1,9 @@
 import os
 import runpy
+import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,28 @@ def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, 
     assert third.stdout.startswith("uv ")
     assert third.stderr == ""
     assert subprocess.run(["git", "-C", clone, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
+
+
+def test_another_python_leaves_an_environment_as_it_is(clone: Path, tmp_path: Path) -> None:
+    (clone / "dev").write_bytes((ROOT / "dev").read_bytes())
+    venv.create(clone / ".venv", with_pip=False, symlinks=True)
+    (clone / ".venv" / "tools" / "bin").mkdir(parents=True)
+    (clone / ".venv" / "tools" / "bin" / "just").symlink_to(shutil.which("echo") or "")
+    own = runpy.run_path(str(clone / "dev"))
+    made_from = f"{os.path.realpath(sys.executable)} {sys.version_info[:2]} {clone}\n{own['digest']()}\n"
+    (clone / ".venv" / "made-from").write_text(made_from)
+    inode = (clone / ".venv" / "pyvenv.cfg").stat().st_ino
+
+    venv.create(tmp_path / "another", with_pip=False, symlinks=False)  # another executable, so another Python to ./dev
+    done = subprocess.run(
+        [tmp_path / "another" / "bin" / "python3", clone / "dev", "test"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("test\n")
+    assert done.stderr == ""
+    assert (clone / ".venv" / "pyvenv.cfg").stat().st_ino == inode
+    assert (clone / ".venv" / "made-from").read_text() == made_from
 
 
 def test_says_what_to_install_where_pip_is_missing(clone: Path, tmp_path: Path) -> None:
