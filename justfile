@@ -67,7 +67,7 @@ docs *params:
 # Resolve the dependencies into constraints.txt; with --upgrade, to the newest versions
 constraints *params:
     uv pip compile --quiet --no-python-downloads --no-header --no-annotate --universal --python-version 3.10 --all-extras \
-        --group dev --group bootstrap packages/*/pyproject.toml sandbox/pyproject.toml \
+        --group dev --group bootstrap packages/*/pyproject.toml \
         --no-emit-package pryv --no-emit-package pryv-socket-io --output-file constraints.txt "$@"
 
 # Set every version and sibling pin, open the changelog's section, commit and tag
@@ -119,4 +119,4 @@ test-python python *params:
 # Remove what was built, measured and cached (`.venv` stays)
 clean:
     rm -rf dist docs/_build htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache examples/demo/*.png
-    find packages sandbox tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+    find packages tests tools examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

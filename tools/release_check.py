@@ -17,9 +17,9 @@ from distributions import PACKAGES, ROOT, Distribution, distributions, faults
 from environments import Environment, fresh_environment
 from version import current_version
 
-COMMANDS = {"pryv": ["pryv"], "pryv-socket-io": [], "pryv-monitor": ["pryv-monitor"]}
-EXTRAS = {"pryv": "[keyring]", "pryv-socket-io": "", "pryv-monitor": "[socket]"}
-"""What the tests of a package use besides."""
+COMMANDS = {"pryv": ["pryv"], "pryv-socket-io": [], "pryv-monitor": ["pryv-monitor"], "pryv-sandbox": []}
+EXTRAS = {"pryv": "[keyring]", "pryv-socket-io": "", "pryv-monitor": "[socket]", "pryv-sandbox": ""}
+"""The extras that the tests of a package need."""
 
 
 def main(packages: list[str], quick: bool) -> None:
@@ -64,7 +64,8 @@ def prove(distribution: Distribution, siblings: list[Distribution], repository: 
         for command in COMMANDS[package]:
             environment.run(command, "--help")
 
-        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", ROOT / "sandbox"]
+        others = ["pryv-socket-io"] if package == "pryv-sandbox" else ["pryv-sandbox"]
+        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", *others]
         install(environment, siblings, f"{package}{EXTRAS[package]} @ {distribution.file.as_uri()}", *tools)
         environment.test("tests/workspace/test_documents.py", "-k", f"packages/{package}/", directory=repository)
         if not quick:

@@ -10,7 +10,7 @@ from distributions import PACKAGES, ROOT
 from environments import Environment, fresh_environment
 
 PROJECTS = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
-TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor"]
+TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor", "tests/sandbox"]
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 
 
@@ -21,8 +21,7 @@ def main(versions: str, python: str, tests: list[str]) -> None:
         print(installed, flush=True)
         pins = environment.directory / "versions.txt"
         pins.write_text(installed)
-        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", ROOT / "sandbox"]
-        environment.uv_pip("install", "--constraint", pins, *tools)
+        environment.uv_pip("install", "--constraint", pins, "--group", f"{ROOT / 'pyproject.toml'}:test")
         environment.test("--numprocesses=2", "--dist=loadfile", *tests)
 
 

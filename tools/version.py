@@ -20,10 +20,9 @@ UNRELEASED = "Unreleased"
 
 
 def versioned_files(root: Path) -> list[Path]:
-    """Returns the files that name the version: every project file, and the core's module."""
-    members = [root / "sandbox", *sorted(root.glob("packages/*"))]
-    projects = [directory / "pyproject.toml" for directory in (root, *members)]
-    return [*projects, root / "packages/pryv/src/pryv/_version.py"]
+    """Returns the files that name the version: every project file, and the modules that hold it."""
+    patterns = ("pyproject.toml", "packages/*/pyproject.toml", "packages/*/src/*/_version.py")
+    return [file for pattern in patterns for file in sorted(root.glob(pattern))]
 
 
 def named_versions(text: str) -> list[str]:

@@ -18,7 +18,7 @@ from pryv import Connection
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)
-READMES = [ROOT / "README.md", ROOT / "sandbox/README.md", *sorted(ROOT.glob("packages/*/README.md"))]
+READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
 OTHERS = [
     *(ROOT / name for name in ("CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")),
     *ROOT.glob("examples/**/*.md"),

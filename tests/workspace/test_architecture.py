@@ -15,7 +15,7 @@ SOURCES = {
     "pryv": ROOT / "packages" / "pryv" / "src" / "pryv",
     "pryv_socket_io": ROOT / "packages" / "pryv-socket-io" / "src" / "pryv_socket_io",
     "pryv_monitor": ROOT / "packages" / "pryv-monitor" / "src" / "pryv_monitor",
-    "pryv_sandbox": ROOT / "sandbox" / "src" / "pryv_sandbox",
+    "pryv_sandbox": ROOT / "packages" / "pryv-sandbox" / "src" / "pryv_sandbox",
 }
 
 Layers = list[set[str]]

@@ -20,7 +20,7 @@ def test_versions_pins_and_changelog_agree() -> None:
     assert len(versions(ROOT)) == 1
 
 
-@pytest.mark.parametrize("package", ["pryv", "pryv_socket_io", "pryv_monitor"])
+@pytest.mark.parametrize("package", ["pryv", "pryv_socket_io", "pryv_monitor", "pryv_sandbox"])
 def test_packages_know_their_version(package: str) -> None:
     command = f"import {package}; print({package}.__version__)"
     shown = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.strip()

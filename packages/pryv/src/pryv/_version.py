@@ -1,3 +1,3 @@
-"""The version, one for the three packages."""
+"""The version, one for all packages."""
 
 __version__ = "0.1.0"

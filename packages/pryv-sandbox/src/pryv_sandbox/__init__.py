@@ -1,6 +1,7 @@
 """A Pryv.io platform in one process, for development and tests."""
 
+from pryv_sandbox._version import __version__
 from pryv_sandbox.faults.faults import Faults
 from pryv_sandbox.sandbox import Account, Sandbox
 
-__all__ = ["Account", "Faults", "Sandbox"]
+__all__ = ["Account", "Faults", "Sandbox", "__version__"]

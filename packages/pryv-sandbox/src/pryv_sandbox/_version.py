@@ -1,0 +1,3 @@
+"""The version, which it shares with the SDK."""
+
+__version__ = "0.1.0"
