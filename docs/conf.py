@@ -118,6 +118,15 @@ def shorten_signature(
     return signature, returned
 
 
+def link_guides(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Link the titles of guides in a docstring."""
+    lines[:] = [
+        line.replace("*Errors and retries*", ":doc:`/guides/errors`") for line in lines
+    ]
+
+
 def check_reference(_app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of each public name that has no docstring, or no place in the reference."""
     documented = env.domains.python_domain.objects
@@ -158,4 +167,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", read_page)
     app.connect("include-read", read_included)
     app.connect("autodoc-process-signature", shorten_signature)
+    app.connect("autodoc-process-docstring", link_guides)
     app.connect("env-check-consistency", check_reference)

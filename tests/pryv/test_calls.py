@@ -16,7 +16,7 @@ from tests.pryv.wire import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
 from pryv._transport import account
-from pryv._transport.http import Answer, Http
+from pryv._transport.http import Http, Response
 from pryv.utils import decompose_api_endpoint, query_params_from_url
 from pryv_sandbox import Sandbox
 
@@ -119,9 +119,11 @@ def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
 def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float]) -> None:
     called = account.Account(Http(), "http://host/user/", None, 5)
     for server_time in server_times:
-        answer = Answer(200, {}, json.dumps({"meta": {"serverTime": server_time}}).encode(), received=1.7e9)
+        response = Response(
+            "GET streams", 200, {}, json.dumps({"meta": {"serverTime": server_time}}).encode(), received=1.7e9
+        )
         with contextlib.suppress(PryvProtocolError):
-            called.result(answer, "GET streams")
+            called.result(response)
         assert math.isfinite(called.state.delta_time.mean)
         assert abs(called.state.delta_time.mean) <= 2.6e11
 

@@ -131,7 +131,7 @@ def test_a_proxy_that_is_not_reached_is_named_by_its_setting(monkeypatch: pytest
     monkeypatch.setenv("ALL_PROXY", value)
     for endpoint in (ENDPOINT, ENDPOINT.replace("https:", "http:")):
         error = failure(endpoint)
-        assert "the proxy of ALL_PROXY gives no way to 127.0.0.1:9" in str(error)
+        assert "the proxy of ALL_PROXY does not connect to 127.0.0.1:9" in str(error)
         assert "password" not in str(error)
         assert (error.retryable, error.sent) == (True, False)
 
@@ -215,7 +215,7 @@ def test_a_platform_without_tls_behind_an_https_proxy(
     monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     error = failure(f"https://token@127.0.0.1:{plain.port}/user/")
-    assert "the answer is not TLS" in str(error)
+    assert "the response is not TLS" in str(error)
     assert (error.retryable, error.sent, plain.connections) == (True, False, 3)
 
 

@@ -786,7 +786,7 @@ def test_a_server_without_tls_is_no_platform(sandbox: Sandbox) -> None:
     endpoint = sandbox.create_account().api_endpoint.replace("http:", "https:")
     with (
         Connection(endpoint, retry=FAST, timeout=2) as connection,
-        pytest.raises(PryvConnectionError, match="the answer is not TLS") as failed,
+        pytest.raises(PryvConnectionError, match="the response is not TLS") as failed,
     ):
         connection.get("streams")
     assert failed.value.retryable  # a proxy in front of the platform, out of order, answers so

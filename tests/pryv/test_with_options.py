@@ -281,7 +281,7 @@ def test_an_add_on_sees_the_network_connection_of_its_request(wire: Wire, connec
     cutting = threading.Thread(target=cut)
     cutting.start()
     with pytest.raises(PryvConnectionError) as failed:
-        access_info_within(connection, 20, opened=opened.append)
+        access_info_within(connection, 20, on_connect=opened.append)
     cutting.join()
     assert not isinstance(failed.value, PryvTimeoutError)
     assert wire.wait_until_open(1)

@@ -40,7 +40,7 @@ class Source:
         """Yield batches of all events from the time `reached` on, the earliest first.
 
         Raises:
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._batches(reader, self.scope.whole(reached))
 
@@ -48,7 +48,7 @@ class Source:
         """Yield batches of the events changed after `since`, then of the deletions, if they are in the scope.
 
         Raises:
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._batches(reader, self.scope.changed(since))
 

@@ -141,7 +141,9 @@ class Session:
 
     def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> None:
         try:
-            access_info_within(self._connection, seconds, force_refresh=force_refresh, opened=self._http_request.attach)
+            access_info_within(
+                self._connection, seconds, force_refresh=force_refresh, on_connect=self._http_request.attach
+            )
         finally:
             self._http_request.detach()
 

@@ -13,9 +13,9 @@ from pryv._arguments import require
 from pryv._service_info import DescribedPlatform, ServiceInfo, endpoint_of
 from pryv._spelling import domain, web_url
 from pryv._transport import json
-from pryv._transport.answers import member, result_of
 from pryv._transport.platform import MAX_REDIRECTS, Platform
 from pryv._transport.redact import redact
+from pryv._transport.results import member, result_of
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import api_endpoint_named, host_of, is_in_domain, named, path_segment
 from pryv.errors import AccessRefusedError, PryvError, PryvProtocolError
@@ -23,10 +23,10 @@ from pryv.errors import AccessRefusedError, PryvError, PryvProtocolError
 _POLL = "GET access request"
 _LONGEST_POLL_RATE = 60.0
 _LONGEST_TEXT = 200
-"""Characters of what an answer says that are repeated in a message."""
+"""Characters of a response's text that a message quotes."""
 
 _KEY = re.compile(r"[\w.~-]+", re.ASCII)
-"""What names a request wherever it is put: in a URL, on a command line."""
+"""A key that is valid in a URL and on a command line."""
 
 _log = logging.getLogger("pryv")
 
@@ -36,15 +36,15 @@ class AccessRequest:
     """An access request that waits for the user's answer.
 
     Attributes:
-        key: Names the request; a secret, as it leads to the token.
+        key: The name of the request; a secret, as it leads to the token.
         auth_url: The page on which the user answers.
-        poll: The URL that tells the answer.
-        poll_rate: Seconds to let pass between two polls.
+        poll: The URL to poll for the answer.
+        poll_rate: Seconds between two polls.
         status: `NEED_SIGNIN` for a fresh request.
 
     Raises:
         TypeError: `auth_url` or `poll` is not a string.
-        ValueError: one of them is no http(s) URL, or has credentials in it.
+        ValueError: one of them is not an http(s) URL, or contains credentials.
     """
 
     key: str = attrs.field(repr=False)
@@ -65,33 +65,33 @@ def start(platform: DescribedPlatform, auth_request: Mapping[str, Any], timeout:
     body = platform.calls.post(access_url, auth_request, label, timeout)
     key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
     if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(status, str):
-        raise PryvProtocolError(f"{label}: the answer lacks a key, or its status is no text")
+        raise PryvProtocolError(f"{label}: the response has no key, or its status is not a string")
     auth_url, poll_url = (
         named(access_url, place) for place in (body.get("authUrl") or body.get("url"), body.get("poll"))
     )
     if auth_url is None or poll_url is None:
-        culprit = "authUrl" if auth_url is None else "poll"
-        raise PryvProtocolError(f"{label}: its {culprit} is no http(s) URL, or less secure than {host_of(access_url)}")
+        name = "authUrl" if auth_url is None else "poll"
+        raise PryvProtocolError(f"{label}: its {name} is not an http(s) URL, or less secure than {host_of(access_url)}")
     rate = _poll_rate(body.get("poll_rate_ms", 1000), label)
     return AccessRequest(key, auth_url, poll_url, rate, status)
 
 
 def _poll_rate(milliseconds: Any, label: str) -> float:
-    """Return the seconds between two polls, as many as a person waits for at most.
+    """Return the seconds between two polls, at most `_LONGEST_POLL_RATE`.
 
     Raises:
-        PryvProtocolError: it is no number, or a negative one.
+        PryvProtocolError: it is not a number of at least 0.
     """
     if not isinstance(milliseconds, (int, float)) or not milliseconds >= 0:
-        raise PryvProtocolError(f"{label}: the answer's poll_rate_ms is no number of milliseconds")
+        raise PryvProtocolError(f"{label}: poll_rate_ms of the response is not a number of milliseconds")
     if milliseconds > 1000 * _LONGEST_POLL_RATE:
-        _log.warning("%s: the platform wants to be polled less often than every %d s", label, _LONGEST_POLL_RATE)
+        _log.warning("%s: the platform asks for more than %d s between two polls", label, _LONGEST_POLL_RATE)
         return _LONGEST_POLL_RATE
     return milliseconds / 1000
 
 
 def poll(platform: DescribedPlatform, key_or_url: str, timeout: CallTimeout) -> dict[str, Any]:
-    """Ask once how an access request stands; see `Service.poll_access_request`."""
+    """Ask once for the status of an access request; see `Service.poll_access_request`."""
     require(key_or_url=key_or_url)
     is_url = key_or_url.startswith(("http://", "https://"))
     url = key_or_url if is_url else platform.info(timeout).access + path_segment(key_or_url)
@@ -109,18 +109,18 @@ def accepted_endpoint(platform: DescribedPlatform, key: str, timeout: CallTimeou
     if status == "REFUSED":
         raise AccessRefusedError("the user refused the access request")
     if status != "ACCEPTED":
-        raise PryvError(f"the access request is not accepted; its status is {told(body, 'status', key)}")
+        raise PryvError(f"the access request is not accepted; its status is {quoted(body, 'status', key)}")
     return body.get("apiEndpoint")
 
 
 def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
-    """Return how the access request at a URL stands, and the URL that told: a redirected request goes on elsewhere."""
+    """Return the status of the access request at a URL, and the URL that it came from: the platform may redirect."""
     key = url.rpartition("/")[2]
     for _ in range(MAX_REDIRECTS):
-        answer = platform.ask(url, _POLL, timeout)
-        body = json.decode(answer.body, _POLL) if answer.status in (301, 403) else None
+        response = platform.read(url, _POLL, timeout)
+        body = json.decode(response.body, _POLL) if response.status in (301, 403) else None
         if not isinstance(body, dict) or not isinstance(body.get("status"), str):
-            body = result_of(answer, _POLL, url, key)
+            body = result_of(response, url, key)
         if member(body, "status", str, _POLL) != "REDIRECTED":
             return body, url
         place = named(url, body.get("poll"), key)
@@ -133,15 +133,15 @@ def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str,
 def _accepted_endpoint(body: Mapping[str, Any], url: str, info: ServiceInfo) -> str:
     """Return the API endpoint that an accepted access request leads to.
 
-    Whoever knows the key of a request can answer it. So an endpoint outside of the platform's domain is not used:
-    nothing at it can be trusted to say whose account it is. The account is found by the platform's own template then,
-    and the platform says which core it is on.
+    Whoever knows the key of a request can accept it. So an endpoint outside the platform's domain is not used: nothing
+    there can be trusted to say whose account it is. Then the endpoint is made from the platform's own template, and
+    the platform says which core has the account.
     """
     endpoint, home = body.get("apiEndpoint"), domain(info.api)
     if endpoint is not None:
         place = api_endpoint_named(url, endpoint)
         if place is None:
-            raise PryvProtocolError(f"{_POLL}: its apiEndpoint is none, or less secure than {host_of(url)}")
+            raise PryvProtocolError(f"{_POLL}: its apiEndpoint is not a URL, or less secure than {host_of(url)}")
         if is_in_domain(place, home):
             return place
     try:
@@ -151,7 +151,7 @@ def _accepted_endpoint(body: Mapping[str, Any], url: str, info: ServiceInfo) -> 
         raise PryvProtocolError(f"{_POLL}: {where}it has no proper username or token") from None
 
 
-def told(body: Mapping[str, Any], member: str, key: str) -> str:
-    """Return what an answer says in a member, for people to read: in short, without the request's key or a token."""
+def quoted(body: Mapping[str, Any], member: str, key: str) -> str:
+    """Return a member of a response for a message: shortened, without the request's key or a token."""
     token = body.get("token")
     return redact(str(body.get(member)), key, token if isinstance(token, str) else None)[:_LONGEST_TEXT]

@@ -16,7 +16,7 @@ from pryv.utils import parse_access_ref, serialize_access_ref
 def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
     """Return the access of the account's token, fetched once; see `Connection.access_info`."""
     if account.state.access_info is None or force_refresh:
-        info: Any = account.call("GET", "access-info", safe=True, timeout=timeout)
+        info: Any = account.call("GET", "access-info", idempotent=True, timeout=timeout)
         account.state.access_info = info
     return account.state.access_info
 
@@ -25,7 +25,7 @@ def own_access_id(account: Account, timeout: CallTimeout) -> str:
     """Return the id of the access of the account's token."""
     access_id = access_info(account, False, timeout).get("id")
     if not isinstance(access_id, str) or not access_id:
-        raise PryvProtocolError("GET access-info: the answer has no id")
+        raise PryvProtocolError("GET access-info: the response has no id")
     return access_id
 
 

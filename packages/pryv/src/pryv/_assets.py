@@ -119,10 +119,10 @@ class ServiceAssets:
         return messages
 
     def _fetch(self, url: str, timeout: CallTimeout) -> bytes:
-        answer, _ = self._platform.follow(url, _LABEL, timeout)
-        if answer.status != 200:
-            raise PryvProtocolError(f"{_LABEL}: HTTP {answer.status}")
-        return answer.body
+        response, _ = self._platform.follow(url, _LABEL, timeout)
+        if response.status != 200:
+            raise PryvProtocolError(f"{_LABEL}: HTTP {response.status}")
+        return response.body
 
 
 def fetch_assets(platform: DescribedPlatform, force_fetch: bool, timeout: CallTimeout) -> ServiceAssets | None:

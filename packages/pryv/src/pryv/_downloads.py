@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, TypeVar
 
 from pryv._destinations import Destination, opened
 from pryv._transport.account import Account
-from pryv._transport.answers import error_of
 from pryv._transport.redact import redact
+from pryv._transport.results import error_of
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, IntegrityError, ResponseTooLargeError, UnknownResourceError
@@ -47,7 +47,7 @@ def download(
 
 def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
     """Return what an event tells of one of its attachments."""
-    body = account.call("GET", event_path, safe=True, timeout=timeout)
+    body = account.call("GET", event_path, idempotent=True, timeout=timeout)
     event = body.get("event")
     attachments = event.get("attachments") if isinstance(event, Mapping) else None
     for item in attachments if isinstance(attachments, list) else []:
@@ -58,11 +58,11 @@ def _announced(account: Account, event_path: str, attachment_id: str, timeout: C
 
 
 def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: CallTimeout) -> None:
-    answer = account.send("GET", path, headers=_HEADERS, safe=True, stream=True, timeout=timeout)
-    if answer.status != 200:
-        raise account.noted(error_of(answer, check.label, account.token))
-    is_file_itself = answer.headers.get("Content-Length") == str(check.size)
-    with contextlib.closing(answer.chunks(decoded=not is_file_itself)) as chunks:
+    response = account.send("GET", path, headers=_HEADERS, idempotent=True, stream=True, timeout=timeout)
+    if response.status != 200:
+        raise account.failed(error_of(response, account.token))
+    is_file_itself = response.headers.get("Content-Length") == str(check.size)
+    with contextlib.closing(response.chunks(decoded=not is_file_itself)) as chunks:
         for chunk in chunks:
             check.add(chunk)
             if file.write(chunk) not in (len(chunk), None):

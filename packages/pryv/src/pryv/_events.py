@@ -13,8 +13,8 @@ import attrs
 from pryv._long_queries import DELETIONS, EVENTS, Item, merged, split
 from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.answers import error_of
 from pryv._transport.members import MalformedError, Members, TooLargeError
+from pryv._transport.results import error_of
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError, ResponseTooLargeError
@@ -27,12 +27,12 @@ _LATEST = sys.float_info.max
 
 @attrs.frozen
 class StreamedEvents:
-    """What a streamed read leaves: counts and the answer's `meta`.
+    """What a streamed read leaves: counts and the response's `meta`.
 
     Attributes:
         events_count: Events read.
         event_deletions_count: Deletions read, `None` if they were not asked for.
-        meta: The answer's `meta`.
+        meta: The response's `meta`.
     """
 
     events_count: int
@@ -51,10 +51,10 @@ def open_ended(params: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 class _Read:
-    """One request for events and the answer to it.
+    """One request for events and the response to it.
 
     Attributes:
-        meta: The answer's `meta`.
+        meta: The response's `meta`.
         ended: Whether all items were yielded.
     """
 
@@ -73,30 +73,32 @@ class _Read:
 
     def items(self) -> Generator[Item, None, None]:
         """Yield each event and deletion, with this read and the name of its section."""
-        answer = self._account.send("GET", "events", query=self._query, safe=True, stream=True, timeout=self._timeout)
-        if answer.status != 200:
-            raise self._account.noted(error_of(answer, _LABEL, self._account.token))
+        response = self._account.send(
+            "GET", "events", query=self._query, idempotent=True, stream=True, timeout=self._timeout
+        )
+        if response.status != 200:
+            raise self._account.failed(error_of(response, self._account.token))
         limit = self._account.http.limits.event
         broken: str | None = None
         too_large = False
-        with contextlib.closing(answer.chunks()) as chunks:
+        with contextlib.closing(response.chunks()) as chunks:
             try:
                 yield from self._parsed(chunks, limit)
             except PryvConnectionError as error:
                 broken = str(error)
             except (MalformedError, UnicodeDecodeError):
-                broken = f"{_LABEL}: the answer was cut short or is malformed"
+                broken = f"{_LABEL}: the response was cut short or is malformed"
             except TooLargeError:
                 too_large = True
         if too_large:
             raise ResponseTooLargeError(f"{_LABEL}: an event is larger than {limit} bytes (Limits.event)")
-        if broken is not None and "html" in answer.headers.get("Content-Type", ""):
-            raise self._account.noted(PryvProtocolError(f"{_LABEL}: the answer is a page, and not the API's"))
+        if broken is not None and "html" in response.headers.get("Content-Type", ""):
+            raise self._account.failed(PryvProtocolError(f"{_LABEL}: the response is a page, and not one of the API"))
         if broken is None and not isinstance(self.meta, dict):
-            broken = f"{_LABEL}: the answer has no meta"
+            broken = f"{_LABEL}: the response has no meta"
         if broken is not None:
-            raise self._account.noted(PryvStreamError(broken))
-        self._account.remember(answer.place)
+            raise self._account.failed(PryvStreamError(broken))
+        self._account.keep_endpoint(response.moved_to)
         self.ended = True
 
     def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Item]:
@@ -149,7 +151,7 @@ class EventStream(Iterator[Event]):
 
     @property
     def meta(self) -> Meta | None:
-        """The answer's `meta`, `None` until the last item was yielded."""
+        """The response's `meta`, `None` until the last item was yielded."""
         return self._reads[0].meta if all(read.ended for read in self._reads) else None
 
     def __next__(self) -> Event:

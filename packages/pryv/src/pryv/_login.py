@@ -9,7 +9,7 @@ from typing import Any
 from pryv._arguments import http_url, require
 from pryv._service_info import DescribedPlatform
 from pryv._transport import json
-from pryv._transport.answers import result_of
+from pryv._transport.results import result_of
 from pryv._transport.timeouts import CallTimeout
 from pryv._trusted import post_to_account, post_trusted
 from pryv.errors import MfaRequiredError, PryvProtocolError
@@ -26,13 +26,13 @@ def login(
     if origin is not None:
         origin = http_url(origin, "origin")
     data = {"username": username, "password": password, "appId": app_id}
-    answer = post_trusted(platform, username, "auth/login", data, timeout, origin)
-    body = json.decode(answer.body, _LOGIN) if answer.status == 302 else None
+    response = post_trusted(platform, username, _LOGIN, "auth/login", data, timeout, origin)
+    body = json.decode(response.body, _LOGIN) if response.status == 302 else None
     if body is None:
-        body = result_of(answer, _LOGIN, sent=data)
+        body = result_of(response, sent=data)
     mfa_token = body.get("mfaToken") if isinstance(body, Mapping) else None
     if isinstance(mfa_token, str) and _TOKEN.fullmatch(mfa_token):
-        raise MfaRequiredError("a second factor is needed", mfa_token=mfa_token, status=answer.status, method=_LOGIN)
+        raise MfaRequiredError("a second factor is needed", mfa_token=mfa_token, status=response.status, method=_LOGIN)
     return _endpoint_of(platform, username, body, _LOGIN, timeout)
 
 
@@ -59,8 +59,8 @@ def _post_mfa(
 ) -> dict[str, Any]:
     if not _TOKEN.fullmatch(mfa_token):
         raise ValueError("mfa_token is not a token")
-    answer = post_to_account(platform, username, f"mfa/{step}", data, timeout, token=mfa_token)
-    return result_of(answer, f"mfa.{step}", mfa_token, *data.values(), sent=data)
+    response = post_to_account(platform, username, f"mfa.{step}", f"mfa/{step}", data, timeout, token=mfa_token)
+    return result_of(response, mfa_token, *data.values(), sent=data)
 
 
 def _endpoint_of(platform: DescribedPlatform, username: str, body: Any, label: str, timeout: CallTimeout) -> str:
@@ -71,4 +71,4 @@ def _endpoint_of(platform: DescribedPlatform, username: str, body: Any, label: s
             return platform.endpoint_of(username, timeout, token)
         except ValueError:
             pass
-    raise PryvProtocolError(f"{label}: the answer has no token")
+    raise PryvProtocolError(f"{label}: the response has no token")

@@ -67,22 +67,22 @@ class Points:
 
 
 def read_points(chunks: Iterator[bytes], limits: Limits) -> dict[str, Any]:
-    """Return an answer that has points, packed where they are rows of one length.
+    """Return a response that has points, packed where they are rows of one length.
 
     Raises:
         TooLargeError: it is larger than the limits.
-        MalformedError: the answer is not an object, or its points are not such rows.
+        MalformedError: the response is not an object, or its points are not such rows.
         UnicodeDecodeError: it is not UTF-8.
     """
     most = math.inf if limits.response is None else limits.response
-    answer: dict[str, Any] = {}
+    response: dict[str, Any] = {}
     points = Points()
     rows: list[Any] = []
     size = 0
     members = Members(_within(chunks, most), ("points",), limits.event)
     for key, value in members:
         if key != "points":
-            answer[key] = value
+            response[key] = value
             continue
         rows.append(value)
         size += members.size
@@ -93,7 +93,7 @@ def read_points(chunks: Iterator[bytes], limits: Limits) -> dict[str, Any]:
                 raise TooLargeError
     if rows:
         points.add(rows)
-    return {**answer, "points": points} if members.found else answer
+    return {**response, "points": points} if members.found else response
 
 
 def _within(chunks: Iterator[bytes], most: float) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from typing import Any
 from pryv._arguments import require
 from pryv._service_info import DescribedPlatform, endpoint_of
 from pryv._transport import json
-from pryv._transport.answers import member, result_of
+from pryv._transport.results import member, result_of
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import api_endpoint_named, named, path_segment
 from pryv._trusted import post_trusted
@@ -36,13 +36,13 @@ def user_id_for_email(platform: DescribedPlatform, email: str, timeout: CallTime
     """Return the username that an e-mail address belongs to; see `Service.user_id_for_email`."""
     require(email=email)
     path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
-    answer, place = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
-    body = json.decode(answer.body, label) if answer.status == 307 else None
+    response, place = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
+    body = json.decode(response.body, label) if response.status == 307 else None
     home = named(place, body.get("server")) if isinstance(body, Mapping) else None
     if home is not None:
-        answer, _ = platform.calls.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
+        response, _ = platform.calls.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
     try:
-        body = result_of(answer, label)
+        body = result_of(response)
     except UnknownResourceError:
         return None
     return member(body, "uid" if body.get("uid") else "username", str, label)
@@ -71,7 +71,7 @@ def flat_hostings(platform: DescribedPlatform, timeout: CallTimeout) -> list[Hos
             for zone_key, zone in region.get("zones", {}).items()
             for key, hosting in zone.get("hostings", {}).items()
         ]
-    raise PryvProtocolError(f"{_HOSTINGS}: the answer is no tree of hostings")
+    raise PryvProtocolError(f"{_HOSTINGS}: the response is no tree of hostings")
 
 
 def create_user(
@@ -111,8 +111,10 @@ def request_password_reset(platform: DescribedPlatform, username: str, app_id: s
     """Have a reset token sent to a user; see `Service.request_password_reset`."""
     require(username=username, app_id=app_id)
     data = {"appId": app_id, "username": username}
-    answer = post_trusted(platform, username, "account/request-password-reset", data, timeout)
-    result_of(answer, "account.requestPasswordReset")
+    response = post_trusted(
+        platform, username, "account.requestPasswordReset", "account/request-password-reset", data, timeout
+    )
+    result_of(response)
 
 
 def reset_password(
@@ -126,8 +128,8 @@ def reset_password(
     """Set a new password; see `Service.reset_password`."""
     require(username=username, new_password=new_password, reset_token=reset_token, app_id=app_id)
     data = {"username": username, "newPassword": new_password, "resetToken": reset_token, "appId": app_id}
-    answer = post_trusted(platform, username, "account/reset-password", data, timeout)
-    result_of(answer, "account.resetPassword", sent=data)
+    response = post_trusted(platform, username, "account.resetPassword", "account/reset-password", data, timeout)
+    result_of(response, sent=data)
 
 
 def _first_hosting(platform: DescribedPlatform, timeout: CallTimeout) -> str:

@@ -78,7 +78,7 @@ class Series:
 
         Raises:
             TypeError: a row is not a sequence of values.
-            ValueError: a row has not one value a field.
+            ValueError: a row does not have one value per field.
         """
         for block in self.blocks():
             yield from map(list, block)
@@ -109,7 +109,7 @@ class Series:
 
         Raises:
             TypeError: a row is not a sequence of values.
-            ValueError: a row has not one value a field.
+            ValueError: a row does not have one value per field.
         """
         if isinstance(self._points, Points):
             return {field: self._points.column(index) for index, field in enumerate(self.fields)}
@@ -168,14 +168,14 @@ def get_points(
     read = functools.partial(read_points, limits=limits)
     error: PryvError
     try:
-        answer = account.send("GET", path, label=label, query=query, safe=True, read=read, timeout=timeout)
+        response = account.send("GET", path, label=label, query=query, idempotent=True, read=read, timeout=timeout)
     except TooLargeError:
         error = ResponseTooLargeError(f"{label}: the series is larger than {limits.response} bytes (Limits.response)")
     except (MalformedError, UnicodeDecodeError):
-        error = PryvProtocolError(f"{label}: the answer is not a series")
+        error = PryvProtocolError(f"{label}: the response is not a series")
     else:
-        return _series_of(account.result(answer, label), label)
-    raise account.noted(error)
+        return _series_of(account.result(response), label)
+    raise account.failed(error)
 
 
 def _series_of(body: Mapping[str, Any], label: str) -> Series:
@@ -183,7 +183,7 @@ def _series_of(body: Mapping[str, Any], label: str) -> Series:
     with contextlib.suppress(KeyError, TypeError, ValueError):
         if isinstance(points, Points) and points.width in (0, len(body["fields"])):
             return Series(body["fields"], points)
-    raise PryvProtocolError(f"{label}: the answer is not a series")
+    raise PryvProtocolError(f"{label}: the response is not a series")
 
 
 def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: CallTimeout) -> int:
@@ -191,8 +191,8 @@ def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], 
     sent = 0
     try:
         for body, count in bodies:
-            answer = account.send("POST", path, headers=json.HEADERS, body=body, timeout=timeout)
-            if account.result(answer, label).get("status") != "ok":
+            response = account.send("POST", path, headers=json.HEADERS, body=body, timeout=timeout)
+            if account.result(response).get("status") != "ok":
                 raise PryvProtocolError(f"{label}: the platform does not say that it took the points")
             sent += count
     except BaseException as error:

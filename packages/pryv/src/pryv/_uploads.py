@@ -10,9 +10,8 @@ from pryv import _resend
 from pryv._text import from_system
 from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.http import Answer
+from pryv._transport.http import Response
 from pryv._transport.multipart import Bytes, Multipart, Source, SourceError, opened
-from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment
 
@@ -46,8 +45,8 @@ def add_attachment(
         source = os.fsdecode(source)
     name = _name_of(source) if filename is None else filename
     with opened(source) as file:
-        answer = _upload(account, path, {}, name, file, timeout)
-    return account.result(answer, redact(f"POST {path}", account.token))
+        response = _upload(account, path, None, {}, name, file, timeout)
+    return account.result(response)
 
 
 def _create_event(
@@ -56,10 +55,10 @@ def _create_event(
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a dict, not {type(event).__name__}")
     fields = {"event": json.encode(event)}
-    safe = _resend.creates_with_id("events.create", event)
+    idempotent = _resend.creates_with_id(_resend.CREATE, event)
     with opened(source) as file:
-        answer = _upload(account, "events", fields, filename, file, timeout, safe=safe)
-    return _resend.created(account, answer, event, timeout, file.size)
+        response = _upload(account, "events", _resend.CREATE, fields, filename, file, timeout, idempotent=idempotent)
+    return _resend.created(account, response, event, timeout, file.size)
 
 
 def _name_of(source: str | Data) -> str:
@@ -76,13 +75,14 @@ def _base_name(path: str) -> str:
 def _upload(
     account: Account,
     path: str,
+    label: str | None,
     fields: Mapping[str, bytes],
     filename: str,
     file: Source,
     timeout: CallTimeout,
     *,
-    safe: bool = False,
-) -> Answer:
+    idempotent: bool = False,
+) -> Response:
     if not isinstance(filename, str):
         raise TypeError(f"a file name is a string, not {type(filename).__name__}")
     if filename in ("", ".", ".."):
@@ -90,7 +90,9 @@ def _upload(
     form = Multipart(fields, filename, file)
     headers = {"Content-Type": form.content_type}
     try:
-        return account.send("POST", path, headers=headers, body=form, safe=safe, timeout=timeout)
+        return account.send(
+            "POST", path, label=label, headers=headers, body=form, idempotent=idempotent, timeout=timeout
+        )
     except SourceError as failure:
         error = failure.error
     raise error

@@ -1,21 +1,22 @@
-"""What an add-on may build on; nothing else of this package is meant for one.
+"""The interface for add-ons; they use nothing else of this package.
 
 - `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`. A
   transport that raises `ChunkTooLargeError` gets smaller ones.
-- `plain`: what is to be sent (a query, an event, a change) as plain JSON data; a `TypeError` or `ValueError` names the
-  field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
+- `plain`: turns data to be sent (a query, an event, a change) into plain JSON data; a `TypeError` or `ValueError` names
+  the field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception that stands for an error of the API, wherever it came from.
 - `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
-- `is_transient`: whether a failure may pass by itself, for whoever tries again for longer than one call does;
-  `is_transient_status`: whether an HTTP status is of one that may.
-- `access_info_within`: a connection's access info, from a platform that may be slow to answer.
+- `is_transient`: whether a failure is transient, for a program that retries for longer than one call does;
+  `is_transient_status`: whether an HTTP status stands for a transient failure.
+- `access_info_within`: a connection's access info, from a platform that may be slow to respond.
 - `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way; it refuses
   settings that cannot be used, by their name.
-- `limits`: how large what the platform sends may be, and how slow; beyond, a `ResponseTooLargeError` names the limit.
-- `parsed_size`: how many bytes JSON takes as text and once parsed, before it is; it may be tens of times as many.
+- `limits`: a connection's limits in size and rate; beyond them, a `ResponseTooLargeError` names the limit.
+- `parsed_size`: estimates, before parsing, how much memory a JSON text takes once it is parsed: it may be tens of times
+  its size.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
-- `SignalSafeCondition`, `SignalSafeEvent`: wait for what a signal handler may change.
-- `redact`, `redact_data`: mask secrets in text, and in data of the API, before anyone reads it.
+- `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler may notify or set.
+- `redact`, `redact_data`: mask secrets in text, and in data of the API.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
 calls it with the connection. What it gets is closed, by its `close()`, when the connection is.
@@ -34,7 +35,7 @@ import requests
 from pryv._accesses import access_info
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
-from pryv._transport.adapter import telling_of_connections
+from pryv._transport import adapter
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
 from pryv._transport.http import Http
 from pryv._transport.json import plain
@@ -124,7 +125,7 @@ def _ssl_context(session: requests.Session, url: str) -> ssl.SSLContext | None:
 
 
 def limits(connection: Connection) -> Limits:
-    """Return how large what the platform sends over a connection may be, and how slow."""
+    """Return a connection's limits in size and rate."""
     return connection._account.http.limits
 
 
@@ -138,21 +139,21 @@ def access_info_within(
     seconds: float,
     *,
     force_refresh: bool = False,
-    opened: Callable[[socket.socket], object] | None = None,
+    on_connect: Callable[[socket.socket], object] | None = None,
 ) -> AccessInfo:
     """Return `Connection.access_info`, with one try and a time limit for each step.
 
     Args:
         connection: The connection.
-        seconds: Seconds to connect, for the head of the answer to come, and for the rest.
+        seconds: The time limit for connecting, for the head of the response, and for its body.
         force_refresh: Whether to ask although it is known.
-        opened: Called with the socket that the request goes over, which can be shut down to end it; not where the
-            connection was given a session.
+        on_connect: Called with the socket of the request, which another thread can shut down to end the request. It is
+            not called where the connection was given a session.
 
     Raises:
-        PryvError: there is no proper answer in that time.
+        PryvError: the call failed, or took too long; see *Errors and retries*.
     """
     account = connection._account
     http = Http(RetryPolicy(attempts=1, deadline=seconds), account.http.sessions.given, account.http.limits)
-    with contextlib.closing(http), telling_of_connections(opened):  # sessions of its own: `opened` sees each connection
+    with contextlib.closing(http), adapter.on_connect(on_connect):  # new sessions, so that each connects
         return access_info(account.over(http, seconds), force_refresh, DEFAULT)

@@ -21,9 +21,9 @@ from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport import json
 from pryv._transport.account import Account
-from pryv._transport.answers import having, member
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
+from pryv._transport.results import member, with_member
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
@@ -44,14 +44,14 @@ class Connection:
 
     Args:
         api_endpoint: The account's API endpoint, `https://TOKEN@host/…`.
-        service: The platform, if you have it; otherwise it is found by the endpoint when needed.
-        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of an answer, a
-            piece of its body), one number for both or a pair; `None` is no limit.
-        retry: How calls that are safe to repeat are repeated; `None` turns it off.
-        session: A session to send every request with, from all threads, with its own proxies, certificates and
-            adapters. It is neither changed nor closed. Its adapters apply the limit for connecting to sending, too.
+        service: The platform; without it, it is found by the endpoint when it is needed.
+        timeout: Seconds for connecting, and for each step after it (sending a block, receiving the head of a response,
+            receiving a piece of its body): one number for both or a pair; `None` is no limit.
+        retry: How idempotent calls are retried; `None` turns it off.
+        session: A session that sends every request, from all threads, with its own proxies, certificates and adapters.
+            It is neither changed nor closed. Its adapters apply the connect timeout to sending too.
         chunk_size: The number of calls that `api` sends in one request; fewer if they take more than 8 MB.
-        limits: How large a response may be, and how slow.
+        limits: The limits of responses in size and rate.
 
     Raises:
         TypeError: an argument is of another type.
@@ -102,13 +102,13 @@ class Connection:
     ) -> Connection:
         """Return a connection to the same account with other limits; this sends no request.
 
-        The two share the token and the network connections. They also share what one of them learns of the account:
+        The two share the token and the network connections. They also share what is known of the account:
         the access info, the endpoint after a move, and `delta_time`. Closing one does not close the other. Each has its
         own `socket`.
 
         Args:
-            timeout: In place of this connection's.
-            retry: In place of this connection's; `None` turns it off.
+            timeout: Replaces this connection's timeout.
+            retry: Replaces this connection's policy; `None` turns retries off.
 
         Raises:
             TypeError: an argument is of another type.
@@ -138,7 +138,7 @@ class Connection:
 
     @property
     def endpoint(self) -> str:
-        """The URL calls go to; it ends with `/` and holds no token. It changes if the platform moves the account."""
+        """The URL that calls go to; it ends with `/` and has no token. It changes if the platform moves the account."""
         return self._account.endpoint
 
     @property
@@ -150,7 +150,7 @@ class Connection:
     def delta_time(self) -> float:
         """The running mean of server time minus local time, in seconds; 0 before the first call.
 
-        `events.get` is left out, as its answers are timed at their end.
+        `events.get` is left out, as the platform takes its time at the end of the response.
         """
         return self._account.state.delta_time.mean
 
@@ -176,10 +176,10 @@ class Connection:
         See the API's *Get current access info*.
 
         Args:
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
-            PryvError: `access_info` failed, or names no user.
+            PryvError: `access_info` failed or has no user.
         """
         label = "GET access-info"
         return member(member(self.access_info(timeout=timeout), "user", dict, label), "username", str, label)
@@ -190,12 +190,12 @@ class Connection:
         See the API's *Get current access info*.
 
         Args:
-            force_refresh: Whether to fetch it again; otherwise it is fetched once. A failure keeps what was known.
-            timeout: In place of the connection's.
+            force_refresh: Whether to fetch it again; otherwise it is fetched once. After a failure the old one is kept.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             InvalidAccessTokenError: the access does not exist any more.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return access_info(self._account, force_refresh, timeout)
 
@@ -207,29 +207,28 @@ class Connection:
         raise_on_error: bool = False,
         timeout: CallTimeout = DEFAULT,
     ) -> list[Result]:
-        """Send calls as batches and return one result a call, in order.
+        """Send calls in batches and return one result per call, in order.
 
-        An API error stays in its place as `{"error": {…}}`, or is raised with `raise_on_error`. A batch in which every
-        call is safe to repeat (reads, and `events.create` with an `id`) is repeated as the retry policy says; no other
-        is ever sent twice.
+        An API error stays in its place as `{"error": {…}}`, or is raised with `raise_on_error`. A batch of idempotent
+        calls only (reads, and `events.create` with an `id`) is retried by the policy; no other batch is sent twice.
 
         See the API's *Call batch*.
 
         Args:
-            calls: Instances of `Call`, or dicts with `method`, `params` and `handle_result`; may come lazily.
-            progress: Called after each chunk with the percentage done (`None` where the number of calls is unknown)
-                and the results so far; with the percentage alone if it takes one argument only.
+            calls: Instances of `Call`, or dicts with `method`, `params` and `handle_result`; any iterable, read lazily.
+            progress: A callback after each chunk. It gets the percentage done (`None` if the number of calls is not
+                known) and the results so far, or the percentage alone if it takes only one argument.
             raise_on_error: Whether the first error among the results is raised, once its chunk is done: nothing is sent
                 after it. `handle_result` gets the other results of the chunk, and no errors.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: something in `calls` is not a call, or a parameter has no JSON form.
             ValueError: a call has no method, or a parameter has no JSON form (a number that is not finite, a `datetime`
                 without a time zone). The message has the call's number, from 0, and the field.
             ApiError: the platform refused a batch as a whole or, with `raise_on_error`, a call: its number is `index`.
-            PryvError: there is no proper answer. As with any exception that stops it (a handler's own included),
-                `results` holds what was received before.
+            PryvError: the call failed; see *Errors and retries*. Any exception that stops it (of a handler too) has
+                `results`: those received before.
         """
         return call_all(self._account, calls, self._chunk_size, progress, timeout, raise_on_error=raise_on_error)
 
@@ -240,13 +239,13 @@ class Connection:
 
         Args:
             calls: As in `api`.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: something in `calls` is not a call, or a parameter has no JSON form.
             ValueError: a call has no method, or a parameter has no JSON form (a number that is not finite, a `datetime`
                 without a time zone). The message has the call's number, from 0, and the field.
-            PryvError: a chunk got no proper answer.
+            PryvError: a request failed; see *Errors and retries*.
         """
         return each_handled(iter_batch(HttpBatches(self._account, timeout), calls, self._chunk_size))
 
@@ -258,7 +257,7 @@ class Connection:
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> Any:
-        """Send one call and return its result, or what the result holds under `expected_key`.
+        """Send one call and return its result, or the value of `expected_key` in it.
 
         See the API's *Call batch*, and *Method ids*.
 
@@ -266,14 +265,14 @@ class Connection:
             method: The API method's id, such as `events.get`.
             params: Its parameters.
             expected_key: The key to return, such as `events`.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an argument is of another type, or a parameter has no JSON form.
             ValueError: `method` is empty, or a number is not finite.
             ApiError: the result is an error.
             PryvProtocolError: the result does not have `expected_key`.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return call_one(self._account, method, params, expected_key, timeout)
 
@@ -286,17 +285,19 @@ class Connection:
 
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
-            params: Query parameters; lists of scalars become repeated keys, objects and lists of objects JSON, and so
-                does a list of no `streams`, which asks for the events of none, or of more than 20.
-            timeout: In place of the connection's.
+            params: Query parameters; lists of scalars become repeated keys; objects, lists of objects, and a list of
+                `streams` with no item or more than 20 become JSON.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: the path would leave the endpoint, or a number is not finite.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
-        return self._account.call("GET", relative_path(path), query=query_pairs(params), safe=True, timeout=timeout)
+        return self._account.call(
+            "GET", relative_path(path), query=query_pairs(params), idempotent=True, timeout=timeout
+        )
 
     def post(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """POST data as JSON to a path below the endpoint and return the decoded body.
@@ -305,14 +306,14 @@ class Connection:
 
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
-            data: What the body says; `None` stands for an empty object.
-            timeout: In place of the connection's.
+            data: The body; `None` stands for an empty object.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: `data` has no JSON form.
             ValueError: the path would leave the endpoint, or `data` has no JSON form.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         path = relative_path(path)
         if path == "" and isinstance(data, list):
@@ -328,14 +329,14 @@ class Connection:
 
         Args:
             path: Such as `events/ID`. An id in it must be one percent-encoded segment.
-            data: What the body says; `None` stands for an empty object.
-            timeout: In place of the connection's.
+            data: The body; `None` stands for an empty object.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: `data` has no JSON form.
             ValueError: the path would leave the endpoint, or `data` has no JSON form.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._account.call("PUT", relative_path(path), data={} if data is None else data, timeout=timeout)
 
@@ -349,20 +350,20 @@ class Connection:
         Args:
             path: Such as `events/ID`. An id in it must be one percent-encoded segment.
             params: Query parameters, as in `get`.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: the path would leave the endpoint, or a number is not finite.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._account.call("DELETE", relative_path(path), query=query_pairs(params), timeout=timeout)
 
     def iter_events(
         self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> EventStream:
-        """Return an iterator over events, and then deletions if asked for, that yields them as they arrive.
+        """Return an iterator that yields events as they arrive, and then deletions if asked for.
 
         Memory does not grow with their number. Without a `limit`, a missing `fromTime` or `toTime` is open: there is
         no default page, no window of 24 hours and no cut at the present. Lists of streams, types or values that are too
@@ -371,13 +372,13 @@ class Connection:
         See the API's *Get events*.
 
         Args:
-            params: As `events.get` takes them.
-            timeout: In place of the connection's. The read timeout bounds each silence, not the whole read.
+            params: Parameters of `events.get`.
+            timeout: Replaces the connection's timeout. The read timeout bounds each silence, not the whole read.
 
         Returns:
             The iterator, to be used in a `with` block or a loop. Its `text` is the item yielded last, as it was sent;
             after the last item it has `events_count`, `event_deletions_count` (`None` if not asked for) and `meta`. It
-            raises `ApiError` before the first event, and `PryvStreamError` where the answer is cut short or malformed.
+            raises `ApiError` before the first event, and `PryvStreamError` if the response is cut short or malformed.
 
         Raises:
             TypeError: `params` is not a dict, or a parameter has no JSON form.
@@ -397,19 +398,19 @@ class Connection:
         See the API's *Get events*.
 
         Args:
-            params: As `events.get` takes them.
-            for_each_event: What is called; an exception in it ends the read, and passes through.
-            timeout: In place of the connection's. The read timeout bounds each silence, not the whole read.
+            params: Parameters of `events.get`.
+            for_each_event: The callback; an exception in it ends the read and is raised.
+            timeout: Replaces the connection's timeout. The read timeout bounds each silence, not the whole read.
 
         Returns:
-            How many came, and the answer's `meta`.
+            The counts, and the `meta` of the response.
 
         Raises:
             TypeError: `for_each_event` is not callable, or a parameter has no JSON form.
             ValueError: a number is not finite.
-            ApiError: the platform answered with an error.
-            PryvStreamError: the answer was cut short or is malformed.
-            PryvConnectionError: there is no answer.
+            ApiError: the platform responded with an error.
+            PryvStreamError: the response was cut short or is malformed.
+            PryvConnectionError: there is no response.
         """
         if not callable(for_each_event):
             raise TypeError("for_each_event is not callable")
@@ -427,25 +428,25 @@ class Connection:
     ) -> dict[str, Any]:
         """Create an event with a file attached, read from disk as it is sent.
 
-        The file has its own name on the platform, and the type its extension stands for. An event that carries an
-        `id` is sent again as the retry policy says; no other is ever sent twice.
+        The file keeps its name on the platform; its extension decides the type. An event with its own `id` is retried
+        by the policy; no other is sent twice.
 
         See the API's *Create event*.
 
         Args:
             event: The event, as `events.create` takes it.
-            path: Where the file is.
-            timeout: In place of the connection's.
+            path: The path of the file.
+            timeout: Replaces the connection's timeout.
 
         Returns:
-            The answer, with `event`.
+            The body of the response, with `event`.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: the path names no file, or a number in `event` is not finite.
-            OSError: the file cannot be read, or became shorter or longer meanwhile.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            OSError: the file cannot be read, or its size changed during the request.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return create_event_with_path(self._account, event, path, timeout)
 
@@ -463,20 +464,20 @@ class Connection:
 
         Args:
             event: The event, as `events.create` takes it.
-            data: Bytes, or a binary file object: it is read from where it stands and not closed. One that cannot
-                seek, such as a pipe, is put into a temporary file before it is sent.
-            filename: The file's name on the platform; its extension decides on the type.
-            timeout: In place of the connection's.
+            data: Bytes, or a binary file object: it is read from its position on and not closed. One that cannot seek,
+                such as a pipe, is copied to a temporary file first.
+            filename: The file's name on the platform; its extension decides the type.
+            timeout: Replaces the connection's timeout.
 
         Returns:
-            The answer, with `event`.
+            The body of the response, with `event`.
 
         Raises:
             TypeError: an argument is of another type, such as a file opened in text mode.
             ValueError: `filename` is empty.
-            OSError: the file cannot be read, or became shorter or longer meanwhile.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            OSError: the file cannot be read, or its size changed during the request.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return create_event_with_data(self._account, event, data, filename, timeout)
 
@@ -494,37 +495,37 @@ class Connection:
 
         Args:
             event_id: The event.
-            source: A path, bytes, or a binary file object, read from where it stands and not closed.
-            filename: The file's name on the platform; by default the one it has on disk.
-            timeout: In place of the connection's.
+            source: A path, bytes, or a binary file object, which is read from its position on and not closed.
+            filename: The file's name on the platform; by default its name on disk.
+            timeout: Replaces the connection's timeout.
 
         Returns:
-            The answer, with `event`; the new attachment is its last.
+            The body of the response, with `event`; the new attachment is its last.
 
         Raises:
             TypeError: an argument is of another type, such as a file opened in text mode.
-            ValueError: `event_id` cannot be one, or `filename` is needed or empty.
-            OSError: the file cannot be read, or became shorter or longer meanwhile.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ValueError: `event_id` is not an id, or `filename` is missing or empty.
+            OSError: the file cannot be read, or its size changed during the request.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return add_attachment(self._account, event_id, source, filename, timeout)
 
     def delete_attachment(self, event_id: str, file_id: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
-        """Delete a file attached to an event, and return the answer, with `event`.
+        """Delete a file attached to an event, and return the response, with `event`.
 
         See the API's *Delete attachment*.
 
         Args:
             event_id: The event.
             file_id: The attachment.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an id is not a string.
-            ValueError: an id cannot be one.
+            ValueError: an argument is not an id.
             UnknownResourceError: there is no such event or attachment.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         path = f"events/{path_segment(event_id)}/{path_segment(file_id)}"
         return self._account.call("DELETE", path, timeout=timeout)
@@ -563,22 +564,22 @@ class Connection:
 
         Args:
             event_id: The event.
-            attachment: The attachment as it is in the event, or its id: then the event is read first.
-            destination: A path, where the file appears (or is replaced) only when it is whole. A pipe or device
-                (`/dev/stdout`), or a binary file object, gets the bytes as they arrive, before they are checked.
-            timeout: In place of the connection's. The read timeout bounds each silence, not the whole download.
+            attachment: The attachment from the event, or its id; with an id, the event is read first.
+            destination: A path; the file appears there, or is replaced, only when it is complete and checked. A pipe or
+                device (`/dev/stdout`) or a binary file object gets the bytes as they arrive, before the check.
+            timeout: Replaces the connection's timeout. The read timeout bounds each silence, not the whole download.
 
         Returns:
-            `destination` as it was given; the bytes where there is none.
+            `destination`; without one, the bytes.
 
         Raises:
             TypeError: an argument is of another type, such as a file opened in text mode.
-            ValueError: an id cannot be one.
+            ValueError: an argument is not an id.
             OSError: the destination cannot be written to, or is a directory.
             UnknownResourceError: there is no such event or attachment.
-            IntegrityError: what came is not what the platform announced.
-            ResponseTooLargeError: there is no destination, and the file is larger than a response may be.
-            PryvError: the platform refused, or there is no whole answer.
+            IntegrityError: the file does not have the size or checksum that the platform announced.
+            ResponseTooLargeError: there is no destination, and the file is larger than `Limits.response`.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return download(self._account, event_id, attachment, destination, timeout)
 
@@ -590,25 +591,25 @@ class Connection:
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> int:
-        """Add points to a high-frequency series, in as many requests as their size asks for.
+        """Add points to a high-frequency series, in several requests if they are many.
 
         No request is sent twice. See the API's *Add HF series data points*.
 
         Args:
             event_id: The series event.
-            fields: What each value of a row is, such as `["deltaTime", "value"]`.
-            points: The rows: any iterable of sequences, which may come lazily, or a 2-D array.
-            timeout: In place of the connection's, for each request.
+            fields: The names of the values in a row, such as `["deltaTime", "value"]`.
+            points: The rows: any iterable of sequences, read lazily, or a 2-D array.
+            timeout: Replaces the connection's timeout, for each request.
 
         Returns:
             The number of points sent.
 
         Raises:
             TypeError: an argument, or a value in a row, is of another type.
-            ValueError: an argument is malformed, a row has not one value a field, or a number is not finite.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer. As with any exception that stops the sending, `points_sent` is the
-                number of points the platform confirmed before.
+            ValueError: an argument is malformed, a row does not have one value per field, or a number is not finite.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
+                `points_sent`: the number of points that the platform confirmed before.
         """
         return add_points(self._account, event_id, Series(fields, points), timeout)
 
@@ -619,17 +620,17 @@ class Connection:
 
         Args:
             series_by_event: The points by the id of their event.
-            timeout: In place of the connection's, for each request.
+            timeout: Replaces the connection's timeout, for each request.
 
         Returns:
             The number of points sent.
 
         Raises:
             TypeError: an argument, or a value in a row, is of another type.
-            ValueError: a row has not one value a field, or a number is not finite.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer. As with any exception that stops the sending, `points_sent` is the
-                number of points the platform confirmed before.
+            ValueError: a row does not have one value per field, or a number is not finite.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
+                `points_sent`: the number of points that the platform confirmed before.
         """
         return add_batch(self._account, series_by_event, timeout)
 
@@ -649,13 +650,13 @@ class Connection:
             event_id: The series event.
             from_delta_time: Seconds from the event's time to the first point to return.
             to_delta_time: Seconds from the event's time to the first point not to return.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an argument is of another type.
-            ValueError: `event_id` cannot be one, or a time is not finite.
-            ApiError: the platform answered with an error.
-            PryvError: there is no proper answer.
+            ValueError: `event_id` is not an id, or a time is not finite.
+            ApiError: the platform responded with an error.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return get_points(self._account, event_id, from_delta_time, to_delta_time, timeout)
 
@@ -678,7 +679,7 @@ class Connection:
             path: A dot-path into `content`, such as `drug.codes.atc`; `$` stands for the whole.
             values: The values (strings, numbers, booleans) to look for.
             base_query: Further parameters of `events.get`, but `limit` and `skip`.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Returns:
             The event by its value; a value that no event has is left out.
@@ -698,13 +699,13 @@ class Connection:
         Args:
             id: The access's current id, as the platform gave it.
             changes: The members to change, such as `name`, `permissions`, `expireAfter`, `clientData`.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: an argument is of another type.
             ValueError: `id` is not an access id.
-            StaleAccessIdError: the access was updated since: `current_serial` tells its version.
-            PryvError: the platform refused, or there is no proper answer.
+            StaleAccessIdError: the access was updated since; `current_serial` is its version.
+            PryvError: the call failed; see *Errors and retries*.
         """
         parse_access_ref(id)
         if not isinstance(changes, Mapping):
@@ -720,18 +721,18 @@ class Connection:
 
         Args:
             id: The access's id, as the platform gave it.
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
             UnknownResourceError: there is no such access.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         parse_access_ref(id)
         method = "accesses.getOne"
         params = {"id": id, "includeHistory": True}
-        return having(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[no-any-return]
+        return with_member(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[no-any-return]
 
     def revoke(
         self,
@@ -746,15 +747,15 @@ class Connection:
 
         Args:
             throw_on_fail: Whether a failure raises; otherwise it returns `None`.
-            using: The connection to do it with, where this one may not.
-            timeout: In place of the connection's, for each request.
+            using: The connection that sends the call, if this one does not have the permission.
+            timeout: Replaces the connection's timeout, for each request.
 
         Returns:
-            The answer, with `accessDeletion`; `None` if the access was revoked already.
+            The body of the response, with `accessDeletion`; `None` if the access was revoked already.
 
         Raises:
             TypeError: `using` is not a connection.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         if not isinstance(using, (Connection, type(None))):
             raise TypeError(f"using is a pryv.Connection, not {type(using).__name__}")

@@ -1,7 +1,7 @@
 """The API's error ids and the exceptions raised by this package.
 
-Every exception derives from `PryvError`, can be pickled, and tells with `retryable` whether the same call
-may succeed later without being changed.
+Every exception derives from `PryvError` and can be pickled. Its `retryable` says whether the same call may succeed
+later.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def _restore(cls: type[PryvError], args: tuple[Any, ...], state: dict[str, Any])
 
 
 class PryvError(Exception):
-    """Base of every exception this package raises on its own account.
+    """Base class of the exceptions of this package.
 
     Attributes:
-        retryable: Whether the same call may succeed later, unchanged.
+        retryable: Whether the same call may succeed later.
     """
 
     retryable: bool = False
@@ -93,12 +93,12 @@ class PryvError(Exception):
 
 
 class ApiError(PryvError):
-    """The platform answered with an error.
+    """The platform responded with an error.
 
     Attributes:
-        id: The API's error id (see `ERRORS`), `None` where the answer carried none.
+        id: The API's error id (see `ERRORS`), `None` if the response has none.
         message: The platform's message.
-        data: The platform's further details, `None` where it gave none.
+        data: The platform's details, `None` if there are none.
         status: HTTP status, `None` for an error inside a batch.
         method: The API method (`events.create`) or HTTP call (`GET events`) that failed.
         index: The number of its call in a batch, from 0; `None` where it was not raised by a batch.
@@ -152,7 +152,7 @@ class ForbiddenError(ApiError):
 
 
 class UnknownResourceError(ApiError):
-    """The thing named (event, stream, access, user, e-mail, key…) does not exist."""
+    """The event, stream, access, user, e-mail address, key… does not exist."""
 
 
 class ItemAlreadyExistsError(ApiError):
@@ -168,11 +168,11 @@ class TooManyResultsError(ApiError):
 
 
 class StaleAccessIdError(ApiError):
-    """The access was updated since: its id carries an older version than the current one.
+    """The access was updated: its id names an older version.
 
     Attributes:
         provided: The id that was sent.
-        current_serial: The serial of the current version, `None` where the platform did not tell.
+        current_serial: The serial of the current version, `None` if the platform did not say.
     """
 
     @property
@@ -192,10 +192,10 @@ class StaleAccessIdError(ApiError):
 
 
 class MfaRequiredError(ApiError):
-    """The login needs a second factor: go on with `Service.mfa_verify`.
+    """The login needs a second factor: continue with `Service.mfa_verify`.
 
     Attributes:
-        mfa_token: What `Service.mfa_challenge` and `Service.mfa_verify` take. A secret: not part of the message.
+        mfa_token: The token for `Service.mfa_challenge` and `Service.mfa_verify`. A secret: not part of the message.
     """
 
     def __init__(self, message: str, *, mfa_token: str, status: int | None = None, method: str | None = None) -> None:
@@ -207,7 +207,7 @@ class RateLimitedError(ApiError):
     """Too many requests (429).
 
     Attributes:
-        retry_after: Seconds to wait, a day at most, where the platform said so.
+        retry_after: Seconds that the platform asks to wait, a day at most; `None` if it does not say.
     """
 
     retryable = True
@@ -218,7 +218,7 @@ class ServerError(ApiError):
     """The platform failed (5xx).
 
     Attributes:
-        retry_after: Seconds to wait, a day at most, where the platform said so.
+        retry_after: Seconds that the platform asks to wait, a day at most; `None` if it does not say.
     """
 
     retryable = True
@@ -226,7 +226,7 @@ class ServerError(ApiError):
 
 
 class PryvConnectionError(PryvError):
-    """No answer: the connection could not be made, or broke before the answer was whole.
+    """There is no complete response: the connection failed, or broke before the end.
 
     Attributes:
         sent: Whether the platform may have received the request, and carried it out.
@@ -240,20 +240,20 @@ class PryvConnectionError(PryvError):
 
 
 class PryvTimeoutError(PryvConnectionError, TimeoutError):
-    """The platform did not answer in time."""
+    """The platform did not respond in time."""
 
 
 class PryvTlsError(PryvConnectionError):
     """A certificate was not accepted or cannot be used, or there is no TLS version in common.
 
-    A handshake that was cut short may pass: it is a plain `PryvConnectionError`.
+    A handshake that was cut short is transient: it is a plain `PryvConnectionError`.
     """
 
     retryable = False
 
 
 class PryvStreamError(PryvError):
-    """A streamed answer was cut short or is malformed.
+    """A streamed response was cut short or is malformed.
 
     Attributes:
         events_seen: How many events (deletions included) had been yielded before.
@@ -267,7 +267,7 @@ class PryvStreamError(PryvError):
 
 
 class PryvProtocolError(PryvError):
-    """The answer is not one of the Pryv.io API: another server, or a proxy, may be answering."""
+    """The response is not one of the Pryv.io API: another server, or a proxy, may have sent it."""
 
 
 class ResponseTooLargeError(PryvError):
@@ -285,11 +285,11 @@ class AccessRefusedError(PryvError):
 
 
 class AccessTimeoutError(PryvError):
-    """The access request was not answered in time, or the platform has forgotten it."""
+    """The user did not answer the access request in time, or the platform no longer knows it."""
 
 
 class MissingAddonError(PryvError):
-    """The add-on this needs is not installed; the message names the `pip install` line."""
+    """An add-on or an extra is not installed; the message names the `pip install` line."""
 
 
 _CLASS_BY_ID: Final[dict[str, type[ApiError]]] = {
@@ -326,9 +326,9 @@ _CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
 
 
 _LONGEST = 250
-"""Characters of a text of the platform that are shown."""
+"""Characters of a text of the platform that a message shows."""
 _DEEPEST = 10
-"""Levels of an error's data that are looked at."""
+"""Levels of an error's data that are searched for messages."""
 
 
 def _cut(text: str) -> str:
@@ -337,7 +337,7 @@ def _cut(text: str) -> str:
 
 
 def _objections(data: Any) -> Iterator[str]:
-    """Yield what the data of an error say: messages, each with the path to what it is about."""
+    """Yield the messages in the data of an error, each with the path that it is about."""
     if isinstance(data, str):
         yield data
     else:
@@ -366,12 +366,12 @@ def _objection(message: str, about: Mapping[str, Any]) -> str:
 def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
     """Return the exception for an error object of the API (`{"id", "message", "data"}`).
 
-    The id decides on the class, then the status; what neither knows is a plain `ApiError`. See the API's *Errors*.
+    The id decides the class, then the status; otherwise it is a plain `ApiError`. See the API's *Errors*.
 
     Args:
         body: The error object.
-        status: The HTTP status it came with, if it came with one.
-        method: What it answers, as it is to be named in the message; holds no secret.
+        status: The HTTP status of the response, if it has one.
+        method: The name of the call in the message, without secrets.
     """
     error = body if isinstance(body, dict) else {}
     error_id = error.get("id") if isinstance(error.get("id"), str) else None
@@ -380,5 +380,5 @@ def api_error(body: Any, *, status: int | None = None, method: str | None = None
         cls = ServerError if status >= 500 else _CLASS_BY_STATUS.get(status)
     message = error.get("message")
     if not isinstance(message, str) or not message:
-        message = "the platform answered with an error"
+        message = "the platform responded with an error"
     return (cls or ApiError)(message, id=error_id, data=error.get("data"), status=status, method=method)

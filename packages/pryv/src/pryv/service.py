@@ -43,7 +43,7 @@ class Service:
     Args:
         service_info_url: Where the platform describes itself, such as `https://reg.pryv.me/service/info`.
         customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
-        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of an answer, a
+        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of a response, a
             piece of its body), one number for both or a pair; `None` is no limit.
         retry: How calls that are safe to repeat are repeated; `None` turns it off.
         session: A session to send every request with, used as given; neither changed nor closed.
@@ -237,7 +237,7 @@ class Service:
             ValueError: an argument is empty, or `origin` is not one.
             InvalidCredentialsError: username and password do not match, or the app or origin is not trusted.
             MfaRequiredError: a second factor is needed; go on with `mfa_verify`.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._connection(login(self._platform, username, password, app_id, origin, timeout))
 
@@ -254,7 +254,7 @@ class Service:
         Raises:
             TypeError: an argument is not a string.
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         mfa_challenge(self._platform, username, mfa_token, timeout)
 
@@ -272,7 +272,7 @@ class Service:
         Raises:
             TypeError: an argument is not a string.
             ValueError: an argument is empty, or `mfa_token` cannot be a token.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._connection(mfa_verify(self._platform, username, mfa_token, code, timeout))
 
@@ -288,7 +288,7 @@ class Service:
         Raises:
             TypeError: the username is not a string.
             ValueError: the username is empty.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return user_exists(self._platform, username, timeout)
 
@@ -304,7 +304,7 @@ class Service:
         Raises:
             TypeError: the address is not a string.
             ValueError: the address is empty.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return user_id_for_email(self._platform, email, timeout)
 
@@ -317,7 +317,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return available_hostings(self._platform, timeout)
 
@@ -330,7 +330,7 @@ class Service:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return flat_hostings(self._platform, timeout)
 
@@ -370,7 +370,7 @@ class Service:
             ValueError: an argument is empty.
             ItemAlreadyExistsError: the username or the e-mail address is taken.
             InvalidParametersError: the platform does not accept one of them.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return create_user(
             self._platform,
@@ -396,7 +396,7 @@ class Service:
         Raises:
             TypeError: an argument is not a string.
             ValueError: an argument is empty.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         request_password_reset(self._platform, username, app_id, timeout)
 
@@ -421,7 +421,7 @@ class Service:
         Raises:
             TypeError: an argument is not a string.
             ValueError: an argument is empty.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         reset_password(self._platform, username, new_password, reset_token, app_id, timeout)
 
@@ -439,7 +439,7 @@ class Service:
         Raises:
             TypeError: `auth_request` is not a dict.
             ValueError: it names no app or no permissions.
-            PryvError: the platform refused, or there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return start(self._platform, auth_request, timeout)
 
@@ -453,14 +453,14 @@ class Service:
             timeout: In place of the service's.
 
         Returns:
-            The answer; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`), `REFUSED` or `ERROR`.
+            The response; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`), `REFUSED` or `ERROR`.
             Where the platform says `REDIRECTED`, it is that of the place it names.
 
         Raises:
             TypeError: the argument is not a string.
             ValueError: the argument is empty.
             UnknownResourceError: the platform does not know the request, or has forgotten it.
-            PryvError: there is no proper answer.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return poll(self._platform, key_or_url, timeout)
 
@@ -478,7 +478,7 @@ class Service:
             ValueError: the key is empty.
             AccessRefusedError: the user refused.
             UnknownResourceError: the platform does not know the request, or has forgotten it.
-            PryvError: the request is not accepted (yet), or there is no proper answer.
+            PryvError: the request is not accepted (yet), or the call failed; see *Errors and retries*.
         """
         return self._connection(accepted_endpoint(self._platform, key, timeout))
 
@@ -494,7 +494,7 @@ class Service:
                 session=http.sessions.given,
                 limits=http.limits,
             )
-        raise PryvProtocolError("GET access request: the answer has no proper apiEndpoint")
+        raise PryvProtocolError("GET access request: the response has no proper apiEndpoint")
 
 
 def connect_from_key(
@@ -517,7 +517,7 @@ def connect_from_key(
         ValueError: the key is empty, or `service_info_url` is not a URL.
         AccessRefusedError: the user refused.
         UnknownResourceError: the platform does not know the request, or has forgotten it.
-        PryvError: the request is not accepted (yet), or there is no proper answer.
+        PryvError: the request is not accepted (yet), or the call failed; see *Errors and retries*.
     """
     with contextlib.ExitStack() as failing:
         service = failing.enter_context(Service(service_info_url, customizations))

@@ -1,1 +1,1 @@
-"""How requests get to the platform and answers back: sessions, timeouts, retries, encoding, errors."""
+"""How requests get to the platform and responses back: sessions, timeouts, retries, encoding, errors."""

@@ -1,4 +1,4 @@
-"""Calls to one account: where it is, the token that opens it, and the time it has."""
+"""Calls to one account: its endpoint, its token, and the platform's clock."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pryv.errors import ERRORS, ApiError, PryvConnectionError, PryvError, PryvPr
 from pryv.types import AccessInfo
 
 from . import json
-from .answers import result_of
-from .bodies import Body
-from .http import Answer, Http, Request
+from .http import Http, Request, Response
 from .redact import redact
+from .request_body import Body
+from .results import result_of
 from .retry import RetryPolicy
 from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import moved
@@ -52,13 +52,13 @@ class AccountState:
 
     Attributes:
         first_endpoint: The URL that calls went to at first.
-        place: The endpoint that calls go to instead, as the platform said.
+        moved_to: The endpoint that calls go to instead, named by the platform.
         access_info: What the token gives access to.
         delta_time: How far the platform's clock is ahead.
     """
 
     first_endpoint: str
-    place: str | None = None
+    moved_to: str | None = None
     access_info: AccessInfo | None = None
     delta_time: DeltaTime = attrs.field(factory=DeltaTime)
 
@@ -66,8 +66,8 @@ class AccountState:
 class Account:
     """Sends an account's calls, and follows the account when the platform says where else it is.
 
-    Another place is remembered once it has given a result, and forgotten as soon as it fails: what is wrong about a
-    place must not outlast a call.
+    A new endpoint is kept once it has given a result, and dropped as soon as it fails: an error there must not outlast
+    one call.
     """
 
     def __init__(self, http: Http, endpoint: str, token: str | None, timeout: Timeout) -> None:
@@ -77,7 +77,7 @@ class Account:
         self.state = AccountState(endpoint)
 
     def over(self, http: Http, timeout: Timeout) -> Account:
-        """Return the same account, whose calls are sent by another `Http`: what one learns, the other knows."""
+        """Return the same account over another `Http`; both share the state."""
         other = copy.copy(self)
         other.http, other.timeout = http, checked_timeout(timeout)
         return other
@@ -89,17 +89,17 @@ class Account:
     @property
     def endpoint(self) -> str:
         """The URL that calls go to."""
-        return self.state.place or self.state.first_endpoint
+        return self.state.moved_to or self.state.first_endpoint
 
-    def remember(self, place: str | None) -> None:
-        """Send calls to another place from now on, if one is named, where a result came from."""
-        self.state.place = place or self.state.place
+    def keep_endpoint(self, moved_to: str | None) -> None:
+        """Send calls from now on to the endpoint that a result came from, if it is a new one."""
+        self.state.moved_to = moved_to or self.state.moved_to
 
-    def noted(self, failure: ErrorT) -> ErrorT:
-        """Return a failure, having forgotten the place that calls go to, unless the API answered there."""
-        if not isinstance(failure, ApiError) or failure.id is None:
-            self.state.place = None
-        return failure
+    def failed(self, error: ErrorT) -> ErrorT:
+        """Return an error, after going back to the first endpoint if it is not one of the API."""
+        if not isinstance(error, ApiError) or error.id is None:
+            self.state.moved_to = None
+        return error
 
     def send(
         self,
@@ -110,17 +110,17 @@ class Account:
         query: list[tuple[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Body = None,
-        safe: bool = False,
+        idempotent: bool = False,
         stream: bool = False,
         read: Callable[[Iterator[bytes]], Any] | None = None,
         timeout: CallTimeout = DEFAULT,
-    ) -> Answer:
-        """Send one call and return its answer, whatever its status.
+    ) -> Response:
+        """Send one call and return its response, of any status.
 
         A `wrong-core` (421) or `user-account-relocated` (301) is followed once.
 
         Raises:
-            PryvConnectionError: there is no whole answer.
+            PryvConnectionError: there is no complete response.
         """
         endpoint = self.endpoint
         request = Request(
@@ -131,19 +131,19 @@ class Account:
             query=query or [],
             headers=headers or {},
             body=body,
-            safe=safe,
+            idempotent=idempotent,
             stream=stream,
             read=read,
             timeout=limit_of(timeout, self.timeout),
         )
         try:
-            answer = self.http.send(request)
-            place = _new_endpoint(answer, endpoint, self.token)
-            if place is None:
-                return answer
-            return attrs.evolve(self.http.send(attrs.evolve(request, url=place + path)), place=place)
+            response = self.http.send(request)
+            moved_to = _new_endpoint(response, endpoint, self.token)
+            if moved_to is None:
+                return response
+            return attrs.evolve(self.http.send(attrs.evolve(request, url=moved_to + path)), moved_to=moved_to)
         except PryvConnectionError as failure:
-            self.noted(failure)
+            self.failed(failure)
             raise
 
     def call(
@@ -154,77 +154,76 @@ class Account:
         label: str | None = None,
         query: list[tuple[str, str]] | None = None,
         data: Any = None,
-        safe: bool = False,
+        idempotent: bool = False,
         timeout: CallTimeout = DEFAULT,
     ) -> dict[str, Any]:
         """Send one call with JSON data and return its result.
 
         Raises:
-            ApiError: the platform answered with an error.
-            PryvConnectionError: there is no whole answer.
-            PryvProtocolError: the answer is not the API's.
+            ApiError: the platform responded with an error.
+            PryvConnectionError: there is no complete response.
+            PryvProtocolError: the response is not one of the API.
         """
-        label = label or f"{method} {redact(path, self.token)}"
         has_body = data is not None
-        answer = self.send(
+        response = self.send(
             method,
             path,
             label=label,
             query=query,
             headers=json.HEADERS if has_body else None,
             body=json.encode(data) if has_body else None,
-            safe=safe,
+            idempotent=idempotent,
             timeout=timeout,
         )
-        return self.result(answer, label, sent=data, tells_time=(method, path) != ("GET", "events"))
+        return self.result(response, sent=data, tells_time=(method, path) != ("GET", "events"))
 
-    def result(self, answer: Answer, label: str, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
-        """Return the result that the answer to a request with the data `sent` holds, and remember where it came from.
+    def result(self, response: Response, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
+        """Return the result in the response to a request with the data `sent`, and keep the endpoint it came from.
 
-        If it `tells_time`, the platform's time is taken from it.
+        If it `tells_time`, `delta_time` takes it into account.
 
         Raises:
-            ApiError: the answer is an error of the API.
-            PryvProtocolError: the answer is not the API's.
+            ApiError: the response is an error of the API.
+            PryvProtocolError: the response is not one of the API.
         """
         try:
-            return self._checked(answer, label, sent, tells_time)
+            return self._checked(response, sent, tells_time)
         except PryvError as error:
-            failure = self.noted(error.with_traceback(None))  # its frames hold the body
+            failure = self.failed(error.with_traceback(None))  # its frames hold the body
         try:
             raise failure
         finally:
-            del failure  # or it would keep this frame, and the answer, alive
+            del failure  # or it would keep this frame, and the response, alive
 
-    def _checked(self, answer: Answer, label: str, sent: Any, tells_time: bool) -> dict[str, Any]:
-        result = result_of(answer, label, self.token, sent=sent)
-        server_time = server_time_of(result, label)
-        self.remember(answer.place)
+    def _checked(self, response: Response, sent: Any, tells_time: bool) -> dict[str, Any]:
+        result = result_of(response, self.token, sent=sent)
+        server_time = server_time_of(result, response.label)
+        self.keep_endpoint(response.moved_to)
         if tells_time:
-            self.state.delta_time.add(server_time - answer.received)
+            self.state.delta_time.add(server_time - response.received)
         return result
 
 
 def server_time_of(result: Mapping[str, Any], label: str) -> float:
-    """Return the server time, in seconds, that every result of an account carries.
+    """Return the server time, in seconds, of a result of an account.
 
     Raises:
-        PryvProtocolError: it carries none, or what is no time in the years from 1970 to 9999.
+        PryvProtocolError: it has none, or one outside the years 1970 to 9999.
     """
     meta = result.get("meta")
     server_time: Any = meta.get("serverTime") if isinstance(meta, Mapping) else None
     is_number = isinstance(server_time, (int, float)) and not isinstance(server_time, bool)
     if not is_number or not 0 <= server_time < _YEAR_10000:
-        raise PryvProtocolError(f"{label}: the answer has no meta.serverTime in seconds")
+        raise PryvProtocolError(f"{label}: the response has no meta.serverTime in seconds")
     return float(server_time)
 
 
-def _new_endpoint(answer: Answer, endpoint: str, token: str | None) -> str | None:
-    """Return the account's new endpoint if the answer says that it has moved."""
-    if answer.status not in (301, 421):
+def _new_endpoint(response: Response, endpoint: str, token: str | None) -> str | None:
+    """Return the account's new endpoint if the response says that the account has moved."""
+    if response.status not in (301, 421):
         return None
     try:
-        body = json.decode(answer.body, "")
+        body = json.decode(response.body, "")
     except PryvProtocolError:
         return None
     error = body.get("error") if isinstance(body, Mapping) else None
@@ -232,7 +231,7 @@ def _new_endpoint(answer: Answer, endpoint: str, token: str | None) -> str | Non
         return None
     if error.get("id") not in (ERRORS.WRONG_CORE, ERRORS.USER_ACCOUNT_RELOCATED):
         return None
-    places = (*_strings(error.get("data")), error.get("coreUrl"), answer.headers.get("Location"))
+    places = (*_strings(error.get("data")), error.get("coreUrl"), response.headers.get("Location"))
     return next((new for place in places if isinstance(place, str) and (new := moved(endpoint, place, token))), None)
 
 

@@ -1,4 +1,7 @@
-"""Limits that `requests` leaves open: for a body to leave, for parts of an answer to come, and on another's word."""
+"""Deadlines that `requests` does not enforce: for writing a body, and for reading a response.
+
+`on_connect` shows others the sockets, so that they can cancel a request from another thread.
+"""
 
 from __future__ import annotations
 
@@ -15,55 +18,55 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection
 
-from .bodies import Outgoing
 from .interim import MOST, TooManyInterimResponsesError
+from .request_body import LimitedBody
 from .tls import SharedContextAdapter
 
 
 class LimitingAdapter(SharedContextAdapter):
-    """Sends and receives within these limits.
+    """Applies the read timeout to each block of a body that is written, and to the head of a response as a whole.
 
-    With the adapters of a session given, a block has to leave within the limit for connecting, and each piece of a
-    head has one read's.
+    Without it (in a session that the user passes in), the connect timeout bounds each write, and the read timeout
+    applies to each `recv` while the head is read.
     """
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what holds the connections to a host."""
+        """Return the connection pool of a host."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = _limiting(pool.ConnectionCls)
         return pool
 
 
-_watching = threading.local()
+_thread = threading.local()
 
 
 @contextlib.contextmanager
-def telling_of_connections(opened: Callable[[socket.socket], object] | None) -> Iterator[None]:
-    """Call `opened` with each connection that this thread makes by a `LimitingAdapter`, so that others can end it.
+def on_connect(callback: Callable[[socket.socket], object] | None) -> Iterator[None]:
+    """Call `callback` with each socket that a `LimitingAdapter` connects in this thread.
 
-    An exception of `opened` closes the connection.
+    Another thread can shut the socket down, which ends the request. If `callback` raises, the socket is closed.
     """
-    _watching.opened = opened
+    _thread.on_connect = callback
     try:
         yield
     finally:
-        _watching.opened = None
+        _thread.on_connect = None
 
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
-        opened = getattr(_watching, "opened", None)
+        callback = getattr(_thread, "on_connect", None)
         try:
-            if opened is not None:
-                opened(sock)
+            if callback is not None:
+                callback(sock)
         except BaseException:
             sock.close()
             raise
         return sock
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
-        if isinstance(body, Outgoing):
+        if isinstance(body, LimitedBody):
             if self.is_closed:
                 self.connect()
             self.timeout = body.seconds
@@ -72,19 +75,19 @@ class _Connection(HTTPConnection):
 
 @functools.cache
 def _limiting(connection: type[Any]) -> type[Any]:
-    """Return a class of connections like those given (TLS, SOCKS…), and with these limits."""
+    """Return a subclass of a connection class (TLS, SOCKS…) that enforces the deadlines."""
     if issubclass(connection, _Connection):
         return connection
-    return type(connection.__name__, (_Connection, connection), {"response_class": _Answer})
+    return type(connection.__name__, (_Connection, connection), {"response_class": _Response})
 
 
-class _Answer(HTTPResponse):
-    """An answer whose head, and then each piece of its body, comes within the socket's time limit as a whole."""
+class _Response(HTTPResponse):
+    """A response whose head has to be complete within the socket's timeout, and then each piece of its body."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._incoming = _Incoming(self.fp.detach(), sock.gettimeout())
-        self.fp = io.BufferedReader(self._incoming)
+        self._reader = _TimedReader(self.fp.detach(), sock.gettimeout())
+        self.fp = io.BufferedReader(self._reader)
         self._heads = 0
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -95,12 +98,12 @@ class _Answer(HTTPResponse):
         return status
 
     def read1(self, n: int = -1) -> bytes:
-        self._incoming.begin_step()
+        self._reader.begin_step()
         return super().read1(n)
 
 
-class _Incoming(io.RawIOBase):
-    """The bytes that come in on a socket, step by step: none begins to wait for more once its seconds are over."""
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket with one deadline for each step, however many `recv` calls the step takes."""
 
     def __init__(self, raw: io.RawIOBase, seconds: float | None) -> None:
         self._raw = raw
@@ -115,7 +118,7 @@ class _Incoming(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if time.monotonic() > self._end:
-            raise TimeoutError("what was to come was not whole in time")
+            raise TimeoutError("the response was not complete in time")
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""What a failure means: one of the SDK's exceptions, in words that hold no secret, and whether it may pass.
+"""From a failure of the libraries to an exception of the SDK, with a message without secrets.
 
-Retries, `retryable`, monitors and sockets all go by the rule given here.
+Retries, `retryable`, monitors and sockets all follow the rule in this module.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from pryv.errors import (
 )
 
 _TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504, 507, *range(520, 525), 529, 530))
-"""HTTP statuses of what may pass. Those from 520 on are of content delivery networks.
+"""HTTP statuses of transient failures. Content delivery networks send those from 520 on.
 
-See https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/ for the latter.
+See https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/.
 """
 
 _PERMANENT_TLS = re.compile(
-    r"CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|KEY_TOO_SMALL|MD_TOO_WEAK"  # either side does not accept the other's
+    r"CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|KEY_TOO_SMALL|MD_TOO_WEAK"  # a side refuses the other's certificate
     r"|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|PROTOCOLS_AVAILABLE|VERSION_TOO"
     r"|HANDSHAKE_FAILURE|SHARED_CIPHER|CIPHERS_AVAILABLE|INSUFFICIENT_SECURITY|LEGACY_RENEGOTIATION"
 )
-"""Reasons of OpenSSL's for which no later handshake succeeds: a certificate refused, or no protocol in common."""
+"""OpenSSL's reasons for which no later handshake succeeds: a refused certificate, or no common protocol."""
 
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|RECORD_LAYER_FAILURE|HTTP_REQUEST")
-"""Reasons of OpenSSL's for an answer without encryption, by version."""
+"""OpenSSL's reasons for a response without encryption; they differ by version."""
 
 _STATUS_REPEATED = re.compile(urllib3.exceptions.ResponseError.SPECIFIC_ERROR.format(status_code=r"(\d{3})"))
-"""How a `urllib3.Retry` says which answer it gave up on."""
+"""The text in which a `urllib3.Retry` names the status that it gave up on."""
 
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
-"""How the standard library says that a proxy makes no tunnel."""
+"""The text in which the standard library says that a proxy refused a tunnel."""
 
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
@@ -58,14 +58,14 @@ _UNSENT = (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, *_UN
 
 
 def is_transient_status(status: int) -> bool:
-    """Tell whether what an HTTP status says may pass by itself."""
+    """Tell whether an HTTP status stands for a transient failure."""
     return status in _TRANSIENT_STATUSES
 
 
 def is_transient(failure: BaseException) -> bool:
-    """Tell whether a failure may pass by itself, for whoever tries again for longer than one call does.
+    """Tell whether a failure is transient, for a program that retries for longer than one call does.
 
-    An answer that is not the API's is then taken for one of a proxy, or of a captive portal, and may pass too.
+    A response that is not one of the API counts as transient here: a proxy or a captive portal may have sent it.
     """
     if isinstance(failure, ServerError) and failure.id is None:
         return True
@@ -81,15 +81,15 @@ def connection_error(
     handled: BaseException | None = None,
     proxy_setting: str | None = None,
 ) -> PryvConnectionError:
-    """Return what a failure to get an answer from a host means.
+    """Return the exception for a failure to get a response from a host.
 
     Args:
         failure: What `requests`, `urllib3` or the standard library raised.
-        label: What failed.
+        label: The name of the request in messages.
         host: The host and port, without credentials.
-        sent: Whether anything may have been sent; `None`: as the failure tells.
-        handled: The exception that was being handled before, which is not what the failure comes from.
-        proxy_setting: The name of the setting that the proxy comes from, if there is a proxy.
+        sent: Whether anything may have been sent; `None`: the failure decides.
+        handled: The exception that was being handled before; it is not a cause of the failure.
+        proxy_setting: The name of the setting that names the proxy, if there is one.
     """
     chain = list(_chain(failure, handled))
     sent = not _was_connecting(chain) if sent is None else sent
@@ -101,12 +101,12 @@ def connection_error(
     if tls is not None and _is_permanent(tls):
         return PryvTlsError(f"{label}: the TLS connection to {place} failed: {reason}", sent=sent)
     if isinstance(failure, _TIMEOUTS) or isinstance(chain[-1], TimeoutError):
-        what = "no answer from" if sent else "no connection to"
+        what = "no response from" if sent else "no connection to"
         return PryvTimeoutError(f"{label}: {what} {host} in time", sent=sent)
     refusal = _TUNNEL_REFUSED.search(str(chain[-1]))
     if proxied or refusal:
         reason = f"HTTP {refusal[1]}" if refusal else reason
-        error = PryvConnectionError(f"{label}: {proxy} gives no way to {host}: {reason}", sent=False)
+        error = PryvConnectionError(f"{label}: {proxy} does not connect to {host}: {reason}", sent=False)
         error.retryable = refusal is None or is_transient_status(int(refusal[1]))
         return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"
@@ -116,14 +116,14 @@ def connection_error(
 
 
 def repeated_status(failure: BaseException) -> int | None:
-    """Return the status of the last answer, where a session gave up on its own tries because of it."""
+    """Return the status of the last response, if the session's own retries gave up on it."""
     reason = getattr(failure.args[0], "reason", None) if failure.args else None
     found = _STATUS_REPEATED.fullmatch(str(reason)) if isinstance(reason, urllib3.exceptions.ResponseError) else None
     return int(found[1]) if found else None
 
 
 def comes_of_plain_proxy(failure: BaseException) -> bool:
-    """Tell whether a failure is that a proxy answered a TLS handshake without TLS."""
+    """Tell whether a proxy responded to a TLS handshake without TLS."""
     chain = list(_chain(failure))
     return any(isinstance(error, _PROXY_ERRORS) for error in chain) and any(
         isinstance(error, ssl.SSLError) and _NOT_TLS.search(error.reason or "") for error in chain
@@ -131,15 +131,15 @@ def comes_of_plain_proxy(failure: BaseException) -> bool:
 
 
 def _is_permanent(tls: BaseException) -> bool:
-    if not isinstance(tls, ssl.SSLError):  # of urllib3's own: a host name or a fingerprint that does not match
+    if not isinstance(tls, ssl.SSLError):  # urllib3's own: a host name or a fingerprint does not match
         return True
     return isinstance(tls, ssl.SSLCertVerificationError) or bool(_PERMANENT_TLS.search(tls.reason or ""))
 
 
 def _reason(error: BaseException) -> str:
-    """Return why, in words that come from the libraries alone."""
+    """Return the reason, in words of the libraries only."""
     if isinstance(error, ssl.SSLError) and error.reason:
-        words = "the answer is not TLS" if _NOT_TLS.search(error.reason) else error.reason.replace("_", " ").lower()
+        words = "the response is not TLS" if _NOT_TLS.search(error.reason) else error.reason.replace("_", " ").lower()
         return getattr(error, "verify_message", None) or words
     return getattr(error, "strerror", None) or type(error).__name__
 
@@ -147,7 +147,7 @@ def _reason(error: BaseException) -> str:
 def _was_connecting(chain: list[BaseException]) -> bool:
     """Tell whether a failure came before anything was sent.
 
-    A handshake that was cut short is told by `urllib3` as an answer that was: only the traceback knows where it was.
+    urllib3 reports a handshake and a response that were cut short alike: only the traceback tells them apart.
     """
     if any(isinstance(error, _UNSENT) for error in chain):
         return True
@@ -159,7 +159,7 @@ def _was_connecting(chain: list[BaseException]) -> bool:
 
 
 def _chain(failure: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:
-    """Yield a failure, and one after the other what it comes from."""
+    """Yield a failure and its causes, in order."""
     seen = {id(handled)}
     inner: BaseException | None = failure
     while inner is not None and id(inner) not in seen:

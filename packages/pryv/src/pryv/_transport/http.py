@@ -1,4 +1,4 @@
-"""Sends HTTP requests: bounded in time, tried again where that is safe, every failure a `PryvError`."""
+"""Sends HTTP requests: with time limits, and retries of what is idempotent; every failure becomes a `PryvError`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvError, ResponseTooLargeError
 
-from .bodies import Body, outgoing
 from .failures import connection_error, is_transient_status, repeated_status
-from .incoming import Incoming
 from .interim import is_interim, read_past
 from .limits import Limits, checked_limits
+from .request_body import Body, limited_body
+from .response_body import ResponseBody
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
 from .sessions import Sessions, TokenAuth
 from .settings import proxy_of, setting_error
@@ -36,10 +36,10 @@ class Request:
     """One HTTP request.
 
     Attributes:
-        label: What it is called in messages and logs; holds no secret.
-        safe: Whether sending it twice does no more than sending it once.
-        stream: Whether the body of an answer with status 200 is left to the caller to read.
-        read: What reads the body of an answer with status 200 as it arrives, once more if the request is sent again.
+        label: Its name in messages and logs, without secrets.
+        idempotent: Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2).
+        stream: Whether the body of a response with status 200 is left to the caller to read.
+        read: What reads the body of a response with status 200 as it arrives, once more if the request is sent again.
     """
 
     method: str
@@ -49,31 +49,33 @@ class Request:
     query: list[tuple[str, str]] = attrs.field(factory=list, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     body: Body = attrs.field(default=None, repr=False)
-    safe: bool = False
+    idempotent: bool = False
     stream: bool = False
     read: Callable[[Iterator[bytes]], Any] | None = attrs.field(default=None, repr=False)
     timeout: Timeout = DEFAULT_TIMEOUT
 
 
 @attrs.frozen
-class Answer:
-    """The answer to a request; `body` is empty where it is left to be read, by `chunks`.
+class Response:
+    """The response to a request; `body` is empty where it is left to be read, by `chunks`.
 
     Attributes:
+        label: The name of the request in messages and logs.
         received: Local time at which its head arrived, in seconds.
         resent: Whether the request had been sent before, so that the platform may have carried it out already.
-        value: What the request's `read` made of the body.
-        place: The account's endpoint that the request was sent on to, if the first had said that it is there.
+        value: The result of the request's `read`.
+        moved_to: The account's endpoint that sent the response, if the first endpoint named another one.
     """
 
+    label: str
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     received: float
     resent: bool = False
-    _unread: Incoming | None = attrs.field(default=None, repr=False)
+    _unread: ResponseBody | None = attrs.field(default=None, repr=False)
     value: Any = attrs.field(default=None, repr=False, kw_only=True)
-    place: str | None = attrs.field(default=None, kw_only=True)
+    moved_to: str | None = attrs.field(default=None, kw_only=True)
     sent = True
 
     @property
@@ -82,13 +84,13 @@ class Answer:
         return parse_retry_after(self.headers.get("Retry-After"), self.headers.get("Date"), self.received)
 
     def chunks(self, *, decoded: bool = True) -> Generator[bytes, None, None]:
-        """Yield a body left to be read, as `Incoming.chunks` does."""
+        """Yield a body left to be read, as `ResponseBody.chunks` does."""
         assert self._unread is not None  # noqa: S101  (only streams are read so)
         return self._unread.chunks(decoded=decoded)
 
 
-Outcome = Answer | PryvConnectionError | ResponseTooLargeError
-"""What comes of a try."""
+Outcome = Response | PryvConnectionError | ResponseTooLargeError
+"""The result of one attempt."""
 
 
 class Http:
@@ -117,26 +119,26 @@ class Http:
             other.retry = _checked_retry(retry)
         return other
 
-    def send(self, request: Request) -> Answer:
-        """Send a request and return its answer, whatever its status.
+    def send(self, request: Request) -> Response:
+        """Send a request and return its response, of any status.
 
         Raises:
-            PryvConnectionError: there is no whole answer.
-            ResponseTooLargeError: it is larger than the limit.
+            PryvConnectionError: there is no complete response.
+            ResponseTooLargeError: the response is larger than the limit.
         """
         start = time.monotonic()
         attempt = 1
         sent = False
         while True:
-            outcome = self._try(request, start, resent=sent)
+            outcome = self._attempt(request, start, resent=sent)
             if isinstance(outcome, ResponseTooLargeError):
                 break
-            wait = self.retry.wait(attempt, outcome.retry_after if isinstance(outcome, Answer) else None)
+            wait = self.retry.wait(attempt, outcome.retry_after if isinstance(outcome, Response) else None)
             late = time.monotonic() - start + wait > self.retry.deadline
-            if late or attempt >= self.retry.attempts or not _worth_another_try(request, outcome):
+            if late or attempt >= self.retry.attempts or not _may_retry(request, outcome):
                 break
             sent = sent or outcome.sent
-            _log.info("%s: try %d failed, the next in %.1f s", request.label, attempt, wait)
+            _log.info("%s: attempt %d failed, the next one in %.1f s", request.label, attempt, wait)
             time.sleep(wait)
             attempt += 1
         try:
@@ -146,36 +148,38 @@ class Http:
         finally:
             del outcome  # or an error would keep this frame alive
 
-    def _try(self, request: Request, start: float, *, resent: bool) -> Outcome:
-        """Send once. A failure is returned, not raised: what it comes from holds the request, and so the token."""
+    def _attempt(self, request: Request, start: float, *, resent: bool) -> Outcome:
+        """Send once. A failure is returned, not raised: its cause would hold the request, and so the token."""
         begin = time.monotonic()
         handled = sys.exc_info()[1]
         try:
             response = self._open(request)
-        except Exception as failure:  # noqa: BLE001  (for some settings requests raises what the standard library does)
+        except Exception as failure:  # noqa: BLE001  (some settings make requests raise exceptions of the standard library)
             status = repeated_status(failure)
             if status is not None:
-                return Answer(status, {}, b"", time.time(), resent)
+                return Response(request.label, status, {}, b"", time.time(), resent)
             return self._error_of(failure, request, handled)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         status, headers, received = response.status_code, response.raw.headers, time.time()
-        incoming = Incoming(response, request.label, self.limits, read_limit(request.timeout))
+        unread = ResponseBody(response, request.label, self.limits, read_limit(request.timeout))
         if request.stream and status == 200:
-            return Answer(status, headers, b"", received, resent, incoming)
+            return Response(request.label, status, headers, b"", received, resent, unread)
         try:
             if request.read is not None and status == 200:
-                with contextlib.closing(incoming.chunks()) as chunks:
-                    return Answer(status, headers, b"", received, resent, value=request.read(chunks))
-            body = incoming.whole(self._end_of_answer(request, start))
+                with contextlib.closing(unread.chunks()) as chunks:
+                    return Response(request.label, status, headers, b"", received, resent, value=request.read(chunks))
+            body = unread.whole(self._response_deadline(request, start))
         except (PryvConnectionError, ResponseTooLargeError) as error:
             return error.with_traceback(None)  # its frames hold the body
-        return Answer(status, headers, body, received, resent)  # without the response, which holds on to its socket
+        return Response(
+            request.label, status, headers, body, received, resent
+        )  # without the response, which holds on to its socket
 
     def _error_of(self, failure: Exception, request: Request, handled: BaseException | None) -> PryvConnectionError:
-        """Return what a failure means: what is wrong with the settings, where that is the cause.
+        """Return the error for a failure; it names the setting, where a setting is the cause.
 
         Raises:
-            Exception: `failure` is not of a request, but of a hook of the session's.
+            Exception: `failure` itself, where a hook of the session raised it.
         """
         session, label = self.sessions.get(self), request.label
         _, proxy_setting = proxy_of(session, request.url) or (None, None)
@@ -189,7 +193,7 @@ class Http:
             raise failure
         return error
 
-    def _end_of_answer(self, request: Request, start: float) -> float | None:
+    def _response_deadline(self, request: Request, start: float) -> float | None:
         seconds = read_limit(request.timeout)
         return None if seconds is None else max(start + self.retry.deadline, time.monotonic() + seconds)
 
@@ -200,14 +204,14 @@ class Http:
             request.url,
             params=request.query,
             headers=dict(request.headers),
-            data=outgoing(request.body, read_limit(request.timeout)),
+            data=limited_body(request.body, read_limit(request.timeout)),
             auth=TokenAuth(request.token),
             timeout=request.timeout,
             allow_redirects=False,
             stream=True,
             proxies=dict(session.proxies),
             verify=None if session.verify is True else session.verify,
-            hooks={"response": [*_hooks_of(session), _stay, _leave_no_cookie]},
+            hooks={"response": [*_hooks_of(session), _drop_location, _drop_cookies]},
         )
         if is_interim(response.status_code):
             read_past(response)
@@ -225,19 +229,19 @@ def _hooks_of(session: requests.Session) -> list[Any]:
     return [hooks] if callable(hooks) else list(hooks)
 
 
-def _stay(response: requests.Response, **_: Any) -> None:
-    """Hide from `requests` where an answer redirects to: even told not to follow, it would read and resolve it."""
+def _drop_location(response: requests.Response, **_: Any) -> None:
+    """Hide the redirect from `requests`, which reads and resolves it even with `allow_redirects=False`."""
     response.headers.pop("Location", None)
 
 
-def _leave_no_cookie(response: requests.Response, **_: Any) -> None:
-    """Hide an answer's cookies from the session, which may be the caller's, and serve several accounts."""
+def _drop_cookies(response: requests.Response, **_: Any) -> None:
+    """Hide the cookies from the session: it may be the user's, and serve several accounts."""
     head: Any = getattr(getattr(response.raw, "_original_response", None), "msg", None)
     if head is not None and "Set-Cookie" in head:
         del head["Set-Cookie"]
 
 
-def _worth_another_try(request: Request, outcome: Answer | PryvConnectionError) -> bool:
-    if isinstance(outcome, Answer):
-        return request.safe and is_transient_status(outcome.status)
-    return outcome.retryable and (request.safe or not outcome.sent)
+def _may_retry(request: Request, outcome: Response | PryvConnectionError) -> bool:
+    if isinstance(outcome, Response):
+        return request.idempotent and is_transient_status(outcome.status)
+    return outcome.retryable and (request.idempotent or not outcome.sent)

@@ -1,7 +1,7 @@
 """Interim responses (1xx), which come before the response itself: RFC 9110, section 15.2.
 
-`http.client` (`HTTPResponse.begin`) reads past 100 alone, any number of times, and takes the others for the response
-itself, which then stays on the connection, as if it answered the next request.
+`http.client` (`HTTPResponse.begin`) skips only 100 (Continue), any number of times. It takes any other interim response
+for the response itself, which then stays on the connection and would be taken for the response to the next request.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import ProtocolError
 
 MOST = 100
-"""Interim responses that come before one response."""
+"""Interim responses allowed before one response."""
 
 
 class TooManyInterimResponsesError(HTTPException):
-    """No response came among the first `MOST`."""
+    """More than `MOST` interim responses came before a response."""
 
 
 def is_interim(status: int) -> bool:
@@ -27,7 +27,7 @@ def is_interim(status: int) -> bool:
 
 
 def read_past(response: requests.Response) -> None:
-    """Make what was taken for the response, where it is an interim one, into the response that follows.
+    """Replace an interim response by the response that follows it.
 
     Raises:
         urllib3.exceptions.ProtocolError: none follows.
@@ -40,7 +40,7 @@ def read_past(response: requests.Response) -> None:
             interim += 1
             if interim > MOST:
                 raise TooManyInterimResponsesError
-            original.headers = original.msg = None  # for a head to be read again
+            original.headers = original.msg = None  # so that `begin` reads another head
             original.begin()
             raw.status = response.status_code = original.status
     except (HTTPException, OSError) as failure:

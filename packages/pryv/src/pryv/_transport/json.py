@@ -71,7 +71,7 @@ def decode(body: bytes, label: str) -> Any:
         problem = "not JSON" if body.strip() else "empty"
     except RecursionError:
         problem = "nested too deeply"
-    raise PryvProtocolError(f"{label}: the answer is {problem}")
+    raise PryvProtocolError(f"{label}: the response is {problem}")
 
 
 def refuse_constant(name: str) -> NoReturn:

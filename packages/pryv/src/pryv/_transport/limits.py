@@ -1,4 +1,4 @@
-"""How large a response may be, and how slow."""
+"""How large and how slow a response may be."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ def _check_rate(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What the platform, or whatever answers in its place, can make a program hold in memory or wait for.
+    """Bounds on the memory and time that responses can cost, from the platform or a server in its place.
 
     A response that exceeds a size raises `ResponseTooLargeError`. `None` turns the limit off.
 
     Attributes:
-        response: Bytes of a response held in memory, after decompression; of its JSON once parsed, 4 times as many, by
-            an estimate. A download returned as bytes counts too; not one to a destination, nor streamed events.
+        response: Bytes of a response held in memory, after decompression. Its text and its parsed JSON together may
+            take 4 times as many, by an estimate. It holds for a download returned as bytes too, but not for one to a
+            destination, nor for streamed events.
         event: Bytes of one streamed event, after decompression.
         frame: Bytes of one WebSocket message.
-        rate: Bytes per second that a response has to bring, averaged over the read timeout; only the time spent
-            waiting for it counts. Below it, the response counts as timed out. 0 turns the limit off.
+        rate: The least bytes per second of a response, averaged over the read timeout. Only the time spent waiting for
+            data counts. A slower response counts as timed out. 0 turns the limit off.
 
     Raises:
         TypeError: a limit is of another type.
@@ -52,24 +53,24 @@ class Limits:
 
 
 _MARKS = {b"{": 200, b"[": 100, b",": 45, b":": 30, b'"': 10}
-"""Bytes that a character of JSON's structure costs once parsed, by what objects, lists, numbers and short strings take.
+"""The memory, in bytes, that each of these characters of a JSON text stands for once the text is parsed.
 
-With these, real data are taken for up to twice of what they are, and no structure that was tried (nested and empty
-lists, objects with one key, keys of which none is there twice…) for less than six tenths.
+Measured: the estimate is up to twice the true size for real data, and at least 0.6 of it for every structure tried
+(nested lists, empty lists, objects with one key, keys that are all different…).
 """
 _OTHERS = bytes(set(range(256)) - set(b"".join(_MARKS)))
 _FIRST_BYTES_BEYOND_16_BIT = [bytes((byte,)) for byte in range(0xF0, 0xF5)]
 
 
 def parsed_size(body: bytes) -> int:
-    """Estimate the bytes that JSON takes as text and as what is made of it."""
+    """Estimate the bytes of memory that a JSON text and its parsed form take together."""
     width = 1 if body.isascii() else 4 if any(byte in body for byte in _FIRST_BYTES_BEYOND_16_BIT) else 2
     marks = body.translate(None, _OTHERS)
     return 2 * width * len(body) + sum(cost * marks.count(mark) for mark, cost in _MARKS.items())
 
 
 class Pace:
-    """Holds what comes against the rate that is asked for, each time that it was waited for so many seconds in all."""
+    """Checks the rate of a response after each window: `seconds` spent waiting for data."""
 
     def __init__(self, rate: float, seconds: float | None) -> None:
         self._rate = rate
@@ -78,10 +79,10 @@ class Pace:
         self._size = 0
 
     def add(self, size: int, waited: float) -> None:
-        """Take bytes into account, and the seconds it took them to come.
+        """Count bytes that arrived, and the seconds spent waiting for them.
 
         Raises:
-            TooSlowError: they, and those before, came too slowly.
+            TooSlowError: the bytes of this window came below the rate.
         """
         self._size += size
         self._waited += waited
@@ -92,7 +93,7 @@ class Pace:
 
 
 class TooSlowError(TimeoutError):
-    """What was to come came too slowly."""
+    """The response came below the least rate."""
 
 
 def checked_limits(limits: Limits) -> Limits:

@@ -18,35 +18,35 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _END_OF_VALUE = re.compile(r'["}\]]')
 _AFTER_VALUE = frozenset(",]} \t\n\r")
 _LONGEST_TOKEN = 12
-"""Characters of the longest token that is an error when cut short, strings aside: an escaped pair of surrogates."""
+"""Characters of the longest token, strings aside, that the decoder refuses when it is cut short: a surrogate pair."""
 _LARGE = 1 << 16
-"""Characters of a value that is not scanned again before it has doubled."""
+"""A value of more characters is scanned again only once it has doubled."""
 _VERY_LARGE = 1 << 20
-"""Characters of a value that may take much more once parsed."""
+"""A value of more characters may take much memory once it is parsed."""
 _PARSED = 16
-"""How many times the limit for a value its text and what is made of it may take together."""
+"""The text of a value and its parsed form together may take this many times the limit."""
 
 
 class MalformedError(Exception):
-    """The text is not a JSON object, or not all of one."""
+    """The text is not one complete JSON object."""
 
 
 class TooLargeError(Exception):
-    """A value, or the space before one, is longer than the limit."""
+    """A value, or the whitespace before one, is longer than the limit."""
 
 
 class Members:
-    """The members of the object in a body, key and value; of those `streamed`, which are arrays, each item.
+    """Yields the members of the JSON object in a body as pairs of key and value.
 
-    Of the body, which is read as they are asked for, only what was not read yet is kept: `limit` bounds the characters
-    of a value.
+    A member in `streamed` is an array: each of its items is yielded beside the key. The body is read as items are asked
+    for, and only the part not yet parsed is kept in memory. `limit` bounds the characters of one value.
 
     Attributes:
-        found: The keys `streamed` that there are, be their arrays empty or not.
+        found: The keys of `streamed` that the object has, with or without items.
 
     Raises:
         TooLargeError: a value is larger.
-        MalformedError: the body is not one JSON object, or what is to be streamed no array.
+        MalformedError: the body is not one JSON object, or a member in `streamed` is not an array.
         UnicodeDecodeError: it is not UTF-8.
     """
 
@@ -103,7 +103,7 @@ class Members:
         return False
 
     def _expect(self, mark: str) -> None:
-        """Read `mark`, nothing being the end of the text."""
+        """Read `mark`; the empty string stands for the end of the text."""
         if self._peek() != mark:
             raise MalformedError
         self._at += len(mark)
@@ -132,7 +132,7 @@ class Members:
         return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
 
     def _peek(self) -> str:
-        """Return the next character that is no space; nothing at the end."""
+        """Return the next character that is not whitespace; an empty string at the end."""
         spaces = 0
         while (mark := self._text[self._at : self._at + 1]) in _SPACES:
             end = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
@@ -145,9 +145,9 @@ class Members:
         return mark
 
     def _read_on(self) -> bool:
-        """Read more, until something came that may end a value; tell whether anything did.
+        """Read on, until a character arrives that can end a value; tell whether anything arrived.
 
-        What the chunks raise is raised once there is nothing left to read.
+        An exception of the chunks is raised once everything before it is parsed.
         """
         rest = self._text[self._at :]
         size = len(rest)

@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import attrs
 
-from .bodies import BLOCK
 from .media_types import media_type
+from .request_body import BLOCK
 
 Bytes = bytes | bytearray | memoryview
 

@@ -1,4 +1,4 @@
-"""Calls to a platform that belong to no account: they carry no token."""
+"""Calls to a platform outside of any account, without a token."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from pryv.errors import PryvProtocolError
 
 from . import json
-from .answers import result_of
-from .http import Answer, Http, Request
+from .http import Http, Request, Response
+from .results import result_of
 from .retry import RetryPolicy
 from .timeouts import CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import host_of, resolved
@@ -20,7 +20,7 @@ _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 
 
 class Platform:
-    """Sends a platform's calls: to its register, for access requests, and for what its service info names."""
+    """Sends a platform's calls: to its register, for access requests, and to URLs of its service info."""
 
     def __init__(self, http: Http, timeout: Timeout) -> None:
         self.http = http
@@ -32,49 +32,49 @@ class Platform:
         other.http, other.timeout = self.http.with_retry(retry), limit_of(timeout, self.timeout)
         return other
 
-    def ask(self, url: str, label: str, timeout: CallTimeout) -> Answer:
-        """Read what a URL answers, whatever its status.
+    def read(self, url: str, label: str, timeout: CallTimeout) -> Response:
+        """Send a GET request to a URL and return its response, of any status.
 
         Raises:
-            PryvConnectionError: there is no whole answer.
+            PryvConnectionError: there is no complete response.
         """
-        return self.http.send(Request("GET", url, label, safe=True, timeout=limit_of(timeout, self.timeout)))
+        return self.http.send(Request("GET", url, label, idempotent=True, timeout=limit_of(timeout, self.timeout)))
 
-    def follow(self, url: str, label: str, timeout: CallTimeout) -> tuple[Answer, str]:
-        """Read what a URL answers, following redirects; return this, and the URL that answered.
+    def follow(self, url: str, label: str, timeout: CallTimeout) -> tuple[Response, str]:
+        """Send a GET request, follow redirects, and return the last response and its URL.
 
         Raises:
-            PryvConnectionError: there is no whole answer.
+            PryvConnectionError: there is no complete response.
             PryvProtocolError: it is redirected too often, to no URL, or from https to http.
         """
         for _ in range(MAX_REDIRECTS):
-            answer = self.ask(url, label, timeout)
-            if answer.status not in _REDIRECTS or "Location" not in answer.headers:
-                return answer, url
-            place = resolved(url, answer.headers["Location"])
-            if place is None:
+            response = self.read(url, label, timeout)
+            if response.status not in _REDIRECTS or "Location" not in response.headers:
+                return response, url
+            location = resolved(url, response.headers["Location"])
+            if location is None:
                 break
-            url = place
+            url = location
         raise PryvProtocolError(f"{label}: redirected too often, or to no URL, from {host_of(url)}")
 
     def get(self, url: str, label: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
-        """Return the object found at a URL, or where it is redirected to, and the URL that answered with it.
+        """Return the object at a URL, redirects followed, and the URL it came from.
 
         Raises:
-            ApiError: the platform answered with an error.
-            PryvConnectionError: there is no whole answer.
-            PryvProtocolError: the answer is not the API's.
+            ApiError: the platform responded with an error.
+            PryvConnectionError: there is no complete response.
+            PryvProtocolError: the response is not one of the API.
         """
-        answer, place = self.follow(url, label, timeout)
-        return result_of(answer, label), place
+        response, final_url = self.follow(url, label, timeout)
+        return result_of(response), final_url
 
     def post(self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout) -> dict[str, Any]:
-        """Send data as JSON and return the object that is answered.
+        """Send data as JSON and return the object in the response.
 
         Raises:
-            ApiError: the platform answered with an error.
-            PryvConnectionError: there is no whole answer.
-            PryvProtocolError: the answer is not the API's.
+            ApiError: the platform responded with an error.
+            PryvConnectionError: there is no complete response.
+            PryvProtocolError: the response is not one of the API.
         """
         request = Request(
             "POST",
@@ -84,4 +84,4 @@ class Platform:
             body=json.encode(data),
             timeout=limit_of(timeout, self.timeout),
         )
-        return result_of(self.http.send(request), label, sent=data)
+        return result_of(self.http.send(request), sent=data)

@@ -1,4 +1,4 @@
-"""When a request is tried again, and how long it waits before."""
+"""When a request is retried, and after how long."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from attrs import validators
 
 @attrs.frozen
 class RetryPolicy:
-    """How requests that are safe to repeat are repeated.
+    """How idempotent requests are retried.
 
     Attributes:
-        attempts: Tries in all, at least 1.
-        backoff: Upper bound of the first wait, in seconds; it doubles with each further one, and the wait itself is
-            drawn at random below it (full jitter).
-        max_backoff: What the bound never exceeds, in seconds.
-        deadline: Seconds from the start of a call after which no other try begins.
+        attempts: Attempts in all, at least 1.
+        backoff: Upper bound of the first wait, in seconds. It doubles with each further wait; the wait itself is random
+            between 0 and the bound (full jitter).
+        max_backoff: Limit of that bound, in seconds.
+        deadline: Seconds from the start of a call after which no further attempt begins.
 
     Raises:
         ValueError: a number is out of range.
@@ -31,18 +31,18 @@ class RetryPolicy:
     deadline: float = attrs.field(default=120, validator=validators.gt(0))
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
-        """Return the seconds to wait after a try that failed.
+        """Return the seconds to wait after a failed attempt.
 
         Args:
-            attempt: The number of the try, from 1.
-            retry_after: Seconds the server asks to wait, a lower bound.
+            attempt: The number of the attempt, from 1.
+            retry_after: Seconds that the server asks to wait: the lower bound.
         """
         jitter = random.uniform(0, min(self.max_backoff, self.backoff * 2 ** min(attempt - 1, 30)))
         return max(jitter, retry_after or 0)
 
 
 LONGEST = 86_400.0
-"""Seconds that a server can ask to wait."""
+"""The longest wait that a server can ask for, in seconds."""
 
 NO_RETRY = RetryPolicy(attempts=1)
 
@@ -50,12 +50,13 @@ NO_RETRY = RetryPolicy(attempts=1)
 def parse_retry_after(value: str | None, date: str | None, received: float) -> float | None:
     """Return the seconds that a `Retry-After` header asks for, a day at most; `None` if it says nothing.
 
-    See RFC 9110, section 10.2.3. More than a day is taken for a mistake, which must hold up nobody for years.
+    See RFC 9110, section 10.2.3. More than a day counts as a mistake of the server: a wrong date must not block a
+    program for years.
 
     Args:
         value: The header: a number of seconds, or a date.
-        date: The response's `Date`, by whose clock the other date is judged.
-        received: Local time at which the response came, in seconds; it stands in for a `Date` that there is not.
+        date: The response's `Date`: the clock that a date in `value` is compared with.
+        received: Local time at which the response came, in seconds; used where there is no `Date`.
     """
     if value is None:
         return None

@@ -16,13 +16,13 @@ from .adapter import LimitingAdapter
 
 
 class TokenAuth(AuthBase):
-    """Sends the token (if any) with one request; being an auth object, it keeps `.netrc` out."""
+    """Adds the token, if there is one, to a request. With an auth object, requests does not read `.netrc`."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the token to a request about to be sent."""
+        """Add the token to a request."""
         if self._token is not None:
             request.headers["Authorization"] = self._token
         return request
@@ -32,7 +32,7 @@ class TokenAuth(AuthBase):
 
 
 class Sessions:
-    """One session for each thread, a new one after a fork; or the one session given, used as it is.
+    """One session for each thread, and a new one after a fork; or the session given, used as it is.
 
     Several users (`Http`) may share them. The connections are closed when the last user that has sent a request closes.
     """
@@ -42,7 +42,7 @@ class Sessions:
         self._forget()
 
     def _forget(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may close them, wherever it interrupts this
+        self._lock = threading.RLock()  # reentrant: a signal handler may call close while this thread holds it
         self._local = threading.local()
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
@@ -67,7 +67,7 @@ class Sessions:
         return session
 
     def close(self, user: object) -> None:
-        """Close the connections of every thread unless others use them; a session given is left alone.
+        """Close the connections of every thread, unless other users are left; a session given stays open.
 
         Further use opens new ones.
         """
@@ -83,11 +83,11 @@ class Sessions:
 
 
 def new_session() -> requests.Session:
-    """Return a session that calls itself by this package's name."""
+    """Return a session with this package's name as user agent."""
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
-    session.headers["Accept-Encoding"] = "gzip, deflate"  # urllib3 bounds what brotli makes only from brotli 1.2 on
+    session.headers["Accept-Encoding"] = "gzip, deflate"  # urllib3 bounds brotli's output from brotli 1.2 on
     for scheme in ("http://", "https://"):
         session.mount(scheme, LimitingAdapter())
     return session

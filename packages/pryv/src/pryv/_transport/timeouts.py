@@ -1,4 +1,4 @@
-"""Time limits as they are given."""
+"""The forms of a timeout."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ Timeout = float | tuple[float | None, float | None] | None
 DEFAULT_TIMEOUT: Timeout = (5, 60)
 
 _LONGEST = 2**31 / 1000
-"""Seconds that no socket waits."""
+"""Seconds beyond which no socket can wait."""
 
 
 class Default:
-    """Stands for the connection's own setting, where `None` turns it off."""
+    """The type of `DEFAULT`, which stands for the connection's own setting: `None` turns it off."""
 
     def __repr__(self) -> str:
         return "DEFAULT"

@@ -95,7 +95,7 @@ def host_of(url: str) -> str:
 
 
 def named(url: str, place: object, *secrets: str | None) -> str | None:
-    """Return the URL `place` that an answer of `url` names.
+    """Return the URL `place` that a response of `url` names.
 
     It is `None` where it is no URL of the web, is less secure, or has a secret in its host, which messages name.
     """
@@ -107,7 +107,7 @@ def named(url: str, place: object, *secrets: str | None) -> str | None:
 
 
 def api_endpoint_named(url: str, endpoint: Any) -> str | None:
-    """Return the API endpoint that an answer of `url` names; `None` where it is none, or less secure."""
+    """Return the API endpoint that a response of `url` names; `None` where it is none, or less secure."""
     try:
         token, place = extract_token_and_api_endpoint(endpoint)
     except (TypeError, ValueError):
@@ -124,7 +124,7 @@ def resolved(url: str, place: str) -> str | None:
 
 
 def moved(endpoint: str, place: str, *secrets: str | None) -> str | None:
-    """Return an account's endpoint at the `place` an answer names: a core, or a URL of the account there.
+    """Return an account's endpoint at the `place` a response names: a core, or a URL of the account there.
 
     Cores have the username in the path, even where the account has a host name of its own. It is `None` where the
     place is none that `named` would return.
@@ -156,7 +156,7 @@ def _first_label(url: SplitResult) -> str:
 
 
 def is_no_less_secure(url: str, place: str) -> bool:
-    """Tell whether what an answer of `url` names may be used.
+    """Tell whether what a response of `url` names may be used.
 
     Whoever reads or changes what goes over http must not get what https protects: neither a password, key or token, nor
     a say in where these go. So an http place is used only if it came over http, or from the user.

@@ -1,4 +1,4 @@
-"""Getting access to an account from its user: access requests, the flow around them, and keeping what was given."""
+"""Getting access to an account from its user: access requests, the flow around them, and credential stores."""
 
 from pryv.auth._controller import AuthController, LoginUI
 from pryv.auth._settings import AuthSettings

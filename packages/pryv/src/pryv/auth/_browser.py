@@ -1,4 +1,4 @@
-"""Showing a page in a browser, without showing its URL to others on the machine."""
+"""Opens a page in a browser, and hides its URL from other users of the machine."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _TEXT_BROWSERS = ("www-browser", "links", "elinks", "lynx", "w3m")
 class PageInBrowser:
     """A page that a browser shows.
 
-    Its URL holds a key, and everyone on the machine sees command lines. So what the browser is started with is a file
-    that its user alone can read, and that leads on to the page; Jupyter opens its pages in this way, too. Nor does the
-    browser get variables such as `PRYV_API_ENDPOINT`.
+    The URL contains a key, and every user of the machine can see command lines. So the browser is started with a file
+    that only its owner can read, and that redirects to the page; Jupyter does the same. The browser does not get
+    environment variables such as `PRYV_API_ENDPOINT`.
     """
 
     def __init__(self) -> None:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
     def open(self, url: str) -> None:
-        """Open the page, if there is a browser that does not take the terminal, and a place for the file.
+        """Open the page, if there is a browser that does not run in the terminal, and a directory for the file.
 
         Args:
             url: The page, an http(s) URL.
         """
         self.close()
         if getattr(sys, "frozen", False) or not sys.executable:
-            return  # there is no interpreter to start, only this very program
+            return  # sys.executable is this program, not an interpreter
         try:
             self._directory = _private_directory()
             file = Path(self._directory.name, "sign-in.html")
@@ -63,13 +63,13 @@ class PageInBrowser:
 
 
 def _private_directory() -> tempfile.TemporaryDirectory[str]:
-    """Make a directory for its owner alone: at home, under a name that a browser in a sandbox of its own may read.
+    """Make a directory that only its owner can read, in the home directory, where a browser in a sandbox can read it.
 
-    Snaps read neither `/tmp` nor what is hidden at home: https://snapcraft.io/docs/home-interface.
+    Snaps can read neither `/tmp` nor hidden files in the home directory: https://snapcraft.io/docs/home-interface.
     """
     try:
         return tempfile.TemporaryDirectory(prefix="pryv-sign-in-", dir=Path.home(), ignore_cleanup_errors=True)
-    except (OSError, RuntimeError):  # there may be no home, or one that is read-only
+    except (OSError, RuntimeError):  # the home directory may be missing or read-only
         return tempfile.TemporaryDirectory(prefix="pryv-sign-in-", ignore_cleanup_errors=True)
 
 
@@ -78,7 +78,7 @@ def _for_owner_alone(path: str, flags: int) -> int:
 
 
 def _open(url: str) -> None:
-    """Open a URL in a process of its own, as `webbrowser` gives a browser all of the environment."""
+    """Open a URL from a separate process, as `webbrowser` passes on the whole environment."""
     subprocess.run(  # noqa: S603
         [sys.executable, "-I", "-c", _OPEN, url, *_TEXT_BROWSERS],
         env={name: value for name, value in os.environ.items() if not name.startswith("PRYV_")},

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings
-from pryv.auth._states import AuthState, AuthStates, tell
+from pryv.auth._states import AuthState, AuthStates, notify
 from pryv.auth._stores import AuthorizationData
 from pryv.auth._waiting import WAIT, check_wait, follow_request
 from pryv.service import Service
@@ -19,36 +19,37 @@ _log = logging.getLogger("pryv.auth")
 
 @runtime_checkable
 class LoginUI(Protocol):
-    """The user's side of an authentication: it shows the states, and keeps the credentials."""
+    """The user interface of an authentication: it shows the states, and stores the credentials."""
 
     def on_state_change(self, state: AuthState, /) -> object:
         """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`.
 
         Args:
-            state: How the authentication stands, credentials included. An exception is logged and changes nothing.
+            state: The state, with credentials. An exception is logged and changes nothing.
         """
 
     def get_authorization_data(self) -> AuthorizationData | None:
-        """Return the credentials kept, `None` if there are none."""
+        """Return the stored credentials, `None` if there are none."""
 
     def save_authorization_data(self, data: AuthorizationData, /) -> object:
-        """Keep credentials.
+        """Store credentials.
 
         Args:
-            data: What `get_authorization_data` is to return from now on. An exception is logged and changes nothing.
+            data: The credentials; `get_authorization_data` returns them from now on. An exception is logged and
+                changes nothing.
         """
 
     def delete_authorization_data(self) -> object:
-        """Forget the credentials kept."""
+        """Delete the stored credentials."""
 
 
 class AuthController:
-    """Leads through an authentication; every step blocks until it is done.
+    """Runs an authentication; every step blocks until it is done.
 
     Args:
-        settings: What to ask for, and what to call with each state.
+        settings: What to ask for, and the callback for each state.
         service: The platform.
-        ui: What the person deals with, and what keeps the credentials.
+        ui: The user interface, which also stores the credentials.
 
     Raises:
         TypeError: an argument is of another type.
@@ -68,31 +69,31 @@ class AuthController:
 
     @property
     def state(self) -> AuthState:
-        """How the authentication stands."""
+        """The state of the authentication."""
         return self._state
 
     def init(self, *, timeout: CallTimeout = DEFAULT) -> Service:
-        """Begin: `AUTHORIZED` with the credentials that the UI kept, `INITIALIZED` without any. Returns the service.
+        """Begin: `AUTHORIZED` with credentials that the UI has stored, `INITIALIZED` without. Return the service.
 
         Args:
             timeout: In place of the service's.
 
         Raises:
-            PryvError: the service info cannot be had, or the UI's credentials not be read.
+            PryvError: the service info or the stored credentials cannot be read.
         """
         self._change(AuthState(AuthStates.LOADING))
         try:
             info = self.service.info(timeout=timeout)
-            kept = self.ui.get_authorization_data() if self.ui is not None else None
+            stored = self.ui.get_authorization_data() if self.ui is not None else None
         except Exception as error:
             self._change(AuthState.failed(error))
             raise
-        if kept:
+        if stored:
             self._change(
                 AuthState(
                     AuthStates.AUTHORIZED,
-                    username=kept.get("username"),
-                    api_endpoint=kept["apiEndpoint"],
+                    username=stored.get("username"),
+                    api_endpoint=stored["apiEndpoint"],
                     service_info=info,
                 )
             )
@@ -111,45 +112,45 @@ class AuthController:
         Raises:
             TypeError: `timeout` is not a number.
             ValueError: `timeout` is not above 0.
-            AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-            PryvError: the request failed, or there is no proper answer. The state is `ERROR` then.
+            AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
+            PryvError: the request failed; see *Errors and retries*. The state is `ERROR` then.
         """
         check_wait(timeout)
         with self._lock:
             self._stopped.set()
             stopped = self._stopped = SignalSafeEvent()
 
-        def told(state: AuthState) -> None:
+        def report(state: AuthState) -> None:
             self._change(state, stopped)
 
         try:
             request = self.service.start_access_request(self.settings.auth_request)
         except Exception as error:
-            told(AuthState.failed(error))
+            report(AuthState.failed(error))
             raise
-        state = follow_request(self.service, request, timeout, stopped, told)
+        state = follow_request(self.service, request, timeout, stopped, report)
         if state.status == AuthStates.REFUSED:
-            told(AuthState(AuthStates.INITIALIZED, service_info=self.service.info()))
+            report(AuthState(AuthStates.INITIALIZED, service_info=self.service.info()))
 
     def stop_auth_request(self, message: str) -> None:
-        """Stop the access request that waits for its answer, from any thread.
+        """Stop waiting for the answer to the access request, from any thread.
 
         Args:
-            message: Why; the state is `ERROR` with this message.
+            message: The reason; the state becomes `ERROR` with this message.
         """
         with self._lock:
             self._stopped.set()
         self._change(AuthState(AuthStates.ERROR, message=message))
 
     def handle_click(self, timeout: float | None = WAIT) -> None:
-        """Do what a click on a login button means: sign in, show the page again while it waits, or sign out.
+        """React to a click on a login button: sign in, show the page again during a request, or sign out.
 
         Args:
-            timeout: Seconds to wait for the answer where it leads to a request, as in `start_auth_request`.
+            timeout: Seconds to wait for the answer if this starts a request; see `start_auth_request`.
 
         Raises:
             ValueError: `timeout` is not above 0.
-            PryvError: as `start_auth_request` and `init` do.
+            PryvError: `start_auth_request` or `init` failed.
         """
         if self._state.status == AuthStates.AUTHORIZED:
             self._sign_out()
@@ -173,9 +174,9 @@ class AuthController:
         if self.ui is not None:
             if state.status == AuthStates.AUTHORIZED and state.key is not None:
                 self._save(self.ui, state)
-            tell(self.ui.on_state_change, state)
+            notify(self.ui.on_state_change, state)
         if self.settings.on_state_change is not None:
-            tell(self.settings.on_state_change, state.without_credentials())
+            notify(self.settings.on_state_change, state.without_credentials())
 
     @staticmethod
     def _save(ui: LoginUI, state: AuthState) -> None:
@@ -184,5 +185,5 @@ class AuthController:
             data["username"] = state.username
         try:
             ui.save_authorization_data(data)
-        except Exception:  # noqa: BLE001  (a UI of any make)
-            _log.exception("the credentials could not be kept")
+        except Exception:  # noqa: BLE001  (the user's UI may raise anything)
+            _log.exception("the credentials could not be stored")

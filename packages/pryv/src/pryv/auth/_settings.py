@@ -1,4 +1,4 @@
-"""What an authentication asks for."""
+"""The settings of an authentication."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pryv.utils import clean_url_from_pryv_params
 
 
 def _return_url(url: Any) -> str | Literal[False]:
-    """Return the URL the user is led back to, `False` where there is none.
+    """Return the URL that the user is redirected to at the end, `False` for none.
 
-    `auto` leads back where that is needed: on a terminal, or with a browser beside the program, it is not.
+    `auto` redirects only where a page needs it; a program on a terminal does not.
     """
     if not url:
         return False
@@ -42,19 +42,19 @@ def _checked(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @attrs.frozen
 class AuthSettings:
-    """What to ask the user for, and what to call with each state.
+    """What to ask the user for, and the callback for each state.
 
     See the API's *Auth request*.
 
     Attributes:
         auth_request: `requestingAppId`, `requestedPermissions` and further members as the API takes them.
             A `returnURL` ends with `?`, `#` or `&`; without one the user stays on the page of the platform.
-        on_state_change: Called with each `AuthState`. One reached by a fresh access request holds no credentials:
-            get the connection with its `key`. One restored from stored credentials holds `api_endpoint`.
+        on_state_change: A callback for each `AuthState`. A state from a new access request has no credentials: its
+            `key` leads to the connection. A state from stored credentials has `api_endpoint`.
 
     Raises:
         TypeError: a setting is of another type.
-        ValueError: the request names no app or no permissions, or its `returnURL` cannot be one.
+        ValueError: the request names no app or no permissions, or its `returnURL` is malformed.
     """
 
     auth_request: dict[str, Any] = attrs.field(converter=_checked)

@@ -1,4 +1,4 @@
-"""The whole of an authentication in one call."""
+"""An authentication in one call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def setup_auth(
     *,
     timeout: float | None = WAIT,
 ) -> Service:
-    """Sign in with the credentials kept, or else by an access request, and return the service.
+    """Sign in with stored credentials, or else by an access request, and return the service.
 
     It blocks until the user has answered. The UI and `settings.on_state_change` get the outcome: from an
     `AUTHORIZED` state, make the connection with `service.connect_from_key(state.key)` where it has a `key`, otherwise
@@ -31,17 +31,17 @@ def setup_auth(
     See the API's *Auth request*.
 
     Args:
-        settings: What to ask for, and what to call with each state.
+        settings: What to ask for, and the callback for each state.
         service_info_url: The platform.
-        customizations: Members of the service info to put in place of the platform's.
-        ui: A `LoginUI`, or what makes one from the settings and the service.
+        customizations: Members of the service info that replace the platform's.
+        ui: A `LoginUI`, or a callable that makes one from the settings and the service.
         timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
 
     Raises:
         TypeError: an argument is of another type.
         ValueError: `service_info_url` is not a URL, or `timeout` is not above 0.
-        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-        PryvError: it failed, or there is no proper answer. A refusal is not raised: it is the state `REFUSED`.
+        AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
+        PryvError: it failed; see *Errors and retries*. A refusal is no error but the state `REFUSED`.
     """
     check_wait(timeout)
     with contextlib.ExitStack() as failing:

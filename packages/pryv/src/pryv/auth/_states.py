@@ -100,9 +100,9 @@ class AuthState(Mapping[str, Any]):
 Listener = Callable[[AuthState], object]
 
 
-def tell(listener: Listener, state: AuthState) -> None:
-    """Call a listener; an exception in it is logged, and stops nothing."""
+def notify(listener: Listener, state: AuthState) -> None:
+    """Call a listener; log an exception in it."""
     try:
         listener(state)
-    except Exception:  # noqa: BLE001  (it is not ours)
+    except Exception:  # noqa: BLE001  (the user's code may raise anything)
         _log.exception("a listener failed on the state %s", state.status)

@@ -210,7 +210,7 @@ class KeyringStore:
         return "the system's keyring"
 
     @property
-    def is_safe(self) -> bool:
+    def is_idempotent(self) -> bool:
         """Whether this system has a keyring that can keep secrets."""
         try:
             return bool(_asked(lambda: self._keyring.get_keyring().priority >= 1))
@@ -269,7 +269,7 @@ def default_store() -> FileStore | KeyringStore:
         keyring = KeyringStore()
     except PryvError:
         return FileStore()
-    return keyring if keyring.is_safe else FileStore()
+    return keyring if keyring.is_idempotent else FileStore()
 
 
 def _import_keyring() -> ModuleType:

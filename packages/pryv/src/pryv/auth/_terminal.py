@@ -22,15 +22,15 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 class TerminalLogin:
-    """Prints the page to sign in on, opens it in a browser, and shows that it waits; keeps the credentials.
+    """Prints the URL of the sign-in page, opens it in a browser, shows a spinner, and stores the credentials.
 
     Args:
-        settings: What is asked for; the credentials are kept for its app.
-        service: The platform; the credentials are kept for it.
-        store: Where the credentials are kept; by default the system's keyring, or files readable by their owner alone.
-        open_browser: Whether to open the page. A browser that would take the terminal is left alone, and a program that
-            was frozen into one file opens none. The browser gets a file, removed afterwards, that leads to the page.
-        file: What to print on; by default standard error, if there is one. Only a terminal shows the spinner.
+        settings: The settings; the credentials are stored under its app id.
+        service: The platform; the credentials are stored under its name.
+        store: The credential store; by default the system's keyring, or files that only their owner can read.
+        open_browser: Whether to open the page. A browser that runs in the terminal is not used, and a program that was
+            frozen into one file opens none. The browser opens a temporary file that redirects to the page.
+        file: The file to print to; by default standard error, if it is open. Only a terminal shows the spinner.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class TerminalLogin:
         self._page = PageInBrowser()
 
     def on_state_change(self, state: AuthState) -> None:
-        """Print what the user needs to know of a state; an exception is raised to the caller, and not printed.
+        """Print a state for the user. The exception of an `ERROR` is not printed, as the caller gets it.
 
         Args:
-            state: How the authentication stands.
+            state: The state.
         """
         self._spinner.stop()
         self._page.close()
@@ -71,31 +71,31 @@ class TerminalLogin:
             self._print(printable(f"Signing in failed: {state.message}"))
 
     def get_authorization_data(self) -> AuthorizationData | None:
-        """Return the credentials kept for this app and platform, `None` if there are none.
+        """Return the credentials stored for this app and platform, `None` if there are none.
 
         Raises:
-            PryvError: the service info cannot be had, or the store does not give them.
+            PryvError: the service info cannot be read, or the store failed.
             OSError: the store cannot be read.
         """
         return self._store.get(self._name())
 
     def save_authorization_data(self, data: AuthorizationData) -> None:
-        """Keep credentials for this app and platform.
+        """Store credentials for this app and platform.
 
         Args:
             data: The credentials.
 
         Raises:
-            PryvError: the service info cannot be had, or the store does not take them.
+            PryvError: the service info cannot be read, or the store failed.
             OSError: the store cannot be written to.
         """
         self._store.save(self._name(), data)
 
     def delete_authorization_data(self) -> None:
-        """Forget the credentials kept for this app and platform.
+        """Delete the credentials stored for this app and platform.
 
         Raises:
-            PryvError: the service info cannot be had, or the store does not let them go.
+            PryvError: the service info cannot be read, or the store failed.
             OSError: the store cannot be written to.
         """
         self._store.delete(self._name())
@@ -104,7 +104,7 @@ class TerminalLogin:
         try:
             url = web_url(auth_url or "")
         except ValueError:
-            self._print("The platform names no page to sign in on.")
+            self._print("The platform named no sign-in page.")
             return
         self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {url}\n")
         if self._open_browser:
@@ -114,12 +114,12 @@ class TerminalLogin:
         return f"{self._app_id} {self._service.info().register}"
 
     def _print(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # nobody is there to read it
+        with contextlib.suppress(OSError):  # nobody can read it
             print(text, file=self._file, flush=True)
 
 
 class _Spinner:
-    """Something that turns, on a terminal; nothing elsewhere."""
+    """A spinner on a terminal; nothing elsewhere."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -127,14 +127,14 @@ class _Spinner:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to turn."""
+        """Start the spinner."""
         if self._file.isatty():
             self._stopped = SignalSafeEvent()
             self._thread = threading.Thread(target=self._turn, args=(self._stopped,), daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Leave the line empty."""
+        """Stop it and clear the line."""
         self._stopped.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread.is_alive():

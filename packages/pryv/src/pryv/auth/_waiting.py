@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from pryv._access_requests import AccessRequest, told
+from pryv._access_requests import AccessRequest, quoted
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT
-from pryv.auth._states import AuthState, AuthStates, Listener, tell
+from pryv.auth._states import AuthState, AuthStates, Listener, notify
 from pryv.connection import Connection
 from pryv.errors import ERRORS, AccessRefusedError, AccessTimeoutError, ApiError, PryvError, PryvProtocolError
 from pryv.service import Service
@@ -29,7 +29,7 @@ def wait_for_access(
 ) -> Connection:
     """Wait until the user has answered an access request, and return the connection it leads to.
 
-    The platform is asked at the rate it wants; while it cannot be reached, it is asked again.
+    It polls at the rate that the platform asks for, and goes on while the platform cannot be reached.
 
     See the API's *Auth request*.
 
@@ -37,14 +37,14 @@ def wait_for_access(
         service: The platform.
         request: What `Service.start_access_request` returned.
         timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
-        on_state: Called with each `AuthState` (`NEED_SIGNIN` first); an exception in it is logged.
+        on_state: A callback for each `AuthState` (`NEED_SIGNIN` first). An exception in it is logged.
 
     Raises:
         TypeError: `request` is not an access request, `timeout` not a number, or `on_state` not callable.
         ValueError: `timeout` is not above 0.
         AccessRefusedError: the user refused.
-        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-        PryvError: the request failed, or there is no proper answer.
+        AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
+        PryvError: the request failed; see *Errors and retries*.
     """
     if not isinstance(request, AccessRequest):
         raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
@@ -52,11 +52,11 @@ def wait_for_access(
         raise TypeError("on_state is not callable")
     check_wait(timeout)
 
-    def told(state: AuthState) -> None:
+    def report(state: AuthState) -> None:
         if on_state is not None:
-            tell(on_state, state.without_credentials())
+            notify(on_state, state.without_credentials())
 
-    state = follow_request(service, request, timeout, SignalSafeEvent(), told)
+    state = follow_request(service, request, timeout, SignalSafeEvent(), report)
     if state.status == AuthStates.REFUSED:
         raise AccessRefusedError("the user refused the access request")
     if state.api_endpoint is None:
@@ -65,7 +65,7 @@ def wait_for_access(
 
 
 def check_wait(timeout: float | None) -> None:
-    """Refuse what is no time to wait for an answer.
+    """Check a time to wait for an answer.
 
     Raises:
         TypeError: it is not a number.
@@ -80,36 +80,36 @@ def follow_request(
     request: AccessRequest,
     timeout: float | None,
     stopped: SignalSafeEvent,
-    told: Listener,
+    report: Listener,
 ) -> AuthState:
-    """Tell that a request waits for its answer, then the answer, which is returned too.
+    """Poll an access request; report the state `NEED_SIGNIN`, then the final state, and return it.
 
-    Once `stopped` is set it ends at once, with a request that still waits.
+    Once `stopped` is set, this returns at once, with the state `NEED_SIGNIN`.
     """
     state = AuthState(AuthStates.NEED_SIGNIN, key=request.key, auth_url=request.auth_url)
     try:
-        told(state)
-        body = _poll_until_answered(service, request, timeout, stopped)
+        report(state)
+        body = _poll_until_final(service, request, timeout, stopped)
         if body is not None:
             state = _state_of(body, request, service)
     except BaseException as error:
-        told(AuthState.failed(error))
+        report(AuthState.failed(error))
         raise
     if body is not None:
-        told(state)
+        report(state)
     return state
 
 
-def _poll_until_answered(
+def _poll_until_final(
     service: Service, request: AccessRequest, timeout: float | None, stopped: SignalSafeEvent
 ) -> Mapping[str, Any] | None:
     end = math.inf if timeout is None else time.monotonic() + timeout
     pause = 0.0
-    with service._with_options(DEFAULT, retry=None) as polled:  # polling repeats already
+    with service._with_options(DEFAULT, retry=None) as polled:  # polling retries already
         while not stopped.wait(max(0.0, min(pause, end - time.monotonic()))):
             left = end - time.monotonic()
             if left <= 0:
-                raise AccessTimeoutError(f"the access request was not answered within {timeout:g} seconds")
+                raise AccessTimeoutError(f"the user did not answer the access request within {timeout:g} seconds")
             pause = max(request.poll_rate, _SHORTEST_PAUSE)
             try:
                 body = polled.poll_access_request(request.poll, timeout=min(left, _POLL_TIMEOUT))
@@ -117,13 +117,13 @@ def _poll_until_answered(
                     return body
             except PryvError as error:
                 if isinstance(error, ApiError) and error.id == ERRORS.UNKNOWN_ACCESS_KEY:
-                    raise AccessTimeoutError("the platform has forgotten the access request") from None
+                    raise AccessTimeoutError("the platform no longer knows the access request") from None
                 if not error.retryable:
                     raise
                 retry_after = getattr(error, "retry_after", None) or 0.0
                 if retry_after > max(0.0, end - time.monotonic()):
                     raise
-                _log.info("%s; asking again", error)
+                _log.info("%s; polling again", error)
                 pause = max(pause, retry_after)
     return None
 
@@ -132,7 +132,7 @@ def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service)
     status = body.get("status")
     if status == AuthStates.AUTHORIZED:
         if not isinstance(body.get("apiEndpoint"), str):
-            raise PryvProtocolError("GET access request: the answer has no apiEndpoint")
+            raise PryvProtocolError("GET access request: the response has no apiEndpoint")
         return AuthState(
             status,
             key=request.key,
@@ -140,7 +140,7 @@ def _state_of(body: Mapping[str, Any], request: AccessRequest, service: Service)
             api_endpoint=body["apiEndpoint"],
             service_info=service.info(),
         )
-    reason = told(body, "message" if body.get("message") else "reasonId", request.key)
+    reason = quoted(body, "message" if body.get("message") else "reasonId", request.key)
     if status in (AuthStates.REFUSED, AuthStates.ERROR):
         return AuthState(status, key=request.key, message=reason)
-    raise PryvProtocolError(f"GET access request: {told(body, 'status', request.key)!r} is not a status")
+    raise PryvProtocolError(f"GET access request: {quoted(body, 'status', request.key)!r} is not a status")

@@ -224,7 +224,7 @@ def _upload(arguments: argparse.Namespace) -> None:
             event = {"streamIds": [arguments.stream], "type": arguments.type or _type_for(arguments.file)}
             body = connection.create_event_with_file(event, arguments.file)
         if not isinstance(body.get("event"), dict):
-            raise PryvProtocolError("the answer to the upload has no event")
+            raise PryvProtocolError("the response to the upload has no event")
         write_json(body["event"])
 
 

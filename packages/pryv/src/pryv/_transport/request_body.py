@@ -1,4 +1,4 @@
-"""What requests send: small bodies at once, others block by block."""
+"""The bodies of requests: small ones are sent at once, others block by block."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Protocol
 import attrs
 
 BLOCK = 1 << 18
-"""Bytes of a body sent at once, as far as it is not small."""
+"""Bytes of one block."""
 _SMALL = 1 << 14
-"""Bytes that a socket takes without waiting."""
+"""Bytes that a socket's buffer takes without waiting."""
 
 
 class Content(Protocol):
-    """What a body is made of: its length in bytes, and blocks of bytes."""
+    """A body that is read from its beginning by each attempt: its length in bytes, and blocks of bytes."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[bytes]: ...
 
 
 Body = bytes | Content | None
-"""A request's body: bytes, or what can be read from its beginning by each try."""
+"""The body of a request."""
 
 
 @attrs.frozen
-class Outgoing:
-    """A body sent in blocks, with a time limit for each (`None`: without one)."""
+class LimitedBody:
+    """A body sent in blocks, with a time limit in seconds for each (`None`: no limit)."""
 
     content: bytes | Content = attrs.field(repr=False)
     seconds: float | None
@@ -40,11 +40,11 @@ class Outgoing:
         return iter(self.content)
 
 
-def outgoing(body: Body, seconds: float | None) -> bytes | Outgoing | None:
-    """Return what to send for a body: in blocks of `seconds` each, or as it is where it is small."""
+def limited_body(body: Body, seconds: float | None) -> bytes | LimitedBody | None:
+    """Return a body in blocks with a time limit each; a small body is returned as it is."""
     if body is None or (isinstance(body, bytes) and len(body) <= _SMALL):
         return body
-    return Outgoing(body, seconds)
+    return LimitedBody(body, seconds)
 
 
 def _blocks(content: bytes) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The body of a response: read within limits, off a connection that is used again only if nothing is left on it."""
+"""The body of a response, read within limits. The connection is reused only if nothing is left on it."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ from .urls import host_of
 
 _CHUNK = 1 << 17
 _SMALL = 1 << 20
-"""Bytes of a body that takes little memory, whatever it says."""
+"""Bytes of a body that takes little memory once parsed, with any content."""
 _PARSED = 4
-"""How many times `Limits.response` the text of a body and what is made of it may take together."""
+"""The text of a body and its parsed form together may take this many times `Limits.response`."""
 
 
-class Incoming:
-    """The body of a response whose head has come.
+class ResponseBody:
+    """The body of a response whose head was read.
 
-    urllib3 would put the connection back into its pool with the last byte of the body, whatever follows: here it knows
-    of no pool until the end, and what `http.client` reads and closes goes through `_read1` and `_close_conn`.
+    urllib3 would put the connection back into its pool with the last byte of the body, even if more data follow. Here
+    the pool is hidden from it until the end, and reads and the close of `http.client` go through `_read1` and
+    `_close_conn`.
 
     Args:
         response: The response.
-        label: What it answers, in messages.
-        limits: How large it may be, and how slow.
+        label: The name of the request in messages.
+        limits: Its limits in size and rate.
         seconds: The read timeout.
     """
 
@@ -52,11 +53,11 @@ class Incoming:
             vars(self._original).update(read1=self._read1, _close_conn=self._close_conn)
 
     def whole(self, end: float | None) -> bytes:
-        """Return all of the body, which has to be there by a time of `time.monotonic`.
+        """Return the whole body, which has to be complete by `end`, a time of `time.monotonic`.
 
         Raises:
-            PryvConnectionError: it did not come, not all of it, or not in time.
-            ResponseTooLargeError: it is larger than `Limits.response`, or would be once parsed.
+            PryvConnectionError: the body was not complete in time.
+            ResponseTooLargeError: it is larger than `Limits.response`, or would be once it is parsed.
         """
         limit = self._limits.response
         parts = []
@@ -66,13 +67,15 @@ class Incoming:
                 parts.append(chunk)
                 size += len(chunk)
                 if limit is not None and size > limit:
-                    raise ResponseTooLargeError(f"{self._label}: more than {limit} bytes came (Limits.response)")
+                    raise ResponseTooLargeError(
+                        f"{self._label}: the response is larger than {limit} bytes (Limits.response)"
+                    )
                 if end is not None and time.monotonic() > end:
-                    raise PryvTimeoutError(f"{self._label}: the answer was not whole in time")
+                    raise PryvTimeoutError(f"{self._label}: the response was not complete in time")
         body = b"".join(parts)
         if limit is not None and size > _SMALL and parsed_size(body) > _PARSED * limit:
             raise ResponseTooLargeError(
-                f"{self._label}: parsed, what came would take more than {_PARSED * limit} bytes, "
+                f"{self._label}: the response would take more than {_PARSED * limit} bytes once it is parsed, "
                 f"{_PARSED} times Limits.response"
             )
         return body
@@ -81,7 +84,7 @@ class Incoming:
         """Yield the body as it arrives, with its content codings undone if `decoded`.
 
         Raises:
-            PryvConnectionError: the connection broke, was silent for too long or too slow, before the end.
+            PryvConnectionError: before the end, the connection broke, was silent for too long or was too slow.
         """
         whole = False
         error: PryvConnectionError | None = None
@@ -93,7 +96,7 @@ class Incoming:
         except urllib3.exceptions.HTTPError as failure:
             if isinstance(failure.__cause__, TooSlowError):
                 error = PryvTimeoutError(
-                    f"{self._label}: less than {self._limits.rate:g} bytes per second came (Limits.rate)"
+                    f"{self._label}: the response came below {self._limits.rate:g} bytes per second (Limits.rate)"
                 )
             else:
                 error = connection_error(failure, self._label, host_of(self._response.url), handled=handled)
@@ -103,7 +106,7 @@ class Incoming:
             raise error
 
     def _end(self, whole: bool) -> None:
-        """Keep the connection for further use; close it where anything is left on it, or it left HTTP (101)."""
+        """Put the connection back into its pool; close it where data are left on it, or it has left HTTP (101)."""
         if not whole or self._surplus or self._raw.status == 101:
             self._response.close()
         self._raw._pool = self._pool
@@ -125,7 +128,7 @@ class Incoming:
 
 
 def _anything_more(reader: io.BufferedReader, sock: socket.socket) -> bool:
-    """Tell whether more has come, be it in the buffer, decrypted, or on the socket."""
+    """Tell whether more data have arrived: in the buffer, decrypted by TLS, or on the socket."""
     seconds = sock.gettimeout()
     sock.settimeout(0)
     try:

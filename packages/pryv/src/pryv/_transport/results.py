@@ -1,0 +1,103 @@
+"""From an HTTP response to the result or the error of the API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
+
+from . import json
+from .failures import is_transient_status
+from .http import Response
+from .redact import redact, redact_error
+from .urls import host_of
+
+T = TypeVar("T")
+BodyT = TypeVar("BodyT", bound=Mapping[str, Any])
+
+
+def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dict[str, Any]:
+    """Return the object in a successful response to a request with the data `sent`.
+
+    Raises:
+        ApiError: the response is an error of the API.
+        PryvProtocolError: the response is not one of the API.
+    """
+    if response.status >= 300 and not _is_result_without_place(response):
+        raise error_of(response, *secrets, sent=sent)
+    body = json.decode(response.body, response.label) if response.value is None else response.value
+    if not isinstance(body, dict):
+        raise PryvProtocolError(f"{response.label}: an object was expected, not {type(body).__name__}")
+    if isinstance(body.get("error"), dict):
+        raise _api_error(body["error"], response, secrets, sent)
+    return body
+
+
+def _is_result_without_place(response: Response) -> bool:
+    """Tell whether a 302 leads nowhere, as that of `mfa.activate` does."""
+    return response.status == 302 and "Location" not in response.headers and bool(response.body)
+
+
+def error_of(response: Response, *secrets: str | None, sent: Any = None) -> ApiError | PryvProtocolError:
+    """Return the error in an unsuccessful response to a request with the data `sent`."""
+    label = response.label
+    try:
+        body = json.decode(response.body, label)
+    except PryvProtocolError:
+        body = None
+    error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, Mapping):
+        return _api_error(error, response, secrets, sent)
+    if response.status == 511:  # RFC 6585
+        return PryvProtocolError(f"{label}: HTTP 511: the network asks its user to sign in first")
+    if is_transient_status(response.status) or response.status >= 500:
+        return _api_error({"message": "no response of the API"}, response, secrets, sent)
+    if response.status in (414, 431):
+        return PryvProtocolError(f"{label}: HTTP {response.status}: the URL is too long for the platform")
+    if 300 <= response.status < 400:
+        place = redact(host_of(response.headers.get("Location", "")), *secrets) or "nowhere"
+        return PryvProtocolError(f"{label}: HTTP {response.status} redirects to {place}; the redirect is not followed")
+    return PryvProtocolError(f"{label}: HTTP {response.status}, and not a response of the API")
+
+
+def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
+    """Return a member of a response, checked to be of a type.
+
+    Raises:
+        PryvProtocolError: there is none, or it has another type.
+    """
+    value = body.get(key)
+    if isinstance(value, kind):
+        return value
+    del body, value  # or a traceback would hold them
+    raise _without_member(key, kind, label)
+
+
+def with_member(body: BodyT, key: str, kind: type, label: str) -> BodyT:
+    """Return a response, checked to have a member of a type.
+
+    Raises:
+        PryvProtocolError: there is none, or it has another type.
+    """
+    if isinstance(body.get(key), kind):
+        return body
+    del body  # or a traceback would hold it
+    raise _without_member(key, kind, label)
+
+
+_JSON_KINDS: Final[dict[type, str]] = {dict: "object", list: "array", str: "string", bool: "boolean"}
+
+
+def _without_member(key: str, kind: type, label: str) -> PryvProtocolError:
+    return PryvProtocolError(f"{label}: the response has no {key!r} of type {_JSON_KINDS.get(kind, kind.__name__)}")
+
+
+def _api_error(body: Mapping[str, Any], response: Response, secrets: tuple[str | None, ...], sent: Any) -> ApiError:
+    shown = redact_error(body, *secrets, sent=sent)
+    error = api_error(shown, status=response.status, method=redact(response.label, *secrets))
+    if response.status >= 400:
+        error.retryable = is_transient_status(response.status)
+    if isinstance(error, (RateLimitedError, ServerError)):
+        error.retry_after = response.retry_after
+    return error
