@@ -4,30 +4,20 @@ import argparse
 import sys
 from contextlib import ExitStack
 
-from pryv import Connection, InvalidAccessTokenError, PryvError, Service
-from pryv.auth import AuthSettings, CredentialStore, MemoryStore, TerminalLogin, default_store, setup_auth
+from pryv import AccessRefusedError, Connection, PryvError
+from pryv.auth import CredentialStore, MemoryStore, default_store, sign_in
 from pryv_sandbox import Sandbox
 
-ASKED = {
-    "requestingAppId": "diary-on-a-terminal",
-    "requestedPermissions": [{"streamId": "diary", "defaultName": "Diary", "level": "contribute"}],
-}
+APP_ID = "diary-on-a-terminal"
+PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "contribute"}]
 
 
 def main(platform: str, store: CredentialStore) -> None:
-    settings = AuthSettings(ASKED)
-    with Service(platform) as service:
-        login = TerminalLogin(settings, service, store=store)
-        setup_auth(settings, platform, ui=login).close()
-        given = login.get_authorization_data()
-        if given is None:
-            sys.exit("terminal_login: you did not give access, so there is nothing to do")
-        try:
-            with Connection(given["apiEndpoint"], service) as connection:
-                greet(connection)
-        except InvalidAccessTokenError:
-            login.delete_authorization_data()
-            sys.exit("terminal_login: the access you gave does not exist any more; run this again to give a new one")
+    try:
+        with sign_in(platform, APP_ID, PERMISSIONS, store=store) as connection:
+            greet(connection)
+    except AccessRefusedError:
+        sys.exit("terminal_login: you did not give access, so there is nothing to do")
 
 
 def greet(connection: Connection) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from tests.accounts import Account
+from tests.pryv.people import Person
 from tests.pryv.wire import Wire
 
 from pryv import Connection, Service
@@ -46,3 +48,10 @@ def connection(wire: Wire) -> Iterator[Connection]:
     """A connection to `wire`, with short waits."""
     with wire.connection() as connection:
         yield connection
+
+
+@pytest.fixture
+def person(service: Service, new_account: Callable[[], Account]) -> Person:
+    """Someone with an account, who answers access requests."""
+    username, _, connection = new_account()
+    return Person(service, username, connection)

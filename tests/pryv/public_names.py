@@ -286,6 +286,13 @@ def authentication(service: Service, request: AccessRequest) -> None:
     signed_in: Service = auth.setup_auth(settings, "https://reg.pryv.me/service/info", None, ui=terminal)
     auth.setup_auth(settings, "https://reg.pryv.me/service/info").close()
     connection: Connection = auth.wait_for_access(service, request, 60, on_state=told)
+    permissions: list[types.Permission] = [{"streamId": "diary", "level": "read"}]
+    platform = "https://reg.pryv.me/service/info"
+    with auth.sign_in(platform, "my-notebook", permissions, store=auth.MemoryStore(), ui=terminal) as diary:
+        logging.info("%s", diary)
+    undescribed = [{"streamId": "diary", "level": "read"}]
+    auth.sign_in(platform, "my-notebook", undescribed, profile="work", ui=auth.TerminalLogin, timeout=None).close()
+    auth.sign_out(platform, store=auth.MemoryStore(), profile="work")
     statuses: list[str] = [
         *(auth.AuthStates.ERROR, auth.AuthStates.LOADING, auth.AuthStates.INITIALIZED, auth.AuthStates.NEED_SIGNIN),
         *(auth.AuthStates.SIGNOUT, auth.AuthStates.REFUSED),

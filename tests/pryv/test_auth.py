@@ -8,13 +8,14 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import pytest
 import requests
+from tests.pryv.people import APP_ID, PERMISSIONS, Interface, Person
 from tests.pryv.wire import Wire
 from tests.waiting import within
 
@@ -42,81 +43,8 @@ from pryv.auth import (
 )
 from pryv_sandbox import Sandbox
 
-APP_ID = "pryv-auth-tests"
-PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
 ASKED = {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS}
 FAST = 0.05
-
-
-@attrs.define
-class Person:
-    """Answers access requests, as the page does when its user has signed in."""
-
-    service: Service
-    username: str
-    connection: Connection
-
-    def accept(self, key: str) -> str:
-        """Give access to the diary and return the token."""
-        calls = [
-            {"method": "streams.create", "params": {"id": "diary", "name": "Diary"}},
-            {
-                "method": "accesses.create",
-                "params": {
-                    "type": "app",
-                    "name": f"{APP_ID} {key}",
-                    "permissions": [{"streamId": "diary", "level": "read"}],
-                },
-            },
-        ]
-        access = self.connection.api(calls)[1]["access"]
-        token = str(access["token"])
-        endpoint = self.service.api_endpoint_for(self.username, token)
-        self.answer(key, status="ACCEPTED", username=self.username, token=token, apiEndpoint=endpoint)
-        return token
-
-    def refuse(self, key: str) -> None:
-        self.answer(key, status="REFUSED", reasonId="REFUSED_BY_USER", message="No.")
-
-    def answer(self, key: str, **answer: str) -> None:
-        requests.post(f"{self.service.info().access}{key}", json=answer, timeout=10)
-
-
-class NewAccount(Protocol):
-    def __call__(self) -> tuple[str, str, Connection]: ...
-
-
-class Interface:
-    """A login interface that keeps what it is told; `at_signin` is what its user does with the page."""
-
-    def __init__(self, at_signin: Callable[[str], object] = lambda key: None) -> None:
-        self.at_signin = at_signin
-        self.states: list[AuthState] = []
-        self.kept: AuthorizationData | None = None
-
-    def on_state_change(self, state: AuthState) -> None:
-        self.states.append(state)
-        if state.status == AuthStates.NEED_SIGNIN:
-            self.at_signin(state["key"])
-
-    def get_authorization_data(self) -> AuthorizationData | None:
-        return self.kept
-
-    def save_authorization_data(self, data: AuthorizationData) -> None:
-        self.kept = data
-
-    def delete_authorization_data(self) -> None:
-        self.kept = None
-
-    @property
-    def statuses(self) -> list[str]:
-        return [state.status for state in self.states]
-
-
-@pytest.fixture
-def person(service: Service, new_account: NewAccount) -> Person:
-    username, _, connection = new_account()
-    return Person(service, username, connection)
 
 
 def start(service: Service, poll_rate: float = FAST) -> AccessRequest:

@@ -3,6 +3,7 @@
 from pryv.auth._controller import AuthController, LoginUI
 from pryv.auth._settings import AuthSettings
 from pryv.auth._setup import setup_auth
+from pryv.auth._sign_in import sign_in, sign_out
 from pryv.auth._states import AuthState, AuthStates
 from pryv.auth._stores import (
     AuthorizationData,
@@ -29,5 +30,7 @@ __all__ = [
     "TerminalLogin",
     "default_store",
     "setup_auth",
+    "sign_in",
+    "sign_out",
     "wait_for_access",
 ]

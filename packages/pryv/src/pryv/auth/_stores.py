@@ -31,9 +31,15 @@ class _AuthorizationRequired(TypedDict):
 
 
 class AuthorizationData(_AuthorizationRequired, total=False):
-    """Credentials to be kept. Holds the token: keep it out of logs."""
+    """Credentials to be kept, with the platform and app they are for. Holds the token: keep it out of logs.
+
+    Those of a profile (see `sign_in`) may have `others` in them, for other platforms and apps.
+    """
 
     username: str
+    serviceInfoUrl: str
+    appId: str
+    others: list[AuthorizationData]
 
 
 class CredentialStore(Protocol):
@@ -259,8 +265,25 @@ class KeyringStore:
         Raises:
             PryvError: the keyring would not take them.
         """
-        self.save(_PROBE, AuthorizationData(apiEndpoint="https://localhost/"))
-        self.delete(_PROBE)
+        _save_and_delete(self)
+
+
+def check_writable(store: CredentialStore) -> None:
+    """Make sure that a store takes credentials; leaves nothing behind.
+
+    Raises:
+        PryvError: it would not take them.
+        OSError: it cannot be written to.
+    """
+    if isinstance(store, (MemoryStore, FileStore, KeyringStore)):
+        store.check_writable()
+    else:
+        _save_and_delete(store)
+
+
+def _save_and_delete(store: CredentialStore) -> None:
+    store.save(_PROBE, AuthorizationData(apiEndpoint="https://localhost/"))
+    store.delete(_PROBE)
 
 
 def default_store() -> FileStore | KeyringStore:

@@ -56,12 +56,23 @@ def wait_for_access(
         if on_state is not None:
             notify(on_state, state.without_credentials())
 
-    state = follow_request(service, request, timeout, SignalSafeEvent(), report)
+    return service._connection(accepted_state(service, request, timeout, report)["apiEndpoint"])
+
+
+def accepted_state(service: Service, request: AccessRequest, timeout: float | None, listener: Listener) -> AuthState:
+    """Wait until the user has accepted an access request, and return the state with the credentials.
+
+    Raises:
+        AccessRefusedError: the user refused.
+        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+        PryvError: the request failed.
+    """
+    state = follow_request(service, request, timeout, SignalSafeEvent(), listener)
     if state.status == AuthStates.REFUSED:
         raise AccessRefusedError("the user refused the access request")
     if state.api_endpoint is None:
         raise PryvError(f"the access request failed: {state.message}")
-    return service._connection(state.api_endpoint)
+    return state
 
 
 def check_wait(timeout: float | None) -> None:

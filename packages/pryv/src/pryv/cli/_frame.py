@@ -184,9 +184,9 @@ def connect(arguments: argparse.Namespace) -> Connection:
 
 def _stored_endpoint() -> str | None:
     from pryv.auth import default_store
+    from pryv.auth._profiles import Profile
 
-    data = default_store().get(STORED_AS)
-    return None if data is None else data["apiEndpoint"]
+    return next((kept["apiEndpoint"] for kept in Profile(default_store()).credentials()), None)
 
 
 def _json(value: Any, **form: Any) -> str:

@@ -1,0 +1,194 @@
+"""Signing in with what a credential store keeps, or by asking; and signing out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from pryv._arguments import http_url, require
+from pryv._spelling import domain
+from pryv._transport.urls import is_in_domain
+from pryv.auth._controller import LoginUI
+from pryv.auth._permissions import covers
+from pryv.auth._profiles import DEFAULT, Profile
+from pryv.auth._settings import AuthSettings
+from pryv.auth._states import notify
+from pryv.auth._stores import AuthorizationData, CredentialStore, default_store
+from pryv.auth._terminal import TerminalLogin
+from pryv.auth._waiting import WAIT, accepted_state, check_wait
+from pryv.connection import Connection
+from pryv.errors import ForbiddenError, InvalidAccessTokenError, UnknownResourceError
+from pryv.service import Service
+from pryv.types import Permission
+
+
+def sign_in(
+    service_info_url: str,
+    app_id: str,
+    permissions: Sequence[Permission] | Sequence[Mapping[str, Any]],
+    *,
+    store: CredentialStore | None = None,
+    profile: str = DEFAULT,
+    ui: LoginUI | Callable[[AuthSettings, Service], LoginUI] | None = None,
+    timeout: float | None = WAIT,
+) -> Connection:
+    """Return a connection to the account of whoever uses the program; ask only if nothing stored can be used.
+
+    Credentials that the store keeps for the platform, app and profile are used if their access still works and has
+    all of the permissions. Otherwise a person is asked, as `TerminalLogin` does, and the new credentials are stored
+    before the connection is returned. If the platform cannot be reached, the stored credentials stay, and its error is
+    raised.
+
+    See the API's *Auth request*.
+
+    Args:
+        service_info_url: The platform.
+        app_id: The app that asks.
+        permissions: What the app needs, each with a `streamId`, `level` and, for a stream that may have to be made, a
+            `defaultName`.
+        store: Where the credentials are; by default the system's keyring, or files readable by their owner alone.
+        profile: Tells several people, or accounts, apart: up to 64 letters, digits and `._@+-`.
+        ui: What shows a person the page to sign in on: a `LoginUI`, of which only `on_state_change` is called, or what
+            makes one from the settings and the service. By default a `TerminalLogin`.
+        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+
+    Returns:
+        The connection. It has its own service, which is closed with it.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: `service_info_url` is not a URL, `app_id` is empty, `profile` is not a name, or `timeout` is not
+            above 0.
+        OSError: the store cannot be read, or not be written to; the latter is found out before a person is asked.
+        AccessRefusedError: the person refused.
+        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+        PryvError: it failed; see *Errors and retries*.
+    """
+    require(app_id=app_id)
+    check_wait(timeout)
+    if not (ui is None or callable(ui) or hasattr(ui, "on_state_change")):
+        raise TypeError(f"ui is a LoginUI, not {type(ui).__name__}")
+    url = http_url(service_info_url, "service_info_url")
+    settings = AuthSettings({"requestingAppId": app_id, "requestedPermissions": _listed(permissions)})
+    kept = Profile(default_store() if store is None else store, profile)
+    with contextlib.ExitStack() as failing:
+        service = failing.enter_context(Service(url))
+        usable = [stored for stored in _of_platform(kept, url, service) if stored.get("appId", app_id) == app_id]
+        connection = _stored(service, usable, settings)
+        if connection is None:
+            kept.check_writable()
+            new = _asked_for(service, settings, _made(ui, settings, service, kept.store), timeout)
+            connection = service._connection(new["apiEndpoint"])
+            new["serviceInfoUrl"], new["appId"] = url, app_id
+            kept.keep(new, replaced=usable)
+        connection._service_is_own = True
+        failing.pop_all()
+    return connection
+
+
+def sign_out(service_info_url: str, *, store: CredentialStore | None = None, profile: str = DEFAULT) -> None:
+    """Revoke the accesses that a profile has on a platform, and remove their credentials from the store.
+
+    Nothing happens if there are none. One that was revoked already is only removed. If the platform cannot be reached,
+    the credentials stay, and its error is raised.
+
+    See the API's *Delete access*.
+
+    Args:
+        service_info_url: The platform.
+        store: Where the credentials are; by default the system's keyring, or files readable by their owner alone.
+        profile: The profile that `sign_in` was given.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: `service_info_url` is not a URL, or `profile` is not a name.
+        OSError: the store cannot be read or written to.
+        ForbiddenError: the access may not revoke itself; its credentials are removed all the same.
+        PryvError: it failed; see *Errors and retries*.
+    """
+    url = http_url(service_info_url, "service_info_url")
+    kept = Profile(default_store() if store is None else store, profile)
+    with Service(url) as service:
+        revoke_and_forget(kept, _of_platform(kept, url, service))
+
+
+def revoke_and_forget(kept: Profile, credentials: Iterable[AuthorizationData]) -> None:
+    """Revoke the accesses of credentials, and remove them from their profile.
+
+    Raises:
+        OSError: the store cannot be written to.
+        ForbiddenError: an access may not revoke itself; its credentials are removed all the same.
+        PryvError: an access could not be revoked; its credentials stay.
+    """
+    refused = None
+    for stored in credentials:
+        try:
+            with Connection(stored["apiEndpoint"]) as connection:
+                if _works(connection):
+                    connection.revoke()
+        except ForbiddenError as error:
+            refused = error
+        kept.forget(stored)
+    if refused is not None:
+        raise refused
+
+
+def _listed(permissions: Any) -> list[dict[str, Any]]:
+    items = [] if isinstance(permissions, (str, Mapping)) or not isinstance(permissions, Iterable) else [*permissions]
+    if not items or not all(isinstance(item, Mapping) for item in items):
+        raise TypeError("permissions is a list of dicts, one for each permission")
+    return [dict(item) for item in items]
+
+
+def _of_platform(kept: Profile, url: str, service: Service) -> list[AuthorizationData]:
+    """Return the credentials of a platform; those that do not name theirs are known by their host."""
+
+    def is_of_platform(stored: AuthorizationData) -> bool:
+        if "serviceInfoUrl" in stored:
+            return stored["serviceInfoUrl"] == url
+        return is_in_domain(stored["apiEndpoint"], domain(service.info().api))
+
+    return [stored for stored in kept.credentials() if is_of_platform(stored)]
+
+
+def _stored(service: Service, usable: Iterable[AuthorizationData], settings: AuthSettings) -> Connection | None:
+    """Return a connection by the first credentials that work and have the permissions."""
+    for stored in usable:
+        connection = service._connection(stored["apiEndpoint"])
+        with contextlib.ExitStack() as failing:
+            failing.callback(connection.close)
+            if _works(connection) and covers(connection, settings.auth_request["requestedPermissions"]):
+                failing.pop_all()
+                return connection
+    return None
+
+
+def _works(connection: Connection) -> bool:
+    """Tell whether a connection's access still exists, and has not expired.
+
+    Raises:
+        PryvError: the platform does not say so.
+    """
+    try:
+        connection.access_info()
+    except (InvalidAccessTokenError, ForbiddenError, UnknownResourceError):  # revoked, expired, the account deleted
+        return False
+    return True
+
+
+def _made(ui: Any, settings: AuthSettings, service: Service, store: CredentialStore) -> LoginUI:
+    if ui is None:
+        return TerminalLogin(settings, service, store=store)
+    made: LoginUI = ui(settings, service) if callable(ui) else ui
+    return made
+
+
+def _asked_for(service: Service, settings: AuthSettings, ui: LoginUI, timeout: float | None) -> AuthorizationData:
+    """Ask a person for access, and return the credentials."""
+    request = service.start_access_request(settings.auth_request)
+    state = accepted_state(service, request, timeout, lambda state: notify(ui.on_state_change, state))
+    credentials = AuthorizationData(apiEndpoint=state["apiEndpoint"])
+    if state.username is not None:
+        credentials["username"] = state.username
+    return credentials
