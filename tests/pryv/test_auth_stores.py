@@ -262,6 +262,44 @@ def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
     only_file(directory)
 
 
+def test_a_save_that_was_killed_leaves_nothing_for_long(directory: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pryv.auth import FileStore\n"
+        "sys.addaudithook(lambda event, _: os.kill(os.getpid(), 9) if event == 'os.rename' else None)\n"
+        "FileStore(sys.argv[1]).save('name', {'apiEndpoint': 'https://token@host/'})\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, directory], check=False).returncode == -9
+    left = only_file(directory)
+    assert (left.suffix, mode(left)) == (".part", 0o600)
+    FileStore(directory).save("name", BOB)
+    assert only_file(directory).name == "name.json"
+
+
+def test_a_link_is_replaced_and_not_what_it_leads_to(directory: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    path = only_file(directory)
+    path.unlink()
+    path.symlink_to(other)
+    store.save(NAME, BOB)
+    assert (store.get(NAME), other.read_text()) == (BOB, "mine")
+
+
+def test_a_full_disk_is_found_out_by_the_check(directory: Path) -> None:
+    program = (
+        "import resource, sys\n"
+        "from pryv.auth import FileStore\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
+        "try: FileStore(sys.argv[1]).check_writable()\n"
+        "except OSError as error: print(error.filename)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, directory], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == str(directory)
+
+
 def test_readers_and_writers_at_once_see_whole_files(directory: Path) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from urllib.parse import quote
 
+from pryv._files import replacing
 from pryv._transport.redact import redact
 from pryv.errors import MissingAddonError, PryvError
 from pryv.utils import extract_token_and_api_endpoint
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _PROBE = "write check"
+_SIZE = 4096
+"""Bytes that are written to see whether there is room for credentials."""
 
 
 class _AuthorizationRequired(TypedDict):
@@ -159,16 +162,8 @@ class FileStore:
         """
         path = self._path(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # readable by its owner alone
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with replacing(str(path), private=True) as file:
+            file.write(json.dumps(data).encode())
 
     def delete(self, name: str) -> None:
         """Forget the credentials kept under a name, if there are any.
@@ -191,7 +186,10 @@ class FileStore:
         directory = self._path("").parent
         existing = next(place for place in (directory, *directory.parents) if place.exists())
         try:
-            tempfile.TemporaryFile(dir=existing).close()
+            with tempfile.TemporaryFile(dir=existing) as file:
+                file.write(bytes(_SIZE))
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(directory)) from None
 
