@@ -15,28 +15,33 @@ from urllib.parse import quote, urlsplit
 import requests
 
 DIRECTORY = Path(__file__).parents[1] / "recordings"
-TOPICS = ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks")
-"""In the order of the recording: an exchange uses what those before it have made."""
-
 Edit = Callable[[str], str]
+Ask = Callable[[dict[str, Any]], dict[str, str]]
+"""What is asked outside of the API: what a person reads on a telephone or in a mail."""
 
-_RECORDED_AT = 1795288768
 _LATE = 1.7e9  # times beyond this one are those of the recording itself
 _TOLERANCE = 200  # seconds; recording took less
 _IMAGE = b"\x89PNG\r\n\x1a\nfake"
 _FILES = {"Y é.png": _IMAGE, "a.png": _IMAGE, "b.txt": b"hello"}
 
 _ID = "[a-z0-9]{24}"
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _FORMS = {
     "integrity": r"sha256-[\w+/]{43}=",
     "read_token": rf"{_ID}-[\w-]{{27}}",
     "id": _ID,
     "key": r"[\w-]{16}",
     "sid": r"[\w-]{20}",
+    "uuid": _UUID,
+    "secret": r"[\w-]{32}",
+    "digest": "[0-9a-f]{64}",
+    "moment": r"\d{10}(?:\.\d{1,3})?",
 }
-"""What a platform makes anew each time: digests of items, ids and tokens, keys of access requests, ids of sockets."""
+"""What a platform makes anew each time: digests of items, ids and tokens, keys of access requests, ids of sockets,
+tokens and recovery codes of second factors, the halves and digests of keys of shared secrets, times in texts."""
 _MADE = re.compile(
-    rf"(?<=:0:)(?P<integrity>{_FORMS['integrity']})|(?P<read_token>{_FORMS['read_token']})"
+    rf"(?<=:0:)(?P<integrity>{_FORMS['integrity']})|(?P<read_token>{_FORMS['read_token']})|(?P<uuid>{_UUID})"
+    rf"|(?<=[a-z0-9]\.)(?P<secret>[\w-]{{32}})$|(?P<digest>[0-9a-f]{{64}})|(?<=[a-z0-9]:)(?P<moment>1795\d{{6}}(?:\.\d+)?)$"
     rf"|(?<![a-z0-9])(?P<id>{_ID})(?![a-z0-9])"
     r"|(?:(?<![\w-])|(?<=%2F))(?:(?P<key>(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{16})|(?P<sid>[\w-]{16}AA[A-Z]{2}))(?![\w-])"
 )
@@ -50,25 +55,60 @@ _PARSER_MESSAGE = ("create invalid json", ".error.message:")
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request and the response of the real platform."""
+    """A request and the response of the real platform.
+
+    Attributes:
+        pause: seconds that passed before it.
+        answer: the name of the answer, where the request is not one of the API.
+    """
 
     name: str
     request: dict[str, Any]
     response: dict[str, Any]
+    pause: float = 0
+    answer: str = ""
 
 
-def load(topic: str, edit: Edit = str) -> list[dict[str, Any]]:
-    """What was recorded of a topic, read after an edit of its text."""
-    recorded: list[dict[str, Any]] = json.loads(edit((DIRECTORY / f"{topic}.json").read_text(encoding="utf8")))
+@dataclass(frozen=True)
+class Recording:
+    """Exchanges that were recorded together: one uses what those before it have made."""
+
+    directory: Path
+    recorded_at: float
+    topics: tuple[str, ...]
+
+    def exchanges(self, topic: str, edit: Edit = str) -> list[Exchange]:
+        """What was recorded of a topic, read after an edit of its text."""
+        return [
+            Exchange(**{"answer" if key == "as" else key: value for key, value in recorded.items()})
+            for recorded in load(self.directory / f"{topic}.json", edit)
+        ]
+
+
+FIRST = Recording(
+    DIRECTORY,
+    1795288768,
+    ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks"),
+)
+SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa"))
+
+
+def load(file: Path, edit: Edit = str) -> list[dict[str, Any]]:
+    """What a file has, read after an edit of its text."""
+    recorded: list[dict[str, Any]] = json.loads(edit(file.read_text(encoding="utf8")))
     return recorded
 
 
 class Run:
     """What the recorded names and times are in this run."""
 
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, names: dict[str, str], recorded_at: float = FIRST.recorded_at) -> None:
         self._names = dict(names)
-        self.shift = time.time() - _RECORDED_AT
+        self.shift = time.time() - recorded_at
+
+    def learn(self, names: dict[str, str]) -> None:
+        """Learn what recorded names are in this run."""
+        self._names.update(names)
 
     def translated(self, recorded: Any) -> Any:
         """A recorded value with the names of this run."""
@@ -123,13 +163,18 @@ class Run:
 class Replay:
     """Sends recorded requests to a platform, in order, and compares its responses."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, recording: Recording, ask: Ask) -> None:
         host = urlsplit(url).netloc
         self._url = url
-        self._run = Run({"HOST": host, "STATIC": host, "%2FHOST": f"%2F{quote(host)}"})
+        self._ask = ask
+        self._run = Run({"HOST": host, "STATIC": host, "%2FHOST": f"%2F{quote(host)}"}, recording.recorded_at)
 
     def differences(self, exchange: Exchange) -> list[str]:
         """What differs from the recorded response: status, headers, JSON, and its order at the top."""
+        if exchange.answer:
+            given = self._ask(self._run.translated(exchange.request["json"]))
+            self._run.learn({f"{{{{{exchange.answer}.{name}}}}}": value for name, value in given.items()})
+            return []
         recorded, response = exchange.response, self._send(exchange.request)
         found = [] if response.status_code == recorded["status"] else [f"status: {response.status_code}"]
         headers = {name: value for name, value in recorded["headers"].items() if name != "etag"}

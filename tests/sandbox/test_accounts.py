@@ -235,7 +235,9 @@ class TestBehindTheScenes:
         assert requests.post(account + "reset-password", json=reset, timeout=5).status_code == 401
 
     def test_a_second_factor_holds_the_token_back(self, platform: Platform, url: str, person: dict[str, Any]) -> None:
-        require(platform, person["username"])
+        user = platform.users.find(person["username"])
+        assert user
+        require(platform, user)
         name = person["username"]
         held = log_in(url, name, person["password"])
         assert held.status_code == 200

@@ -134,7 +134,7 @@ def test_second_factor(page: Page, pryv_sandbox: Sandbox) -> None:
     page.sign_in(pryv_sandbox.create_account(mfa=True))
     page.wait_for("The code you were sent")
     page.fill("code", code="0")
-    page.wait_for("The given code is wrong.")
+    page.wait_for("The provided MFA code is invalid: 0")
     page.fill("code", code=CODE)
     page.wait_for("What it asks for")
     page.click("Accept")

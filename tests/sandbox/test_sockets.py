@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 from pryv_sandbox import Account, Sandbox
 
 from .raw_socket import RawSocket
-from .recordings import Run, load
+from .recordings import DIRECTORY, Run, load
 
 
 def connected(sandbox: Sandbox, account: Account, token: str | None = None) -> RawSocket:
@@ -144,7 +144,7 @@ def parts(frame: str) -> tuple[str, Any]:
     ],
 )
 def test_frames_as_recorded(pryv_sandbox: Sandbox, account: Account, name: str) -> None:
-    (frames,) = (exchange["frames"] for exchange in load("socket-io") if exchange["name"] == name)
+    (frames,) = (exchange["frames"] for exchange in load(DIRECTORY / "socket-io.json") if exchange["name"] == name)
     recorded_name = frames[1]["sent"].removeprefix("40/").removesuffix(",")
     username = recorded_name if "unknown user" in name else account.username
     token = {"connect with a bad token": "bad", "connect without token": None}.get(name, account.token)
@@ -154,7 +154,9 @@ def test_frames_as_recorded(pryv_sandbox: Sandbox, account: Account, name: str) 
 
 
 def test_polling_is_turned_away_as_recorded(pryv_sandbox: Sandbox) -> None:
-    (exchange,) = (exchange for exchange in load("socket-io") if exchange["name"] == "polling transport")
+    (exchange,) = (
+        exchange for exchange in load(DIRECTORY / "socket-io.json") if exchange["name"] == "polling transport"
+    )
     answer = requests.get(f"{pryv_sandbox.url}socket.io/?EIO=4&transport=polling", timeout=5)
     assert (answer.status_code, answer.text) == (exchange["http"], exchange["body"])
 

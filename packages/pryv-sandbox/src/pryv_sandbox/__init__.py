@@ -3,5 +3,6 @@
 from pryv_sandbox._version import __version__
 from pryv_sandbox.faults.faults import Faults
 from pryv_sandbox.sandbox import Account, Sandbox
+from pryv_sandbox.state.outbox import Mail, TextMessage
 
-__all__ = ["Account", "Faults", "Sandbox", "__version__"]
+__all__ = ["Account", "Faults", "Mail", "Sandbox", "TextMessage", "__version__"]

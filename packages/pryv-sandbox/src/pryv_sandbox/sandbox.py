@@ -15,6 +15,7 @@ from pryv_sandbox.http.app import create_app
 from pryv_sandbox.http.server_thread import ServerThread
 from pryv_sandbox.methods import account, registration, second_factor
 from pryv_sandbox.sockets.server import Sockets
+from pryv_sandbox.state.outbox import Mail, TextMessage
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.settings import Settings
 
@@ -122,6 +123,16 @@ class Sandbox:
         api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
         return Account(username, password, token, api_endpoint)
 
+    @property
+    def mails(self) -> list[Mail]:
+        """The mails that a real platform would have sent since this object was made, oldest first."""
+        return list(self._platform.outbox.mails)
+
+    @property
+    def text_messages(self) -> list[TextMessage]:
+        """The text messages with codes of second factors, likewise."""
+        return list(self._platform.outbox.text_messages)
+
     def reset_token(self, username: str) -> str:
         """The token that a user who asked last to reset the password would get by e-mail.
 
@@ -139,7 +150,7 @@ class Sandbox:
     async def _register(self, person: dict[str, str], mfa: bool) -> str:
         user, token = await registration.register(self._platform, person)
         if mfa:
-            second_factor.require(self._platform, user.username)
+            second_factor.require(self._platform, user)
         return token
 
     def _make_app(self) -> web.Application:

@@ -61,7 +61,7 @@ async def _login(request: web.Request) -> Any:
 
 
 async def _body_and_mfa_token(request: web.Request) -> Any:
-    return {**await read_object(request), "mfaToken": token_of(request) or ""}
+    return {**await read_object(request), "mfaToken": token_of(request)}
 
 
 # ---- handlers
@@ -152,6 +152,10 @@ _PATHS: list[tuple[str, str, Handler]] = [
     ("GET", "/auth/who-am-i", _gone),
     ("POST", "/auth/login", _method("auth.login", _login)),
     ("POST", "/auth/logout", _method("auth.logout", _body)),
+    ("POST", "/mfa/activate", _method("mfa.activate", _body, 302)),
+    ("POST", "/mfa/confirm", _method("mfa.confirm", _body_and_mfa_token)),
+    ("POST", "/mfa/deactivate", _method("mfa.deactivate", _body)),
+    ("POST", "/mfa/recover", _method("mfa.recover", _body)),
     ("POST", "/mfa/challenge", _method("mfa.challenge", _body_and_mfa_token)),
     ("POST", "/mfa/verify", _method("mfa.verify", _body_and_mfa_token)),
     ("GET", "/streams", _method("streams.get", _query(includeDeletionsSince="number"))),
@@ -181,6 +185,9 @@ _PATHS: list[tuple[str, str, Handler]] = [
     ("POST", "/webhooks/{id}/test", _method("webhooks.test", _query())),
     ("GET", "/account", _method("account.get", _query())),
     ("PUT", "/account", _method("account.update", _update)),
+    ("GET", "/account/username-changes", _method("account.usernameChanges", _query())),
+    ("POST", "/account/change-username", _method("account.changeUsername", _body)),
+    ("POST", "/account/verify-email", _method("account.verifyEmail", _body_from_page)),
     ("POST", "/account/change-password", _method("account.changePassword", _body)),
     ("POST", "/account/request-password-reset", _method("account.requestPasswordReset", _body_from_page)),
     ("POST", "/account/reset-password", _method("account.resetPassword", _body_from_page)),

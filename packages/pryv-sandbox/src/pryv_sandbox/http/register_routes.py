@@ -6,9 +6,19 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox.http.exchange import PLATFORM, base_url, json_response, meta, read_object
+from pryv_sandbox.http.exchange import (
+    PLATFORM,
+    authenticate,
+    base_url,
+    call_context,
+    json_response,
+    meta,
+    read_object,
+    token_of,
+)
 from pryv_sandbox.methods import registration
 from pryv_sandbox.methods.calls import Context, Result
+from pryv_sandbox.methods.deletion import delete_account
 from pryv_sandbox.methods.service import EVENT_TYPES_PATH, full_service_info
 from pryv_sandbox.model import event_types
 from pryv_sandbox.model.errors import already_exists, gone, invalid_parameters, unknown_resource
@@ -76,6 +86,14 @@ async def _register_user(request: web.Request) -> web.Response:
     return await _register(request, await read_object(request))
 
 
+@routes.delete("/users/{username}")
+async def _delete_user(request: web.Request) -> web.Response:
+    context = call_context(request)
+    authenticate(request, context, token_of(request) or "")
+    delete_account(context)
+    return _respond(request, {"userDeletion": {"username": context.user.username}})
+
+
 @routes.post("/reg/user")
 async def _register_user_formerly(request: web.Request) -> web.Response:
     params = await read_object(request)
@@ -94,7 +112,7 @@ async def _check_username(request: web.Request) -> web.Response:
 @routes.get("/reg/{email}/check_email")
 async def _check_email(request: web.Request) -> web.Response:
     email = request.match_info["email"]
-    if request.app[PLATFORM].users.find_by_email(email):
+    if request.app[PLATFORM].users.owner_of_email(email):
         raise already_exists("user", {"email": email})
     return _respond(request, {"reserved": False})
 
@@ -109,13 +127,13 @@ async def _username_of(request: web.Request) -> web.Response:
 
 @routes.route("*", "/reg/{username}/server")
 async def _server_of(request: web.Request) -> web.Response:
-    user = request.app[PLATFORM].users.find(request.match_info["username"])
-    if user is None:
+    username = request.match_info["username"]
+    if request.app[PLATFORM].users.find(username) is None:
         return _not_found("unknown-user", "Unknown user")
     server = base_url(request).rstrip("/")
     if request.method == "POST":
-        return json_response({"server": server, "alias": user.username})
-    place = f"{server}?username={user.username}"
+        return json_response({"server": server, "alias": username})
+    place = f"{server}?username={username}"
     return web.Response(status=302, headers={"Location": place}, text=f"Found. Redirecting to {place}")
 
 

@@ -66,15 +66,14 @@ class WebhookDelivery:
             self._on_webhook(change)
             return
         for delivery in self._deliveries.values():
-            if delivery.user.username == change.username:
+            if delivery.user.key == change.user:
                 delivery.notify(change)
 
     def _on_webhook(self, change: Change) -> None:
         """Start to deliver a new webhook, stop for a deleted one, and resume for an updated one."""
         webhook_id = change.item["id"]
-        user = self._platform.users.find(change.username)
-        if change.action == "create" and user:
-            self._start(user, change.item)
+        if change.action == "create":
+            self._start(self._platform.users.read(change.user), change.item)
         elif change.action == "delete":
             self._stop(webhook_id)
         elif delivery := self._deliveries.get(webhook_id):

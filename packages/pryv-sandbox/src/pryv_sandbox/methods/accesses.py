@@ -75,7 +75,7 @@ def _public(context: Context, doc: Doc) -> Doc:
 
 
 def _publish(context: Context, action: Action, doc: Doc) -> None:
-    context.platform.publish(Change(context.user.username, "accesses", action, stored.versioned(doc)))
+    context.platform.publish(Change(context.user.key, "accesses", action, stored.versioned(doc)))
 
 
 # ---- reading

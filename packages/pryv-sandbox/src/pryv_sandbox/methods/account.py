@@ -5,20 +5,28 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pryv_sandbox.methods import emails
 from pryv_sandbox.methods.calls import Context, Methods, Result
 from pryv_sandbox.methods.login import check_trusted
 from pryv_sandbox.methods.schemas import OBJECT, STRING
-from pryv_sandbox.model.errors import already_exists, forbidden, invalid_access_token, invalid_operation
+from pryv_sandbox.model.errors import forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.model.ids import new_token
 from pryv_sandbox.model.merging import merged
+from pryv_sandbox.state.outbox import Mail
 from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.users import User
 
 methods = Methods()
 
 _PASSWORD = {"type": ["string"], "minLength": 6, "maxLength": 100}
 
 
-def _check_personal(context: Context, method_id: str) -> None:
+def check_personal(context: Context, method_id: str) -> None:
+    """Refuse an access that is not the owner's.
+
+    Raises:
+        ApiError: ``forbidden``.
+    """
     if not context.access.is_personal:
         raise forbidden(f"You cannot access {method_id} resource using the given access")
 
@@ -26,23 +34,24 @@ def _check_personal(context: Context, method_id: str) -> None:
 # ---- fields
 
 
-def _account(context: Context) -> Result:
-    user = context.platform.users.find(context.user.username) or context.user
-    email = {"value": user.email, "primary": True, "status": "verified", "verifiedAt": None}
+def fields(user: User) -> dict[str, Any]:
+    """The fields of an account, without its e-mail addresses but the primary one."""
     return {
-        "account": {
-            "username": user.username,
-            "email": user.email,
-            "language": user.language,
-            "storageUsed": {"dbDocuments": 0, "attachedFiles": user.attached_files},
-            "emails": [{**email, "verificationMethod": "registration"}],
-        }
+        "username": user.username,
+        "email": user.email,
+        "language": user.language,
+        "storageUsed": {"dbDocuments": 0, "attachedFiles": user.attached_files},
     }
+
+
+def _account(context: Context) -> Result:
+    user = context.platform.users.read(context.user.key)
+    return {"account": {**fields(user), "emails": emails.listed(context)}}
 
 
 @methods.declare("account.get", OBJECT)
 async def _get(context: Context, params: dict[str, Any]) -> Result:
-    _check_personal(context, "account.get")
+    check_personal(context, "account.get")
     return _account(context)
 
 
@@ -56,6 +65,7 @@ _UPDATE = {
             "properties": {
                 "email": {"type": ["string"], "maxLength": 300},
                 "language": {"type": ["string"], "minLength": 1, "maxLength": 5},
+                "emails": emails.OPERATIONS,
             },
         }
     },
@@ -64,15 +74,14 @@ _UPDATE = {
 
 @methods.declare("account.update", _UPDATE)
 async def _update(context: Context, params: dict[str, Any]) -> Result:
-    _check_personal(context, "account.update")
-    user = context.user
-    email = params["update"].get("email", user.email)
-    owner = context.platform.users.find_by_email(email)
-    if owner and owner.key != user.key:
-        raise already_exists("user", {"email": email})
+    check_personal(context, "account.update")
+    update = params["update"]
+    if "email" in update:
+        emails.replace_primary(context, update["email"])
+    emails.change(context, update.get("emails", {}))
     context.platform.db.execute(
-        "UPDATE users SET email = ?, language = ? WHERE key = ?",
-        (email, params["update"].get("language", user.language), user.key),
+        "UPDATE users SET language = ? WHERE key = ?",
+        (update.get("language", context.user.language), context.user.key),
     )
     return _account(context)
 
@@ -89,7 +98,7 @@ _CHANGE_PASSWORD = {
 
 @methods.declare("account.changePassword", _CHANGE_PASSWORD)
 async def _change_password(context: Context, params: dict[str, Any]) -> Result:
-    _check_personal(context, "account.changePassword")
+    check_personal(context, "account.changePassword")
     if not context.platform.users.has_password(context.user, params["oldPassword"]):
         raise invalid_operation("The given password does not match.")
     context.platform.users.set_password(context.user, params["newPassword"])
@@ -107,9 +116,9 @@ _REQUEST_RESET = {
 async def _request_password_reset(context: Context, params: dict[str, Any]) -> Result:
     check_trusted(context, params.get("origin", ""))
     expires = context.platform.clock.now() + context.platform.settings.reset_lifetime
-    context.platform.db.execute(
-        "INSERT INTO password_resets VALUES (?, ?, ?)", (new_token(), context.user.key, expires)
-    )
+    token = new_token()
+    context.platform.db.execute("INSERT INTO password_resets VALUES (?, ?, ?)", (token, context.user.key, expires))
+    context.platform.outbox.mails.append(Mail(context.user.email, "reset-password", token))
     context.check_no_access()
     return {}
 
@@ -189,13 +198,13 @@ def _app_profile_id(context: Context) -> str:
 
 @methods.declare("profile.get", _GET_PROFILE)
 async def _get_profile(context: Context, params: dict[str, Any]) -> Result:
-    _check_personal(context, "profile.get")
+    check_personal(context, "profile.get")
     return {"profile": _profile(context, params["id"])}
 
 
 @methods.declare("profile.update", _UPDATE_PROFILE)
 async def _update_profile(context: Context, params: dict[str, Any]) -> Result:
-    _check_personal(context, "profile.update")
+    check_personal(context, "profile.update")
     return _change_profile(context, params["id"], params["update"])
 
 

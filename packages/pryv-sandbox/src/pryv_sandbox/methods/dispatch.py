@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from pryv_sandbox.methods import accesses, account, app_check, events, login, second_factor, service, streams, webhooks
+from pryv_sandbox.methods import (
+    accesses,
+    account,
+    app_check,
+    emails,
+    events,
+    login,
+    second_factor,
+    service,
+    streams,
+    usernames,
+    webhooks,
+)
 from pryv_sandbox.methods.calls import Context, Methods, Result, read_pages
 from pryv_sandbox.model.errors import ApiError, invalid_method
 from pryv_sandbox.state.accesses import count_use
 
 METHODS = Methods()
-for _module in (account, accesses, app_check, events, login, second_factor, service, streams, webhooks):
+_MODULES = (
+    *(accesses, account, app_check, emails, events, login, second_factor, service, streams, usernames, webhooks),
+)
+for _module in _MODULES:
     METHODS.update(_module.methods)
 
 

@@ -325,7 +325,7 @@ def count_attached(context: Context, size: int) -> None:
 
 
 def _changed(context: Context, action: Action, event: Event) -> Result:
-    context.platform.publish(Change(context.user.username, "events", action, event))
+    context.platform.publish(Change(context.user.key, "events", action, event))
     return {"event": with_read_tokens(event, context.access)}
 
 
@@ -398,7 +398,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
         event.update(trashed=True, modified=now, modifiedBy=context.author)
         return _changed(context, "trash", replace(context, key, event))
     erase(context, key, event, now)
-    context.platform.publish(Change(context.user.username, "events", "delete", event))
+    context.platform.publish(Change(context.user.key, "events", "delete", event))
     return {"eventDeletion": {"id": event["id"]}}
 
 

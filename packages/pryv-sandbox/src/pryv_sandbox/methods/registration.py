@@ -11,13 +11,13 @@ from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.sessions import open_session
 from pryv_sandbox.state.users import User
 
-_USERNAME = {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"}
+USERNAME = {"type": ["string"], "pattern": "^[a-z0-9][a-z0-9-]{3,58}[a-z0-9]$"}
 _REGISTRATION = Validator(
     {
         "type": ["object"],
         "required": ["password", "appId", "email"],
         "properties": {
-            "username": _USERNAME,
+            "username": USERNAME,
             "password": {"type": ["string"], "minLength": 6, "maxLength": 100},
             "email": {"type": ["string"], "maxLength": 300},
             "appId": {"type": ["string"], "minLength": 6, "maxLength": 99},
@@ -41,7 +41,7 @@ store stream support sysadmin system terms testing token update upload username 
 ``components/platform/src/reserved-words.json`` at https://github.com/pryv/open-pryv.io."""
 
 _NAMED = Validator({"required": ["username"]})
-_WELL_NAMED = Validator({"properties": {"username": _USERNAME}})
+_WELL_NAMED = Validator({"properties": {"username": USERNAME}})
 _REQUIRED = {
     "username": ("username-required", "Username is required"),
     "password": ("password-required", "Password is required"),
@@ -108,7 +108,7 @@ async def register(platform: Platform, params: dict[str, Any]) -> tuple[User, st
     taken = {}
     if platform.users.find(username):
         taken["username"] = username
-    if platform.users.find_by_email(email):
+    if platform.users.owner_of_email(email):
         taken["email"] = email
     if taken:
         raise already_exists("user", taken)

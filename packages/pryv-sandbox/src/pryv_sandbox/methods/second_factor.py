@@ -1,58 +1,168 @@
-"""Logins with a second factor: the token of the session is withheld until the code is given."""
+"""The second factor of logins: a code that is sent to a telephone."""
 
 from __future__ import annotations
 
+import json
+import secrets
+import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from pryv_sandbox.methods.calls import Context, Methods, Result
-from pryv_sandbox.model.errors import invalid_access_token, invalid_parameters
-from pryv_sandbox.model.ids import new_token
+from pryv_sandbox.methods.schemas import OBJECT, STRING
+from pryv_sandbox.model.errors import (
+    forbidden,
+    invalid_access_token,
+    invalid_credentials,
+    invalid_operation,
+    invalid_parameters,
+)
+from pryv_sandbox.state.outbox import TextMessage
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.users import User
 
 methods = Methods()
 
 CODE = "123456"
-"""The code is always this one: the sandbox sends none."""
+"""The code of accounts whose second factor has no telephone; it is sent to none."""
 
-_LIFETIME = 30 * 60
-_TOKEN = {"type": ["object"], "required": ["mfaToken"], "properties": {"mfaToken": {"type": ["string"]}}}
+_RECOVERY_CODES = 10
+_SESSION = {"type": ["object"], "properties": {"mfaToken": STRING}}
 
 
-def require(platform: Platform, username: str) -> None:
+def require(platform: Platform, user: User, phone: str | None = None, recovery_codes: tuple[str, ...] = ()) -> None:
     """Require a second factor of this user from now on."""
-    platform.db.execute("UPDATE users SET mfa = 1 WHERE username = ?", (username,))
+    platform.db.execute(
+        "INSERT OR REPLACE INTO second_factors VALUES (?, ?, ?)", (user.key, phone, json.dumps(recovery_codes))
+    )
 
 
 def withhold(platform: Platform, user: User, token: str) -> str:
     """Withhold the token of a session; returns the ``mfaToken`` with which it is released."""
-    mfa_token = new_token()
-    expires = platform.clock.now() + _LIFETIME
-    platform.db.execute("INSERT INTO pending_sessions VALUES (?, ?, ?, ?)", (mfa_token, user.key, token, expires))
+    (phone,) = platform.db.execute("SELECT phone FROM second_factors WHERE user = ?", (user.key,)).fetchone()
+    return _open(platform, user, token, phone, CODE if phone is None else None)
+
+
+# ---- sessions: of a login, whose token is withheld, or of an activation, which has none
+
+
+@dataclass(frozen=True)
+class _Session:
+    token: str
+    phone: str | None
+    code: str | None
+
+
+def _open(platform: Platform, user: User, token: str, phone: str | None, code: str | None) -> str:
+    mfa_token = str(uuid.uuid4())
+    expires = platform.clock.now() + platform.settings.mfa_lifetime
+    platform.db.execute(
+        "INSERT INTO mfa_sessions VALUES (?, ?, ?, ?, ?, ?)", (mfa_token, user.key, token, phone, code, expires)
+    )
     return mfa_token
 
 
-def _pending_token(context: Context, mfa_token: str) -> str:
+def _session(context: Context, params: dict[str, Any], *, of_login: bool) -> _Session:
     row = context.platform.db.execute(
-        "SELECT token FROM pending_sessions WHERE mfa_token = ? AND user = ? AND expires > ?",
-        (mfa_token, context.user.key, context.platform.clock.now()),
+        "SELECT token, phone, code FROM mfa_sessions WHERE mfa_token = ? AND user = ? AND expires > ?"
+        " AND (token <> '') = ?",
+        (params["mfaToken"], context.user.key, context.platform.clock.now(), of_login),
     ).fetchone()
     if row is None:
         raise invalid_access_token("Invalid or expired MFA session token.")
-    token: str = row[0]
-    return token
+    return _Session(*row)
 
 
-@methods.declare("mfa.challenge", _TOKEN, public=True)
+def _close(context: Context, params: dict[str, Any], session: _Session) -> None:
+    """End a session whose code is given.
+
+    Raises:
+        ApiError: if it is another code.
+    """
+    code = params.get("code")
+    if session.code is None or code != session.code:
+        message = f"The provided MFA code is invalid: {params.get('code', 'undefined')}"
+        raise invalid_parameters({"id": "invalid-mfa-code"}, message)
+    context.platform.db.execute("DELETE FROM mfa_sessions WHERE mfa_token = ?", (params["mfaToken"],))
+
+
+def _send_code(context: Context, phone: str) -> str:
+    code = f"{secrets.randbelow(10_000):04}"
+    context.platform.outbox.text_messages.append(TextMessage(phone, code))
+    return code
+
+
+# ---- activation
+
+
+def _check_personal(context: Context) -> None:
+    if not context.access.is_personal:
+        raise forbidden("A personal access token is required for this operation.")
+
+
+@methods.declare("mfa.activate", OBJECT)
+async def _activate(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context)
+    phone = str(params.get("phone", ""))
+    return {"mfaToken": _open(context.platform, context.user, "", phone, _send_code(context, phone))}
+
+
+@methods.declare("mfa.confirm", _SESSION, public=True)
+async def _confirm(context: Context, params: dict[str, Any]) -> Result:
+    session = _session(context, params, of_login=False)
+    _close(context, params, session)
+    codes = tuple(str(uuid.uuid4()) for _ in range(_RECOVERY_CODES))
+    require(context.platform, context.user, session.phone, codes)
+    return {"recoveryCodes": list(codes)}
+
+
+@methods.declare("mfa.deactivate", OBJECT)
+async def _deactivate(context: Context, params: dict[str, Any]) -> Result:
+    _check_personal(context)
+    return _stop(context)
+
+
+_RECOVER = {
+    "type": ["object"],
+    "required": ["username", "password", "recoveryCode"],
+    "properties": {"username": STRING, "password": STRING, "recoveryCode": STRING},
+}
+
+
+@methods.declare("mfa.recover", _RECOVER, public=True)
+async def _recover(context: Context, params: dict[str, Any]) -> Result:
+    platform, user = context.platform, context.user
+    if params["username"] != user.username or not platform.users.has_password(user, params["password"]):
+        raise invalid_credentials()
+    row = platform.db.execute("SELECT recovery_codes FROM second_factors WHERE user = ?", (user.key,)).fetchone()
+    if row is None:
+        raise invalid_operation("MFA is not active for this user.")
+    if params["recoveryCode"] not in json.loads(row[0]):
+        raise invalid_parameters(None, "Invalid recovery code.")
+    return _stop(context)
+
+
+def _stop(context: Context) -> Result:
+    context.platform.db.execute("DELETE FROM second_factors WHERE user = ?", (context.user.key,))
+    return {"message": "MFA deactivated."}
+
+
+# ---- login
+
+
+@methods.declare("mfa.challenge", _SESSION, public=True)
 async def _challenge(context: Context, params: dict[str, Any]) -> Result:
-    _pending_token(context, params["mfaToken"])
+    session = _session(context, params, of_login=True)
+    if session.phone is not None:
+        context.platform.db.execute(
+            "UPDATE mfa_sessions SET code = ? WHERE mfa_token = ?",
+            (_send_code(context, session.phone), params["mfaToken"]),
+        )
     return {"message": "Please verify the MFA challenge."}
 
 
-@methods.declare("mfa.verify", _TOKEN, public=True)
+@methods.declare("mfa.verify", _SESSION, public=True)
 async def _verify(context: Context, params: dict[str, Any]) -> Result:
-    token = _pending_token(context, params["mfaToken"])
-    if params.get("code") != CODE:
-        raise invalid_parameters(None, "The given code is wrong.")
-    context.platform.db.execute("DELETE FROM pending_sessions WHERE mfa_token = ?", (params["mfaToken"],))
-    return {"token": token, "apiEndpoint": context.api_endpoint(token)}
+    session = _session(context, params, of_login=True)
+    _close(context, params, session)
+    return {"token": session.token, "apiEndpoint": context.api_endpoint(session.token)}

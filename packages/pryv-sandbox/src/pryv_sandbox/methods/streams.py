@@ -194,7 +194,7 @@ def save(context: Context, stream: Stream) -> Stream:
 
 
 def _changed(context: Context, action: Action, stream: Stream) -> Result:
-    context.platform.publish(Change(context.user.username, "streams", action, stream))
+    context.platform.publish(Change(context.user.key, "streams", action, stream))
     return {"stream": stream}
 
 
@@ -267,8 +267,8 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     updated = [_unlink(context, key, event, deleted_ids, new_parent, now) for key, event in linked]
     _remove(context, deleted_ids, now)
     if linked:
-        context.platform.publish(Change(context.user.username, "events", "update", {}))
-    context.platform.publish(Change(context.user.username, "streams", "delete", stream))
+        context.platform.publish(Change(context.user.key, "events", "update", {}))
+    context.platform.publish(Change(context.user.key, "streams", "delete", stream))
     return {"updatedEvents": Pages(_page(updated)), "streamDeletion": {"id": stream["id"]}}
 
 

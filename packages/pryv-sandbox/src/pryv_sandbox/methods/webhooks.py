@@ -70,7 +70,7 @@ def _delete_one(platform: Platform, user: User, webhook: Doc) -> None:
 
 
 def _publish(platform: Platform, user: User, action: Action, webhook: Doc) -> None:
-    platform.publish(Change(user.username, "webhooks", action, webhook))
+    platform.publish(Change(user.key, "webhooks", action, webhook))
 
 
 def _read(platform: Platform, user: User, webhook_id: str) -> Doc:

@@ -103,5 +103,5 @@ class Sockets:
 
     def _on_change(self, change: Change) -> None:
         for session in self._sessions.values():
-            if session.username == change.username:
+            if session.user == change.user:
                 session.notify(change)

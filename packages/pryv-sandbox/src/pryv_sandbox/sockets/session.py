@@ -28,10 +28,16 @@ Notification = tuple[str] | tuple[str, dict[str, Any]]
 
 
 class SocketSession:
-    """A client: its token, its scopes, and its pending notifications."""
+    """A client: its token, its scopes, and its pending notifications.
+
+    Attributes:
+        user: the key of the owner of the account, once a context was made.
+    """
+
+    user: int
 
     def __init__(self, platform: Platform, username: str, token: str, request: web.Request) -> None:
-        self.username = username
+        self._username = username
         self._platform = platform
         self._token = token
         self._request = request
@@ -59,9 +65,10 @@ class SocketSession:
         Raises:
             ApiError: if the user or the access no longer exists.
         """
-        user = self._platform.users.find(self.username)
+        user = self._platform.users.find(self._username)
         if user is None:
-            raise unknown_resource("user", self.username)
+            raise unknown_resource("user", self._username)
+        self.user = user.key
         token, _, caller_id = self._token.partition(" ")
         context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
         context.authenticated = find_by_token(self._platform, user, token)

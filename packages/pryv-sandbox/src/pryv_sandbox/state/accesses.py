@@ -122,8 +122,8 @@ def parse_reference(versioned_id: str) -> tuple[str, int | None]:
     return access_id, int(serial) if colon else None
 
 
-def save(platform: Platform, user: User, doc: Doc) -> Doc:
-    """Write an access; returns it as stored."""
+def save(platform: Platform, user: User, doc: Doc, *, forget: bool = True) -> Doc:
+    """Write an access, and ``forget`` what is cached of the account; returns the access as stored."""
     stored = {key: value for key, value in doc.items() if key not in ("calls", "lastUsed", "integrity")}
     stored["integrity"] = item_integrity("ACCESS", stored)
     values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
@@ -133,5 +133,6 @@ def save(platform: Platform, user: User, doc: Doc) -> Doc:
         " doc = excluded.doc",
         (user.key, stored["id"], stored["token"], *values),
     )
-    platform.forget(user)
+    if forget:
+        platform.forget(user)
     return stored

@@ -14,13 +14,13 @@ class Change:
     """A change in an account. Listeners are notified when it can be read, before the response is sent.
 
     Attributes:
-        username: the owner of the account.
+        user: the key of the owner of the account.
         kind: what changed; clients are not notified of webhooks.
         action: what was done to it.
         item: the event, stream, access or webhook as it is, or was before its deletion; empty if many have changed.
     """
 
-    username: str
+    user: int
     kind: Literal["events", "streams", "accesses", "webhooks"]
     action: Action
     item: dict[str, Any]

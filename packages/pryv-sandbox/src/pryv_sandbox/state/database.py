@@ -14,11 +14,29 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     key INTEGER PRIMARY KEY,
     username TEXT NOT NULL UNIQUE,
-    email TEXT UNIQUE,
     language TEXT NOT NULL,
     password BLOB NOT NULL,
-    attached_files INTEGER NOT NULL DEFAULT 0,
-    mfa INTEGER NOT NULL DEFAULT 0
+    attached_files INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS former_usernames (
+    username TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users
+);
+CREATE TABLE IF NOT EXISTS emails (
+    key INTEGER PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    value TEXT NOT NULL UNIQUE,
+    is_primary INTEGER NOT NULL DEFAULT 0,
+    is_verified INTEGER NOT NULL DEFAULT 0,
+    verified_at REAL,
+    method TEXT,
+    token TEXT,
+    sent_at REAL
+);
+CREATE TABLE IF NOT EXISTS second_factors (
+    user INTEGER PRIMARY KEY REFERENCES users,
+    phone TEXT,
+    recovery_codes TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS accesses (
     user INTEGER NOT NULL REFERENCES users,
@@ -45,6 +63,7 @@ CREATE TABLE IF NOT EXISTS access_versions (
 CREATE TABLE IF NOT EXISTS sessions (
     token TEXT PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
+    username TEXT NOT NULL,
     app_id TEXT NOT NULL,
     expires REAL NOT NULL
 );
@@ -53,10 +72,12 @@ CREATE TABLE IF NOT EXISTS password_resets (
     user INTEGER NOT NULL REFERENCES users,
     expires REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS pending_sessions (
+CREATE TABLE IF NOT EXISTS mfa_sessions (
     mfa_token TEXT PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
     token TEXT NOT NULL,
+    phone TEXT,
+    code TEXT,
     expires REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS profiles (

@@ -13,6 +13,7 @@ from pryv_sandbox.state.attachments import Files
 from pryv_sandbox.state.changes import Change, Listener
 from pryv_sandbox.state.clock import Clock
 from pryv_sandbox.state.database import connect
+from pryv_sandbox.state.outbox import Outbox
 from pryv_sandbox.state.settings import Settings
 from pryv_sandbox.state.users import User, Users
 
@@ -24,6 +25,7 @@ class Platform:
         db: the database.
         files: the attached files.
         users: the accounts.
+        outbox: the mails and texts that were sent.
         listeners: called with each change, on the event loop's thread.
     """
 
@@ -33,6 +35,7 @@ class Platform:
         self.db = connect(self.settings.data, null_characters=self.settings.null_characters)
         self.files = Files(self.settings.data)
         self.users = Users(self.db)
+        self.outbox = Outbox()
         self.listeners: list[Listener] = []
         self._trees: dict[int, StreamTree] = {}
         self._accesses: dict[int, dict[str, Access]] = {}

@@ -12,15 +12,15 @@ from pryv_sandbox.state.users import User
 
 
 def open_session(platform: Platform, user: User, app_id: str) -> str:
-    """Open a session of an app, or continue one that is open; returns its token."""
+    """Open a session of an app, or continue one that is open under the same username; returns its token."""
     now = platform.clock.now()
     row = platform.db.execute(
-        "SELECT token FROM sessions WHERE user = ? AND app_id = ? AND expires > ?", (user.key, app_id, now)
+        "SELECT token FROM sessions WHERE username = ? AND app_id = ? AND expires > ?", (user.username, app_id, now)
     ).fetchone()
     token: str = row[0] if row else new_token()
     platform.db.execute(
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
-        (token, user.key, app_id, now + platform.settings.session_lifetime),
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)",
+        (token, user.key, user.username, app_id, now + platform.settings.session_lifetime),
     )
     _save_personal_access(platform, user, app_id, token, now)
     return token
@@ -33,7 +33,8 @@ def _save_personal_access(platform: Platform, user: User, app_id: str, token: st
     ).fetchone()
     doc = json.loads(row[0]) if row else {"id": new_id(), "type": "personal", "name": app_id}
     made = {"created": now, "createdBy": "system"}
-    save(platform, user, {**made, **doc, "token": token, "modified": now, "modifiedBy": "system"})
+    # A former token stays valid until the accesses are read anew, as on the real platform, which caches them too.
+    save(platform, user, {**made, **doc, "token": token, "modified": now, "modifiedBy": "system"}, forget=False)
 
 
 def check_session(platform: Platform, token: str) -> None:

@@ -23,6 +23,10 @@ class Settings:
         keep_history: whether former versions of events are kept.
         reset_lifetime: seconds after which a token to reset a password expires.
         session_lifetime: seconds after which an unused session expires.
+        verification_lifetime: seconds after which a token to verify an e-mail address expires.
+        resend_interval: seconds before such a token can be sent again.
+        mfa_lifetime: seconds after which an ``mfaToken`` expires.
+        username_changes: how often a user may change the username.
         results_limit: the maximum number of items in a result in a batch, or over a socket.
         page_size: events per page of a streamed response.
         subscriptions: whether sockets have subscriptions; older platforms have none.
@@ -37,6 +41,10 @@ class Settings:
     keep_history: bool = True
     reset_lifetime: float = 3600
     session_lifetime: float = 14 * 24 * 3600
+    verification_lifetime: float = 24 * 3600
+    resend_interval: float = 300
+    mfa_lifetime: float = 30 * 60
+    username_changes: int = 2
     results_limit: int = 100_000
     page_size: int = 1000
     subscriptions: bool = True

@@ -1,0 +1,42 @@
+"""The mails and texts that a real platform would send: the sandbox keeps them for tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to a user.
+
+    Attributes:
+        to: the e-mail address.
+        template: what the mail is for.
+        token: the token in the mail: it verifies the address, or resets the password.
+    """
+
+    to: str
+    template: Literal["verify-email", "reset-password"]
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TextMessage:
+    """A text message with the code of a second factor.
+
+    Attributes:
+        to: the telephone number.
+        code: the code.
+    """
+
+    to: str
+    code: str = field(repr=False)
+
+
+class Outbox:
+    """What was sent, oldest first."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+        self.text_messages: list[TextMessage] = []
