@@ -33,7 +33,12 @@ project = "Pryv.io SDK for Python"
 project_copyright = "2026, the authors; BSD-3-Clause"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 highlight_language = "text"
@@ -60,7 +65,19 @@ html_theme_options = {
     "source_repository": f"{REPOSITORY}/",
     "source_branch": "main",
     "source_directory": "docs/",
+    "light_css_variables": {
+        "color-brand-primary": "#0f766e",
+        "color-brand-content": "#0b6b64",
+        "color-brand-visited": "#4c5f8a",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#5eead4",
+        "color-brand-content": "#5eead4",
+        "color-brand-visited": "#a5b4fc",
+    },
 }
+html_logo = html_favicon = "_static/mark.svg"
+html_search_scorer = str(DOCS / "_static" / "scorer.js")
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -2,37 +2,19 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from .documentation import DOCS, STRICTLY, build
 from .documents import ROOT
 
 pytestmark = pytest.mark.timeout(300)
-
-DOCS = ROOT / "docs"
-STRICTLY = ("--quiet", "--fail-on-warning", "--keep-going", "--nitpicky")
-
-
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    """Build as `just docs` does."""
-    command = [sys.executable, "-m", "sphinx", *STRICTLY, str(source), str(target)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_recipe_builds_as_the_tests_do() -> None:
     recipe = (ROOT / "justfile").read_text().partition("\ndocs *params:\n")[2].splitlines()[0]
     assert set(STRICTLY) <= set(recipe.split())
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site")
-    built = build(DOCS, target)
-    assert built.returncode == 0, built.stderr
-    return target
 
 
 def test_every_page_is_built(site: Path) -> None:
@@ -51,6 +33,7 @@ def test_docstrings_are_understood(site: Path) -> None:
 def test_a_broken_link_and_a_name_out_of_the_reference_fail(tmp_path: Path) -> None:
     (tmp_path / "index.md").write_text("# Title\n\n[gone](gone.md)\n\n[no such name](#pryv.Nothing)\n")
     shutil.copy(DOCS / "conf.py", tmp_path)
+    shutil.copytree(DOCS / "_static", tmp_path / "_static")
     built = build(tmp_path, tmp_path / "_build")
     assert built.returncode != 0
     for problem in ("gone.md", "pryv.Nothing", "pryv.Connection.api has no docstring, or no place in the reference"):
