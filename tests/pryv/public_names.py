@@ -392,6 +392,9 @@ def add_ons(connection: Connection) -> None:
     changed = addons.SignalSafeCondition()
     waited.append(changed.wait_for(stopped.is_set, timeout=1.5))
     changed.notify_all()
+    place: addons.Destination = Path("copy.txt")
+    with addons.open_destination(place) as file:
+        file.write(b"whole")
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]

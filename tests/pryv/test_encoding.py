@@ -258,3 +258,45 @@ def test_a_platform_reads_what_was_meant(module_account: Account) -> None:
         connection.api_one("events.create", event)
     found = connection.iter_events({"streams": ["encoded"], "fromTime": frame["at"].iloc[1]})
     assert [(event["time"], event["content"]) for event in found] == [(60, 62)]
+
+
+DECRYPTED = {"type": "note/txt", "content": "x", "decryptedFrom": {"type": "encrypted/aes-256-gcm"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (DECRYPTED, ""),
+        ({"decryptedFrom": None}, ""),
+        ({"events": [{"id": "a"}, DECRYPTED]}, r"events\[1\]: "),
+        ({"decryptedFrom": 1, "id": "a"}, ""),
+    ],
+)
+def test_a_decrypted_event_is_refused_by_its_place(value: Any, place: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{place}a decrypted event would be stored in clear.* decryptedFrom$"):
+        plain(value)
+
+
+@given(st.text('\\"{,: ') | st.just('{"decryptedFrom":1}'))
+def test_text_that_looks_like_a_decrypted_event_is_sent(text: str) -> None:
+    for value in (
+        f'{text}"decryptedFrom":',
+        {f'{text}"decryptedFrom': 1},
+        {f'decryptedFrom"{text}': 1},
+        ["decryptedFrom"],
+    ):
+        assert plain(value) == value
+
+
+def test_a_decrypted_event_is_refused_by_every_call(wire: Wire, connection: Connection) -> None:
+    with pytest.raises(ValueError, match=r"^call 1: a decrypted event"):
+        connection.api([Call("events.create", {"id": "a"}), Call("events.create", DECRYPTED)])
+    for call in (
+        lambda: connection.api_one("events.update", {"id": "a", "update": DECRYPTED}),
+        lambda: connection.post("events", DECRYPTED),
+        lambda: connection.put("events/a", DECRYPTED),
+        lambda: connection.create_event_with_file_from_buffer(DECRYPTED, b"", "file"),
+    ):
+        with pytest.raises(ValueError, match="a decrypted event"):
+            call()
+    assert wire.requests == []

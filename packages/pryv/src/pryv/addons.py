@@ -16,6 +16,7 @@
   its size.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
 - `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler may notify or set.
+- `open_destination`: opens a path, where a file appears when it is whole, or a binary file: a `Destination`.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
@@ -34,6 +35,8 @@ import requests
 
 from pryv._accesses import access_info
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
+from pryv._destinations import Destination
+from pryv._destinations import opened as open_destination
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport import adapter
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
@@ -52,6 +55,7 @@ from pryv.types import AccessInfo
 __all__ = [
     "CallLike",
     "ChunkTooLargeError",
+    "Destination",
     "HttpSettings",
     "Progress",
     "Result",
@@ -67,6 +71,7 @@ __all__ = [
     "is_transient",
     "is_transient_status",
     "limits",
+    "open_destination",
     "parsed_size",
     "plain",
     "redact",

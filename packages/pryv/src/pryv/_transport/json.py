@@ -19,6 +19,12 @@ HEADERS = {"Content-Type": "application/json"}
 _NUMBERS = frozenset("biuf")
 """Kinds of a NumPy `dtype`: booleans, integers with and without a sign, floats."""
 
+_DECRYPTED = "decryptedFrom"
+"""A member that only a decrypted event has (`EventsCipher` of `pryv-encryption`, and of the JavaScript client)."""
+
+_DECRYPTED_MEMBER = [b'%b"%b":' % (before, _DECRYPTED.encode()) for before in (b"{", b",")]
+"""How it is written, which no string is: there, a backslash stands before a quotation mark."""
+
 _DEEPEST = 500
 """Levels of nesting that are searched for what is wrong."""
 
@@ -41,10 +47,10 @@ def encode(value: Any, *path: str | int) -> bytes:
     """Return `value`, which is found at `path` in what is sent, as compact UTF-8 JSON.
 
     Raises:
-        EncodingError: something in it has no JSON form.
+        EncodingError: something in it has no JSON form, or is a decrypted event.
     """
     try:
-        return _encode(value).encode()
+        return _encoded(value)
     except (TypeError, ValueError, RecursionError):  # may show all of the data
         problem, place = _located(value)
     raise EncodingError(problem, (*path, *place))
@@ -95,6 +101,13 @@ def _plain_number(value: Any) -> float:
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain_number).encode
 
 
+def _encoded(value: Any) -> bytes:
+    data = _encode(value).encode()
+    if any(member in data for member in _DECRYPTED_MEMBER):
+        raise ValueError(f"it has {_DECRYPTED}")
+    return data
+
+
 def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
     """Return what is wrong with a value, and the path to where it is."""
     path: list[str | int] = []
@@ -117,7 +130,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _has_form(value: Any) -> bool:
     try:
-        _encode(value).encode()
+        _encoded(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True
@@ -127,6 +140,8 @@ def _problem_of(value: Any) -> str:
     """Return what is wrong with a value in which all other values are right."""
     if isinstance(value, str):
         return "a lone surrogate has no UTF-8 form"
+    if isinstance(value, dict) and _DECRYPTED in value:
+        return f"a decrypted event would be stored in clear: encrypt it, or leave out its {_DECRYPTED}"
     if isinstance(value, dict):
         return "a key has no JSON form"
     if isinstance(value, int):
