@@ -17,7 +17,7 @@ install:
     rm -f .venv/made-from
     ./dev setup
 
-# Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, sandbox, workspace) or of `all`
+# Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, pryv-encryption, sandbox, workspace) or of `all`
 test package *params:
     pytest {{ if package == "all" { "--numprocesses=2 --dist=loadfile" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
 

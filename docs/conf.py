@@ -26,6 +26,7 @@ MODULES = (
     "pryv.utils",
     "pryv_socket_io",
     "pryv_monitor",
+    "pryv_encryption",
     "pryv_sandbox",
 )
 
@@ -47,7 +48,11 @@ myst_heading_anchors = 3
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_type_aliases = {
-    name: name for name in ("CallLike", "CallTimeout", "Data", "DestinationT", "Timeout")
+    name: name
+    for name in (
+        *("CallLike", "CallTimeout", "Data", "DestinationT"),
+        *("EventT", "T", "Timeout"),
+    )
 }
 maximum_signature_line_length = 80
 napoleon_use_ivar = True

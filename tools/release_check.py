@@ -17,8 +17,20 @@ from distributions import PACKAGES, ROOT, Distribution, distributions, faults
 from environments import Environment, fresh_environment
 from version import current_version
 
-COMMANDS = {"pryv": ["pryv"], "pryv-socket-io": [], "pryv-monitor": ["pryv-monitor"], "pryv-sandbox": []}
-EXTRAS = {"pryv": "[keyring]", "pryv-socket-io": "", "pryv-monitor": "[socket]", "pryv-sandbox": ""}
+COMMANDS = {
+    "pryv": ["pryv"],
+    "pryv-socket-io": [],
+    "pryv-monitor": ["pryv-monitor"],
+    "pryv-encryption": [],
+    "pryv-sandbox": [],
+}
+EXTRAS = {
+    "pryv": "[keyring]",
+    "pryv-socket-io": "",
+    "pryv-monitor": "[socket]",
+    "pryv-encryption": "",
+    "pryv-sandbox": "",
+}
 """The extras that the tests of a package need."""
 
 

@@ -12,7 +12,7 @@ from tests.workspace.clones import Clone
 
 from environments import Environment, fresh_environment, run
 
-MODULES = ("pryv", "pryv_socket_io", "pryv_monitor", "pryv_sandbox")
+MODULES = ("pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_sandbox")
 USERNAME, PASSWORD = "releaser", "open-sesame"
 VERSION = "9.8.7"
 
@@ -114,7 +114,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.replace("CHANGELOG.md", "## Unreleased\n", "## Unreleased\n\nMore.\n")
     clone.commit()
     assert clone.just("version", VERSION).returncode == 0
-    build(clone, "pryv", "pryv-socket-io", "pryv-monitor", "pryv-sandbox")
+    build(clone, "pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-sandbox")
     return clone.directory
 
 
@@ -156,9 +156,8 @@ def install(environment: Environment, index: Index, package: str) -> set[str]:
 def test_nothing_is_published_without_a_yes(release: Clone, index: Index, answer: str) -> None:
     done = publish(release, index, answer)
     assert done.returncode == 1
-    assert (
-        f"pryv, pryv-socket-io, pryv-monitor, pryv-sandbox {VERSION} go to {urlsplit(index.url).netloc}." in done.stdout
-    )
+    packages = ", ".join(MODULES).replace("_", "-")
+    assert f"{packages} {VERSION} go to {urlsplit(index.url).netloc}." in done.stdout
     assert "nothing was uploaded" in done.stderr
     assert list(index.uploaded.iterdir()) == []
 

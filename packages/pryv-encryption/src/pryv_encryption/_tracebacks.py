@@ -1,0 +1,26 @@
+"""Exceptions without frames that hold keys or plaintext: some programs log tracebacks with the values of variables."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def without_frames(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function raise its exceptions without the frames below, and without its own arguments."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001  (it is raised again)
+            raised = error.with_traceback(None)
+            raised.__cause__ = raised.__context__ = None
+        del args, kwargs
+        raise raised
+
+    return wrapper

@@ -1,0 +1,109 @@
+"""Keys by name, and functions that find others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from ._key_files import read_keys
+from ._tracebacks import without_frames
+
+Resolver = Callable[[str, str | None, Any], Any]
+"""Finds a key by the method's name, the key's name and the hint; `None` where it knows none."""
+
+
+class Keyring:
+    """Keys by the name that events have in `keyRef`. It shows none of them, and cannot be pickled.
+
+    A key is kept as it is given; the method decides what it takes:
+
+    - `aes-256-gcm`: 32 bytes, or their Base64;
+    - `ecies-aes-256-gcm`: a key on P-256, the public one to encrypt, the private one to decrypt, or a pair of both
+      (`KeyPair`, or a dict with `publicKey` and `privateKey`). Keys are JWK dicts, PEM, objects of `cryptography`, an
+      uncompressed point (public) or PKCS#8 (private) as bytes or Base64;
+    - `aes-text-base64`: the passphrase, a string.
+
+    Args:
+        keys: Keys by name.
+    """
+
+    @without_frames
+    def __init__(self, keys: Mapping[str, Any] | None = None) -> None:
+        self._keys: dict[str, Any] = {}
+        self._resolvers: list[Resolver] = []
+        for key_ref, key in (keys or {}).items():
+            self.set(key_ref, key)
+
+    @classmethod
+    @without_frames
+    def from_file(cls, path: str | os.PathLike[str]) -> Keyring:
+        """Return the keyring that a key file holds.
+
+        A key file is a JSON object: the keys by name, each a Base64 text, a JWK, a pair of JWKs, or a passphrase. Only
+        its owner may have access to it.
+
+        Args:
+            path: The file's path.
+
+        Raises:
+            PermissionError: others have access to the file.
+            ValueError: it is no key file.
+            OSError: it cannot be read.
+        """
+        return cls(read_keys(path))
+
+    @without_frames
+    def set(self, key_ref: str, key: Any) -> Keyring:
+        """Add a key, or replace the one of this name; returns the keyring.
+
+        Args:
+            key_ref: The name of the key; everyone who reads the events sees it.
+            key: The key.
+
+        Raises:
+            TypeError: the name is not a string, or there is no key.
+        """
+        if not isinstance(key_ref, str):
+            raise TypeError(f"the name of a key is a string, not {type(key_ref).__name__}")
+        if key is None:
+            raise TypeError(f"None is not a key, for {key_ref!r}")
+        self._keys[key_ref] = key
+        return self
+
+    def use(self, resolver: Resolver) -> Keyring:
+        """Add a function that finds keys which are not in the keyring; returns the keyring.
+
+        Functions are asked in the order they were added, and the first answer that is not `None` counts. When an event
+        is decrypted, an exception of such a function is a failed decryption; when one is encrypted, it passes through.
+
+        Args:
+            resolver: Called with the name of the method, the name of the key, and the hint; the last two are `None`
+                where the event has none.
+
+        Raises:
+            TypeError: it cannot be called.
+        """
+        if not callable(resolver):
+            raise TypeError(f"a resolver is a function, not {type(resolver).__name__}")
+        self._resolvers.append(resolver)
+        return self
+
+    def get_key_for(self, method: str, key_ref: str | None = None, hint: Any = None) -> Any:
+        """Return a key as it was given, `None` if none is known.
+
+        Args:
+            method: The name of the method.
+            key_ref: The name of the key.
+            hint: The event's hint about the key.
+        """
+        if key_ref is not None and key_ref in self._keys:
+            return self._keys[key_ref]
+        keys = (resolver(method, key_ref, hint) for resolver in self._resolvers)
+        return next((key for key in keys if key is not None), None)
+
+    def __repr__(self) -> str:
+        return f"Keyring({len(self._keys)} keys, {len(self._resolvers)} resolvers)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a keyring cannot be pickled: it holds keys")

@@ -1,0 +1,39 @@
+"""The methods of encryption: what the second part of the type `encrypted/METHOD` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from ._ecies import EciesAes256Gcm
+from ._gcm import Aes256Gcm
+from ._legacy import AesTextBase64
+
+
+class EncryptionMethod(Protocol):
+    """A method of encryption, for `EventsCipher.register_method`.
+
+    One that also encrypts has `encrypt(material, key)`, which returns members of the encrypted event's content, such as
+    `payload`. One for attached files has `encrypt_bytes(data, key)` and `decrypt_bytes(data, key)`, which return bytes.
+    An exception of a method is a failed decryption; of its text, nothing is shown.
+    """
+
+    def decrypt(self, content: Mapping[str, Any], key: Any, /) -> Mapping[str, Any]:
+        """Return what was encrypted: a dict with the event's `type` and `content`.
+
+        Args:
+            content: The content of the encrypted event.
+            key: The key, as it is in the keyring.
+        """
+        ...
+
+
+METHODS: Mapping[str, EncryptionMethod] = MappingProxyType(
+    {
+        "aes-256-gcm": Aes256Gcm(),
+        "ecies-aes-256-gcm": EciesAes256Gcm(),
+        "aes-text-base64": AesTextBase64(),
+    }
+)
+"""The methods that each `EventsCipher` knows, by name; `aes-text-base64` is only for decryption."""

@@ -1,0 +1,29 @@
+"""What the tests of encryption have in common."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from pryv_encryption import EventsCipher, Keyring
+from pryv_encryption.keys import private_key
+
+from .vectors import AES_KEY, JAVASCRIPT, PAIR
+
+
+@pytest.fixture
+def cipher() -> EventsCipher:
+    """A cipher with the keys of the vectors."""
+    return EventsCipher(Keyring({"k": AES_KEY, "k1": AES_KEY, "pair": PAIR}).use(lambda *_: AES_KEY))
+
+
+@pytest.fixture
+def fixed_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The IV and the ephemeral key of the vectors, in place of random ones."""
+    iv = base64.b64decode(JAVASCRIPT["aes"][0]["iv"])
+    ephemeral = private_key(JAVASCRIPT["ecies"][0]["ephemeral"]["privateKey"])
+    monkeypatch.setattr(os, "urandom", lambda _: iv)
+    monkeypatch.setattr(ec, "generate_private_key", lambda _: ephemeral)
