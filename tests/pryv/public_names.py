@@ -319,8 +319,11 @@ def stores() -> None:
 
 def utilities(url: str) -> None:
     token, endpoint = utils.extract_token_and_api_endpoint(url)
-    named: tuple[str | None, str | None, str] = utils.decompose_api_endpoint(url, "https://{username}.pryv.me/")
-    base, serial = utils.parse_access_ref("base:3")
+    parts: utils.TokenAndEndpoint = utils.extract_token_and_api_endpoint(url)
+    named: utils.DecomposedEndpoint = utils.decompose_api_endpoint(parts.endpoint, "https://{username}.pryv.me/")
+    ref: utils.AccessRef = utils.parse_access_ref("base:3")
+    base, serial = ref
+    seconds: float = utils.to_timestamp(utils.to_datetime(1767268800.5))
     texts: list[str | None] = [
         utils.build_api_endpoint(endpoint, token),
         utils.serialize_access_ref(base, serial),
@@ -329,7 +332,7 @@ def utilities(url: str) -> None:
         utils.new_event_id(),
     ]
     params: dict[str, str] = utils.query_params_from_url(url)
-    logging.info("%s %s %s", named, texts, params)
+    logging.info("%s %s %s %s", named, texts, params, seconds)
 
 
 def api_errors(error: ApiError) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.pryv.wire import Reply, Wire, error_reply, reply
 
-from pryv import Call, Connection, PryvError, Service
+from pryv import Call, Connection, PryvError, Series, Service
 from pryv.addons import plain
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ TAKEN: list[tuple[Any, Any]] = [
     (pd.Series([61, 62]).iloc[1], 62),
     (pd.array([1, None], dtype="Int64")[0], 1),
     ((1, (2,)), [1, [2]]),
+    (MappingProxyType({"a": NOON}), {"a": 1767268800.0}),
 ]
 
 REFUSED: list[tuple[Any, str]] = [
@@ -110,11 +112,21 @@ def test_what_is_refused_is_named_before_any_request(
     refusals: list[tuple[str, Callable[[], Any]]] = [
         (f"call 0: {place}", lambda: connection.api_one("events.create", event)),
         (place, lambda: connection.post("events", event)),
+        (f"call 1: {place}", lambda: connection.post("", [{"method": "a"}, {"method": "b", "params": event}])),
         (place, lambda: connection.put("events/a", event)),
         (place, lambda: connection.create_event_with_file_from_buffer(event, b"x", "x.txt")),
         (f"update.{place}", lambda: connection.update_access("a", event)),
         (rf"content\[0\]\.eq: .*{problem}", lambda: connection.iter_events({"content": [{"eq": value}]})),
         (rf"row 1: value: .*{problem}", lambda: connection.add_points_to_hf_event("e", ["value"], [[0], [value]])),
+        (
+            rf"event e2: row 0: value: .*{problem}",
+            lambda: connection.add_points_batch(
+                {"e1": Series(["value"], [[0]]), "e2": Series(["value"], [[value]])},
+            ),
+        ),
+        (rf"values\[1\]: .*{problem}", lambda: connection.get_latest_by_content("$", [0, value])),
+        (rf"content\.values\[0\]: .*{problem}", lambda: connection.get("events", {"content": {"values": [value]}})),
+        (rf"streams\[0\]: .*{problem}", lambda: connection.delete("events/a", {"streams": [value]})),
         (place, lambda: plain(event)),
     ]
     for match, call in refusals:
@@ -133,6 +145,9 @@ def test_a_query_takes_what_an_event_does(wire: Wire, connection: Connection) ->
     connection.get_hf_points("e", from_delta_time=cast("float", np.float32(1.5)))
     targets = [request.target.partition("?")[2] for request in wire.requests]
     assert targets == [query, query, "fromDeltaTime=1.5"]
+    for bound in (NOON, True, np.bool_(True), "1", [1]):
+        with pytest.raises(TypeError, match="toDeltaTime is a number of seconds"):
+            connection.get_hf_points("e", to_delta_time=cast("float", bound))
     for value, problem in ((pd.NaT, "NaT is not"), (datetime(2026, 1, 1), "time zone"), (math.nan, "nan")):
         with pytest.raises(ValueError, match=f"^fromTime: .*{problem}"):
             connection.iter_events({"fromTime": value})

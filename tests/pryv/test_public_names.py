@@ -22,7 +22,7 @@ CALLABLES = {
     "pryv.Connection.with_options": "* timeout=DEFAULT retry=DEFAULT",
     "pryv.Connection.username": "",
     "pryv.Connection.access_info": "force_refresh=False",
-    "pryv.Connection.api": "calls progress=None",
+    "pryv.Connection.api": "calls progress=None * raise_on_error=False",
     "pryv.Connection.iter_api": "calls",
     "pryv.Connection.api_one": "method params=None expected_key=None",
     "pryv.Connection.get": "path params=None",
@@ -91,6 +91,8 @@ CALLABLES = {
     "pryv.auth.AuthController.stop_auth_request": "message",
     "pryv.auth.AuthController.handle_click": "",
     "pryv.auth.setup_auth": "settings service_info_url customizations=None ui",
+    "pryv.auth.sign_in": ("service_info_url app_id permissions * store=None profile='default' ui=None timeout=600"),
+    "pryv.auth.sign_out": "service_info_url * store=None profile='default'",
     "pryv.auth.wait_for_access": "service request timeout=600 on_state=None",
     "pryv.auth.LoginUI.on_state_change": "state",
     "pryv.auth.LoginUI.get_authorization_data": "",
@@ -105,6 +107,8 @@ CALLABLES = {
     "pryv.utils.clean_url_from_pryv_params": "url",
     "pryv.utils.query_params_from_url": "url",
     "pryv.utils.new_event_id": "",
+    "pryv.utils.to_datetime": "seconds",
+    "pryv.utils.to_timestamp": "moment",
 }
 
 WITHOUT_REQUEST = {
@@ -181,7 +185,7 @@ def written(path: str) -> Iterator[str]:
         yield parameter.name + ("" if default is inspect.Parameter.empty else f"={default!r}".replace(", ", ","))
 
 
-@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons"])
+@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.utils"])
 def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
     there = importlib.import_module(module)
     assert [name for name in there.__all__ if not hasattr(there, name)] == []
@@ -189,14 +193,15 @@ def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
 
 
 def test_completion_shows_public_names_only() -> None:
-    assert [name for name in dir(pryv) if name not in pryv.__all__ and not name.startswith("__")] == []
+    for module in (pryv, pryv.utils):
+        assert [name for name in dir(module) if name not in module.__all__ and not name.startswith("__")] == []
 
 
 def test_a_program_that_uses_every_name_is_type_checked() -> None:
     program = (Path(__file__).parent / "public_names.py").read_text()
     nodes = ast.walk(ast.parse(program))
     used = {getattr(node, "attr", None) or getattr(node, "id", None) for node in nodes}
-    assert {*pryv.__all__, *pryv.auth.__all__, *pryv.addons.__all__} - used == set()
+    assert {*pryv.__all__, *pryv.auth.__all__, *pryv.addons.__all__, *pryv.utils.__all__} - used == set()
 
 
 @pytest.mark.parametrize("path", CALLABLES)

@@ -122,15 +122,19 @@ def _chunks(calls: Iterable[Call], size: int) -> Iterator[tuple[list[Call], byte
     remaining = iter(calls)
     first = 0
     while chunk := list(itertools.islice(remaining, size)):
-        yield chunk, _encoded(chunk, first)
+        yield chunk, encode_calls([call.to_wire() for call in chunk], first)
         first += len(chunk)
         del chunk  # or it would be kept while the next one is made
 
 
-def _encoded(chunk: list[Call], first: int) -> bytes:
-    """Return the JSON text of calls, the first of which is the `first` of the batch."""
+def encode_calls(calls: Sequence[Any], first: int = 0) -> bytes:
+    """Return the JSON text of calls, the first of which is the `first` of the batch.
+
+    Raises:
+        EncodingError: a call has no JSON form; it is named by its number.
+    """
     try:
-        return json.encode([call.to_wire() for call in chunk])
+        return json.encode(calls)
     except json.EncodingError as error:
         number, *place = error.path
         field = json.EncodingError(error.problem, tuple(place[place[:1] == ["params"] :]))
@@ -155,7 +159,7 @@ def _send_in_parts(send: SendChunk, chunk: list[Call], body: bytes) -> Iterator[
         return
     half = len(chunk) // 2
     for part in (chunk[:half], chunk[half:]):
-        yield from _send_in_parts(send, part, _encoded(part, 0))
+        yield from _send_in_parts(send, part, encode_calls([call.to_wire() for call in part]))
 
 
 def _beside(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:

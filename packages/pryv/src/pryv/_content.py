@@ -27,8 +27,8 @@ def latest_by_content(
     if "limit" in query or "skip" in query:
         raise ValueError("the latest event of each value is looked for in all events: limit and skip have no place")
     wanted: dict[Any, Any] = {}
-    for value in values:
-        plain = json.plain(value)
+    for number, value in enumerate(values):
+        plain = json.plain(value, "values", number)
         if not isinstance(plain, (str, int, float)):
             raise TypeError(f"the values looked for are strings, numbers or booleans, not {type(value).__name__}")
         wanted[_distinct(plain)] = plain

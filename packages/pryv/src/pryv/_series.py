@@ -6,6 +6,7 @@ import contextlib
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -143,7 +144,7 @@ def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: 
     elements = (
         (b'{"eventId":%b,"data":%b}' % (json.encode(event_id), _flat_json(series, points)), count)
         for event_id, series in series_by_event.items()
-        for points, count in _packed(_encoded_rows(series))
+        for points, count in _packed(_encoded_rows(series, f"event {event_id}: "))
     )
     bodies = ((b'{"format":"seriesBatch","data":[%b]}' % data, count) for data, count in _packed(elements))
     return _post_all(account, "series/batch", bodies, timeout)
@@ -158,9 +159,10 @@ def get_points(
 ) -> Series:
     """Read points of a series; see `Connection.get_hf_points`."""
     path = f"events/{path_segment(event_id)}/series"
-    bounds = json.plain({"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time})
+    bounds: dict[str, Any] = {"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time}
     for name, bound in bounds.items():
-        if not isinstance(bound, (int, float, type(None))) or isinstance(bound, bool):
+        number = json.plain(bound, name)
+        if not isinstance(number, (int, float, type(None))) or isinstance(number, bool) or isinstance(bound, datetime):
             raise TypeError(f"{name} is a number of seconds, not {type(bound).__name__}")
     query = query_pairs(bounds)
     label = redact(f"GET {path}", account.token)
@@ -221,8 +223,12 @@ def _flat_json(series: Series, points: bytes) -> bytes:
     return b'{"format":"flatJSON","fields":%b,"points":[%b]}' % (json.encode(series.fields), points)
 
 
-def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
-    """Yield the rows as JSON without the brackets around them, block by block, beside their number."""
+def _encoded_rows(series: Series, label: str = "") -> Iterator[tuple[bytes, int]]:
+    """Yield the rows as JSON without the brackets around them, block by block, beside their number.
+
+    Raises:
+        EncodingError: a value has no JSON form; it is named by the label, its row and its field.
+    """
     first = 0
     for block in series.blocks():
         try:
@@ -230,7 +236,9 @@ def _encoded_rows(series: Series) -> Iterator[tuple[bytes, int]]:
         except json.EncodingError as error:
             row, field, *place = error.path
             path = (series.fields[int(field)], *place)
-            raise json.EncodingError(f"row {first + int(row)}: {json.EncodingError(error.problem, path)}") from None
+            raise json.EncodingError(
+                f"{label}row {first + int(row)}: {json.EncodingError(error.problem, path)}"
+            ) from None
         first += len(block)
 
 

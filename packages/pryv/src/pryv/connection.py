@@ -13,13 +13,12 @@ import requests
 
 from pryv import _resend
 from pryv._accesses import access_info, own_access_id, revoke
-from pryv._batch import Call, CallLike, Progress, Result, each_handled, iter_batch
+from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
-from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
@@ -317,7 +316,7 @@ class Connection:
         """
         path = relative_path(path)
         if path == "" and isinstance(data, list):
-            return _resend.post_batch(self._account, data, timeout, json.encode(data))
+            return _resend.post_batch(self._account, data, timeout, encode_calls(data))
         if path == "events" and _resend.creates_with_id("events.create", data):
             return _resend.post_event(self._account, data, timeout)
         return self._account.call("POST", path, data={} if data is None else data, timeout=timeout)

@@ -1,4 +1,4 @@
-"""API endpoints, access references, ids and the URLs of the authentication flow."""
+"""API endpoints, access references, ids, times, and the URLs of the authentication flow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,35 @@ import contextlib
 import random
 import re
 import string
+from datetime import datetime, timedelta, timezone
+from numbers import Integral, Real
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from pryv import _spelling
 from pryv._spelling import HOST, PORT, origin
+
+__all__ = [
+    "AccessRef",
+    "DecomposedEndpoint",
+    "TokenAndEndpoint",
+    "build_api_endpoint",
+    "clean_url_from_pryv_params",
+    "decompose_api_endpoint",
+    "extract_token_and_api_endpoint",
+    "new_event_id",
+    "parse_access_ref",
+    "query_params_from_url",
+    "serialize_access_ref",
+    "service_info_from_url",
+    "to_datetime",
+    "to_timestamp",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _TOKEN = r"""[!"$-.0->A-~]+"""  # printable, and no delimiter of URLs
 _PATH = r"""(?:/(?!(?:\.|%2e){1,2}(?:/|$))[!"$-.0->A-\[\]-~]*)*"""
@@ -22,6 +46,7 @@ _PARAMS = re.compile(r"(?P<opener>[?#])(?P<params>[^?#]*)")
 _ONE_SHOT_PARAM = re.compile(r"(?:prYv[^=]+|pryvKey|pryvPoll)=")
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 _random = random.SystemRandom()
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class TokenAndEndpoint(NamedTuple):
@@ -229,3 +254,45 @@ def new_event_id() -> str:
     See the API's *Create event* (`id`).
     """
     return "c" + "".join(_random.choices(_ID_ALPHABET, k=24))
+
+
+def to_datetime(seconds: float) -> datetime:
+    """Return a time of the API as a `datetime` in UTC, rounded to microseconds.
+
+    Args:
+        seconds: Seconds since 1970, such as the `time` of an event; a number of NumPy too.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is not in the years 1 to 9999.
+    """
+    if not isinstance(seconds, Real) or isinstance(seconds, bool):
+        raise TypeError(f"a time is a number of seconds, not {type(seconds).__name__}")
+    with contextlib.suppress(ValueError, OverflowError):
+        number = int(seconds) if isinstance(seconds, Integral) else float(seconds)
+        return _EPOCH + timedelta(seconds=number)
+    raise ValueError("not a time in the years 1 to 9999")
+
+
+def to_timestamp(moment: datetime) -> float:
+    """Return a `datetime` as a time of the API, the inverse of `to_datetime`.
+
+    A float has microseconds up to the year 2106; after that, it is rounded to less.
+
+    Args:
+        moment: A `datetime` with a time zone; a `pandas.Timestamp` too.
+
+    Returns:
+        Seconds since 1970.
+
+    Raises:
+        TypeError: it is not a `datetime`.
+        ValueError: it has no time zone.
+    """
+    if not isinstance(moment, datetime):
+        raise TypeError(f"a moment is a datetime, not {type(moment).__name__}")
+    if moment != moment:  # pandas.NaT
+        raise ValueError("NaT is not a time")
+    if moment.utcoffset() is None:
+        raise ValueError("a datetime without a time zone is not a time")
+    return moment.timestamp()

@@ -7,11 +7,12 @@ two is imported: their numbers are known by their `dtype`, and a `pandas.Timesta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
 from pryv.errors import PryvProtocolError
+from pryv.utils import to_timestamp
 
 HEADERS = {"Content-Type": "application/json"}
 """Those of a request whose body `encode` made."""
@@ -56,13 +57,15 @@ def encode(value: Any, *path: str | int) -> bytes:
     raise EncodingError(problem, (*path, *place))
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *path: str | int) -> Any:
     """Return what the platform reads where `value` is sent: `None`, booleans, numbers, strings, lists and dicts.
+
+    It is found at `path` in what is sent.
 
     Raises:
         EncodingError: something in it has no JSON form.
     """
-    return json.loads(encode(value))
+    return json.loads(encode(value, *path))
 
 
 def decode(body: bytes, label: str) -> Any:
@@ -84,21 +87,19 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _plain_number(value: Any) -> float:
-    """Return the number that stands for a value which `json` does not know."""
+def _plain(value: Any) -> float | dict[Any, Any]:
+    """Return what stands for a value which `json` does not know."""
     if isinstance(value, datetime):
-        if value != value:  # pandas.NaT
-            raise ValueError("NaT is not a time")
-        if value.utcoffset() is None:
-            raise ValueError("a datetime without a time zone is not a time")
-        return value.timestamp()
+        return to_timestamp(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     if getattr(getattr(value, "dtype", None), "kind", None) in _NUMBERS and getattr(value, "ndim", None) == 0:
         number = value.item()
         return number if isinstance(number, (int, float)) else float(number)  # a longdouble is its own item
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
-_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain_number).encode
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 
 
 def _encoded(value: Any) -> bytes:
@@ -123,7 +124,7 @@ def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return value.items()
     return enumerate(value) if isinstance(value, (list, tuple)) else ()
 
@@ -140,14 +141,14 @@ def _problem_of(value: Any) -> str:
     """Return what is wrong with a value in which all other values are right."""
     if isinstance(value, str):
         return "a lone surrogate has no UTF-8 form"
-    if isinstance(value, dict) and _DECRYPTED in value:
+    if isinstance(value, Mapping) and _DECRYPTED in value:
         return f"a decrypted event would be stored in clear: encrypt it, or leave out its {_DECRYPTED}"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return "a key has no JSON form"
     if isinstance(value, int):
         return "a number of too many digits"
     try:
-        number = value if isinstance(value, float) else _plain_number(value)
+        number = value if isinstance(value, float) else _plain(value)
     except (TypeError, ValueError) as error:
         return str(error)
     return f"{number} has no JSON form"

@@ -77,12 +77,12 @@ def _texts(key: str, value: Any) -> Iterable[str]:
             isinstance(item, (Mapping, list, tuple)) for item in items
         ):
             return [json.encode(items, key).decode()]
-        return [_scalar(key, item) for item in items]
-    return [_scalar(key, value)]
+        return [_scalar(item, key, index) for index, item in enumerate(items)]
+    return [_scalar(value, key)]
 
 
-def _scalar(key: str, value: Any) -> str:
-    text = json.encode(value, key).decode()
+def _scalar(value: Any, *path: str | int) -> str:
+    text = json.encode(value, *path).decode()
     return value if isinstance(value, str) else text
 
 
