@@ -51,6 +51,10 @@ def test_refuses_other_ids(writer: Caller, event_id: str) -> None:
         ("mood/rating", 0.5, 1.5),
         ("url/http", "https://example.org", "ftp://example.org"),
         ("position/wgs84", {"latitude": 1, "longitude": 2}, {"latitude": 1}),
+        ("encrypted/aes-256-gcm", {"payload": "x", "keyRef": "", "hint": {"user": 1}}, {"payload": 1}),
+        ("encrypted/aes-256-gcm", {"payload": "", "hint": None, "more": 1}, {"payload": "x", "keyRef": 1}),
+        ("encrypted/ecies-aes-256-gcm", {"payload": "x", "hint": [1]}, {"keyRef": "k"}),
+        ("encrypted/aes-text-base64", {"payload": "x", "hint": "y"}, {"payload": "x", "hint": {}}),
         ("blood-pressure/mmhg-bpm", {"systolic": 1, "diastolic": 2, "rate": 3}, {"systolic": "1", "diastolic": 2}),
     ],
 )

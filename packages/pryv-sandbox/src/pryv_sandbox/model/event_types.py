@@ -53,7 +53,9 @@ _OTHERS: dict[str, Schema] = {
     "contact/vcard": _STRING,
     "credentials/pryv-api-endpoint": {"type": "string", "pattern": "^(https?)://.+@.+$"},
     "date/iso-8601": _STRING,
+    "encrypted/aes-256-gcm": _object({"payload": _STRING}, {"keyRef": _STRING, "hint": {}}),
     "encrypted/aes-text-base64": _object({"payload": _STRING}, {"keyRef": _STRING, "hint": _STRING}),
+    "encrypted/ecies-aes-256-gcm": _object({"payload": _STRING}, {"keyRef": _STRING, "hint": {}}),
     "file/attached": _NOTHING,
     "file/attached-multiple": _NOTHING,
     "file/url": _URL,
@@ -137,4 +139,4 @@ def field_kinds(event_type: str) -> dict[str, str]:
     """The JSON types of the fields of a series' points, by name."""
     schema = SCHEMAS[event_type.removeprefix(SERIES_PREFIX)]
     properties = schema["properties"] if schema["type"] == "object" else {"value": schema}
-    return {name: properties[name]["type"] for name in properties}
+    return {name: properties[name].get("type", "string") for name in properties}
