@@ -374,7 +374,7 @@ def test_whatever_a_keyring_raises_is_an_error_of_ours(
         assert "token-a" not in str(failed.value)
         assert failed.value.__cause__ is failed.value.__context__ is None
     monkeypatch.setattr(FileKeyring, "priority", property(fail))
-    assert not store.is_idempotent
+    assert not store.is_usable
     assert isinstance(default_store(), FileStore)
 
 

@@ -703,7 +703,7 @@ class Partial(io.BytesIO):
         return super().write(data[:1])
 
 
-@pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Partial, "did not take all")])
+@pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Partial, "did not accept all")])
 def test_a_destination_that_does_not_take_it_all(
     wire: Wire, connection: Connection, destination: Callable[[], BinaryIO], message: str
 ) -> None:

@@ -119,7 +119,7 @@ def test_an_https_service_info_names_no_http_place(secure_wire: Wire, wire: Wire
             lambda: service.mfa_verify("alice", SECRET, "123456"),
         ]
         for use in uses:
-            with pytest.raises(PryvProtocolError, match=f"its {key} is no http") as refused:
+            with pytest.raises(PryvProtocolError, match=f"its {key} is not an http") as refused:
                 use()
             assert SECRET not in str(refused.value)
     assert wire.requests == []

@@ -1,6 +1,6 @@
 """Python SDK for Pryv.io.
 
-What takes time to import (`requests`, above all) is imported when a name that needs it is first used.
+Modules that are slow to import (`requests`, above all) are imported when a name that needs them is first used.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Access requests: asking for access to an account, and how its user answers."""
+"""Access requests: an app asks for access to an account, and polls for the user's answer."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class AccessRequest:
     """An access request that waits for the user's answer.
 
     Attributes:
-        key: The name of the request; a secret, as it leads to the token.
+        key: The key of the request. It is a secret, because it gives the token.
         auth_url: The page on which the user answers.
         poll: The URL to poll for the answer.
         poll_rate: Seconds between two polls.
-        status: `NEED_SIGNIN` for a fresh request.
+        status: `NEED_SIGNIN` for a new request.
 
     Raises:
         TypeError: `auth_url` or `poll` is not a string.
@@ -66,9 +66,7 @@ def start(platform: DescribedPlatform, auth_request: Mapping[str, Any], timeout:
     key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
     if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(status, str):
         raise PryvProtocolError(f"{label}: the response has no key, or its status is not a string")
-    auth_url, poll_url = (
-        named(access_url, place) for place in (body.get("authUrl") or body.get("url"), body.get("poll"))
-    )
+    auth_url, poll_url = (named(access_url, url) for url in (body.get("authUrl") or body.get("url"), body.get("poll")))
     if auth_url is None or poll_url is None:
         name = "authUrl" if auth_url is None else "poll"
         raise PryvProtocolError(f"{label}: its {name} is not an http(s) URL, or less secure than {host_of(access_url)}")
@@ -80,7 +78,7 @@ def _poll_rate(milliseconds: Any, label: str) -> float:
     """Return the seconds between two polls, at most `_LONGEST_POLL_RATE`.
 
     Raises:
-        PryvProtocolError: it is not a number of at least 0.
+        PryvProtocolError: `milliseconds` is not a number of at least 0.
     """
     if not isinstance(milliseconds, (int, float)) or not milliseconds >= 0:
         raise PryvProtocolError(f"{label}: poll_rate_ms of the response is not a number of milliseconds")
@@ -91,7 +89,7 @@ def _poll_rate(milliseconds: Any, label: str) -> float:
 
 
 def poll(platform: DescribedPlatform, key_or_url: str, timeout: CallTimeout) -> dict[str, Any]:
-    """Ask once for the status of an access request; see `Service.poll_access_request`."""
+    """Poll the status of an access request once; see `Service.poll_access_request`."""
     require(key_or_url=key_or_url)
     is_url = key_or_url.startswith(("http://", "https://"))
     url = key_or_url if is_url else platform.info(timeout).access + path_segment(key_or_url)
@@ -102,7 +100,7 @@ def poll(platform: DescribedPlatform, key_or_url: str, timeout: CallTimeout) -> 
 
 
 def accepted_endpoint(platform: DescribedPlatform, key: str, timeout: CallTimeout) -> Any:
-    """Return the API endpoint that an accepted access request leads to; see `Service.connect_from_key`."""
+    """Return the API endpoint that an accepted access request gives; see `Service.connect_from_key`."""
     require(key=key)
     body = poll(platform, key, timeout)
     status = body.get("status")
@@ -114,7 +112,7 @@ def accepted_endpoint(platform: DescribedPlatform, key: str, timeout: CallTimeou
 
 
 def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str, Any], str]:
-    """Return the status of the access request at a URL, and the URL that it came from: the platform may redirect."""
+    """Return the response for the access request at a URL, redirects followed, and the URL it came from."""
     key = url.rpartition("/")[2]
     for _ in range(MAX_REDIRECTS):
         response = platform.read(url, _POLL, timeout)
@@ -123,32 +121,32 @@ def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str,
             body = result_of(response, url, key)
         if member(body, "status", str, _POLL) != "REDIRECTED":
             return body, url
-        place = named(url, body.get("poll"), key)
-        if place is None:
+        poll_url = named(url, body.get("poll"), key)
+        if poll_url is None:
             break
-        url = place
+        url = poll_url
     raise PryvProtocolError(f"{_POLL}: redirected too often, or to no URL, from {host_of(url)}")
 
 
 def _accepted_endpoint(body: Mapping[str, Any], url: str, info: ServiceInfo) -> str:
-    """Return the API endpoint that an accepted access request leads to.
+    """Return the API endpoint in the response for an accepted access request.
 
-    Whoever knows the key of a request can accept it. So an endpoint outside the platform's domain is not used: nothing
-    there can be trusted to say whose account it is. Then the endpoint is made from the platform's own template, and
-    the platform says which core has the account.
+    Anyone who knows the key of a request can accept it. An endpoint outside the platform's domain is therefore not
+    used: a server there could pretend to be any account. In that case the endpoint is made from the platform's
+    template, and the platform redirects to the core that has the account.
     """
     endpoint, home = body.get("apiEndpoint"), domain(info.api)
     if endpoint is not None:
-        place = api_endpoint_named(url, endpoint)
-        if place is None:
+        target = api_endpoint_named(url, endpoint)
+        if target is None:
             raise PryvProtocolError(f"{_POLL}: its apiEndpoint is not a URL, or less secure than {host_of(url)}")
-        if is_in_domain(place, home):
-            return place
+        if is_in_domain(target, home):
+            return target
     try:
         return endpoint_of(info, body["username"], body["token"])
     except (KeyError, TypeError, ValueError):
         where = f"its apiEndpoint is outside of {home}; " if endpoint is not None else ""
-        raise PryvProtocolError(f"{_POLL}: {where}it has no proper username or token") from None
+        raise PryvProtocolError(f"{_POLL}: {where}its username or token is missing or malformed") from None
 
 
 def quoted(body: Mapping[str, Any], member: str, key: str) -> str:

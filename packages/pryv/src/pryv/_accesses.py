@@ -1,4 +1,4 @@
-"""The access of an account's token, and the end of accesses."""
+"""The access of an account's token, and the revocation of accesses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _delete_any_version(account: Account, access_id: str, timeout: CallTimeout) 
 
 
 def _current_id(access_id: str, serial: int | None) -> str | None:
-    """Return the id of an access's current version, `None` where the platform did not tell its serial."""
+    """Return the id of an access's current version, `None` if the platform did not return its serial."""
     if serial is not None:
         with contextlib.suppress(TypeError, ValueError):
             return serialize_access_ref(parse_access_ref(access_id).base, serial)

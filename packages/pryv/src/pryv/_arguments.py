@@ -1,4 +1,4 @@
-"""Checks of arguments, before any request."""
+"""Checks of arguments, made before any request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pryv._spelling import web_url
 
 
 def require(**arguments: Any) -> None:
-    """Refuse arguments that are no text.
+    """Check that arguments are strings and not empty.
 
     Raises:
         TypeError: one is not a string.
@@ -25,11 +25,11 @@ def require(**arguments: Any) -> None:
 
 
 def http_url(url: Any, name: str) -> str:
-    """Return the URL of the web that an argument is, in its one spelling.
+    """Return an argument that is an http(s) URL, normalized.
 
     Raises:
         TypeError: it is not a string.
-        ValueError: it is no URL, or has credentials in it.
+        ValueError: it is not an http(s) URL, or contains credentials.
     """
     if not isinstance(url, str):
         raise TypeError(f"{name} is a string, not {type(url).__name__}")
@@ -40,7 +40,7 @@ def http_url(url: Any, name: str) -> str:
 
 
 def with_two_arguments(callback: Callable[..., object], name: str) -> Callable[[Any, Any], object]:
-    """Return a callback that is called with two arguments, and passes on as many as its signature takes.
+    """Return a callback with two arguments that passes one or both to `callback`, as its signature requires.
 
     Raises:
         TypeError: it is not callable, or its signature takes neither two arguments nor one.
@@ -51,14 +51,14 @@ def with_two_arguments(callback: Callable[..., object], name: str) -> Callable[[
         return callback
     if _takes(callback, 1):
         return lambda first, _: callback(first)
-    raise TypeError(f"{name} is called with two arguments, or one, and has the signature {inspect.signature(callback)}")
+    raise TypeError(f"{name} is called with two arguments or one, but its signature is {inspect.signature(callback)}")
 
 
 def _takes(callback: Callable[..., Any], count: int) -> bool:
     try:
         signature = inspect.signature(callback)
     except ValueError:
-        # Some built-ins have none: before Python 3.13 methods of one argument such as `set.add`, before 3.11 `print`.
+        # Some built-ins have no signature: before Python 3.13 methods such as `set.add`, before 3.11 `print`.
         is_method = isinstance(callback, types.BuiltinMethodType) and not inspect.ismodule(callback.__self__)
         return count == (1 if is_method else 2)
     try:

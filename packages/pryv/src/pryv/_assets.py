@@ -17,12 +17,12 @@ _LABEL = "GET asset"
 
 
 class ServiceAssets:
-    """What a platform's assets definition holds; relative URLs in it count from its `baseUrl`, or from itself.
+    """The definition of a platform's assets. Relative URLs in it are relative to its `baseUrl`, or to its own URL.
 
-    Made by `Service.assets`.
+    `Service.assets` returns it.
 
     Raises:
-        PryvProtocolError: its `baseUrl` is no URL of the web, or less secure than its own.
+        PryvProtocolError: `baseUrl` is not an http(s) URL, or it is http and the definition came over https.
     """
 
     def __init__(self, definitions: Mapping[str, Any], url: str, platform: Platform) -> None:
@@ -30,7 +30,7 @@ class ServiceAssets:
         self._url = url
         base_url = resolved(url, str(definitions.get("baseUrl") or url))
         if base_url is None:
-            raise PryvProtocolError("GET assets: the baseUrl is no http(s) URL, or less secure than that of the assets")
+            raise PryvProtocolError("GET assets: the baseUrl is not http(s), or less secure than the URL of the assets")
         self._base_url = base_url
         self._platform = platform
 
@@ -38,10 +38,11 @@ class ServiceAssets:
         return f"<ServiceAssets {self._base_url}>"
 
     def get(self, key_path: str | None = None) -> Any:
-        """Return what is found in the definition; `None` if nothing is.
+        """Return a member of the definition, `None` if there is no such member.
 
         Args:
-            key_path: Keys separated by `:`, such as `lib-js:buttonSignIn`; without any, the whole is returned.
+            key_path: Keys separated by `:`, such as `lib-js:buttonSignIn`; without it, the whole definition is
+                returned.
 
         Raises:
             TypeError: `key_path` is not a string.
@@ -54,14 +55,14 @@ class ServiceAssets:
         return found
 
     def get_url(self, key_path: str) -> str:
-        """Return the absolute URL found in the definition.
+        """Return a URL of the definition in its absolute form.
 
         Args:
             key_path: Keys separated by `:`, such as `favicon:default:url`.
 
         Raises:
             TypeError: `key_path` is not a string.
-            ValueError: there is no URL under it, or one less secure than that of the definition.
+            ValueError: there is no URL under it, or it is http and the definition came over https.
         """
         url = self.get(key_path)
         if not isinstance(url, str):
@@ -72,24 +73,24 @@ class ServiceAssets:
         """Return the absolute form of a URL in the definition.
 
         Args:
-            url: As it stands there; relative ones count from the definition's `baseUrl`, or from the definition.
+            url: The URL. A relative one is relative to the definition's `baseUrl`, or to the definition's own URL.
 
         Raises:
-            ValueError: it is no URL of the web, or less secure than that of the definition.
+            ValueError: it is not an http(s) URL, or it is http and the definition came over https.
         """
-        place = named(self._url, urljoin(self._base_url, url))
-        if place is None:
-            raise ValueError("not an http(s) URL, or less secure than that of the assets")
-        return place
+        absolute = named(self._url, urljoin(self._base_url, url))
+        if absolute is None:
+            raise ValueError("not an http(s) URL, or less secure than the URL of the assets")
+        return absolute
 
     def login_button_html(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Fetch and return the HTML of the sign-in button.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            ValueError: the assets define none.
+            ValueError: the definition has none.
             PryvError: it cannot be fetched.
         """
         return self._fetch(self.get_url("lib-js:buttonSignIn:html"), timeout).decode("utf-8-sig", "replace")
@@ -98,18 +99,18 @@ class ServiceAssets:
         """Return the URL of the sign-in button's style sheet.
 
         Raises:
-            ValueError: the assets define none.
+            ValueError: the definition has none.
         """
         return self.get_url("lib-js:buttonSignIn:css")
 
     def login_button_messages(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
-        """Fetch and return the texts of the sign-in button, by their name and language.
+        """Fetch and return the texts of the sign-in button, by name and language.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            ValueError: the assets define none.
+            ValueError: the definition has none.
             PryvError: they cannot be fetched.
         """
         body = self._fetch(self.get_url("lib-js:buttonSignIn:messages"), timeout)
@@ -132,7 +133,7 @@ def fetch_assets(platform: DescribedPlatform, force_fetch: bool, timeout: CallTi
         return None
     info_url = platform.known.url
     is_given = info_url is None or "assets" in platform.customizations
-    place = named("http:" if is_given else str(info_url), url)
-    if place is None:
-        raise PryvProtocolError(f"{INFO}: its assets are at no http(s) URL, or at one less secure than its own")
-    return ServiceAssets(*platform.calls.get(place, "GET assets", timeout), platform.calls)
+    assets_url = named("http:" if is_given else str(info_url), url)
+    if assets_url is None:
+        raise PryvProtocolError(f"{INFO}: the URL of its assets is not http(s), or less secure than its own URL")
+    return ServiceAssets(*platform.calls.get(assets_url, "GET assets", timeout), platform.calls)

@@ -1,4 +1,4 @@
-"""Batches: calls in chunks, results in order, over whatever carries a chunk to the platform."""
+"""Batches: calls are sent in chunks, by HTTP or a socket, and results are returned in order."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pryv.errors import PryvProtocolError, api_error
 Result = dict[str, Any]
 Progress = Callable[[int | None, list[Result]], object] | Callable[[int | None], object]
 SendChunk = Callable[["EncodedCalls"], Sequence[Result]]
-"""Carries one chunk of calls (`{"method", "params"}`) and returns the results, one a call, in order.
+"""Sends one chunk of calls (`{"method", "params"}`) and returns their results, one for each call, in order.
 
-It raises `ChunkTooLargeError`, having sent nothing, where a chunk is more than it can carry at once.
+If a chunk is too large for one request, it raises `ChunkTooLargeError` and sends nothing.
 """
 
 
 class ChunkTooLargeError(ValueError):
-    """Raised by a `SendChunk` that cannot carry so much at once; unless it is a single call, its halves are sent."""
+    """Raised by a `SendChunk` if the chunk is too large for one request. A chunk of several calls is then halved."""
 
 
 @attrs.frozen
@@ -33,9 +33,9 @@ class Call:
 
     Attributes:
         method: The API method's id, such as `events.create`.
-        params: Its parameters; `None` stands for none.
-        handle_result: Called with the result and this call as soon as the result is there; with the result alone if
-            it takes one argument only.
+        params: Its parameters; `None` means no parameters.
+        handle_result: A callback that gets the result and this call as soon as the result has arrived; only the result
+            if the callback takes one argument.
     """
 
     method: str
@@ -43,11 +43,11 @@ class Call:
     handle_result: Callable[[Result, Call], object] | Callable[[Result], object] | None = None
 
     def __getitem__(self, key: str) -> Any:
-        """Return a member by its key on the wire (`method`, `params`)."""
+        """Return a member by its key in the API (`method`, `params`)."""
         return self.to_wire()[key]
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the call as the API takes it."""
+        """Return the call in the form of the API."""
         return {"method": self.method, "params": {} if self.params is None else self.params}
 
 
@@ -55,7 +55,7 @@ CallLike = Call | Mapping[str, Any]
 
 
 class EncodedCalls(list[dict[str, Any]]):
-    """Calls as the API takes them, with their JSON text."""
+    """Calls in the form of the API, with their JSON text."""
 
     def __init__(self, calls: Iterable[Call], body: bytes) -> None:
         super().__init__(call.to_wire() for call in calls)
@@ -63,14 +63,14 @@ class EncodedCalls(list[dict[str, Any]]):
 
 
 _MAPPINGS = (dict, Mapping)
-"""A dict is a mapping, and told from others much faster than any."""
+"""`dict` comes first: `isinstance` is much faster for it than for `Mapping`."""
 
 
 def as_call(item: CallLike, number: int) -> Call:
     """Return a batch's item, the `number`th from 0, as a `Call`.
 
     Raises:
-        TypeError: it is neither a `Call` nor a dict like one.
+        TypeError: it is neither a `Call` nor a dict with its members, or a member has the wrong type.
         ValueError: it has no method.
     """
     if isinstance(item, _MAPPINGS):
@@ -90,7 +90,7 @@ def as_call(item: CallLike, number: int) -> Call:
 
 
 def as_calls(calls: Iterable[CallLike]) -> Iterable[Call]:
-    """Return `calls` as `Call`s: checked at once if they are a sequence, otherwise one by one as they come.
+    """Return `calls` as `Call`s: a sequence is checked at once, another iterable call by call.
 
     Raises:
         TypeError: `calls` is not an iterable of calls, or a call is malformed.
@@ -103,15 +103,15 @@ def as_calls(calls: Iterable[CallLike]) -> Iterable[Call]:
 
 
 def iter_batch(send: SendChunk, calls: Iterable[CallLike], chunk_size: int) -> Iterator[list[tuple[Call, Result]]]:
-    """Return an iterator that sends calls chunk by chunk and yields each chunk's calls beside their results.
+    """Return an iterator that sends calls chunk by chunk and yields each chunk's calls with their results.
 
-    Nothing of a sequence is sent if a call of it is malformed or has no JSON form.
+    If a call in a sequence is malformed or has no JSON form, nothing is sent.
 
     Raises:
         TypeError: `calls` is not an iterable of calls, or one is malformed or has no JSON form.
         ValueError: a call has no method, or no JSON form.
-        ChunkTooLargeError: a single call is more than can be sent at once.
-        PryvProtocolError: a chunk's results are not one a call.
+        ChunkTooLargeError: a single call is too large for one request.
+        PryvProtocolError: the number of a chunk's results is not the number of its calls.
     """
     chunks = _chunks(as_calls(calls), chunk_size)
     return _results(send, list(chunks) if isinstance(calls, Sequence) else chunks)
@@ -124,7 +124,7 @@ def _chunks(calls: Iterable[Call], size: int) -> Iterator[tuple[list[Call], byte
     while chunk := list(itertools.islice(remaining, size)):
         yield chunk, encode_calls([call.to_wire() for call in chunk], first)
         first += len(chunk)
-        del chunk  # or it would be kept while the next one is made
+        del chunk  # or it would stay in memory while the next chunk is made
 
 
 def encode_calls(calls: Sequence[Any], first: int = 0) -> bytes:
@@ -148,29 +148,29 @@ def _results(send: SendChunk, chunks: Iterable[tuple[list[Call], bytes]]) -> Ite
 
 
 def _send_in_parts(send: SendChunk, chunk: list[Call], body: bytes) -> Iterator[list[tuple[Call, Result]]]:
-    """Send a chunk at once or, where that is too much, its halves."""
+    """Send a chunk, or its halves if it is too large for one request."""
     try:
         results = send(EncodedCalls(chunk, body))
     except ChunkTooLargeError:
         if len(chunk) == 1:
             raise
     else:
-        yield _beside(chunk, results)
+        yield _pair(chunk, results)
         return
     half = len(chunk) // 2
     for part in (chunk[:half], chunk[half:]):
         yield from _send_in_parts(send, part, encode_calls([call.to_wire() for call in part]))
 
 
-def _beside(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:
-    """Return each call beside its result.
+def _pair(chunk: list[Call], results: Any) -> list[tuple[Call, Result]]:
+    """Return each call with its result.
 
     Raises:
-        PryvProtocolError: the results are not one a call.
+        PryvProtocolError: the number of results is not the number of calls, or a result is not an object.
     """
     if not isinstance(results, Sequence) or len(results) != len(chunk):
         count = len(results) if isinstance(results, Sequence) else "no"
-        raise PryvProtocolError(f"callBatch: {count} results came for {len(chunk)} calls")
+        raise PryvProtocolError(f"callBatch: the response has {count} results for {len(chunk)} calls")
     if not all(isinstance(result, dict) for result in results):
         raise PryvProtocolError("callBatch: a result is not an object")
     return list(zip(chunk, results, strict=True))
@@ -207,7 +207,7 @@ def run_batch(
 
 
 def is_error(result: Any) -> bool:
-    """Tell whether a result is an error of the API."""
+    """Return whether a result is an error of the API."""
     return isinstance(result, dict) and isinstance(result.get("error"), dict)
 
 
@@ -222,11 +222,11 @@ def _raise_first(chunk: list[tuple[Call, Result]], first: int) -> None:
 
 
 def each_handled(chunks: Iterable[list[tuple[Call, Result]]]) -> Iterator[tuple[Call, Result]]:
-    """Yield each call beside its result, once the handlers of the chunk it came in have been called."""
+    """Yield each call with its result, after the callbacks of its chunk were called."""
     for chunk in chunks:
         _handle_results(chunk)
         yield from chunk
-        del chunk  # or it would be kept while the next one is made
+        del chunk  # or it would stay in memory while the next chunk is made
 
 
 def _handle_results(chunk: list[tuple[Call, Result]]) -> None:

@@ -23,7 +23,7 @@ class HttpBatches:
     timeout: CallTimeout
 
     def __call__(self, chunk: EncodedCalls) -> Sequence[Result]:
-        """Send one chunk and return the results, one a call, in order."""
+        """Send one chunk and return the results, one for each call, in order."""
         batch = _resend.post_batch(self.account, chunk, self.timeout, chunk.body, _resend.MAX_CHUNK)
         results: Sequence[Result] = batch.get("results", ())
         for call, result in zip(chunk, results, strict=False) if isinstance(results, list) else ():

@@ -1,4 +1,4 @@
-"""Finding the latest event for each of several contents."""
+"""Find the latest event for each of several values of the content."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def latest_by_content(
     values: Iterable[Hashable],
     base_query: Mapping[str, Any] | None,
 ) -> dict[Any, Event]:
-    """Return the latest event for each value that is found at `path`; see `Connection.get_latest_by_content`."""
+    """Return the latest event for each value at `path`; see `Connection.get_latest_by_content`."""
     query = dict(base_query or {})
     if not isinstance(path, str) or not path:
         raise ValueError("path is a dot-path into the content, or $")
     if "limit" in query or "skip" in query:
-        raise ValueError("the latest event of each value is looked for in all events: limit and skip have no place")
+        raise ValueError("limit and skip are not supported: all events are searched for the latest")
     wanted: dict[Any, Any] = {}
     for number, value in enumerate(values):
         plain = json.plain(value, "values", number)
         if not isinstance(plain, (str, int, float)):
-            raise TypeError(f"the values looked for are strings, numbers or booleans, not {type(value).__name__}")
+            raise TypeError(f"a value is a string, a number or a boolean, not {type(value).__name__}")
         wanted[_distinct(plain)] = plain
-    place = ["content"] if path == "$" else ["content", *path.split(".")]
+    keys_to_value = ["content"] if path == "$" else ["content", *path.split(".")]
     conditions = query.get("content") or ()
     found: dict[Any, Event] = {}
     left = iter(wanted)
@@ -40,7 +40,7 @@ def latest_by_content(
         condition = {"path": path, "in": [wanted[key] for key in keys]}
         with read({**query, "content": [*conditions, condition], "sortAscending": False}) as events:
             for event in events:
-                key = _distinct(_found_at(place, event))
+                key = _distinct(_value_at(keys_to_value, event))
                 if key in keys:
                     del keys[key]
                     found[wanted[key]] = event
@@ -49,9 +49,9 @@ def latest_by_content(
     return found
 
 
-def _found_at(place: list[str], data: Any) -> Any:
-    """Return what stands at a place in data, or a marker that equals nothing wanted."""
-    for key in place:
+def _value_at(keys: list[str], data: Any) -> Any:
+    """Return the value at a path of keys in data; without such a value, a marker that equals no other value."""
+    for key in keys:
         if not isinstance(data, Mapping) or key not in data:
             return _MISSING
         data = data[key]
@@ -59,5 +59,5 @@ def _found_at(place: list[str], data: Any) -> Any:
 
 
 def _distinct(value: Any) -> Any:
-    """Return a key that tells a value from others as JSON does: `True` is not 1."""
+    """Return a key that distinguishes values as JSON does: `True` is not 1."""
     return (isinstance(value, bool), value) if isinstance(value, Hashable) else _MISSING

@@ -1,4 +1,4 @@
-"""Where downloads go: to files that appear once they are whole, or at once to what is no file."""
+"""Destinations of downloads: a file appears once it is complete; other destinations are written at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from pryv._files import replacing
 Destination = str | os.PathLike[str] | BinaryIO
 
 _OF_OPEN_FILE = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/(self|thread-self|\d+)/(task/\d+/)?fd/\d+")
-"""Paths of what a process has open, which may be files that a shell redirects to."""
+"""Paths of open file descriptors, which may be files that a shell redirects to."""
 
 
 @contextlib.contextmanager
 def opened(destination: Destination) -> Iterator[BinaryIO]:
-    """Open a destination: a path, whose file appears or is replaced if the block comes to its end, or a binary file.
+    """Open a destination: a path or a binary file object.
+
+    The file at a path is created or replaced if the `with` block succeeds.
 
     Raises:
         TypeError: it is neither.
@@ -37,7 +39,7 @@ def opened(destination: Destination) -> Iterator[BinaryIO]:
 
 
 def _is_written_at_once(path: str) -> bool:
-    """Tell whether a path is that of a pipe, a device, or a file that is open already."""
+    """Return whether a path is that of a pipe, a device, or a file that is open already."""
     try:
         mode = os.stat(path).st_mode
     except OSError:

@@ -1,4 +1,4 @@
-"""Attached files received, checked against what the platform announced."""
+"""Download attachments, and check their size and checksum."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from pryv.errors import ERRORS, IntegrityError, ResponseTooLargeError, UnknownRe
 DestinationT = TypeVar("DestinationT", bound=Destination)
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
-"""Ask for the file as it is: some servers take a file's own compression (`a.gz`) for one of the response."""
+"""Ask for the file without a content coding: some servers declare a compressed file (`a.gz`) as a coded response."""
 
 _ALGORITHMS = ("sha512", "sha384", "sha256")
-"""Those of Subresource Integrity, the strongest first."""
+"""The algorithms of Subresource Integrity (https://www.w3.org/TR/SRI/), the strongest first."""
 
 
 def download(
@@ -46,7 +46,7 @@ def download(
 
 
 def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
-    """Return what an event tells of one of its attachments."""
+    """Return the description of an attachment in its event."""
     body = account.call("GET", event_path, idempotent=True, timeout=timeout)
     event = body.get("event")
     attachments = event.get("attachments") if isinstance(event, Mapping) else None
@@ -66,20 +66,20 @@ def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: 
         for chunk in chunks:
             check.add(chunk)
             if file.write(chunk) not in (len(chunk), None):
-                raise OSError("the destination did not take all that was written")
+                raise OSError("the destination did not accept all the bytes")
     check.finish()
 
 
 class _Check:
-    """Holds the bytes that arrive against the size and the checksums announced, as far as there are any.
+    """Compares the bytes that arrive with the size and the checksum of the attachment, if it has them.
 
     Args:
-        announced: The attachment.
-        label: What is downloaded, in messages.
-        limit: Bytes of a file that is held in memory.
+        announced: The attachment, as described in its event.
+        label: The name of the request in messages.
+        limit: The most bytes of a file that is held in memory; `None` for one that is not.
 
     Raises:
-        ResponseTooLargeError: more are announced.
+        ResponseTooLargeError: the size of the attachment exceeds the limit.
     """
 
     def __init__(self, announced: Mapping[str, Any], label: str, limit: int | None) -> None:
@@ -93,15 +93,15 @@ class _Check:
             self._check_limit(self.size)
 
     def add(self, chunk: bytes) -> None:
-        """Take the next bytes into account, before they are written.
+        """Count and hash the next bytes, before they are written.
 
         Raises:
-            IntegrityError: they are more than were announced.
-            ResponseTooLargeError: they are more than may be held in memory.
+            IntegrityError: the file is larger than the size of the attachment.
+            ResponseTooLargeError: the file exceeds the limit for one in memory.
         """
         self._received += len(chunk)
         if isinstance(self.size, int) and self._received > self.size:
-            raise IntegrityError(f"{self.label}: more bytes came than the {self.size} that were announced")
+            raise IntegrityError(f"{self.label}: more than the {self.size} bytes of the attachment were received")
         self._check_limit(self._received)
         self._hash.update(chunk)
 
@@ -109,19 +109,19 @@ class _Check:
         if self._limit is not None and size > self._limit:
             raise ResponseTooLargeError(
                 f"{self.label}: the file is larger than {self._limit} bytes (Limits.response); "
-                "one that is written to a destination may be"
+                "this limit does not apply to a download to a destination"
             )
 
     def finish(self) -> None:
-        """Tell whether what arrived is what was announced.
+        """Check the size and the checksum of the whole file.
 
         Raises:
-            IntegrityError: it is not.
+            IntegrityError: one of them differs.
         """
         if self.size is not None and self._received != self.size:
-            raise IntegrityError(f"{self.label}: {self._received} bytes came, {self.size} were announced")
+            raise IntegrityError(f"{self.label}: {self._received} bytes were received, the attachment has {self.size}")
         if self._digests and base64.b64encode(self._hash.digest()).decode() not in self._digests:
-            raise IntegrityError(f"{self.label}: the {self._hash.name} checksum is not the one announced")
+            raise IntegrityError(f"{self.label}: the {self._hash.name} checksum is not that of the attachment")
 
 
 def _strongest(integrity: str) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Reading events as they arrive, at constant memory."""
+"""Read events as they arrive, in constant memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from pryv.types import Event, Meta
 
 _LABEL = "GET events"
 _LATEST = sys.float_info.max
-"""The latest time an event can have, in seconds: the platform takes any number."""
+"""The latest time an event can have, in seconds: the platform accepts any number."""
 
 
 @attrs.frozen
 class StreamedEvents:
-    """What a streamed read leaves: counts and the response's `meta`.
+    """The summary of a streamed read.
 
     Attributes:
-        events_count: Events read.
-        event_deletions_count: Deletions read, `None` if they were not asked for.
+        events_count: The number of events.
+        event_deletions_count: The number of deletions, `None` if they were not requested.
         meta: The response's `meta`.
     """
 
@@ -41,7 +41,7 @@ class StreamedEvents:
 
 
 def open_ended(params: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return `events.get` parameters with each missing time bound open, unless there is a `limit`."""
+    """Return `events.get` parameters without time bounds by default, unless there is a `limit`."""
     params = dict(params or {})
     if params.get("limit") is None:
         for bound, value in (("fromTime", -_LATEST), ("toTime", _LATEST)):
@@ -68,11 +68,11 @@ class _Read:
 
     @property
     def text(self) -> str:
-        """The JSON text of the item yielded last, until the next is asked for."""
+        """The JSON text of the item yielded last, until the next one is requested."""
         return "" if self._members is None else self._members.text
 
     def items(self) -> Generator[Item, None, None]:
-        """Yield each event and deletion, with this read and the name of its section."""
+        """Yield each event and deletion as an `Item`: this read, the name of the section, the item itself."""
         response = self._account.send(
             "GET", "events", query=self._query, idempotent=True, stream=True, timeout=self._timeout
         )
@@ -93,7 +93,9 @@ class _Read:
         if too_large:
             raise ResponseTooLargeError(f"{_LABEL}: an event is larger than {limit} bytes (Limits.event)")
         if broken is not None and "html" in response.headers.get("Content-Type", ""):
-            raise self._account.failed(PryvProtocolError(f"{_LABEL}: the response is a page, and not one of the API"))
+            raise self._account.failed(
+                PryvProtocolError(f"{_LABEL}: the response is an HTML page, and not one of the API")
+            )
         if broken is None and not isinstance(self.meta, dict):
             broken = f"{_LABEL}: the response has no meta"
         if broken is not None:
@@ -113,9 +115,10 @@ class _Read:
 
 
 def _items(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Item, None, None]:
-    """Yield the items of one read, or of those that a query was split into.
+    """Yield the items of one read, or of the reads that a query was split into.
 
-    It does not know who reads: who does is in no circle, and frees the connections when it is forgotten.
+    This is not a method, so that the generator does not refer to the `EventStream`. Without that reference cycle, an
+    `EventStream` that is no longer used frees its connections at once.
     """
     with contextlib.ExitStack() as reading:
         sources = [reading.enter_context(contextlib.closing(read.items())) for read in reads]
@@ -123,20 +126,20 @@ def _items(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Item, None
 
 
 class EventStream(Iterator[Event]):
-    """The events of a query, then its deletions if asked for, yielded as they arrive.
+    """The events of a query, then its deletions if they were requested, yielded as they arrive.
 
-    The request is made when the first one is asked for. `close()`, or leaving a `with` block, ends the read early.
-    A query that is too long for one request is read by several at once.
+    The request is sent when the first event is read. `close()`, or the end of a `with` block, ends the read early.
+    A query that is too long for one request is sent as several requests at once.
 
     Attributes:
         events_count: Events yielded so far.
-        event_deletions_count: Deletions yielded so far, `None` if they were not asked for.
+        event_deletions_count: Deletions yielded so far, `None` if they were not requested.
     """
 
     def __init__(self, account: Account, params: Mapping[str, Any] | None, timeout: CallTimeout = DEFAULT) -> None:
         if not isinstance(params, (Mapping, type(None))):
             raise TypeError(f"params is a dict, not {type(params).__name__}")
-        query_pairs(params)  # refuses names that are no strings
+        query_pairs(params)  # refuses names that are not strings
         query = open_ended(json.plain(dict(params or {})))
         self._reads = [_Read(account, part, timeout) for part in split(query, f"{account.endpoint}events")]
         self._last = self._reads[0]
@@ -146,12 +149,12 @@ class EventStream(Iterator[Event]):
 
     @property
     def text(self) -> str:
-        """The JSON text of the item yielded last, as the platform sent it, until the next is asked for."""
+        """The JSON text of the item yielded last, as the platform sent it, until the next one is requested."""
         return self._last.text
 
     @property
     def meta(self) -> Meta | None:
-        """The response's `meta`, `None` until the last item was yielded."""
+        """The response's `meta`; `None` until the last item was yielded."""
         return self._reads[0].meta if all(read.ended for read in self._reads) else None
 
     def __next__(self) -> Event:
@@ -182,11 +185,11 @@ class EventStream(Iterator[Event]):
         self._items.close()
 
     def summary(self) -> StreamedEvents:
-        """Return the counts and the `meta` of a read that has come to its end.
+        """Return the counts and the `meta` of a read that is complete.
 
         Raises:
-            ValueError: it has not.
+            ValueError: the read is not complete.
         """
         if self.meta is None:
-            raise ValueError("the events have not been read to their end")
+            raise ValueError("the events have not been read to the end")
         return StreamedEvents(self.events_count, self.event_deletions_count, self.meta)

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: whoever reads one sees the former content or the new one."""
+"""Replace files atomically: a reader sees the old content or the new one."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if sys.platform != "win32":
     import fcntl
 
 _SLOTS = 8
-"""Names of temporary files that are looked at for those of processes that were killed."""
+"""The number of names for temporary files. The next replacement checks them for files left by killed processes."""
 _NAME = 50
-"""Characters of a name that its temporary file has too: names are limited to 255 bytes."""
+"""The number of characters of a file's name that are in its temporary name: names are limited to 255 bytes."""
 
 
 @contextlib.contextmanager
 def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
-    """Open a temporary file that takes the place of `path` if the block comes to its end, and vanishes otherwise.
+    """Open a temporary file that replaces `path` if the `with` block succeeds, and is removed otherwise.
 
-    Who may read the file that was there may read the new one, and a symbolic link is followed. A private file can be
-    read by its owner alone, takes the place of a link, and is on the disk when this returns.
+    The new file gets the permissions of the old one, and a symbolic link is followed. A private file can be read by
+    its owner only, replaces a symbolic link itself, and is flushed to the disk when this returns.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: it cannot be written; the old file is unchanged.
     """
     target = os.path.abspath(path) if private else os.path.realpath(path)
     if os.path.isdir(target) or not os.path.basename(path):
@@ -37,7 +37,7 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
     try:
         temporary, created = _created(target, 0o600 if private else 0o666)
     except OSError as error:
-        error.filename = path  # the other is not known outside
+        error.filename = path  # the caller does not know the temporary name
         raise
     with created as file:
         try:
@@ -48,7 +48,7 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
             file.flush()
             if private:
                 os.fsync(file.fileno())
-            os.replace(temporary, target)  # while it is locked, or another process might take it for one left behind
+            os.replace(temporary, target)  # still locked, or another process would remove it
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
@@ -58,14 +58,14 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
 
 
 def _created(target: str, mode: int) -> tuple[str, BinaryIO]:
-    """Create a temporary file beside `target`, locked for as long as it is open, and remove those left behind.
+    """Create a temporary file in the directory of `target`, locked while it is open, and remove abandoned ones.
 
-    Its name is one of few, so that whoever replaces the file next finds it.
+    There are few names, so that the next replacement finds an abandoned file.
     """
     directory, name = os.path.split(target)
     slots = [os.path.join(directory, f".{name[:_NAME]}.{slot}.part") for slot in range(_SLOTS)]
     for slot in slots:
-        _remove_left_behind(slot)
+        _remove_abandoned(slot)
     others = (os.path.join(directory, f".{secrets.token_hex(8)}.part") for _ in itertools.repeat(None))
     for temporary in itertools.chain(slots, others):
         with contextlib.suppress(FileExistsError):
@@ -73,12 +73,12 @@ def _created(target: str, mode: int) -> tuple[str, BinaryIO]:
             _lock(file.fileno(), wait=True)
             if _is_at(file.fileno(), temporary):
                 return temporary, file
-            file.close()  # another process took it for one left behind
-    raise AssertionError("names do not end")
+            file.close()  # another process removed it before it was locked
+    raise AssertionError("the names are endless")
 
 
-def _remove_left_behind(path: str) -> None:
-    """Remove a temporary file that no process has locked."""
+def _remove_abandoned(path: str) -> None:
+    """Remove a temporary file, unless a process has locked it."""
     with contextlib.suppress(OSError):
         handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         try:
@@ -89,7 +89,7 @@ def _remove_left_behind(path: str) -> None:
 
 
 def _lock(handle: int, *, wait: bool) -> bool:
-    """Lock a file until it is closed, and tell whether that could be done."""
+    """Lock a file until it is closed, and return whether it was locked."""
     if sys.platform == "win32":
         return False
     try:

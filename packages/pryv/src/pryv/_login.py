@@ -1,4 +1,4 @@
-"""Logins of users, with a second factor where the platform asks for one."""
+"""Logins of users, with a second factor if the platform requires one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _post_mfa(
 
 
 def _endpoint_of(platform: DescribedPlatform, username: str, body: Any, label: str, timeout: CallTimeout) -> str:
-    """Return the API endpoint of a user's account, with the token that a response holds."""
+    """Return the API endpoint of a user's account, with the token in a response."""
     token = body.get("token") if isinstance(body, Mapping) else None
     if isinstance(token, str):
         try:

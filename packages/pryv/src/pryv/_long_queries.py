@@ -1,8 +1,8 @@
-"""Queries that are longer than a request may be, as several that together find the same events.
+"""Split a query that is too long for one request into several that together find the same events.
 
-The platform reads the parameters of `events.get` from the URL only, and what is in front of it takes request lines of
-about 8 KiB (nginx: `large_client_header_buffers`, Apache: `LimitRequestLine`). The platform itself takes 100 values in
-a condition (https://github.com/pryv/open-pryv.io, `MAX_VALUES_PER_IN`) and, of a key that is repeated, 20
+The platform reads the parameters of `events.get` from the URL only, and the servers in front of it limit a request
+line to about 8 KiB (nginx: `large_client_header_buffers`, Apache: `LimitRequestLine`). The platform itself accepts 100
+values in a condition (https://github.com/pryv/open-pryv.io, `MAX_VALUES_PER_IN`), and a key repeated 20 times
 (https://github.com/ljharb/qs, `arrayLimit`).
 """
 
@@ -21,27 +21,27 @@ from pryv.errors import PryvStreamError
 
 EVENTS, DELETIONS = "events", "eventDeletions"
 Item = tuple[Any, str, Any]
-"""The read that something came from, the section it was in, and the event or deletion itself."""
+"""A read, the section of its response (events or deletions), and an event or deletion of that section."""
 
 MAX_URL = 8000
-"""Bytes of a URL."""
+"""The most bytes of a URL."""
 MAX_VALUES = 100
-"""Values in a condition of a content query."""
+"""The most values in a condition of a content query."""
 MAX_QUERIES = 100
-"""Queries that one may become, as all of them are read at once."""
+"""The most queries that one is split into, as all of them are read at once."""
 
 
 def split(params: dict[str, Any], url: str) -> list[dict[str, Any]]:
-    """Return queries to `url`, each short enough; `merged` makes of them what the one given would find.
+    """Return queries that are short enough for `url`; `merged` joins their results to that of the one query.
 
     Raises:
-        ValueError: there are none, or too many.
+        ValueError: the query cannot be split, or only into too many.
     """
     queries = list(_split(params, MAX_URL - len(f"{url}?")))
     if len(queries) == 1:
         return queries
     if len(queries) > MAX_QUERIES:
-        raise ValueError(f"events.get: so long a query takes {len(queries)} reads at once; {MAX_QUERIES} is the limit")
+        raise ValueError(f"events.get: the query is too long: {len(queries)} reads at once; {MAX_QUERIES} is the limit")
     skip, limit = _window(params)
     once = {key: params[key] for key in ("includeDeletions",) if key in params}
     window = {"skip": None, "limit": None if limit is None else skip + limit, "includeDeletions": None}
@@ -50,7 +50,7 @@ def split(params: dict[str, Any], url: str) -> list[dict[str, Any]]:
 
 
 def merged(reads: Sequence[Iterator[Item]], params: Mapping[str, Any]) -> Iterator[Item]:
-    """Yield the items of reads that `split` made of a query, as one read would: each event once, in order.
+    """Yield the items of the reads of a query that was split, as one read would: each event once, in order.
 
     Raises:
         PryvStreamError: an event has no time or no id.
@@ -60,10 +60,10 @@ def merged(reads: Sequence[Iterator[Item]], params: Mapping[str, Any]) -> Iterat
     end = math.inf if limit is None else skip + limit
     counts = {EVENTS: 0, DELETIONS: 0}
     latest, ids = math.nan, set[str]()
-    for item in heapq.merge(*reads, key=lambda item: _place(item, ascending), reverse=not ascending):
+    for item in heapq.merge(*reads, key=lambda item: _sort_key(item, ascending), reverse=not ascending):
         _, section, value = item
         if section == EVENTS:
-            if value["time"] != latest:  # what several reads find comes from all of them at once
+            if value["time"] != latest:  # an event found by several reads comes from all of them in a row
                 latest, ids = value["time"], set()
             if value["id"] in ids:
                 continue
@@ -73,19 +73,19 @@ def merged(reads: Sequence[Iterator[Item]], params: Mapping[str, Any]) -> Iterat
             yield item
 
 
-def _place(item: Item, ascending: bool) -> float:
-    """Return the time of an event; deletions come after all of them."""
+def _sort_key(item: Item, ascending: bool) -> float:
+    """Return the time of an event; deletions come after all events."""
     _, section, value = item
     if section == DELETIONS:
         return math.inf if ascending else -math.inf
     time = value.get("time")
     if not isinstance(time, (int, float)) or not isinstance(value.get("id"), str):
-        raise PryvStreamError("GET events: an event without a time or an id cannot be put in order")
+        raise PryvStreamError("GET events: an event without a time or an id cannot be sorted")
     return time
 
 
 def _window(params: Mapping[str, Any]) -> tuple[int, int | None]:
-    """Return how many events are left out at the beginning, and how many are to come at most."""
+    """Return the numbers of events to skip and to return at most."""
     try:
         limit = params.get("limit")
         return int(params.get("skip") or 0), None if limit is None else int(limit)
@@ -105,17 +105,17 @@ def _split(params: dict[str, Any], room: int) -> Iterator[dict[str, Any]]:
             yield from _split(longest.put(values), room)
     else:
         key = max(params, key=lambda key: _size({key: params[key]}))
-        raise ValueError(f"events.get: {key} is too long: of a URL, {room} bytes are left, and the query takes {size}")
+        raise ValueError(f"events.get: {key} is too long: the query takes {size} bytes of the URL, {room} are left")
 
 
 @attrs.frozen
 class _List:
-    """A list in a query whose events are those of each of its values.
+    """A list in a query that can be split: its events are the events of each value together.
 
     Attributes:
-        values: The list.
-        most: How many of them a query may have.
-        put: Returns the query with other values in their place.
+        values: The values.
+        most: The most values that one query may have.
+        put: Returns the query with other values in the list.
     """
 
     values: list[Any]
@@ -123,7 +123,10 @@ class _List:
     put: Callable[[list[Any]], dict[str, Any]]
 
     def parts(self, count: int) -> Iterator[list[Any]]:
-        """Yield the values of each data store, as a platform sorts by time what comes from one; or so many parts."""
+        """Yield the values of each data store, or `count` parts of them if there is one store.
+
+        A platform sorts the events of one data store by time, but not those of several stores.
+        """
         by_store: dict[str, list[Any]] = {}
         for value in self.values:
             by_store.setdefault(_store(value), []).append(value)

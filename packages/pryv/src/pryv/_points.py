@@ -1,4 +1,4 @@
-"""Points of a series as they are read: their numbers in arrays, as lists of floats take six times the memory."""
+"""The points of a series as they are read: in arrays, as lists of floats take six times the memory."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from pryv._transport.limits import Limits, parsed_size
 from pryv._transport.members import MalformedError, Members, TooLargeError
 
 _BLOCK = 4096
-"""Rows that are packed at once."""
+"""Rows that are packed into one block."""
 _LARGE = 1 << 20
-"""Characters of rows after which they are packed, however few they are."""
+"""Characters of rows after which they are packed, even if they are fewer than a block."""
 _PARSED = 4
-"""How many times `Limits.response` values that are no numbers may take."""
+"""Values that are not numbers may take this many times `Limits.response`."""
 _EXACT = 2**53
-"""The largest whole number up to which a float holds all of them."""
+"""A float represents all whole numbers up to this one exactly."""
 _KINDS = {float: 0, int: 1, NoneType: 2}
 
 
 class Points:
-    """Rows of values, packed by column and block; all rows are of one length.
+    """Rows of values, packed by column and block; all rows have the same length.
 
     Attributes:
         width: The number of values in a row.
-        unpacked: An estimate of the bytes that values take which are no numbers.
+        unpacked: An estimate of the memory, in bytes, of the blocks with values that are not numbers.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Points:
         """Add rows.
 
         Raises:
-            MalformedError: one is not a list of as many values as the others.
+            MalformedError: a row is not a list, or has another length.
         """
         self.width = self.width or (len(rows[0]) if isinstance(rows[0], list) else 0)
         if not self.width or not all(isinstance(row, list) and len(row) == self.width for row in rows):
@@ -62,16 +62,16 @@ class Points:
         self._count += len(rows)
 
     def column(self, index: int) -> list[Any]:
-        """Return the values of all rows at an index."""
+        """Return the values at an index of all rows."""
         return [value for columns in self._blocks for value in _values(columns[index])]
 
 
 def read_points(chunks: Iterator[bytes], limits: Limits) -> dict[str, Any]:
-    """Return a response that has points, packed where they are rows of one length.
+    """Return a response with its points packed.
 
     Raises:
         TooLargeError: it is larger than the limits.
-        MalformedError: the response is not an object, or its points are not such rows.
+        MalformedError: the response is not an object, or its points are not rows of one length.
         UnicodeDecodeError: it is not UTF-8.
     """
     most = math.inf if limits.response is None else limits.response
@@ -107,7 +107,7 @@ def _within(chunks: Iterator[bytes], most: float) -> Iterator[bytes]:
 
 @attrs.frozen
 class _Mixed:
-    """Values that are floats, whole numbers or null, as floats and the kind of each."""
+    """Floats, whole numbers and nulls, stored as floats and the kind of each."""
 
     numbers: array[float]
     kinds: bytes
@@ -119,7 +119,7 @@ class _Mixed:
         ]
 
 
-_Column = Union["array[float]", "array[int]", _Mixed, list[Any]]  # an array takes no type in brackets before 3.12
+_Column = Union["array[float]", "array[int]", _Mixed, list[Any]]  # before 3.12, array[float] fails at run time
 
 
 def _packed(values: tuple[Any, ...]) -> _Column:

@@ -1,4 +1,4 @@
-"""Accounts of a platform: which there are, where they can be, and how one is made or opened again."""
+"""The accounts of a platform: look-up, hostings, registration and password reset."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST_CAMEL_CASE_REGISTER = (1, 6)
 
 
 def user_exists(platform: DescribedPlatform, username: str, timeout: CallTimeout) -> bool:
-    """Tell whether a username is taken; see `Service.user_exists`."""
+    """Return whether a username is taken; see `Service.user_exists`."""
     require(username=username)
     url = f"{platform.info(timeout).register}{path_segment(username)}/server"
     try:
@@ -33,14 +33,14 @@ def user_exists(platform: DescribedPlatform, username: str, timeout: CallTimeout
 
 
 def user_id_for_email(platform: DescribedPlatform, email: str, timeout: CallTimeout) -> str | None:
-    """Return the username that an e-mail address belongs to; see `Service.user_id_for_email`."""
+    """Return the username of the account that has an e-mail address; see `Service.user_id_for_email`."""
     require(email=email)
     path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
-    response, place = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
+    response, final_url = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
     body = json.decode(response.body, label) if response.status == 307 else None
-    home = named(place, body.get("server")) if isinstance(body, Mapping) else None
-    if home is not None:
-        response, _ = platform.calls.follow(f"{home.rstrip('/')}/reg/{path}", label, timeout)
+    core = named(final_url, body.get("server")) if isinstance(body, Mapping) else None
+    if core is not None:
+        response, _ = platform.calls.follow(f"{core.rstrip('/')}/reg/{path}", label, timeout)
     try:
         body = result_of(response)
     except UnknownResourceError:
@@ -71,7 +71,7 @@ def flat_hostings(platform: DescribedPlatform, timeout: CallTimeout) -> list[Hos
             for zone_key, zone in region.get("zones", {}).items()
             for key, hosting in zone.get("hostings", {}).items()
         ]
-    raise PryvProtocolError(f"{_HOSTINGS}: the response is no tree of hostings")
+    raise PryvProtocolError(f"{_HOSTINGS}: the response is not a tree of hostings")
 
 
 def create_user(
@@ -108,7 +108,7 @@ def create_user(
 
 
 def request_password_reset(platform: DescribedPlatform, username: str, app_id: str, timeout: CallTimeout) -> None:
-    """Have a reset token sent to a user; see `Service.request_password_reset`."""
+    """Ask the platform to send a reset token to a user; see `Service.request_password_reset`."""
     require(username=username, app_id=app_id)
     data = {"appId": app_id, "username": username}
     response = post_trusted(

@@ -26,7 +26,7 @@ _READS = frozenset(("service.info", "accesses.checkApp"))
 
 
 def is_idempotent(method: str, params: Any) -> bool:
-    """Tell whether a call has the same effect when it is sent twice."""
+    """Return whether a call has the same effect when it is sent twice."""
     if method == "callBatch":
         return isinstance(params, Sequence) and all(
             isinstance(call, Mapping) and is_idempotent(str(call.get("method")), call.get("params")) for call in params
@@ -35,7 +35,7 @@ def is_idempotent(method: str, params: Any) -> bool:
 
 
 def creates_with_id(method: str, params: Any) -> bool:
-    """Tell whether a call creates an event with an id made by the client."""
+    """Return whether a call creates an event with an id made by the client."""
     return method == CREATE and isinstance(params, Mapping) and isinstance(params.get("id"), str)
 
 
@@ -138,7 +138,7 @@ def _found(
 
 
 def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
-    """Tell whether an event has all fields that were sent; the platform leaves out `None`, 0 and `False`."""
+    """Return whether an event has all fields that were sent; the platform leaves out `None`, 0 and `False`."""
     return isinstance(there, Mapping) and all(
         there[key] == value if key in there else not value for key, value in json.plain(event).items()
     )

@@ -1,4 +1,4 @@
-"""Points of high-frequency series, sent in requests of a size the platform takes."""
+"""Points of high-frequency series, sent in requests that the platform accepts in size."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pryv._transport.urls import path_segment, query_pairs
 from pryv.errors import PryvError, PryvProtocolError, ResponseTooLargeError
 
 MAX_BYTES = 8_000_000
-"""How many bytes of points one request holds; the platform takes no body above 10 MB."""
+"""The most bytes of points in one request; the platform refuses a body above 10 MB."""
 
 MAX_ROWS = 20_000
-"""How many rows one request holds."""
+"""The most rows in one request."""
 
 _BLOCK = 200
 _PLAIN = {list, tuple}
@@ -35,7 +35,7 @@ def _checked_fields(fields: Iterable[str]) -> list[str]:
     if isinstance(fields, str) or not all(isinstance(name, str) for name in names):
         raise TypeError("fields is a list of the fields' names")
     if not all(names) or len(set(names)) < len(names):
-        raise ValueError("each field has a name of its own")
+        raise ValueError("the names of the fields are not empty and differ")
     return names
 
 
@@ -56,14 +56,14 @@ class Series:
     """Points of a series event.
 
     Attributes:
-        fields: What each value of a row is, such as `["deltaTime", "value"]`; where the platform has no points to
-            return, it names none.
-        points: The rows: any iterable of sequences, or a 2-D array. Those that were read are made into lists each time
-            they are asked for; `rows` and `columns` take less memory.
+        fields: The name of each value in a row, such as `["deltaTime", "value"]`. If the platform has no points to
+            return, the list is empty.
+        points: The rows: any iterable of sequences, or a 2-D array. For a series that was read, each access makes new
+            lists; `rows` and `columns` take less memory.
 
     Raises:
-        TypeError: `fields` is not a list of strings, or `points` neither an iterable nor an array.
-        ValueError: a field is empty or there twice, or the array is not 2-D.
+        TypeError: `fields` is not a list of strings, or `points` is neither an iterable nor an array.
+        ValueError: the name of a field is empty or occurs twice, or the array is not 2-D.
     """
 
     fields: list[str] = attrs.field(converter=_checked_fields)
@@ -75,24 +75,22 @@ class Series:
         return _listed(self._points)
 
     def rows(self) -> Iterator[list[Any]]:
-        """Yield each row as a list; an iterator given as `points` is used up.
+        """Yield each row as a list; an iterator passed as `points` can be read only once.
 
         Raises:
             TypeError: a row is not a sequence of values.
-            ValueError: a row does not have one value per field.
+            ValueError: the number of values in a row is not the number of fields.
         """
         for block in self.blocks():
             yield from map(list, block)
 
     def blocks(self) -> Iterator[list[Sequence[Any]]]:
-        """Yield the rows as `rows` does, some at a time."""
+        """Yield the rows in blocks; see `rows`."""
         first = 0
         rows_are_alike = hasattr(self._points, "ndim")
         for block in _blocks_of(self._points):
-            looked_at = block[:1] if rows_are_alike else block
-            if not (
-                {type(row) for row in looked_at} <= _PLAIN and {len(row) for row in looked_at} == {len(self.fields)}
-            ):
+            checked = block[:1] if rows_are_alike else block
+            if not ({type(row) for row in checked} <= _PLAIN and {len(row) for row in checked} == {len(self.fields)}):
                 block = [self._checked_row(number, row) for number, row in enumerate(block, first)]
             yield block
             first += len(block)
@@ -110,7 +108,7 @@ class Series:
 
         Raises:
             TypeError: a row is not a sequence of values.
-            ValueError: a row does not have one value per field.
+            ValueError: the number of values in a row is not the number of fields.
         """
         if isinstance(self._points, Points):
             return {field: self._points.column(index) for index, field in enumerate(self.fields)}
@@ -119,7 +117,7 @@ class Series:
 
 
 def _blocks_of(points: Any) -> Iterator[list[Any]]:
-    """Yield rows in blocks, those of an array as lists of plain numbers."""
+    """Yield rows in blocks; the rows of an array become lists of Python numbers."""
     if hasattr(points, "tolist"):
         for start in range(0, len(points), _BLOCK):
             yield points[start : start + _BLOCK].tolist()
@@ -195,7 +193,7 @@ def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], 
         for body, count in bodies:
             response = account.send("POST", path, headers=json.HEADERS, body=body, timeout=timeout)
             if account.result(response).get("status") != "ok":
-                raise PryvProtocolError(f"{label}: the platform does not say that it took the points")
+                raise PryvProtocolError(f"{label}: the platform did not confirm the points")
             sent += count
     except BaseException as error:
         with contextlib.suppress(AttributeError):
@@ -205,7 +203,7 @@ def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], 
 
 
 def _packed(items: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """Join items, each beside the number of rows in it, as long as they fit into one request."""
+    """Join items, each with its number of rows, as long as they fit into one request."""
     pack: list[bytes] = []
     size = count = 0
     for item, rows in items:
@@ -224,18 +222,18 @@ def _flat_json(series: Series, points: bytes) -> bytes:
 
 
 def _encoded_rows(series: Series, label: str = "") -> Iterator[tuple[bytes, int]]:
-    """Yield the rows as JSON without the brackets around them, block by block, beside their number.
+    """Yield the rows block by block, as JSON without the outer brackets, and the number of rows in each.
 
     Raises:
-        EncodingError: a value has no JSON form; it is named by the label, its row and its field.
+        EncodingError: a value has no JSON form; the message contains the label, its row and its field.
     """
     first = 0
     for block in series.blocks():
         try:
             yield from _encoded_block(block)
         except json.EncodingError as error:
-            row, field, *place = error.path
-            path = (series.fields[int(field)], *place)
+            row, field, *rest = error.path
+            path = (series.fields[int(field)], *rest)
             raise json.EncodingError(
                 f"{label}row {first + int(row)}: {json.EncodingError(error.problem, path)}"
             ) from None

@@ -20,7 +20,7 @@ from pryv.utils import build_api_endpoint
 INFO = "GET service/info"
 
 _URLS = ("access", "api", "register")
-"""The places that every platform names."""
+"""The URLs that every service info contains."""
 _USERNAME = re.compile(r"[A-Za-z0-9_-]+")
 
 _MAPPINGS = ("assets", "features")
@@ -42,23 +42,23 @@ _FIELDS = {
 
 @attrs.frozen
 class ServiceInfo(Mapping[str, Any]):
-    """A platform's service info: attributes for what is known, and a mapping of all it says, by the wire's keys.
+    """A platform's service info: attributes for the members in the API reference, and a mapping of all members.
 
-    See the API's *Service info*.
+    The mapping has the keys of the API. See the API's *Service info*.
 
     Attributes:
         name: The platform's name.
-        api: The template of API endpoints, with `{username}` in it.
-        access: Where access requests are made.
+        api: The template of API endpoints, which contains `{username}`.
+        access: The URL for access requests.
         register: The register's URL.
-        home: The platform's home page.
-        support: Where its support is found.
-        terms: Where its terms are found.
-        event_types: Where its event types are defined.
+        home: The URL of the platform's home page.
+        support: The URL of its support page.
+        terms: The URL of its terms of use.
+        event_types: The URL of the definitions of its event types.
         version: The version of its API.
-        serial: Changes with its configuration.
-        assets: Where its visual assets are defined (`definitions`).
-        features: What it can do, or cannot.
+        serial: A number that changes with its configuration.
+        assets: The URL of the definitions of its visual assets (`definitions`).
+        features: The features that it has or lacks.
     """
 
     name: str
@@ -77,13 +77,13 @@ class ServiceInfo(Mapping[str, Any]):
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> ServiceInfo:
-        """Return the service info that a platform sent; its URLs end with `/` here.
+        """Return the service info that a platform sent, with a `/` at the end of its URLs.
 
         Args:
-            wire: All that it says, by the wire's keys.
+            wire: The whole service info, with the keys of the API.
 
         Raises:
-            ValueError: it lacks its name or one of the URLs every platform has.
+            ValueError: `name`, `api`, `access` or `register` is missing, or a member is malformed.
         """
         lacking = [key for key in ("name", *_URLS) if not isinstance(wire.get(key), str) or not wire[key]]
         if "api" not in lacking and not _is_template(wire["api"]):
@@ -107,7 +107,7 @@ class ServiceInfo(Mapping[str, Any]):
 
 @attrs.define
 class _Known:
-    """What was learned of a platform: its service info, and the URL that it came from."""
+    """A platform's service info, once it is known, and the URL that it came from."""
 
     info: ServiceInfo | None = None
     url: str | None = None
@@ -118,9 +118,10 @@ class DescribedPlatform:
 
     Attributes:
         calls: Sends the platform's calls.
-        url: Where the platform describes itself, if that is known.
-        customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
-        known: What was learned; shared by all that differ in their limits only.
+        url: The URL of the service info, if there is one.
+        customizations: Members of the service info that replace those of the platform. Without a URL, the whole
+            service info.
+        known: The service info, shared with the copies that `with_options` returns.
     """
 
     def __init__(self, calls: Platform, url: str | None, customizations: Mapping[str, Any]) -> None:
@@ -130,7 +131,7 @@ class DescribedPlatform:
         self.known = _Known()
 
     def with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> DescribedPlatform:
-        """Return the same platform, with other limits over the same sessions: what one learns, the other knows."""
+        """Return the same platform with other limits; both share the sessions and the service info."""
         other = copy.copy(self)
         other.calls = self.calls.with_options(timeout, retry)
         return other
@@ -143,7 +144,7 @@ class DescribedPlatform:
         return known
 
     def set_info(self, service_info: Mapping[str, Any]) -> None:
-        """Take a service info from elsewhere; see `Service.set_service_info`."""
+        """Set the service info; see `Service.set_service_info`."""
         if not isinstance(service_info, Mapping):
             raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
         self.known.info, self.known.url = ServiceInfo.from_wire(service_info), None
@@ -159,20 +160,22 @@ class DescribedPlatform:
             raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
 
     def _fetched(self, url: str, timeout: CallTimeout) -> ServiceInfo:
-        wire, place = self.calls.get(url, INFO, timeout)
-        self.known.url = place
+        wire, final_url = self.calls.get(url, INFO, timeout)
+        self.known.url = final_url
         try:
             info = ServiceInfo.from_wire({**wire, **self.customizations})
         except ValueError as error:
             raise PryvProtocolError(f"{INFO}: {error}") from None
         for key in set(_URLS) - self.customizations.keys():
-            if named(place, info[key].replace("{username}", "username")) is None:
-                raise PryvProtocolError(f"{INFO}: its {key} is no http(s) URL, or less secure than {host_of(place)}")
+            if named(final_url, info[key].replace("{username}", "username")) is None:
+                raise PryvProtocolError(
+                    f"{INFO}: its {key} is not an http(s) URL, or less secure than {host_of(final_url)}"
+                )
         return info
 
 
 def endpoint_of(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
-    """Return the API endpoint of a user's account by a service info; see `Service.build_api_endpoint`."""
+    """Return the API endpoint of a user's account, made from a service info; see `Service.build_api_endpoint`."""
     if not isinstance(service_info, Mapping):
         raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
     if not isinstance(username, str):

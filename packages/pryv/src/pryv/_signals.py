@@ -1,10 +1,10 @@
-"""Waiting that a signal handler may end, wherever it interrupts the thread that waits.
+"""Waiting that a signal handler can end, at any point where it interrupts the waiting thread.
 
-A handler runs on the main thread, between two instructions of what that thread was doing. `threading.Event` and
-`threading.Condition` are not made for this. The interrupted thread may hold their lock, and then the handler waits for
-itself; or it may have looked at the state already, and then waits for a change that the handler has made before.
-`queue.SimpleQueue` is [reentrant](https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put), and an item put
-before anyone waits is not lost.
+A handler runs on the main thread, between two of its instructions. `threading.Event` and `threading.Condition` do not
+support this. If the interrupted thread holds their lock, the handler deadlocks. If it has already read the state, it
+then waits for a change that the handler has already made. `queue.SimpleQueue` is
+[reentrant](https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put), and keeps an item that is put before a
+thread waits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SignalSafeCondition:
         self._waiting: list[queue.SimpleQueue[None]] = []
 
     def notify_all(self) -> None:
-        """Let every thread that waits look at the state again; call it after each change."""
+        """Make every waiting thread check the state again; call it after each change."""
         for wakeups in tuple(self._waiting):
             wakeups.put(None)
 
@@ -32,8 +32,8 @@ class SignalSafeCondition:
         """Wait until `predicate` is true, and return whether it is.
 
         Args:
-            predicate: Looks at the state.
-            timeout: Seconds to wait at most; `None`: for ever.
+            predicate: Returns whether the state is reached.
+            timeout: Seconds to wait at most; `None` for no limit.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -51,25 +51,25 @@ class SignalSafeCondition:
 
 
 class SignalSafeEvent:
-    """Does as `threading.Event`."""
+    """A `threading.Event` that a signal handler can set."""
 
     def __init__(self) -> None:
         self._is_set = False
-        self._changed = SignalSafeCondition()
+        self._condition = SignalSafeCondition()
 
     def is_set(self) -> bool:
-        """Return whether it was set."""
+        """Return whether the event is set."""
         return self._is_set
 
     def set(self) -> None:
-        """Set it, and wake the threads that wait."""
+        """Set the event, and wake the waiting threads."""
         self._is_set = True
-        self._changed.notify_all()
+        self._condition.notify_all()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, and return whether it is.
+        """Wait until the event is set, and return whether it is.
 
         Args:
-            timeout: Seconds to wait at most; `None`: for ever.
+            timeout: Seconds to wait at most; `None` for no limit.
         """
-        return self._changed.wait_for(self.is_set, timeout)
+        return self._condition.wait_for(self.is_set, timeout)

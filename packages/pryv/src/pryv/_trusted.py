@@ -1,4 +1,4 @@
-"""Calls to a user's account that need no access yet, such as those of trusted apps."""
+"""Calls to a user's account that need no access token, such as those of trusted apps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def post_trusted(
     timeout: CallTimeout,
     origin: str | None = None,
 ) -> Response:
-    """Send what only trusted apps may, which the platform knows by their `Origin`: by default that of its register."""
+    """Send a call for trusted apps, with the `Origin` that the platform trusts: by default that of its register."""
     origin = _origin_of(platform.info(timeout).register) if origin is None else origin
     return post_to_account(platform, username, label, path, data, timeout, headers={"Origin": origin})
 

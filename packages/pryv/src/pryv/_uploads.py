@@ -1,4 +1,4 @@
-"""Files sent with an event or to one, read as they are sent."""
+"""Send files with a new event or to an existing one; a file is read while it is sent."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def create_event_with_path(
     account: Account, event: Mapping[str, Any], path: Path, timeout: CallTimeout
 ) -> dict[str, Any]:
     """Create an event with the file at a path; see `Connection.create_event_with_file`."""
-    place = os.fsdecode(path)
-    return _create_event(account, event, place, _base_name(place), timeout)
+    text = os.fsdecode(path)
+    return _create_event(account, event, text, _base_name(text), timeout)
 
 
 def create_event_with_data(
@@ -64,7 +64,7 @@ def _create_event(
 def _name_of(source: str | Data) -> str:
     path = source if isinstance(source, str) else getattr(source, "name", None)
     if not isinstance(path, str):
-        raise ValueError("what is attached has no name of its own: filename is needed")
+        raise ValueError("filename is needed: the source has no name")
     return _base_name(path)
 
 

@@ -4,23 +4,23 @@
   transport that raises `ChunkTooLargeError` gets smaller ones.
 - `plain`: turns data to be sent (a query, an event, a change) into plain JSON data; a `TypeError` or `ValueError` names
   the field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
-- `api_error`: the exception that stands for an error of the API, wherever it came from.
-- `connection_error`: the exception that stands for a failure to reach a host, by the rule of HTTP calls.
+- `api_error`: the exception for an error of the API, received over any transport.
+- `connection_error`: the exception for a failure to reach a host, by the same rules as for HTTP calls.
 - `is_transient`: whether a failure is transient, for a program that retries for longer than one call does;
-  `is_transient_status`: whether an HTTP status stands for a transient failure.
+  `is_transient_status`: whether an HTTP status means a transient failure.
 - `access_info_within`: a connection's access info, from a platform that may be slow to respond.
-- `http_settings`: how a connection reaches its platform, for another protocol to do it in the same way; it refuses
-  settings that cannot be used, by their name.
+- `http_settings`: the proxy and TLS settings of a connection, for another protocol. A setting that cannot be used
+  raises an error that names it.
 - `limits`: a connection's limits in size and rate; beyond them, a `ResponseTooLargeError` names the limit.
 - `parsed_size`: estimates, before parsing, how much memory a JSON text takes once it is parsed: it may be tens of times
   its size.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
-- `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler may notify or set.
-- `open_destination`: opens a path, where a file appears when it is whole, or a binary file: a `Destination`.
+- `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler can notify or set.
+- `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
-calls it with the connection. What it gets is closed, by its `close()`, when the connection is.
+calls it with the connection. `Connection.close` calls `close()` on the object that it returns.
 """
 
 from __future__ import annotations

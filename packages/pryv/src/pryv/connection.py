@@ -53,7 +53,7 @@ class Connection:
         limits: The limits of responses in size and rate.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: `api_endpoint` is malformed, or a number out of range.
     """
 
@@ -110,7 +110,7 @@ class Connection:
             retry: Replaces this connection's policy; `None` turns retries off.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: a number in `timeout` is out of range.
         """
         other = copy.copy(self)
@@ -267,7 +267,7 @@ class Connection:
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument is of another type, or a parameter has no JSON form.
+            TypeError: an argument has the wrong type, or a parameter has no JSON form.
             ValueError: `method` is empty, or a number is not finite.
             ApiError: the result is an error.
             PryvProtocolError: the result does not have `expected_key`.
@@ -289,7 +289,7 @@ class Connection:
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: the path would leave the endpoint, or a number is not finite.
             ApiError: the platform responded with an error.
             PryvError: the call failed; see *Errors and retries*.
@@ -352,7 +352,7 @@ class Connection:
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: the path would leave the endpoint, or a number is not finite.
             ApiError: the platform responded with an error.
             PryvError: the call failed; see *Errors and retries*.
@@ -441,7 +441,7 @@ class Connection:
             The body of the response, with `event`.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: the path names no file, or a number in `event` is not finite.
             OSError: the file cannot be read, or its size changed during the request.
             ApiError: the platform responded with an error.
@@ -472,7 +472,7 @@ class Connection:
             The body of the response, with `event`.
 
         Raises:
-            TypeError: an argument is of another type, such as a file opened in text mode.
+            TypeError: an argument has the wrong type, such as a file opened in text mode.
             ValueError: `filename` is empty.
             OSError: the file cannot be read, or its size changed during the request.
             ApiError: the platform responded with an error.
@@ -502,7 +502,7 @@ class Connection:
             The body of the response, with `event`; the new attachment is its last.
 
         Raises:
-            TypeError: an argument is of another type, such as a file opened in text mode.
+            TypeError: an argument has the wrong type, such as a file opened in text mode.
             ValueError: `event_id` is not an id, or `filename` is missing or empty.
             OSError: the file cannot be read, or its size changed during the request.
             ApiError: the platform responded with an error.
@@ -572,7 +572,7 @@ class Connection:
             `destination`; without one, the bytes.
 
         Raises:
-            TypeError: an argument is of another type, such as a file opened in text mode.
+            TypeError: an argument has the wrong type, such as a file opened in text mode.
             ValueError: an argument is not an id.
             OSError: the destination cannot be written to, or is a directory.
             UnknownResourceError: there is no such event or attachment.
@@ -604,7 +604,7 @@ class Connection:
             The number of points sent.
 
         Raises:
-            TypeError: an argument, or a value in a row, is of another type.
+            TypeError: an argument or a value in a row has the wrong type.
             ValueError: an argument is malformed, a row does not have one value per field, or a number is not finite.
             ApiError: the platform responded with an error.
             PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
@@ -625,7 +625,7 @@ class Connection:
             The number of points sent.
 
         Raises:
-            TypeError: an argument, or a value in a row, is of another type.
+            TypeError: an argument or a value in a row has the wrong type.
             ValueError: a row does not have one value per field, or a number is not finite.
             ApiError: the platform responded with an error.
             PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
@@ -652,7 +652,7 @@ class Connection:
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: `event_id` is not an id, or a time is not finite.
             ApiError: the platform responded with an error.
             PryvError: the call failed; see *Errors and retries*.
@@ -701,7 +701,7 @@ class Connection:
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: `id` is not an access id.
             StaleAccessIdError: the access was updated since; `current_serial` is its version.
             PryvError: the call failed; see *Errors and retries*.

@@ -160,7 +160,7 @@ class ItemAlreadyExistsError(ApiError):
 
 
 class InvalidParametersError(ApiError):
-    """The platform did not accept the parameters; `data` tells which and why."""
+    """The platform did not accept the parameters; `data` contains which and why."""
 
 
 class TooManyResultsError(ApiError):
@@ -355,7 +355,7 @@ def _messages(data: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _objection(message: str, about: Mapping[str, Any]) -> str:
-    """Return a message of a schema's validation, with the path as `update.emails` in place of `#/update/emails`."""
+    """Return the message of a schema validation error, with the path `#/update/emails` as `update.emails`."""
     path = ".".join(filter(None, str(about.get("path") or "").lstrip("#").split("/"))) or about.get("param")
     params = about.get("params")
     names = [name for name in params if isinstance(name, str)] if isinstance(params, list) else []

@@ -1,4 +1,4 @@
-"""The platform: what it is, its accounts, and how one gets access to them."""
+"""A platform: its description, its accounts, and how an app gets access to them."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ class Service:
     It may be used from several threads, survives a fork, can be pickled, and is a context manager.
 
     Args:
-        service_info_url: Where the platform describes itself, such as `https://reg.pryv.me/service/info`.
-        customizations: Members of the service info to put in place of the platform's; without a URL, all of it.
-        timeout: Seconds to wait for a connection, and for each step on it (a block sent, the head of a response, a
-            piece of its body), one number for both or a pair; `None` is no limit.
-        retry: How calls that are safe to repeat are repeated; `None` turns it off.
-        session: A session to send every request with, used as given; neither changed nor closed.
-        limits: How large a response may be, and how slow; for its connections too.
+        service_info_url: The URL of the platform's service info, such as `https://reg.pryv.me/service/info`.
+        customizations: Members of the service info that replace those of the platform. Without a URL, the whole
+            service info.
+        timeout: Seconds for connecting, and for each step after it (sending a block, receiving the head of a response,
+            receiving a piece of its body): one number for both or a pair; `None` is no limit.
+        retry: How idempotent calls are retried; `None` turns it off.
+        session: A session that sends every request, from all threads, with its own proxies, certificates and adapters.
+            It is neither changed nor closed.
+        limits: The limits of responses in size and rate. They apply to the service's connections too.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: `service_info_url` is not a URL, or a number is out of range.
     """
 
@@ -97,69 +99,69 @@ class Service:
 
         Args:
             force_fetch: Whether to fetch it again; otherwise it is fetched once.
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            ValueError: there is no URL to fetch it from, and the customizations are not all of it.
-            PryvProtocolError: what came is not a service info, or came over https and names a place with http.
-            PryvError: it cannot be fetched.
+            ValueError: there is no URL to fetch it from, and the customizations are not a complete service info.
+            PryvProtocolError: the response is not a service info, or it came over https and contains an http URL.
+            PryvError: the call failed; see *Errors and retries*.
         """
         return self._platform.info(timeout, force_fetch=force_fetch)
 
     def info_sync(self) -> ServiceInfo | None:
-        """Return the service info if it is known already, without a request."""
+        """Return the service info if it is known already, otherwise `None`; this sends no request."""
         return self._platform.known.info
 
     def set_service_info(self, service_info: Mapping[str, Any]) -> None:
-        """Take a service info from elsewhere, in place of fetching it.
+        """Set the service info, so that it need not be fetched.
 
         See the API's *Service info*.
 
         Args:
-            service_info: All that it says, by the wire's keys.
+            service_info: The whole service info, with the keys of the API.
 
         Raises:
             TypeError: it is not a dict.
-            ValueError: it lacks its name or one of the URLs every platform has.
+            ValueError: `name`, `api`, `access` or `register` is missing, or a member is malformed.
         """
         self._platform.set_info(service_info)
 
     def supports_hf(self, *, timeout: CallTimeout = DEFAULT) -> bool:
-        """Tell whether the platform keeps high-frequency series.
+        """Return whether the platform has high-frequency series.
 
         See the API's *Service info*.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            PryvError: there is no service info.
+            PryvError: the service info cannot be fetched.
         """
         return self.info(timeout=timeout).features.get("noHF") is not True
 
     def supports_content_queries(self, *, timeout: CallTimeout = DEFAULT) -> bool:
-        """Tell whether `events.get` takes conditions on `content` and `clientData`.
+        """Return whether `events.get` supports conditions on `content` and `clientData`.
 
         See the API's *Service info*.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            PryvError: there is no service info.
+            PryvError: the service info cannot be fetched.
         """
         return self.info(timeout=timeout).features.get("contentQueries") is True
 
     def is_dns_less(self, *, timeout: CallTimeout = DEFAULT) -> bool:
-        """Tell whether usernames are part of the path of API endpoints, not of their host name.
+        """Return whether API endpoints have the username in their path, and not in their host name.
 
         See the API's *Service info*.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
-            PryvError: there is no service info.
+            PryvError: the service info cannot be fetched.
         """
         return "{username}" not in urlsplit(self.info(timeout=timeout).api).netloc
 
@@ -170,10 +172,10 @@ class Service:
 
         Args:
             force_fetch: Whether to fetch them again, with the service info; otherwise they are fetched once.
-            timeout: In place of the service's, for each request.
+            timeout: Replaces the service's timeout, for each request.
 
         Raises:
-            PryvError: they, or the service info, cannot be fetched.
+            PryvError: the assets or the service info cannot be fetched.
         """
         if self._assets is None or force_fetch:
             self._assets = fetch_assets(self._platform, force_fetch, timeout)
@@ -186,29 +188,28 @@ class Service:
 
         Args:
             username: The user's name.
-            token: An access token; what is returned is a secret then.
-            timeout: In place of the service's.
+            token: An access token. An endpoint with a token is a secret.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: the username is not a string.
-            ValueError: the username cannot be one, or the token cannot be part of an endpoint.
-            PryvError: there is no service info.
+            ValueError: the username or the token is malformed.
+            PryvError: the service info cannot be fetched.
         """
         return self._platform.endpoint_of(username, timeout, token)
 
     @staticmethod
     def build_api_endpoint(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
-        """Return the API endpoint of a user's account by a service info; see `api_endpoint_for`.
+        """Return the API endpoint of a user's account, made from a service info; see `api_endpoint_for`.
 
         Args:
-            service_info: A `ServiceInfo`, or a dict by the wire's keys.
+            service_info: A `ServiceInfo`, or a dict with the keys of the API.
             username: The user's name.
-            token: An access token; what is returned is a secret then.
+            token: An access token. An endpoint with a token is a secret.
 
         Raises:
             TypeError: the service info is not a dict, or the username not a string.
-            ValueError: the service info has no `api`, the username cannot be one, or the token cannot be part of an
-                endpoint.
+            ValueError: the service info has no `api`, or the username or the token is malformed.
         """
         return endpoint_of(service_info, username, token)
 
@@ -229,14 +230,14 @@ class Service:
             username: The user's name.
             password: The user's password.
             app_id: The app's id, 6 characters at least.
-            origin: The `Origin` the platform trusts; by default that of its register.
-            timeout: In place of the service's.
+            origin: The `Origin` header: an origin that the platform trusts, by default that of its register.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: an argument is not a string.
-            ValueError: an argument is empty, or `origin` is not one.
-            InvalidCredentialsError: username and password do not match, or the app or origin is not trusted.
-            MfaRequiredError: a second factor is needed; go on with `mfa_verify`.
+            ValueError: an argument is empty, or `origin` is not a URL.
+            InvalidCredentialsError: the username or the password is wrong, or the app or the origin is not trusted.
+            MfaRequiredError: a second factor is needed; continue with `mfa_verify`.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._connection(login(self._platform, username, password, app_id, origin, timeout))
@@ -248,12 +249,12 @@ class Service:
 
         Args:
             username: The user's name.
-            mfa_token: That of the `MfaRequiredError` which `login` raised.
-            timeout: In place of the service's.
+            mfa_token: The `mfa_token` of the `MfaRequiredError` that `login` raised.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: an argument is not a string.
-            ValueError: an argument is empty, or `mfa_token` cannot be a token.
+            ValueError: an argument is empty, or `mfa_token` is malformed.
             PryvError: the call failed; see *Errors and retries*.
         """
         mfa_challenge(self._platform, username, mfa_token, timeout)
@@ -265,25 +266,25 @@ class Service:
 
         Args:
             username: The user's name.
-            mfa_token: That of the `MfaRequiredError` which `login` raised.
-            code: What the user received.
-            timeout: In place of the service's.
+            mfa_token: The `mfa_token` of the `MfaRequiredError` that `login` raised.
+            code: The code that the user received.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: an argument is not a string.
-            ValueError: an argument is empty, or `mfa_token` cannot be a token.
+            ValueError: an argument is empty, or `mfa_token` is malformed.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._connection(mfa_verify(self._platform, username, mfa_token, code, timeout))
 
     def user_exists(self, username: str, *, timeout: CallTimeout = DEFAULT) -> bool:
-        """Tell whether a username is taken.
+        """Return whether a username is taken.
 
         See the system API's *Get core*.
 
         Args:
-            username: The name.
-            timeout: In place of the service's.
+            username: The username.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: the username is not a string.
@@ -293,13 +294,13 @@ class Service:
         return user_exists(self._platform, username, timeout)
 
     def user_id_for_email(self, email: str, *, timeout: CallTimeout = DEFAULT) -> str | None:
-        """Return the username that an e-mail address belongs to, `None` if it belongs to none.
+        """Return the username of the account that has an e-mail address, `None` if there is no such account.
 
         See the system API's *Get username from email*.
 
         Args:
             email: The address.
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: the address is not a string.
@@ -309,12 +310,12 @@ class Service:
         return user_id_for_email(self._platform, email, timeout)
 
     def available_hostings(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
-        """Return the places accounts can be hosted at, as the tree of regions, zones and hostings.
+        """Return the available hostings of accounts, as a tree of regions, zones and hostings.
 
         See the system API's *Get hostings*.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             PryvError: the call failed; see *Errors and retries*.
@@ -322,12 +323,12 @@ class Service:
         return available_hostings(self._platform, timeout)
 
     def flat_hostings(self, *, timeout: CallTimeout = DEFAULT) -> list[Hosting]:
-        """Return the places accounts can be hosted at, as a list.
+        """Return the hostings of accounts as a list.
 
         See the system API's *Get hostings*.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             PryvError: the call failed; see *Errors and retries*.
@@ -349,21 +350,21 @@ class Service:
     ) -> UserCreated:
         """Register an account.
 
-        See the system API's *Create user*; platforms older than 1.6 are spoken to in their own form.
+        See the system API's *Create user*. A platform older than 1.6 gets the request in its older form.
 
         Args:
             username: 5 to 60 characters of a-z 0-9 -.
             password: The user's password.
-            email: The user's e-mail address, no other account's.
+            email: The user's e-mail address; no other account may have it.
             app_id: The app's id, 6 characters at least.
-            hosting: Where the account is to be; `auto` takes the first that is available.
+            hosting: The key of the account's hosting; `auto` chooses the first that is available.
             language: The user's language, a two-letter code.
-            invitation_token: What a platform that is not open to everyone asks for.
-            referer: What led the user here.
-            timeout: In place of the service's.
+            invitation_token: The token that a platform with closed registration requires.
+            referer: An id of the user's referrer, for analytics.
+            timeout: Replaces the service's timeout.
 
         Returns:
-            The `username` and `apiEndpoint` of the account; the latter without a token where the platform gave none.
+            The `username` and `apiEndpoint` of the account. The endpoint has no token if the platform returned none.
 
         Raises:
             TypeError: an argument is not a string.
@@ -386,12 +387,12 @@ class Service:
         )
 
     def request_password_reset(self, username: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> None:
-        """Have the platform send the user an e-mail with a reset token. For trusted apps only.
+        """Ask the platform to send the user an e-mail with a reset token. For trusted apps only.
 
         Args:
             username: The user's name.
             app_id: The app's id, 6 characters at least.
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: an argument is not a string.
@@ -413,10 +414,10 @@ class Service:
 
         Args:
             username: The user's name.
-            new_password: The user's password from now on.
-            reset_token: What the e-mail holds.
+            new_password: The user's new password.
+            reset_token: The token in the e-mail.
             app_id: The app's id, 6 characters at least.
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: an argument is not a string.
@@ -428,62 +429,62 @@ class Service:
     def start_access_request(
         self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: CallTimeout = DEFAULT
     ) -> AccessRequest:
-        """Ask for access to an account, whose user is to answer on the page `auth_url`.
+        """Ask a user for access to the account; the user answers on the page `auth_url`.
 
         See the API's *Auth request*.
 
         Args:
-            auth_request: `requestingAppId`, `requestedPermissions` and further members as the API takes them.
-            timeout: In place of the service's.
+            auth_request: `requestingAppId`, `requestedPermissions` and further members of the API's auth request.
+            timeout: Replaces the service's timeout.
 
         Raises:
             TypeError: `auth_request` is not a dict.
-            ValueError: it names no app or no permissions.
+            ValueError: it has no `requestingAppId`, or no list of `requestedPermissions`.
             PryvError: the call failed; see *Errors and retries*.
         """
         return start(self._platform, auth_request, timeout)
 
     def poll_access_request(self, key_or_url: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
-        """Ask once how an access request stands.
+        """Poll the status of an access request once.
 
         See the API's *Poll request*.
 
         Args:
-            key_or_url: The request's `key`, or better its `poll` URL.
-            timeout: In place of the service's.
+            key_or_url: The request's `poll` URL (preferred) or its `key`.
+            timeout: Replaces the service's timeout.
 
         Returns:
             The response; its `status` is `NEED_SIGNIN`, `ACCEPTED` (then it has `apiEndpoint`), `REFUSED` or `ERROR`.
-            Where the platform says `REDIRECTED`, it is that of the place it names.
+            A response with the status `REDIRECTED` is followed to the URL that it contains.
 
         Raises:
             TypeError: the argument is not a string.
             ValueError: the argument is empty.
-            UnknownResourceError: the platform does not know the request, or has forgotten it.
+            UnknownResourceError: the platform does not know the request, or no longer knows it.
             PryvError: the call failed; see *Errors and retries*.
         """
         return poll(self._platform, key_or_url, timeout)
 
     def connect_from_key(self, key: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
-        """Return the connection that an accepted access request leads to.
+        """Return the connection that an accepted access request gives.
 
         See the API's *Poll request*.
 
         Args:
             key: The request's key.
-            timeout: In place of the service's; the connection has the service's own.
+            timeout: Replaces the service's timeout for this call; the connection gets the service's timeout.
 
         Raises:
             TypeError: the key is not a string.
             ValueError: the key is empty.
             AccessRefusedError: the user refused.
-            UnknownResourceError: the platform does not know the request, or has forgotten it.
+            UnknownResourceError: the platform does not know the request, or no longer knows it.
             PryvError: the request is not accepted (yet), or the call failed; see *Errors and retries*.
         """
         return self._connection(accepted_endpoint(self._platform, key, timeout))
 
     def _connection(self, api_endpoint: Any) -> Connection:
-        """Return the connection that the answer to an access request leads to."""
+        """Return the connection to an API endpoint that a response contains."""
         http, timeout = self._platform.calls.http, self._platform.calls.timeout
         with contextlib.suppress(TypeError, ValueError):
             return Connection(
@@ -494,7 +495,7 @@ class Service:
                 session=http.sessions.given,
                 limits=http.limits,
             )
-        raise PryvProtocolError("GET access request: the response has no proper apiEndpoint")
+        raise PryvProtocolError("GET access request: the apiEndpoint of the response is missing or malformed")
 
 
 def connect_from_key(
@@ -504,19 +505,19 @@ def connect_from_key(
     *,
     timeout: CallTimeout = DEFAULT,
 ) -> Connection:
-    """Return the connection that an accepted access request leads to; see `Service.connect_from_key`.
+    """Return the connection that an accepted access request gives; see `Service.connect_from_key`.
 
     Args:
         key: The request's key.
-        service_info_url: The platform.
-        customizations: Members of the service info to put in place of the platform's.
-        timeout: Seconds, as `Service` takes them.
+        service_info_url: The URL of the platform's service info.
+        customizations: Members of the service info that replace those of the platform.
+        timeout: Seconds, as in `Service`.
 
     Raises:
         TypeError: the key is not a string.
         ValueError: the key is empty, or `service_info_url` is not a URL.
         AccessRefusedError: the user refused.
-        UnknownResourceError: the platform does not know the request, or has forgotten it.
+        UnknownResourceError: the platform does not know the request, or no longer knows it.
         PryvError: the request is not accepted (yet), or the call failed; see *Errors and retries*.
     """
     with contextlib.ExitStack() as failing:

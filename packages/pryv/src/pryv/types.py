@@ -67,7 +67,7 @@ class _StreamRequired(TypedDict):
 
 
 class Stream(_StreamRequired, total=False):
-    """A stream, with its `children` where it comes in a tree."""
+    """A stream, with its `children` if it was returned as a tree."""
 
     singleActivity: bool
     clientData: dict[str, Any]
@@ -81,7 +81,7 @@ class Stream(_StreamRequired, total=False):
 
 
 class Permission(TypedDict, total=False):
-    """What an access may do: `level` on a stream (and its children), or a `feature` with its `setting`."""
+    """A permission of an access: `level` on a stream (and its children), or a `feature` with its `setting`."""
 
     streamId: str
     level: Level
@@ -117,14 +117,14 @@ class User(TypedDict, total=False):
 
 
 class AccessInfo(Access, total=False):
-    """An access as `access-info` tells it, with its `user`, and in `calls` how often each method was called."""
+    """An access as `access-info` returns it: with its `user`, and in `calls` the number of calls of each method."""
 
     user: User
     calls: dict[str, int]
 
 
 class AccessWithHistory(TypedDict, total=False):
-    """An access with its former versions, oldest first; `current` names the latest where another was asked for."""
+    """An access with its former versions, oldest first; `current` is the latest id if another one was requested."""
 
     access: Access
     history: list[Access]
@@ -132,7 +132,7 @@ class AccessWithHistory(TypedDict, total=False):
 
 
 class Meta(TypedDict):
-    """What the platform adds to its answers; `serverTime` is in seconds."""
+    """The metadata of a response; `serverTime` is in seconds."""
 
     apiVersion: str
     serverTime: Timestamp
@@ -140,7 +140,7 @@ class Meta(TypedDict):
 
 
 class ErrorBody(TypedDict, total=False):
-    """An error as the API sends it."""
+    """An error of the API."""
 
     id: str
     message: str
@@ -148,7 +148,7 @@ class ErrorBody(TypedDict, total=False):
 
 
 StreamsQuery = TypedDict("StreamsQuery", {"any": list[str], "all": list[str], "not": list[str]}, total=False)
-"""Streams to read events from: `any` of these or their children, and each of `all`, and `not` those."""
+"""Streams to read events from: events are in one of `any` (or its children), in each of `all`, and in none of `not`."""
 
 ContentCondition = TypedDict(
     "ContentCondition",
@@ -166,7 +166,7 @@ ContentCondition = TypedDict(
     },
     total=False,
 )
-"""One condition on an event's `content` or `clientData`: a dot-path (`$` for the whole) and one operator."""
+"""A condition on an event's `content` or `clientData`: a dot-path (`$` is the whole value) and one operator."""
 
 
 class EventsParams(TypedDict, total=False):
@@ -188,7 +188,7 @@ class EventsParams(TypedDict, total=False):
 
 
 class AuthRequest(TypedDict, total=False):
-    """What an app asks a user for; see the API's auth request."""
+    """A request of an app for access to an account; see the API's *Auth request*."""
 
     requestingAppId: str
     requestedPermissions: list[Permission]
@@ -202,7 +202,7 @@ class AuthRequest(TypedDict, total=False):
 
 
 class Hosting(TypedDict):
-    """A place accounts can be hosted at."""
+    """A hosting of accounts."""
 
     key: str
     name: str | None
@@ -214,7 +214,7 @@ class Hosting(TypedDict):
 
 
 class UserCreated(TypedDict):
-    """What registering an account returns."""
+    """The result of the registration of an account."""
 
     username: str
     apiEndpoint: str

@@ -50,7 +50,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class TokenAndEndpoint(NamedTuple):
-    """The parts of an API endpoint: `token` (`None` if it carries none) and `endpoint`, which ends with `/`."""
+    """The parts of an API endpoint: `token` (`None` if it has none) and `endpoint`, which ends with `/`."""
 
     token: str | None
     endpoint: str
@@ -60,7 +60,7 @@ class TokenAndEndpoint(NamedTuple):
 
 
 class DecomposedEndpoint(NamedTuple):
-    """What an API endpoint says by the platform's template; `username` is `None` where it does not match it."""
+    """The parts of an API endpoint; `username` is `None` if the endpoint does not match the platform's template."""
 
     token: str | None
     username: str | None
@@ -73,7 +73,7 @@ class DecomposedEndpoint(NamedTuple):
 
 
 class AccessRef(NamedTuple):
-    """An access id: its `base`, and the `serial` of its version (`None` for one never updated)."""
+    """An access id: its `base`, and the `serial` of its version (`None` if the access was never updated)."""
 
     base: str
     serial: int | None
@@ -85,25 +85,25 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     See the API's *API endpoint*.
 
     Args:
-        url: Such as `https://TOKEN@host/path/`; the final slash may be missing. The endpoint has one spelling: its host
-            is in lower case, without a final dot, and as the DNS has it; the usual port is left out.
+        url: Such as `https://TOKEN@host/path/`; the final slash may be missing. The endpoint returned is normalized:
+            its host is in lower case, in DNS form and without a final dot; the default port is left out.
 
     Raises:
         TypeError: `url` is not a string.
-        ValueError: `url` is not an API endpoint. The message does not repeat it, as it may hold a token.
+        ValueError: `url` is not an API endpoint. The message does not repeat it, as it may contain a token.
     """
     if not isinstance(url, str):
         raise TypeError(f"an API endpoint is a string, not {type(url).__name__}")
     match = _ENDPOINT.fullmatch(url)
     if match is not None:
-        with contextlib.suppress(ValueError):  # it shows the host
-            place = origin(match["scheme"], match["host"], match["port"]) + match["path"]
-            return TokenAndEndpoint(match["token"], place if place.endswith("/") else f"{place}/")
+        with contextlib.suppress(ValueError):  # its message contains the host
+            endpoint = origin(match["scheme"], match["host"], match["port"]) + match["path"]
+            return TokenAndEndpoint(match["token"], endpoint if endpoint.endswith("/") else f"{endpoint}/")
     raise ValueError(f"not an API endpoint{_hint(url)}; expected https://TOKEN@host/ or https://TOKEN@host/username/")
 
 
 def _hint(url: str) -> str:
-    """Return what is wrong with an endpoint, where that is easily overlooked."""
+    """Return the problem with an endpoint if it is one that is easily overlooked."""
     if url.startswith(_QUOTES):
         return ": there are quotation marks around it"
     if any(char.isspace() for char in url):
@@ -112,19 +112,19 @@ def _hint(url: str) -> str:
 
 
 def build_api_endpoint(endpoint: str, token: str | None = None) -> str:
-    """Return the API endpoint that carries `token`, the inverse of `extract_token_and_api_endpoint`.
+    """Return the API endpoint with `token` in it; the inverse of `extract_token_and_api_endpoint`.
 
     Args:
         endpoint: Such as `https://host/path/`.
-        token: An access token; what is returned is a secret then. Without one, `endpoint` is returned.
+        token: An access token. An endpoint with a token is a secret. Without a token, `endpoint` is returned.
 
     Raises:
         TypeError: `endpoint` is not a string.
-        ValueError: `endpoint` is not a URL of this form, carries a token already, or `token` cannot stand in a URL.
+        ValueError: `endpoint` is not a URL of this form, it has a token already, or `token` is malformed.
     """
     present, endpoint = extract_token_and_api_endpoint(endpoint)
     if present is not None:
-        raise ValueError("the endpoint carries a token already")
+        raise ValueError("the endpoint has a token already")
     if token is None:
         return endpoint
     scheme, _, rest = endpoint.partition("://")
@@ -134,12 +134,12 @@ def build_api_endpoint(endpoint: str, token: str | None = None) -> str:
 
 
 def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoint:
-    """Read token, username and platform host from an API endpoint.
+    """Return the token, username and platform host in an API endpoint.
 
     Args:
         url: The API endpoint.
         service_info_api: The `api` template of the service info, `https://{username}.domain/` or
-            `https://host/{username}/`. The host returned is the platform's: without the username's subdomain.
+            `https://host/{username}/`. The host returned is that of the platform, without the subdomain of the user.
 
     Raises:
         TypeError: an argument is not a string.
@@ -181,12 +181,12 @@ def serialize_access_ref(base: str, serial: int | None = None) -> str:
     """Return the access id for `base` and `serial`, the inverse of `parse_access_ref`.
 
     Args:
-        base: What stays through updates.
-        serial: The number of the version, 1 at least; `None` for an access never updated.
+        base: The part of the id that does not change with updates.
+        serial: The number of the version, at least 1; `None` for an access that was never updated.
 
     Raises:
         TypeError: `base` is not a string, or `serial` not an integer.
-        ValueError: `base` is empty or holds a colon, or `serial` is below 1.
+        ValueError: `base` is empty or contains a colon, or `serial` is below 1.
     """
     if not isinstance(base, str) or not (serial is None or (isinstance(serial, int) and not isinstance(serial, bool))):
         raise TypeError("base is a string, serial an integer or None")
@@ -197,7 +197,7 @@ def serialize_access_ref(base: str, serial: int | None = None) -> str:
 
 
 def service_info_from_url(url: str) -> str | None:
-    """Return the service info URL an app was given in its own URL (`pryvServiceInfoUrl`), if there is one.
+    """Return the service info URL in an app's URL (the parameter `pryvServiceInfoUrl`), `None` if there is none.
 
     Args:
         url: The app's URL.
@@ -210,7 +210,7 @@ def service_info_from_url(url: str) -> str | None:
 
 
 def clean_url_from_pryv_params(url: str) -> str:
-    """Remove what the authentication flow added to a return URL (`pryvKey`, `pryvPoll`, `prYv…`); the rest stays.
+    """Remove the parameters of the authentication flow (`pryvKey`, `pryvPoll`, `prYv…`) from a return URL.
 
     See the API's *Auth request* (`returnURL`).
 
@@ -232,10 +232,10 @@ def _without_one_shot_params(match: re.Match[str]) -> str:
 
 
 def query_params_from_url(url: str) -> dict[str, str]:
-    """Return the parameters in a URL's query and fragment, decoded; the last one of a name counts.
+    """Return the parameters in a URL's query and fragment, decoded; of a repeated parameter, the last value.
 
     Args:
-        url: Such as the one a user came back to, with its `pryvKey`.
+        url: A URL, such as the one that the user came back to, with its `pryvKey`.
 
     Raises:
         TypeError: it is not a string.
@@ -249,7 +249,7 @@ def query_params_from_url(url: str) -> dict[str, str]:
 
 
 def new_event_id() -> str:
-    """Return a fresh event id (`c` and 24 of a-z 0-9), which makes an `events.create` safe to send again.
+    """Return a new event id (`c` and 24 of a-z 0-9), which makes an `events.create` idempotent.
 
     See the API's *Create event* (`id`).
     """

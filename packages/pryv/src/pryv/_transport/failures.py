@@ -58,12 +58,12 @@ _UNSENT = (requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError, *_UN
 
 
 def is_transient_status(status: int) -> bool:
-    """Tell whether an HTTP status stands for a transient failure."""
+    """Return whether an HTTP status means a transient failure."""
     return status in _TRANSIENT_STATUSES
 
 
 def is_transient(failure: BaseException) -> bool:
-    """Tell whether a failure is transient, for a program that retries for longer than one call does.
+    """Return whether a failure is transient, for a program that retries for longer than one call does.
 
     A response that is not one of the API counts as transient here: a proxy or a captive portal may have sent it.
     """
@@ -123,7 +123,7 @@ def repeated_status(failure: BaseException) -> int | None:
 
 
 def comes_of_plain_proxy(failure: BaseException) -> bool:
-    """Tell whether a proxy responded to a TLS handshake without TLS."""
+    """Return whether a proxy responded to a TLS handshake without TLS."""
     chain = list(_chain(failure))
     return any(isinstance(error, _PROXY_ERRORS) for error in chain) and any(
         isinstance(error, ssl.SSLError) and _NOT_TLS.search(error.reason or "") for error in chain
@@ -145,7 +145,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _was_connecting(chain: list[BaseException]) -> bool:
-    """Tell whether a failure came before anything was sent.
+    """Return whether a failure came before anything was sent.
 
     urllib3 reports a handshake and a response that were cut short alike: only the traceback tells them apart.
     """

@@ -22,7 +22,7 @@ class TooManyInterimResponsesError(HTTPException):
 
 
 def is_interim(status: int) -> bool:
-    """Tell whether another response follows one of this status."""
+    """Return whether another response follows one of this status."""
     return 100 <= status < 200 and status != 101
 
 

@@ -1,7 +1,7 @@
-"""JSON as the API speaks it: UTF-8, and no `NaN` or `Infinity` in either direction.
+"""JSON of the API: UTF-8, without `NaN` and `Infinity` in requests and responses.
 
-What is sent may hold aware datetimes, which become seconds since 1970, and numbers of NumPy and pandas. Neither of the
-two is imported: their numbers are known by their `dtype`, and a `pandas.Timestamp` is a datetime.
+Data to send may contain aware datetimes, which become seconds since 1970, and numbers of NumPy and pandas. Neither of
+the two is imported: their numbers are recognized by their `dtype`, and a `pandas.Timestamp` is a datetime.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from pryv.errors import PryvProtocolError
 from pryv.utils import to_timestamp
 
 HEADERS = {"Content-Type": "application/json"}
-"""Those of a request whose body `encode` made."""
+"""The headers of a request with a JSON body."""
 
 _NUMBERS = frozenset("biuf")
-"""Kinds of a NumPy `dtype`: booleans, integers with and without a sign, floats."""
+"""Kinds of a NumPy `dtype`: booleans, signed and unsigned integers, floats."""
 
 _DECRYPTED = "decryptedFrom"
 """A member that only a decrypted event has (`EventsCipher` of `pryv-encryption`, and of the JavaScript client)."""
 
 _DECRYPTED_MEMBER = [b'%b"%b":' % (before, _DECRYPTED.encode()) for before in (b"{", b",")]
-"""How it is written, which no string is: there, a backslash stands before a quotation mark."""
+"""The member in JSON text. It cannot occur inside a string, where quotation marks are escaped."""
 
 _DEEPEST = 500
-"""Levels of nesting that are searched for what is wrong."""
+"""The levels of nesting that are searched for the value without a JSON form."""
 
 
 class EncodingError(TypeError, ValueError):
-    """Something that was to be sent has no JSON form.
+    """A value to send has no JSON form.
 
     Attributes:
-        problem: What is wrong with it.
-        path: Where it is in the data, by keys and indexes.
+        problem: The problem with the value.
+        path: The path of the value in the data: keys and indexes.
     """
 
     def __init__(self, problem: str, path: tuple[str | int, ...] = ()) -> None:
@@ -45,31 +45,41 @@ class EncodingError(TypeError, ValueError):
 
 
 def encode(value: Any, *path: str | int) -> bytes:
-    """Return `value`, which is found at `path` in what is sent, as compact UTF-8 JSON.
+    """Return `value` as compact UTF-8 JSON.
+
+    Args:
+        value: The value.
+        path: The path of the value in larger data, for the error.
 
     Raises:
-        EncodingError: something in it has no JSON form, or is a decrypted event.
+        EncodingError: a value in it has no JSON form, or is a decrypted event.
     """
     try:
         return _encoded(value)
-    except (TypeError, ValueError, RecursionError):  # may show all of the data
-        problem, place = _located(value)
-    raise EncodingError(problem, (*path, *place))
+    except (TypeError, ValueError, RecursionError):  # not chained: the message may contain all of the data
+        problem, inner_path = _located(value)
+    raise EncodingError(problem, (*path, *inner_path))
 
 
 def plain(value: Any, *path: str | int) -> Any:
-    """Return what the platform reads where `value` is sent: `None`, booleans, numbers, strings, lists and dicts.
+    """Return `value` as the platform will read it: made of `None`, booleans, numbers, strings, lists and dicts.
 
-    It is found at `path` in what is sent.
+    Args:
+        value: The value.
+        path: The path of the value in larger data, for the error.
 
     Raises:
-        EncodingError: something in it has no JSON form.
+        EncodingError: a value in it has no JSON form.
     """
     return json.loads(encode(value, *path))
 
 
 def decode(body: bytes, label: str) -> Any:
-    """Return the value of a JSON text, which may begin with a byte order mark, `label` being what it answers.
+    """Return the value of a JSON text, which may begin with a byte order mark.
+
+    Args:
+        body: The text.
+        label: The name of the request in messages.
 
     Raises:
         PryvProtocolError: it is not JSON.
@@ -88,7 +98,7 @@ def refuse_constant(name: str) -> NoReturn:
 
 
 def _plain(value: Any) -> float | dict[Any, Any]:
-    """Return what stands for a value which `json` does not know."""
+    """Return the JSON form of a value of a type that `json` does not know."""
     if isinstance(value, datetime):
         return to_timestamp(value)
     if isinstance(value, Mapping):
@@ -110,7 +120,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
-    """Return what is wrong with a value, and the path to where it is."""
+    """Return the problem with a value that has no JSON form, and its path in the data."""
     path: list[str | int] = []
     while len(path) < _DEEPEST:
         for key, item in _items(value):
@@ -120,7 +130,7 @@ def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
                 break
         else:
             return _problem_of(value), tuple(path)
-    return "nested too deeply, or in itself", tuple(path[:3])
+    return "nested too deeply, or contains itself", tuple(path[:3])
 
 
 def _items(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -138,7 +148,7 @@ def _has_form(value: Any) -> bool:
 
 
 def _problem_of(value: Any) -> str:
-    """Return what is wrong with a value in which all other values are right."""
+    """Return the problem with a value whose items all have a JSON form."""
     if isinstance(value, str):
         return "a lone surrogate has no UTF-8 form"
     if isinstance(value, Mapping) and _DECRYPTED in value:
@@ -146,7 +156,7 @@ def _problem_of(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a key has no JSON form"
     if isinstance(value, int):
-        return "a number of too many digits"
+        return "a number with too many digits"
     try:
         number = value if isinstance(value, float) else _plain(value)
     except (TypeError, ValueError) as error:

@@ -42,7 +42,7 @@ class Limits:
             data counts. A slower response counts as timed out. 0 turns the limit off.
 
     Raises:
-        TypeError: a limit is of another type.
+        TypeError: a limit has the wrong type.
         ValueError: a limit is out of range.
     """
 
@@ -53,7 +53,7 @@ class Limits:
 
 
 _MARKS = {b"{": 200, b"[": 100, b",": 45, b":": 30, b'"': 10}
-"""The memory, in bytes, that each of these characters of a JSON text stands for once the text is parsed.
+"""The memory, in bytes, that is used per character of a JSON text once the text is parsed.
 
 Measured: the estimate is up to twice the true size for real data, and at least 0.6 of it for every structure tried
 (nested lists, empty lists, objects with one key, keys that are all different…).

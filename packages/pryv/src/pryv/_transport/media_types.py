@@ -1,6 +1,6 @@
-"""Media types of files by their extension: the same on every machine, which those of `mimetypes` are not.
+"""Media types of files by extension. Unlike those of `mimetypes`, they are the same on every machine.
 
-They are those registered with IANA (https://www.iana.org/assignments/media-types), or what most programs use.
+They are registered with IANA (https://www.iana.org/assignments/media-types), or in common use.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 UNKNOWN = "application/octet-stream"
-"""That of files with another extension or none, and of those compressed as a whole (`.gz`)."""
+"""The type of files without an extension in this list, which includes compressed files (`.gz`)."""
 
 _EXTENSIONS = {
     "application/dicom": "dcm dicom",
@@ -86,5 +86,5 @@ _TYPES = {f".{extension}": kind for kind, extensions in _EXTENSIONS.items() for 
 
 
 def media_type(file_name: str) -> str:
-    """Return the media type that a file's extension stands for."""
+    """Return the media type of a file's extension."""
     return _TYPES.get(os.path.splitext(file_name)[1].lower(), UNKNOWN)

@@ -38,8 +38,8 @@ class TooLargeError(Exception):
 class Members:
     """Yields the members of the JSON object in a body as pairs of key and value.
 
-    A member in `streamed` is an array: each of its items is yielded beside the key. The body is read as items are asked
-    for, and only the part not yet parsed is kept in memory. `limit` bounds the characters of one value.
+    A member in `streamed` is an array: each of its items is yielded with the key. The body is read as items are
+    requested, and only the part not yet parsed is kept in memory. `limit` bounds the characters of one value.
 
     Attributes:
         found: The keys of `streamed` that the object has, with or without items.
@@ -61,7 +61,7 @@ class Members:
 
     @property
     def text(self) -> str:
-        """The text of the value yielded last, until the next is asked for."""
+        """The text of the value yielded last, until the next one is requested."""
         return self._text[self._start : self._at]
 
     @property
@@ -90,20 +90,20 @@ class Members:
         self._expect("")
 
     def _take(self, mark: str) -> bool:
-        """Read `mark` if it comes next, and tell whether it did."""
+        """Read `mark` if it is next, and return whether it was."""
         found = self._peek() == mark
         self._at += found
         return found
 
     def _take_comma_or(self, end: str) -> bool:
-        """Read a comma, or else the `end` of what it separates, and tell whether it was a comma."""
+        """Read a comma or the `end` of the list, and return whether it was a comma."""
         if self._take(","):
             return True
         self._expect(end)
         return False
 
     def _expect(self, mark: str) -> None:
-        """Read `mark`; the empty string stands for the end of the text."""
+        """Read `mark`; the empty string means the end of the text."""
         if self._peek() != mark:
             raise MalformedError
         self._at += len(mark)

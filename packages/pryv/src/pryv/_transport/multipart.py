@@ -1,4 +1,4 @@
-"""Multipart forms with a file in them, read from its source while it is sent."""
+"""Multipart forms with a file that is read while it is sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DELIMITER = re.compile(r'[\x00-\x1f\x7f"/\\]')
 
 
 class SourceError(Exception):
-    """Carries an error of the source past what sends the request, which takes an `OSError` for one of the network."""
+    """Carries an `OSError` of the file through `requests`, which would treat it as an error of the network."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
@@ -32,17 +32,17 @@ class SourceError(Exception):
 
 @attrs.frozen
 class Source:
-    """What is to be sent of a file: `size` bytes from `start`."""
+    """The part of a file to send: `size` bytes from `start`."""
 
     file: BinaryIO
     start: int
     size: int
 
     def blocks(self) -> Iterator[bytes]:
-        """Read it from its start, in blocks.
+        """Read the part from its start, in blocks.
 
         Raises:
-            OSError: it cannot be read, or is not as long as it was.
+            OSError: it cannot be read, or its length has changed.
         """
         self.file.seek(self.start)
         remaining = self.size
@@ -58,10 +58,10 @@ class Source:
 
 @contextlib.contextmanager
 def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
-    """Make a path, bytes, or a binary file object ready to be read more than once.
+    """Open a path, bytes, or a binary file object so that it can be read more than once.
 
-    A file object is read from where it stands, and not closed. One that cannot seek is read first, into memory if it is
-    small. So is any that says it is small: what is in `/proc` and `/sys` has another length than it says.
+    A file object is read from its current position, and not closed. A file that cannot seek is copied first, into
+    memory if it is small. So is every small file, because files in `/proc` and `/sys` report a wrong length.
 
     Raises:
         TypeError: it is none of these.
@@ -78,7 +78,7 @@ def opened(source: str | Bytes | BinaryIO) -> Iterator[Source]:
 
 
 def _extent(file: BinaryIO) -> tuple[int, int]:
-    """Return where a file stands, and how many bytes it says to have from there; none if it cannot seek."""
+    """Return the position of a file, and the bytes it reports to have after it: 0 if it cannot seek."""
     if not (hasattr(file, "seekable") and file.seekable()):
         return 0, 0
     start = file.tell()
@@ -96,7 +96,7 @@ def _as_file(source: str | Bytes | BinaryIO, stack: contextlib.ExitStack) -> Bin
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if not hasattr(source, "read") or not isinstance(source.read(0), bytes):
-        raise TypeError(f"a file is given as bytes or as an object opened in binary mode, not {type(source).__name__}")
+        raise TypeError(f"a file is bytes or a file object opened in binary mode, not {type(source).__name__}")
     return source
 
 
@@ -106,8 +106,8 @@ class Multipart:
     def __init__(self, fields: Mapping[str, bytes], file_name: str, source: Source) -> None:
         boundary = secrets.token_hex(16)
         parts = [_part(boundary, f'name="{name}"', value + b"\r\n") for name, value in fields.items()]
-        place = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {media_type(file_name)}'
-        self._head = b"".join(parts) + _part(boundary, place, b"")
+        headers = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {media_type(file_name)}'
+        self._head = b"".join(parts) + _part(boundary, headers, b"")
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._source = source
         self.content_type = f"multipart/form-data; boundary={boundary}"
@@ -124,10 +124,10 @@ class Multipart:
         yield self._tail
 
 
-def _part(boundary: str, place: str, value: bytes) -> bytes:
-    return f"--{boundary}\r\nContent-Disposition: form-data; {place}\r\n\r\n".encode(errors="replace") + value
+def _part(boundary: str, headers: str, value: bytes) -> bytes:
+    return f"--{boundary}\r\nContent-Disposition: form-data; {headers}\r\n\r\n".encode(errors="replace") + value
 
 
 def _escaped(file_name: str) -> str:
-    """Return a file name that can neither end its place nor be taken for a path, percent-encoded as browsers do."""
+    """Return a file name with quotes, slashes and control characters percent-encoded, as browsers do."""
     return _DELIMITER.sub(lambda match: f"%{ord(match[0]):02X}", file_name)

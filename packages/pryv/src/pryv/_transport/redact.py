@@ -1,4 +1,4 @@
-"""Keeping secrets out of whatever people may read."""
+"""Keep secrets out of messages, logs and reprs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _MASK = "***"
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
 _SECRET_MEMBER = re.compile(r".*(password|token|secret)|recoverycode|passphrase", re.IGNORECASE)
-"""Names of members that hold what only the user and the platform are to know."""
+"""The names of members with values that only the user and the platform may know."""
 _IDS = tuple(value for name, value in vars(ERRORS).items() if name.isupper())
 _LONG = 8
-"""Characters of a secret that no other word holds by chance."""
+"""A secret with at least this many characters does not occur in other words by chance."""
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """Return `text` with the secrets given, and any credentials in URLs, masked.
+    """Return `text` with secrets masked: those in `secrets`, and any credentials in URLs.
 
-    A short secret, such as a password of one letter, is masked where it stands by itself, not inside other words.
+    A short secret, such as a password of one letter, is masked as a whole word only, not inside other words.
 
     Args:
-        text: What people may read.
-        secrets: Tokens, passwords, keys; they are masked in their percent-encoded form, and in that of JSON, too.
+        text: Text for a message, a log or a repr.
+        secrets: Tokens, passwords, keys; their percent-encoded and JSON-encoded forms are masked too.
     """
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         for form in _forms(secret):
@@ -37,13 +37,13 @@ def redact(text: str, *secrets: str | None) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret as it is, and as it is in URLs and in JSON."""
+    """Return a secret as plain text, in its form in URLs, and in its form in JSON."""
     in_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
     return {secret, quote(secret, safe="", errors="replace"), *in_json}
 
 
 def secrets_in(data: Any) -> list[str]:
-    """Return what JSON data hold under names such as `password`."""
+    """Return the values in JSON data with names such as `password`."""
     found = []
     left = [(data, False)]
     while left:
@@ -58,12 +58,12 @@ def secrets_in(data: Any) -> list[str]:
 
 
 def redact_error(body: Mapping[str, Any], *secrets: str | None, sent: Any = None) -> dict[str, Any]:
-    """Return an error of the API, redacted but for an id that the API has.
+    """Return an error of the API, redacted except for its `id` if that is one of the API's error ids.
 
     Args:
         body: The error.
         secrets: As in `redact`.
-        sent: The data that it answers: what they hold under names such as `password` is masked too.
+        sent: The data of the request: their values with names such as `password` are masked too.
     """
     secrets = (*secrets, *secrets_in(sent))
     return {
@@ -72,7 +72,7 @@ def redact_error(body: Mapping[str, Any], *secrets: str | None, sent: Any = None
 
 
 def redact_data(value: Any, *secrets: str | None) -> Any:
-    """Return JSON data with every string in it, keys included, redacted; what is nested too deeply is masked.
+    """Return JSON data with every string redacted, including keys; data that are nested too deeply are masked.
 
     Args:
         value: The data.

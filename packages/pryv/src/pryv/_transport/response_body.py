@@ -128,7 +128,7 @@ class ResponseBody:
 
 
 def _anything_more(reader: io.BufferedReader, sock: socket.socket) -> bool:
-    """Tell whether more data have arrived: in the buffer, decrypted by TLS, or on the socket."""
+    """Return whether more data have arrived: in the buffer, decrypted by TLS, or on the socket."""
     seconds = sock.gettimeout()
     sock.settimeout(0)
     try:

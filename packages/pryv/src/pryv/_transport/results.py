@@ -35,7 +35,7 @@ def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dic
 
 
 def _is_result_without_place(response: Response) -> bool:
-    """Tell whether a 302 leads nowhere, as that of `mfa.activate` does."""
+    """Return whether a 302 leads nowhere, as that of `mfa.activate` does."""
     return response.status == 302 and "Location" not in response.headers and bool(response.body)
 
 

@@ -1,4 +1,4 @@
-"""How requests reach a URL: the proxy, the authorities, the client certificate; and which of these cannot be used."""
+"""The proxy, CA bundle and client certificate for a URL, and errors that name the one that cannot be used."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h
 
 _HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+(%[\w.-]+)?\]")
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
-"""The names of certificates in a directory; see https://docs.openssl.org/master/man1/openssl-rehash/."""
+"""The names of certificates in a directory: https://docs.openssl.org/master/man1/openssl-rehash/."""
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def settings_of(session: requests.Session, url: str) -> Mapping[str, Any]:
-    """Return the `proxies`, `verify` and `cert` that a session reaches a URL by, the environment's included."""
+    """Return the `proxies`, `verify` and `cert` of a session for a URL, including those of the environment."""
     verify = None if session.verify is True else session.verify
     return session.merge_environment_settings(url, dict(session.proxies), None, verify, None)
 
@@ -41,16 +41,16 @@ def setting_error(
     failure: BaseException | None = None,
     proxy_schemes: Collection[str] = PROXY_SCHEMES,
 ) -> PryvConnectionError | None:
-    """Return the error that names a setting by which a session cannot reach a URL; `None` if all can be used.
+    """Return the error that names a session's setting which prevents a connection to a URL; `None` if there is none.
 
-    No other try helps against it, and nothing was sent.
+    Such an error is not retried, and nothing was sent.
 
     Args:
-        label: What failed.
+        label: The name of the request in messages.
         session: The session.
         url: The URL.
-        failure: What a request ended with.
-        proxy_schemes: The kinds of proxies that can be gone through.
+        failure: The exception of a failed request.
+        proxy_schemes: The supported schemes of proxy URLs.
     """
     settings = settings_of(session, url)
     wrong = _wrong_proxy(session, url, failure, proxy_schemes)
@@ -65,9 +65,9 @@ def setting_error(
 
 
 def proxy_of(session: requests.Session, url: str) -> tuple[str, str] | None:
-    """Return the proxy on a session's way to a URL, and the setting that names it; `None` if there is none.
+    """Return the proxy of a session for a URL, and the name of the setting it comes from; `None` without a proxy.
 
-    The proxy may hold a password, the name of the setting does not.
+    The URL of the proxy may contain a password; the name of the setting does not.
     """
     proxies = settings_of(session, url)["proxies"]
     proxy = select_proxy(url, dict(proxies))
@@ -98,11 +98,11 @@ def _wrong_proxy(
     scheme = str(parts.scheme).lower()
     if scheme not in schemes:
         supported = ", ".join(f"{scheme}://" for scheme in schemes)
-        return f"{name} names a proxy by {scheme}://, which is not supported; it can begin with {supported}"
+        return f"{name} names a proxy with {scheme}://, which is not supported; supported are {supported}"
     if scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
         return f'{name} names a SOCKS proxy, which needs PySocks: pip install "requests[socks]"'
     if scheme == "https" and failure is not None and comes_of_plain_proxy(failure):
-        return f"{name} begins with https://, but the proxy does not speak TLS: most are named by http://"
+        return f"{name} begins with https://, but the proxy does not speak TLS: most proxies need http://"
     return None
 
 
@@ -125,7 +125,7 @@ def _wrong_certificate(cert: Any) -> str | None:
 
 
 def _wrong_key_log() -> str | None:
-    """See to the file that `urllib3` writes the keys of connections to, for those who look into them."""
+    """Check the file to which `urllib3` writes the TLS keys of connections, for debugging."""
     path = os.path.expandvars(os.environ.get("SSLKEYLOGFILE", ""))
     if not path:
         return None
@@ -133,12 +133,12 @@ def _wrong_key_log() -> str | None:
 
 
 def _unless_used(named: str, what: str, paths: Collection[Any], use: Callable[..., object]) -> str | None:
-    """Return what is wrong with files, unless they can be used; a pipe, whose content would be used up, is let be."""
+    """Return the problem with files, `None` if they can be used. A pipe is not read, as it can be read only once."""
     try:
         if not any(pathlib.Path(path).is_fifo() for path in paths):
             use(*paths)
     except ssl.SSLError:
-        return f"{named}, which does not hold {what} in PEM form"
+        return f"{named}, which does not contain {what} in PEM form"
     except OSError as error:
         return f"{named}, which cannot be used: {error.strerror}"
     return None
@@ -148,11 +148,11 @@ def _load_authorities(path: str) -> None:
     if not os.path.isdir(path):
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     elif not any(map(_HASHED.fullmatch, os.listdir(path))):
-        raise OSError(errno.EISDIR, "it is a directory without certificates named by their hash")
+        raise OSError(errno.EISDIR, "the directory has no certificates named by their hash")
 
 
 def _load_certificate(certificate: str, key: str | None = None) -> None:
-    with contextlib.suppress(_PassphraseError):  # who connects asks a person for it
+    with contextlib.suppress(_PassphraseError):  # OpenSSL asks for it when it connects
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, _passphrase)
 
 

@@ -12,7 +12,7 @@ _LONGEST = 2**31 / 1000
 
 
 class Default:
-    """The type of `DEFAULT`, which stands for the connection's own setting: `None` turns it off."""
+    """The type of `DEFAULT`, which means the connection's own setting; `None` turns the setting off."""
 
     def __repr__(self) -> str:
         return "DEFAULT"

@@ -1,8 +1,8 @@
 """One TLS context for all connections that trust the same certificates.
 
-`requests` names the CA bundle to each new connection, which loads it again: most of what a connection costs. Its
-own cache was taken back in 2.32.5 (https://github.com/psf/requests/blob/main/HISTORY.md), as it disregarded adapters
-with settings of their own; this one is for the SDK's sessions alone.
+With `requests`, each new connection loads the CA bundle again, which is most of its cost. A cache in `requests` was
+removed in 2.32.5 (https://github.com/psf/requests/blob/main/HISTORY.md), because it ignored the settings of custom
+adapters. The cache here is used by the SDK's sessions only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from urllib3.util import create_urllib3_context
 class SharedContextAdapter(HTTPAdapter):
     """Makes connections with shared TLS contexts.
 
-    With a client certificate, without verification, and through a proxy that is itself reached over TLS, it makes them
-    as `requests` does.
+    It works like the adapter of `requests` for a client certificate, without verification, and for an https proxy.
     """
 
     _is_shared = False
@@ -38,7 +37,7 @@ class SharedContextAdapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
-        """Return what tells a pool from others: its host, and how it uses TLS."""
+        """Return the key of a connection pool: its host and its TLS settings."""
         host: Any
         tls: Any
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -47,19 +46,19 @@ class SharedContextAdapter(HTTPAdapter):
         return host, tls
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Name the CA bundle to a pool, unless its context has loaded it."""
+        """Set the CA bundle of a pool, unless its context has loaded it."""
         if not self._is_shared:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
 
 def shared_context(verify: bool | str) -> ssl.SSLContext:
-    """Return the context that trusts a CA bundle; one whose file was changed is made again.
+    """Return the context that trusts a CA bundle. If the file has changed, a new context is made.
 
     Args:
-        verify: The path of the bundle, or of a directory of certificates; `True` stands for the bundle of `certifi`.
+        verify: The path of the bundle, or of a directory of certificates; `True` for the bundle of `certifi`.
 
     Raises:
-        OSError: there is no such file, or no certificate in it.
+        OSError: the file does not exist, or contains no certificate.
     """
     bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
     found = os.stat(bundle)
@@ -69,6 +68,8 @@ def shared_context(verify: bool | str) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=16)
 def _context(bundle: str, _state: tuple[int, int, int]) -> ssl.SSLContext:
     context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-    place = {"capath" if os.path.isdir(bundle) else "cafile": bundle}
-    context.load_verify_locations(**place)
+    if os.path.isdir(bundle):
+        context.load_verify_locations(capath=bundle)
+    else:
+        context.load_verify_locations(cafile=bundle)
     return context

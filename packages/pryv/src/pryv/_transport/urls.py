@@ -1,4 +1,4 @@
-"""Paths and query strings, encoded so that no id can leave its place."""
+"""Paths and query strings, encoded so that an id cannot change the rest of the URL; and checks of URLs in responses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 from . import json
 
 MAX_REPEATED = 20
-"""How often a key of a query may be repeated: beyond, qs, by which the platform parses it, makes no list of the values
+"""How often a key of a query may be repeated. The platform parses queries with qs, which makes no list of more values
 (https://github.com/ljharb/qs, `arrayLimit`)."""
 _DOTS = frozenset((".", ".."))
 
@@ -23,7 +23,7 @@ def path_segment(item_id: str) -> str:
 
     Raises:
         TypeError: the id is not a string.
-        ValueError: the id is empty, `.` or `..`, which no encoding keeps in place.
+        ValueError: the id is empty, `.` or `..`; percent-encoding does not protect the latter two.
     """
     if not isinstance(item_id, str):
         raise TypeError(f"an id is a string, not {type(item_id).__name__}")
@@ -33,16 +33,16 @@ def path_segment(item_id: str) -> str:
 
 
 def relative_path(path: str) -> str:
-    """Return a path below the endpoint, ready to be appended to it.
+    """Return a path below the endpoint, percent-encoded.
 
     Raises:
         TypeError: the path is not a string.
-        ValueError: the path has a query or a fragment, control characters, or would leave the endpoint.
+        ValueError: the path has a query, a fragment, control characters, or segments that would leave the endpoint.
     """
     if not isinstance(path, str):
         raise TypeError(f"a path is a string, not {type(path).__name__}")
     if any(mark in path for mark in "?#\\") or any(ord(char) < 0x20 or ord(char) == 0x7F for char in path):
-        raise ValueError(f"not a path: {path!r}; query parameters have an argument of their own")
+        raise ValueError(f"not a path: {path!r}; query parameters are a separate argument")
     relative = path.lstrip("/")
     if any(unquote(segment) in _DOTS for segment in relative.split("/")):
         raise ValueError(f"a path cannot have '.' or '..' segments: {path!r}")
@@ -50,12 +50,13 @@ def relative_path(path: str) -> str:
 
 
 def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Return query parameters as the API reads them: lists of scalars as repeated keys, structures as JSON.
+    """Return query parameters in the form of the API: lists of scalars as repeated keys, structures as JSON.
 
-    So is a list of no `streams`, as the events of none are not those of all, and one of many.
+    `streams` is JSON too if the list is empty, because a missing key would mean all streams, or if it is too long to
+    repeat the key.
 
     Raises:
-        TypeError: the parameters are not a mapping from strings, or a value has no JSON form.
+        TypeError: the parameters are not a mapping with string keys, or a value has no JSON form.
         ValueError: a number is not finite, or a string has no UTF-8 form.
     """
     if params is None:
@@ -87,50 +88,51 @@ def _scalar(value: Any, *path: str | int) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return a URL's host and port, without credentials: what may be named in a message. It is empty for no URL."""
+    """Return a URL's host and port without credentials, for messages; an empty string if it is not a URL."""
     try:
         return urlsplit(url).netloc.rpartition("@")[2]
     except ValueError:
         return ""
 
 
-def named(url: str, place: object, *secrets: str | None) -> str | None:
-    """Return the URL `place` that a response of `url` names.
+def named(url: str, target: object, *secrets: str | None) -> str | None:
+    """Return the normalized URL `target`, found in the response of `url`, if it may be used.
 
-    It is `None` where it is no URL of the web, is less secure, or has a secret in its host, which messages name.
+    It is `None` if `target` is not an http(s) URL, is less secure than `url`, or has a secret in its host: messages
+    contain the host.
     """
     try:
-        target = web_url(place) if isinstance(place, str) else ""
+        checked = web_url(target) if isinstance(target, str) else ""
     except ValueError:
         return None
-    return target if is_no_less_secure(url, target) and not _is_told_by_host(target, secrets) else None
+    return checked if is_no_less_secure(url, checked) and not _has_secret_in_host(checked, secrets) else None
 
 
 def api_endpoint_named(url: str, endpoint: Any) -> str | None:
-    """Return the API endpoint that a response of `url` names; `None` where it is none, or less secure."""
+    """Return an API endpoint found in the response of `url`; `None` if it is malformed or less secure than `url`."""
     try:
-        token, place = extract_token_and_api_endpoint(endpoint)
+        token, target = extract_token_and_api_endpoint(endpoint)
     except (TypeError, ValueError):
         return None
-    return build_api_endpoint(place, token) if is_no_less_secure(url, place) else None
+    return build_api_endpoint(target, token) if is_no_less_secure(url, target) else None
 
 
-def resolved(url: str, place: str) -> str | None:
-    """Return where `place`, which may be relative to `url`, leads to; `None` as `named` does."""
+def resolved(url: str, target: str) -> str | None:
+    """Return the absolute form of `target`, which may be relative to `url`; `None` in the cases of `named`."""
     try:
-        return named(url, urljoin(url, place))
+        return named(url, urljoin(url, target))
     except ValueError:
         return None
 
 
-def moved(endpoint: str, place: str, *secrets: str | None) -> str | None:
-    """Return an account's endpoint at the `place` a response names: a core, or a URL of the account there.
+def moved(endpoint: str, location: str, *secrets: str | None) -> str | None:
+    """Return an account's new endpoint from a `location` in a response: the URL of a core, or of the account there.
 
-    Cores have the username in the path, even where the account has a host name of its own. It is `None` where the
-    place is none that `named` would return.
+    Cores have the username in the path, even if the account has its own host name. The result is `None` in the cases
+    of `named`.
     """
     try:
-        token, target = extract_token_and_api_endpoint(place.partition("?")[0])
+        token, target = extract_token_and_api_endpoint(location.partition("?")[0])
     except ValueError:
         return None
     if token is not None or named(endpoint, target, *secrets) is None:
@@ -155,26 +157,26 @@ def _first_label(url: SplitResult) -> str:
     return (url.hostname or "").partition(".")[0]
 
 
-def is_no_less_secure(url: str, place: str) -> bool:
-    """Tell whether what a response of `url` names may be used.
+def is_no_less_secure(url: str, target: str) -> bool:
+    """Return whether `target`, found in the response of `url`, is https if `url` is.
 
-    Whoever reads or changes what goes over http must not get what https protects: neither a password, key or token, nor
-    a say in where these go. So an http place is used only if it came over http, or from the user.
+    An attacker who can read or change http traffic must not get what https protects: passwords, keys and tokens, and
+    the URLs they are sent to. An http URL is therefore used only if it came over http, or from the user.
     """
-    return urlsplit(place).scheme in (("https",) if urlsplit(url).scheme == "https" else ("http", "https"))
+    return urlsplit(target).scheme in (("https",) if urlsplit(url).scheme == "https" else ("http", "https"))
 
 
-def _is_told_by_host(url: str, secrets: tuple[str | None, ...]) -> bool:
+def _has_secret_in_host(url: str, secrets: tuple[str | None, ...]) -> bool:
     host = host_of(url)
     return any(secret.lower() in host for secret in secrets if secret)
 
 
 def is_in_domain(url: str, domain: str) -> bool:
-    """Tell whether a URL's host is the host `domain`, below it, or beside it below a domain of two labels or more.
+    """Return whether a URL's host is in a domain: `domain`, its subdomains, and those of its parent domain.
 
-    All names of this machine are one host.
+    A parent domain of one label, such as `com`, does not count. All names of this machine are one host.
     """
-    host, home = (urlsplit(place).hostname or "" for place in (url, f"//{domain}"))
+    host, home = (urlsplit(item).hostname or "" for item in (url, f"//{domain}"))
     if host == home or (_is_loopback(host) and _is_loopback(home)):
         return True
     parent = home.partition(".")[2]

@@ -52,7 +52,7 @@ class AuthController:
         ui: The user interface, which also stores the credentials.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
     """
 
     def __init__(self, settings: AuthSettings, service: Service, ui: LoginUI | None = None) -> None:
@@ -76,7 +76,7 @@ class AuthController:
         """Begin: `AUTHORIZED` with credentials that the UI has stored, `INITIALIZED` without. Return the service.
 
         Args:
-            timeout: In place of the service's.
+            timeout: Replaces the service's timeout.
 
         Raises:
             PryvError: the service info or the stored credentials cannot be read.

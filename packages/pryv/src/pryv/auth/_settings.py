@@ -26,7 +26,7 @@ def _return_url(url: Any) -> str | Literal[False]:
     if url.startswith("auto"):
         return False
     if url.startswith("self"):
-        raise ValueError("returnURL cannot be 'self': a program has no page of its own; give the URL")
+        raise ValueError("returnURL cannot be 'self': a program has no page; set the URL of one")
     return clean_url_from_pryv_params(url)
 
 
@@ -53,7 +53,7 @@ class AuthSettings:
             `key` leads to the connection. A state from stored credentials has `api_endpoint`.
 
     Raises:
-        TypeError: a setting is of another type.
+        TypeError: a setting has the wrong type.
         ValueError: the request names no app or no permissions, or its `returnURL` is malformed.
     """
 

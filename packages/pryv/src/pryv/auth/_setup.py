@@ -32,16 +32,16 @@ def setup_auth(
 
     Args:
         settings: What to ask for, and the callback for each state.
-        service_info_url: The platform.
+        service_info_url: The URL of the platform's service info.
         customizations: Members of the service info that replace the platform's.
         ui: A `LoginUI`, or a callable that makes one from the settings and the service.
         timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: `service_info_url` is not a URL, or `timeout` is not above 0.
         AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
-        PryvError: it failed; see *Errors and retries*. A refusal is no error but the state `REFUSED`.
+        PryvError: a call failed; see *Errors and retries*. A refusal raises nothing: the state is then `REFUSED`.
     """
     check_wait(timeout)
     with contextlib.ExitStack() as failing:

@@ -33,7 +33,7 @@ class AuthStates:
         AUTHORIZED: The user gave access.
         REFUSED: The user refused. `INITIALIZED` follows.
         SIGNOUT: The user signed out; stored credentials are deleted.
-        ERROR: It failed, or was stopped; `message` tells why.
+        ERROR: The authentication failed or was stopped; `message` contains the reason.
     """
 
     ERROR: Final = "ERROR"
@@ -47,17 +47,17 @@ class AuthStates:
 
 @attrs.frozen
 class AuthState(Mapping[str, Any]):
-    """How an authentication stands: attributes, and a mapping of those that are set, by the wire's keys.
+    """The state of an authentication: attributes, and a mapping of those that are set, with the keys of the API.
 
     Attributes:
         status: One of `AuthStates` (`id` in the mapping too).
-        key: Names the access request; a secret, as it leads to the token.
-        auth_url: The page on which the user answers; a secret, as it holds the key.
+        key: The key of the access request. It is a secret, because it gives the token.
+        auth_url: The page on which the user answers. It is a secret, because it contains the key.
         username: The user who gave access.
-        api_endpoint: The account's API endpoint; a secret, as it holds the token.
+        api_endpoint: The account's API endpoint. It is a secret, because it contains the token.
         service_info: The platform's service info.
-        message: What went wrong.
-        error: What it went wrong with.
+        message: The message of the error.
+        error: The exception.
     """
 
     status: str
@@ -71,7 +71,7 @@ class AuthState(Mapping[str, Any]):
 
     @classmethod
     def failed(cls, error: BaseException) -> AuthState:
-        """Return the state that an exception leads to.
+        """Return the state `ERROR` for an exception.
 
         Args:
             error: The exception.
@@ -79,7 +79,7 @@ class AuthState(Mapping[str, Any]):
         return cls(AuthStates.ERROR, message=str(error) or type(error).__name__, error=error)
 
     def without_credentials(self) -> AuthState:
-        """Return what an app needs to know: where there is a `key` to get the connection with, no more than that."""
+        """Return the state without credentials: with a `key`, the app can get the connection itself."""
         if self.status != AuthStates.AUTHORIZED or self.key is None:
             return self
         return AuthState(self.status, key=self.key, service_info=self.service_info)

@@ -1,4 +1,4 @@
-"""Places that keep credentials from one run to the next."""
+"""Stores that keep credentials between runs of a program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PROBE = "write check"
 _SIZE = 4096
-"""Bytes that are written to see whether there is room for credentials."""
+"""Bytes that are written to check that the disk has room for credentials."""
 
 
 class _AuthorizationRequired(TypedDict):
@@ -34,9 +34,9 @@ class _AuthorizationRequired(TypedDict):
 
 
 class AuthorizationData(_AuthorizationRequired, total=False):
-    """Credentials to be kept, with the platform and app they are for. Holds the token: keep it out of logs.
+    """Credentials, with their platform and app. They contain the token: keep them out of logs.
 
-    Those of a profile (see `sign_in`) may have `others` in them, for other platforms and apps.
+    The credentials of a profile (see `sign_in`) may contain `others`, for other platforms and apps.
     """
 
     username: str
@@ -46,39 +46,39 @@ class AuthorizationData(_AuthorizationRequired, total=False):
 
 
 class CredentialStore(Protocol):
-    """Keeps credentials, each under a name, such as that of an app and its platform."""
+    """Keeps credentials by name, such as the name of an app and its platform."""
 
     def get(self, name: str, /) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none.
+        """Return the credentials stored under a name, `None` if there are none.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            PryvError: what is kept there are no credentials, or cannot be had.
-            OSError: it cannot be read.
+            PryvError: the store fails, or the data under the name are not credentials.
+            OSError: the data cannot be read.
         """
 
     def save(self, name: str, data: AuthorizationData, /) -> None:
-        """Keep credentials, in place of those kept under the same name.
+        """Store credentials under a name; they replace those stored under it before.
 
         Args:
-            name: What they are kept under.
+            name: The name.
             data: The credentials.
 
         Raises:
-            PryvError: the place for them does not take them.
+            PryvError: the store fails.
             OSError: they cannot be written.
         """
 
     def delete(self, name: str, /) -> None:
-        """Forget the credentials kept under a name, if there are any.
+        """Delete the credentials stored under a name, if there are any.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            PryvError: the place they are kept in does not let them go.
+            PryvError: the store fails.
             OSError: they cannot be removed.
         """
 
@@ -90,39 +90,40 @@ class MemoryStore:
         self._kept: dict[str, AuthorizationData] = {}
 
     def get(self, name: str) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none.
+        """Return the credentials stored under a name, `None` if there are none.
 
         Args:
-            name: What they are kept under.
+            name: The name.
         """
         return self._kept.get(name)
 
     def save(self, name: str, data: AuthorizationData) -> None:
-        """Keep credentials, in place of those kept under the same name.
+        """Store credentials under a name; they replace those stored under it before.
 
         Args:
-            name: What they are kept under.
+            name: The name.
             data: The credentials.
         """
         self._kept[name] = data
 
     def delete(self, name: str) -> None:
-        """Forget the credentials kept under a name, if there are any.
+        """Delete the credentials stored under a name, if there are any.
 
         Args:
-            name: What they are kept under.
+            name: The name.
         """
         self._kept.pop(name, None)
 
     def check_writable(self) -> None:
-        """Do nothing: memory takes credentials."""
+        """Do nothing: memory is always writable."""
 
 
 class FileStore:
-    """Keeps credentials in files that their owner alone can read, one for each name.
+    """Keeps credentials in files that only their owner can read, one for each name.
 
     Args:
-        directory: Where; by default `pryv` in the user's directory for settings (`XDG_CONFIG_HOME`). Made when needed.
+        directory: The directory; by default `pryv` in the user's configuration directory (`XDG_CONFIG_HOME`). It is
+            made when it is needed.
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
@@ -132,15 +133,15 @@ class FileStore:
         return str(self._directory or "no directory")
 
     def get(self, name: str) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none.
+        """Return the credentials stored under a name, `None` if there are none.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            PryvError: what is there is no file, or does not hold credentials.
-            PermissionError: others can read the file, or its user cannot.
-            OSError: it cannot be read.
+            PryvError: the path is not that of a file, or the file does not contain credentials.
+            PermissionError: other users can read the file, or the current user cannot.
+            OSError: the file cannot be read.
         """
         try:
             path = self._path(name)
@@ -151,14 +152,14 @@ class FileStore:
         return _parsed(text, str(path))
 
     def save(self, name: str, data: AuthorizationData) -> None:
-        """Keep credentials, in place of those kept under the same name.
+        """Store credentials under a name; they replace those stored under it before.
 
         Args:
-            name: What they are kept under.
+            name: The name.
             data: The credentials.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: the file cannot be written.
         """
         path = self._path(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -166,25 +167,25 @@ class FileStore:
             file.write(json.dumps(data).encode())
 
     def delete(self, name: str) -> None:
-        """Forget the credentials kept under a name, if there are any.
+        """Delete the credentials stored under a name, if there are any.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            OSError: their file cannot be removed.
+            OSError: the file cannot be removed.
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._path(name).unlink()
 
     def check_writable(self) -> None:
-        """Make sure that credentials can be kept, before a person is asked for them; leaves nothing behind.
+        """Check that credentials can be stored, before the user is asked for them; this leaves no file behind.
 
         Raises:
-            OSError: they could not be written.
+            OSError: the directory is not writable, or the disk is full.
         """
         directory = self._path("").parent
-        existing = next(place for place in (directory, *directory.parents) if place.exists())
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
         try:
             with tempfile.TemporaryFile(dir=existing) as file:
                 file.write(bytes(_SIZE))
@@ -214,54 +215,54 @@ class KeyringStore:
         return "the system's keyring"
 
     @property
-    def is_idempotent(self) -> bool:
-        """Whether this system has a keyring that can keep secrets."""
+    def is_usable(self) -> bool:
+        """Whether this system has a keyring that can store secrets."""
         try:
-            return bool(_asked(lambda: self._keyring.get_keyring().priority >= 1))
+            return bool(_call_keyring(lambda: self._keyring.get_keyring().priority >= 1))
         except PryvError:
             return False
 
     def get(self, name: str) -> AuthorizationData | None:
-        """Return the credentials kept under a name, `None` if there are none.
+        """Return the credentials stored under a name, `None` if there are none.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            PryvError: the keyring does not give them.
+            PryvError: the keyring fails, or the data under the name are not credentials.
         """
-        text = _asked(self._keyring.get_password, "pryv", name)
+        text = _call_keyring(self._keyring.get_password, "pryv", name)
         return None if text is None else _parsed(text, str(self))
 
     def save(self, name: str, data: AuthorizationData) -> None:
-        """Keep credentials, in place of those kept under the same name.
+        """Store credentials under a name; they replace those stored under it before.
 
         Args:
-            name: What they are kept under.
+            name: The name.
             data: The credentials.
 
         Raises:
-            PryvError: the keyring does not take them.
+            PryvError: the keyring fails.
         """
-        _asked(self._keyring.set_password, "pryv", name, json.dumps(data))
+        _call_keyring(self._keyring.set_password, "pryv", name, json.dumps(data))
 
     def delete(self, name: str) -> None:
-        """Forget the credentials kept under a name, if there are any.
+        """Delete the credentials stored under a name, if there are any.
 
         Args:
-            name: What they are kept under.
+            name: The name.
 
         Raises:
-            PryvError: the keyring does not forget them.
+            PryvError: the keyring fails.
         """
-        if _asked(self._keyring.get_password, "pryv", name) is not None:
-            _asked(self._keyring.delete_password, "pryv", name)
+        if _call_keyring(self._keyring.get_password, "pryv", name) is not None:
+            _call_keyring(self._keyring.delete_password, "pryv", name)
 
     def check_writable(self) -> None:
-        """Make sure that credentials can be kept, before a person is asked for them; leaves nothing behind.
+        """Check that credentials can be stored, before the user is asked for them; this leaves no entry behind.
 
         Raises:
-            PryvError: the keyring would not take them.
+            PryvError: the keyring fails.
         """
         _save_and_delete(self)
 
@@ -285,26 +286,26 @@ def _save_and_delete(store: CredentialStore) -> None:
 
 
 def default_store() -> FileStore | KeyringStore:
-    """Return the system's keyring where there is one, otherwise files that their owner alone can read."""
+    """Return the system's keyring if there is one, otherwise files that only their owner can read."""
     try:
         keyring = KeyringStore()
     except PryvError:
         return FileStore()
-    return keyring if keyring.is_idempotent else FileStore()
+    return keyring if keyring.is_usable else FileStore()
 
 
 def _import_keyring() -> ModuleType:
     if find_spec("keyring") is None:
         raise MissingAddonError("the system's keyring needs an extra: pip install 'pryv[keyring]'")
-    keyring: ModuleType = _asked(import_module, "keyring")
+    keyring: ModuleType = _call_keyring(import_module, "keyring")
     return keyring
 
 
-def _asked(function: Callable[..., Any], *arguments: str) -> Any:
-    """Call a function of the keyring, and turn whatever it raises into a `PryvError`.
+def _call_keyring(function: Callable[..., Any], *arguments: str) -> Any:
+    """Call a function of the keyring, and convert any exception to a `PryvError`.
 
-    Its back ends let through errors of the libraries below them, see https://github.com/jaraco/keyring/issues/514.
-    Libraries made with PyO3 panic past `Exception`, see https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html.
+    Its back ends let through errors of the libraries below them: https://github.com/jaraco/keyring/issues/514.
+    A panic in a PyO3 library is not an `Exception`: https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html.
     """
     try:
         return function(*arguments)
@@ -316,7 +317,7 @@ def _asked(function: Callable[..., Any], *arguments: str) -> Any:
 
 
 def _settings_directory() -> Path | None:
-    """Return where the user's settings are; `None` for a user without a home, as in a container."""
+    """Return the directory for the user's settings; `None` for a user without a home, as in a container."""
     configured = os.environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "")
     if os.path.isabs(configured):
         return Path(configured) / "pryv"
@@ -327,26 +328,26 @@ def _settings_directory() -> Path | None:
 
 
 def _open_private_file(path: str, flags: int) -> int:
-    """Open a file, without waiting for a writer as opening a FIFO would; refuse what is none, or open to others."""
+    """Open a file; raise if the path is not that of a file (a FIFO does not block), or other users have access."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise PryvError(f"{path} is not a file; remove it and sign in again")
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-            raise PermissionError(errno.EACCES, "others have access to it (chmod 600 takes that away)", path)
+            raise PermissionError(errno.EACCES, "other users have access to it (chmod 600 removes it)", path)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def _parsed(text: str | bytes, place: str) -> AuthorizationData:
+def _parsed(text: str | bytes, source: str) -> AuthorizationData:
     try:
         data = json.loads(text)
         extract_token_and_api_endpoint(data["apiEndpoint"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        problem = f"what {place} holds is not credentials; delete it and sign in again"
+        problem = f"the credentials in {source} are malformed; delete them and sign in again"
     else:
         kept: AuthorizationData = data
         return kept

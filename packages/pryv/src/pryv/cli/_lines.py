@@ -60,7 +60,7 @@ def _regular_file(stream: BinaryIO) -> int | None:
 
 
 def _is_within_line(file: int, size: int) -> bool:
-    """Tell whether what is there does not end in a line break, if that can be read."""
+    """Return whether what is there does not end in a line break, if that can be read."""
     with contextlib.suppress(OSError), open(f"/dev/fd/{file}", "rb") as content:
         content.seek(max(0, size - 1))
         return content.read(1) not in (b"", b"\n")
