@@ -23,7 +23,7 @@ Layers = list[set[str]]
 """The parts of a package, from the bottom; in the one that is empty are all parts that are in no other."""
 
 CORE: Layers = [
-    {"errors", "types", "utils", "_signals", "_spelling", "_text", "_version"},
+    {"errors", "types", "utils", "_display", "_signals", "_spelling", "_text", "_version"},
     {"_transport"},
     set(),
     {"connection"},

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from pryv._calls import call_one
+from pryv._display import SecretText
 from pryv._transport.account import Account
 from pryv._transport.timeouts import CallTimeout
 from pryv.errors import PryvProtocolError, StaleAccessIdError, UnknownResourceError
 from pryv.types import AccessInfo
 from pryv.utils import parse_access_ref, serialize_access_ref
 
+_SECRETS = ("token", "apiEndpoint")
+"""Members of an access that hold its token."""
+
 
 def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
     """Return the access of the account's token, fetched once; see `Connection.access_info`."""
     if account.state.access_info is None or force_refresh:
         info: Any = account.call("GET", "access-info", idempotent=True, timeout=timeout)
-        account.state.access_info = info
+        account.state.access_info = with_secrets(info)
     return account.state.access_info
+
+
+def with_secrets(access: Mapping[str, Any]) -> Any:
+    """Return an access, or what is like one, whose token shows masked."""
+    secrets = {name: SecretText(access[name]) for name in _SECRETS if isinstance(access.get(name), str)}
+    return {**access, **secrets}
 
 
 def own_access_id(account: Account, timeout: CallTimeout) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urljoin
 
+from pryv._display import public_names
 from pryv._service_info import INFO, DescribedPlatform
 from pryv._transport import json
 from pryv._transport.platform import Platform
@@ -36,6 +37,8 @@ class ServiceAssets:
 
     def __repr__(self) -> str:
         return f"<ServiceAssets {self._base_url}>"
+
+    __dir__ = public_names
 
     def get(self, key_path: str | None = None) -> Any:
         """Return a member of the definition, `None` if there is no such member.

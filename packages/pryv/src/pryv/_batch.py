@@ -12,6 +12,7 @@ import attrs
 
 from pryv._arguments import with_two_arguments
 from pryv._transport import json
+from pryv._transport.redact import mask_secrets
 from pryv.errors import PryvProtocolError, api_error
 
 Result = dict[str, Any]
@@ -27,6 +28,10 @@ class ChunkTooLargeError(ValueError):
     """Raised by a `SendChunk` if the chunk is too large for one request. A chunk of several calls is then halved."""
 
 
+def _without_secrets(params: Any) -> str:
+    return repr(mask_secrets(params))
+
+
 @attrs.frozen
 class Call:
     """One call of a batch.
@@ -39,7 +44,7 @@ class Call:
     """
 
     method: str
-    params: Any = None
+    params: Any = attrs.field(default=None, repr=_without_secrets)
     handle_result: Callable[[Result, Call], object] | Callable[[Result], object] | None = None
 
     def __getitem__(self, key: str) -> Any:

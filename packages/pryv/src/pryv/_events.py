@@ -10,10 +10,12 @@ from typing import Any
 
 import attrs
 
+from pryv._display import public_names
 from pryv._long_queries import DELETIONS, EVENTS, Item, merged, split
 from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.members import MalformedError, Members, TooLargeError
+from pryv._transport.redact import redact
 from pryv._transport.results import error_of
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import query_pairs
@@ -21,6 +23,8 @@ from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError,
 from pryv.types import Event, Meta
 
 _LABEL = "GET events"
+_LONGEST_QUERY = 200
+"""Characters of a query that are shown."""
 _LATEST = sys.float_info.max
 """The latest time an event can have, in seconds: the platform accepts any number."""
 
@@ -140,9 +144,11 @@ class EventStream(Iterator[Event]):
         if not isinstance(params, (Mapping, type(None))):
             raise TypeError(f"params is a dict, not {type(params).__name__}")
         query_pairs(params)  # refuses names that are not strings
-        query = open_ended(json.plain(dict(params or {})))
+        self._params = json.plain(dict(params or {}))
+        query = open_ended(self._params)
         self._reads = [_Read(account, part, timeout) for part in split(query, f"{account.endpoint}events")]
         self._last = self._reads[0]
+        self._token = account.token
         self._items = _items(self._reads, query)
         self.events_count = 0
         self.event_deletions_count = 0 if query.get("includeDeletions") else None
@@ -156,6 +162,15 @@ class EventStream(Iterator[Event]):
     def meta(self) -> Meta | None:
         """The response's `meta`; `None` until the last item was yielded."""
         return self._reads[0].meta if all(read.ended for read in self._reads) else None
+
+    def __repr__(self) -> str:
+        query = redact(repr(self._params), self._token)[:_LONGEST_QUERY]
+        counts = f"{self.events_count:,} events"
+        if self.event_deletions_count is not None:
+            counts += f" and {self.event_deletions_count:,} deletions"
+        return f"<EventStream {query}: {counts}{'' if self.meta else ' so far'}>"
+
+    __dir__ = public_names
 
     def __next__(self) -> Event:
         event: Event

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from typing import Any
 
 import attrs
 
+from pryv._display import public_names
 from pryv._points import Points, read_points
 from pryv._transport import json
 from pryv._transport.account import Account
@@ -51,7 +52,7 @@ def _listed(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     return list(points) if isinstance(points, Points) else points
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Series:
     """Points of a series event.
 
@@ -67,7 +68,14 @@ class Series:
     """
 
     fields: list[str] = attrs.field(converter=_checked_fields)
-    _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, repr=False, eq=_listed, alias="points")
+    _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, eq=_listed, alias="points")
+
+    def __repr__(self) -> str:
+        points = self._points
+        shown = f"{len(points):,} rows" if isinstance(points, Sized) else type(points).__name__
+        return f"Series(fields={self.fields}, points=<{shown}>)"
+
+    __dir__ = public_names
 
     @property
     def points(self) -> Iterable[Sequence[Any]]:

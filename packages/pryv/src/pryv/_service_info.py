@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from pryv._display import public_names
 from pryv._spelling import template
 from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
@@ -94,6 +95,8 @@ class ServiceInfo(Mapping[str, Any]):
         normalized = {key: _spelled(value) if key in _URLS else value for key, value in wire.items() if key != "meta"}
         fields: dict[str, Any] = {field: normalized[key] for key, field in _FIELDS.items() if normalized.get(key)}
         return cls(**fields, wire=normalized)
+
+    __dir__ = public_names
 
     def __getitem__(self, key: str) -> Any:
         return self._wire[key]

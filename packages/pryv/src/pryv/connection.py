@@ -16,6 +16,7 @@ from pryv._accesses import access_info, own_access_id, revoke
 from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
+from pryv._display import public_names
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
@@ -81,6 +82,8 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection {self.endpoint}>"
+
+    __dir__ = public_names
 
     def __enter__(self) -> Connection:
         return self

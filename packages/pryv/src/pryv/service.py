@@ -14,6 +14,7 @@ import requests
 from pryv._access_requests import AccessRequest, accepted_endpoint, poll, start
 from pryv._arguments import http_url
 from pryv._assets import ServiceAssets, fetch_assets
+from pryv._display import public_names
 from pryv._login import login, mfa_challenge, mfa_verify
 from pryv._registration import (
     available_hostings,
@@ -73,6 +74,8 @@ class Service:
 
     def __repr__(self) -> str:
         return f"<Service {self._platform.url or self._platform.customizations.get('name')}>"
+
+    __dir__ = public_names
 
     def __enter__(self) -> Service:
         return self

@@ -57,6 +57,15 @@ def secrets_in(data: Any) -> list[str]:
     return found
 
 
+def mask_secrets(data: Any) -> Any:
+    """Return JSON data with what they hold under names such as `password` masked, for people to read."""
+    if isinstance(data, Mapping):
+        return {
+            name: _MASK if _SECRET_MEMBER.fullmatch(str(name)) else mask_secrets(value) for name, value in data.items()
+        }
+    return [mask_secrets(item) for item in data] if isinstance(data, (list, tuple)) else data
+
+
 def redact_error(body: Mapping[str, Any], *secrets: str | None, sent: Any = None) -> dict[str, Any]:
     """Return an error of the API, redacted except for its `id` if that is one of the API's error ids.
 

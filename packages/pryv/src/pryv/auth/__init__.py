@@ -34,3 +34,7 @@ __all__ = [
     "sign_out",
     "wait_for_access",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
+from pryv._accesses import with_secrets
 from pryv.auth._stores import AuthorizationData, CredentialStore, check_writable
 from pryv.errors import PryvError
 from pryv.utils import extract_token_and_api_endpoint
@@ -51,7 +52,7 @@ class Profile:
             raise PryvError(f"the profile {self.name} in {self.store} is damaged; sign in again under another name")
         first = document.copy()
         first.pop("others", None)
-        return [first, *others]
+        return [with_secrets(credentials) for credentials in (first, *others)]
 
     def keep(self, new: AuthorizationData, replaced: Collection[AuthorizationData] = ()) -> None:
         """Keep credentials in place of others, or behind all that are there.

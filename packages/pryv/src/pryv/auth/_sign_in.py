@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pryv._arguments import http_url, require
+from pryv._display import SecretText
 from pryv._spelling import domain
 from pryv._transport.urls import is_in_domain
 from pryv.auth._controller import LoginUI
@@ -188,7 +189,7 @@ def _asked_for(service: Service, settings: AuthSettings, ui: LoginUI, timeout: f
     """Ask a person for access, and return the credentials."""
     request = service.start_access_request(settings.auth_request)
     state = accepted_state(service, request, timeout, lambda state: notify(ui.on_state_change, state))
-    credentials = AuthorizationData(apiEndpoint=state["apiEndpoint"])
+    credentials = AuthorizationData(apiEndpoint=SecretText(state["apiEndpoint"]))  # tracebacks show variables
     if state.username is not None:
         credentials["username"] = state.username
     return credentials
