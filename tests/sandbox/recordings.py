@@ -88,9 +88,12 @@ class Recording:
 FIRST = Recording(
     DIRECTORY,
     1795288768,
-    ("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks"),
+    (
+        *("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks"),
+        "shared-secrets",
+    ),
 )
-SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa"))
+SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa", "audit", "shared-secrets"))
 
 
 def load(file: Path, edit: Edit = str) -> list[dict[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
 from pryv_sandbox import Sandbox
 
+from .hook import answer
 from .recordings import FIRST, SECOND, Edit, Recording, Replay
 
 # Lists are sorted by name: the other names keep the order.
@@ -22,6 +22,10 @@ OTHER_WORDS = {
     "open sesame": "open poppy", '"used"': '"spent"',
     # the second recording
     "wiremtpkzw": "zorro77x", "account-app": "some-app", "mfa-app": "an-app",
+    "secret-app": "token-app", "secret-other": "token-other", "secret-none": "token-none", '"Key"': '"Lock"',
+    '"gone"': '"over"', "example.org/back": "example.org/home", '"large"': '"heavy"', '"é"': '"ø"',
+    "audit-app": "log-app", "audit-other": "log-other", "audit-none": "log-none", "audit-batch": "log-batch",
+    '"Diary"': '"Booklet"', '"other"': '"sideways"', '"Other"': '"Sideways"', '"hello': '"hullo',
 }  # fmt: skip
 OTHER_NUMBERS = {
     r"\b1385046(8|9)(\d\d\.\d+)": r"1296046\1\2",
@@ -38,9 +42,16 @@ def changed(text: str) -> str:
     """A recording with other names and numbers, those in the responses that follow from them included."""
     for word, other in OTHER_WORDS.items():
         text = text.replace(word, other)
+    if '"ttl": 60' in text:  # the lives of secrets are the durations of their events
+        text = re.sub(r'"(ttl|duration)": 60\b', r'"\1": 3660', text)
     for number, other in OTHER_NUMBERS.items():
         text = re.sub(number, other, text)
-    return re.sub(r'"expires": (\d+\.\d+)', lambda found: f'"expires": {float(found[1]) + 3600}', text)
+    return re.sub(r'"expires": (\d+\.\d+)', lambda found: f'"expires": {_expiry(float(found[1]), text)}', text)
+
+
+def _expiry(recorded: float, text: str) -> float:
+    """The other expiry: that of what was made for a second stays."""
+    return recorded if f'"time": {round(recorded - 1, 3)}' in text else recorded + 3600
 
 
 def differences(recording: Recording, edit: Edit) -> tuple[int, list[str]]:
@@ -56,19 +67,7 @@ def differences(recording: Recording, edit: Edit) -> tuple[int, list[str]]:
     return count, found
 
 
-def answer(sandbox: Sandbox, asked: dict[str, Any]) -> dict[str, str]:
-    """What a person reads in a mail or on a telephone."""
-    match asked["kind"]:
-        case "mail":
-            mails = [mail for mail in sandbox.mails if (mail.to, mail.template) == (asked["to"], asked["template"])]
-            return {"token": mails[-1].token}
-        case "sms":
-            return {"code": [text.code for text in sandbox.text_messages if text.to == asked["phone"]][-1]}
-        case kind:
-            raise LookupError(kind)
-
-
 @pytest.mark.parametrize("edit", [str, changed], ids=["as recorded", "by the rule, not by the case"])
-@pytest.mark.parametrize(("recording", "count"), [(FIRST, 196), (SECOND, 125)], ids=["first", "second"])
+@pytest.mark.parametrize(("recording", "count"), [(FIRST, 203), (SECOND, 248)], ids=["first", "second"])
 def test_responses(recording: Recording, count: int, edit: Edit) -> None:
     assert differences(recording, edit) == (count, [])

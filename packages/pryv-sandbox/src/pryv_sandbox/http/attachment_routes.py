@@ -7,11 +7,11 @@ from urllib.parse import quote
 from aiohttp import web
 
 from pryv_sandbox.http.exchange import ACCESS_ID, authenticate, call_context, token_of
-from pryv_sandbox.methods import events
+from pryv_sandbox.methods import audit, events
 from pryv_sandbox.methods.calls import Context
-from pryv_sandbox.model.errors import invalid_access_token, unknown_resource
+from pryv_sandbox.model.errors import ApiError, invalid_access_token, unknown_resource
 from pryv_sandbox.state.accesses import check_valid, find_by_id
-from pryv_sandbox.state.attachments import read_token
+from pryv_sandbox.state.attachments import Attachment, read_token
 
 routes = web.RouteTableDef()
 
@@ -27,16 +27,26 @@ async def _download(request: web.Request) -> web.StreamResponse:
         _authenticate_reader(request, context, file_id, request.query["readToken"])
     else:
         authenticate(request, context, token_of(request))
-    event = events.readable_event(context, request.match_info["id"])
-    attachment = next((item for item in event.get("attachments", []) if item["id"] == file_id), None)
-    if attachment is None:
-        raise unknown_resource("attachment", file_id)
+    try:
+        attachment = _find(context, request.match_info["id"], file_id)
+    except ApiError as error:
+        audit.log_error(context, "events.getAttachment", error)
+        raise
+    audit.log_result(context, "events.getAttachment", {}, {})
     headers = {
         "Content-Type": attachment["type"],
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(attachment['fileName'], safe='')}",
         "Digest": attachment["integrity"].replace("sha256-", "SHA-256=", 1),
     }
     return web.FileResponse(context.platform.files.path(file_id), headers=headers)
+
+
+def _find(context: Context, event_id: str, file_id: str) -> Attachment:
+    attachments: list[Attachment] = events.readable_event(context, event_id).get("attachments", [])
+    attachment = next((item for item in attachments if item["id"] == file_id), None)
+    if attachment is None:
+        raise unknown_resource("attachment", file_id)
+    return attachment
 
 
 def _authenticate_reader(request: web.Request, context: Context, file_id: str, token: str) -> None:

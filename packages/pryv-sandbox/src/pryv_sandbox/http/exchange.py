@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from pryv_sandbox.http.query_string import parse_query
 from pryv_sandbox.methods.calls import Context, Pages, Result
 from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unknown_resource
 from pryv_sandbox.model.json_text import dumps, loads
@@ -135,7 +136,19 @@ def call_context(request: web.Request) -> Context:
     user = platform.users.find(username)
     if user is None:
         raise unknown_resource("user", username)
-    return Context(platform, user, base_url(request), request.headers.get("Origin"))
+    return Context(
+        platform,
+        user,
+        base_url(request),
+        request.headers.get("Origin"),
+        source={"name": "http", "ip": request.remote},
+        query=query_of(request),
+    )
+
+
+def query_of(request: web.Request) -> dict[str, Any]:
+    """The parameters in the query string of a request, without the token."""
+    return parse_query((key, value) for key, value in request.query.items() if key != "auth")
 
 
 def authenticate(request: web.Request, context: Context, token: str | None) -> None:

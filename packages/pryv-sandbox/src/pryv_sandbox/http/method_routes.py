@@ -7,11 +7,20 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from pryv_sandbox.http.exchange import authenticate, call_context, parse_json, read_json, read_object, send, token_of
-from pryv_sandbox.http.query_string import Kind, coerce, parse_query
-from pryv_sandbox.methods import dispatch
+from pryv_sandbox.http.exchange import (
+    authenticate,
+    call_context,
+    parse_json,
+    query_of,
+    read_json,
+    read_object,
+    send,
+    token_of,
+)
+from pryv_sandbox.http.query_string import Kind, coerce
+from pryv_sandbox.methods import audit, dispatch
 from pryv_sandbox.methods.calls import Context
-from pryv_sandbox.model.errors import gone, invalid_operation, invalid_request_structure, unknown_resource
+from pryv_sandbox.model.errors import ApiError, gone, invalid_operation, invalid_request_structure, unknown_resource
 from pryv_sandbox.state.attachments import Attachment
 
 Reader = Callable[[web.Request], Awaitable[Any]]
@@ -27,8 +36,7 @@ def _path(request: web.Request) -> dict[str, Any]:
 
 def _query(**kinds: Kind) -> Reader:
     async def read(request: web.Request) -> dict[str, Any]:
-        params = parse_query((key, value) for key, value in request.query.items() if key != "auth")
-        return {**_path(request), **coerce(params, kinds)}
+        return {**_path(request), **coerce(query_of(request), kinds)}
 
     return read
 
@@ -67,12 +75,20 @@ async def _body_and_mfa_token(request: web.Request) -> Any:
 # ---- handlers
 
 
+def _authenticate(request: web.Request, context: Context, method_id: str) -> None:
+    try:
+        authenticate(request, context, token_of(request))
+        _ = context.access
+    except ApiError as error:
+        audit.log_error(context, method_id, error)
+        raise
+
+
 def _method(method_id: str, read_params: Reader, status: int = 200) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         context = call_context(request)
         if not dispatch.METHODS[method_id].public:
-            authenticate(request, context, token_of(request))
-            _ = context.access
+            _authenticate(request, context, method_id)
         context.from_query_string = request.method == "GET"
         params = await read_params(request)
         return await send(request, await dispatch.call(context, method_id, params), status)
@@ -85,8 +101,7 @@ def _with_files(method_id: str, status: int, to_params: Callable[[web.Request, A
 
     async def handle(request: web.Request) -> web.StreamResponse:
         context = call_context(request)
-        authenticate(request, context, token_of(request))
-        _ = context.access
+        _authenticate(request, context, method_id)
         try:
             if request.content_type.startswith("multipart/"):
                 body = await _read_form(request, context)
@@ -177,6 +192,9 @@ _PATHS: list[tuple[str, str, Handler]] = [
     ("GET", "/accesses/{id}", _method("accesses.getOne", _query(includeHistory="boolean"))),
     ("PUT", "/accesses/{id}", _method("accesses.update", _update)),
     ("DELETE", "/accesses/{id}", _method("accesses.delete", _query())),
+    ("POST", "/shared-secrets", _method("sharedSecrets.create", _body, 201)),
+    ("POST", "/shared-secrets/status", _method("sharedSecrets.getOne", _body)),
+    ("POST", "/shared-secrets/retrieve", _method("sharedSecrets.retrieve", _body)),
     ("GET", "/webhooks", _method("webhooks.get", _query())),
     ("POST", "/webhooks", _method("webhooks.create", _body, 201)),
     ("GET", "/webhooks/{id}", _method("webhooks.getOne", _query())),

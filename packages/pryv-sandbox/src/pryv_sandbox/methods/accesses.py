@@ -21,6 +21,7 @@ from pryv_sandbox.model.errors import (
     unknown_resource,
 )
 from pryv_sandbox.model.ids import new_id, new_token, to_id
+from pryv_sandbox.model.integrity import record
 from pryv_sandbox.model.merging import merged
 from pryv_sandbox.model.validation import Validator
 from pryv_sandbox.state import accesses as stored
@@ -223,6 +224,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
         doc["expires"] = expires
     _check_unique(context, doc)
     doc = stored.save(context.platform, context.user, doc)
+    context.audited["record"] = record("ACCESS", doc)
     _publish(context, "create", doc)
     return {"access": _public(context, doc)}
 
@@ -414,7 +416,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
             (now, json.dumps(deleted), context.user.key, doc["id"]),
         )
         webhooks.delete_of_access(context.platform, context.user, doc["id"])
-    context.platform.forget(context.user)
+        context.platform.forget_access(context.user, doc["id"])
     _publish(context, "delete", target)
     result: Result = {"accessDeletion": {"id": target["id"]}}
     if made:

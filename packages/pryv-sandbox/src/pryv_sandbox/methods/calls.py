@@ -37,6 +37,9 @@ class Context:
         authenticated: the access, if there is one.
         from_query_string: whether the parameters come from a URL; objects in them are then JSON text.
         files: the files that were sent with the call, as stored.
+        source: what the audit log says of the caller's connection.
+        query: the query string of the request, for the audit log.
+        audited: what the method itself adds to the audit log.
     """
 
     platform: Platform
@@ -47,6 +50,9 @@ class Context:
     authenticated: Access | None = None
     from_query_string: bool = False
     files: list[dict[str, Any]] = field(default_factory=list)
+    source: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, Any] = field(default_factory=dict)
+    audited: dict[str, Any] = field(default_factory=dict)
 
     @property
     def access(self) -> Access:

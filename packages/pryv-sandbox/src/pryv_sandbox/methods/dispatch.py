@@ -9,11 +9,13 @@ from pryv_sandbox.methods import (
     accesses,
     account,
     app_check,
+    audit,
     emails,
     events,
     login,
     second_factor,
     service,
+    shared_secrets,
     streams,
     usernames,
     webhooks,
@@ -24,7 +26,8 @@ from pryv_sandbox.state.accesses import count_use
 
 METHODS = Methods()
 _MODULES = (
-    *(accesses, account, app_check, emails, events, login, second_factor, service, streams, usernames, webhooks),
+    *(accesses, account, app_check, emails, events, login, second_factor, service, shared_secrets, streams),
+    *(usernames, webhooks),
 )
 for _module in _MODULES:
     METHODS.update(_module.methods)
@@ -42,8 +45,8 @@ async def call(context: Context, method_id: str, params: Any) -> Result:
     """
     if method_id in METHODS and method_id.startswith(_COUNTED_BEFORE):
         _count(context, method_id)
-        return await _run(context, method_id, params)
-    result = await _run(context, method_id, params)
+        return await _audited(context, method_id, params)
+    result = await _audited(context, method_id, params)
     if method_id != "callBatch":
         _count(context, method_id)
     return result
@@ -52,6 +55,18 @@ async def call(context: Context, method_id: str, params: Any) -> Result:
 def _count(context: Context, method_id: str) -> None:
     if context.authenticated:
         count_use(context.platform, context.user, context.authenticated, {method_id: 1})
+
+
+async def _audited(context: Context, method_id: str, params: Any) -> Result:
+    """Run a method, and log the call."""
+    details = context.audited = {}
+    try:
+        result = await _run(context, method_id, params)
+    except ApiError as error:
+        if method_id in METHODS:
+            audit.log_error(context, method_id, error)
+        raise
+    return audit.log_result(context, method_id, details, result)
 
 
 async def _run(context: Context, method_id: str, params: Any) -> Result:
@@ -85,7 +100,7 @@ async def _call_batch(context: Context, calls: list[dict[str, Any]]) -> Result:
 async def _outcome(context: Context, method_id: str, params: Any) -> Result:
     """The result of one call of a batch, or its error."""
     try:
-        result = await _run(context, method_id, params)
+        result = await _audited(context, method_id, params)
         return await read_pages(result, context.platform.settings.results_limit)
     except ApiError as error:
         return {"error": error.public()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from pryv_sandbox.methods.calls import Context, Methods, Pages, Result
 from pryv_sandbox.methods.schemas import BOOLEAN, NUMBER, STRING, TRACKED, check_alterable
-from pryv_sandbox.model import event_types, system_streams
+from pryv_sandbox.model import event_types, shared_secrets, system_streams
 from pryv_sandbox.model.errors import (
     already_exists,
     forbidden,
@@ -20,17 +20,18 @@ from pryv_sandbox.model.errors import (
     unknown_resource,
 )
 from pryv_sandbox.model.ids import new_id
-from pryv_sandbox.model.integrity import item_integrity
+from pryv_sandbox.model.integrity import item_integrity, record
 from pryv_sandbox.model.json_text import dumps
 from pryv_sandbox.model.merging import merged
-from pryv_sandbox.model.streams_query import parse_streams, resolve_streams
+from pryv_sandbox.model.streams_query import StreamsQuery, parse_streams, resolve_streams
+from pryv_sandbox.model.system_streams import Store
+from pryv_sandbox.state import events as stored
 from pryv_sandbox.state.attachments import with_read_tokens
 from pryv_sandbox.state.changes import Action, Change
+from pryv_sandbox.state.events import Event
 from pryv_sandbox.state.events_query import EventsQuery, merge, read_deletions, read_events, skip_and_limit
 
 methods = Methods()
-
-Event = dict[str, Any]
 
 _TYPE_PATTERN = "^(series:)?[a-z0-9-]+/[a-z0-9-]+$"
 _PROPERTIES: dict[str, Any] = {
@@ -51,6 +52,8 @@ _ALTERABLE = ("streamIds", "time", "duration", "type", "content", "references", 
 
 # ---- reading
 
+_STORES: tuple[Store, ...] = ("local", "audit", "shared-secrets")
+_MOST_LOGGED = 100
 _GET = {
     "type": ["object"],
     "additionalProperties": False,
@@ -86,9 +89,10 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     )
     query = EventsQuery.of(params, streams, platform.clock.now())
     with_deletions = query.modified_since is not None and params.get("includeDeletions")
+    context.audited.update(recordCount=0, **_scope(streams))
     result: Result = {}
     if streams:
-        result["events"] = Pages(_events(context, query))
+        result["events"] = Pages(_events(context, query, context.audited))
     elif not with_deletions:
         result["events"] = []
     if with_deletions:
@@ -97,12 +101,24 @@ async def _get(context: Context, params: dict[str, Any]) -> Result:
     return result
 
 
-def _events(context: Context, query: EventsQuery) -> AsyncIterator[list[str]]:
+async def _events(context: Context, query: EventsQuery, audited: dict[str, Any]) -> AsyncIterator[list[str]]:
+    """The events of each store, one after the other; the fields of the account are merged with those of the first."""
     db, page_size = context.platform.db, context.platform.settings.page_size
-    fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
-    rows = read_events(db, context.user.key, query, page_size, lambda doc: _with_tokens(doc, context))
-    rows = merge([(event["time"], dumps(event)) for event in fields], rows, ascending=query.ascending)
-    return skip_and_limit(rows, query.skip, query.limit)
+    for store in _STORES:
+        rows = read_events(db, context.user.key, store, query, page_size, lambda doc: _with_tokens(doc, context))
+        if store == "local":
+            fields = [event for event in _account_events(context, query.now) if query.matches_field(event)]
+            rows = merge([(event["time"], dumps(event)) for event in fields], rows, ascending=query.ascending)
+        async for page in skip_and_limit(rows, query.skip, query.limit):
+            audited["recordCount"] += len(page)
+            yield page
+
+
+def _scope(streams: list[StreamsQuery]) -> dict[str, Any]:
+    """What the audit log says of the streams that are read."""
+    ids = list(dict.fromkeys(stream_id for query in streams for stream_id in query.scope))
+    is_wildcard = any(query.is_wildcard for query in streams)
+    return {"scopedStreamIds": ["*"] if is_wildcard else ids[:_MOST_LOGGED], "scopedStreamCount": len(ids)}
 
 
 def _with_tokens(doc: str, context: Context) -> str:
@@ -120,7 +136,7 @@ def _account_events(context: Context, now: float) -> list[Event]:
     )
     author = {"time": now, "created": now, "createdBy": "system", "modified": now, "modifiedBy": "system"}
     events = [{"id": key, "streamIds": [key], "type": kind, "content": value, **author} for key, kind, value in fields]
-    return [_with_integrity(event) for event in events]
+    return [with_integrity(event) for event in events]
 
 
 _GET_ONE = {
@@ -135,6 +151,7 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     event = readable_event(context, params["id"])
     if "deleted" in event:
         event = {"id": event["id"], "deleted": event["deleted"]}
+    context.audited["recordCount"] = 1
     result: Result = {"event": with_read_tokens(event, context.access)}
     if params.get("includeHistory"):
         versions = context.platform.db.execute(
@@ -143,6 +160,7 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
             (context.user.key, event["id"]),
         )
         result["history"] = [json.loads(doc) for (doc,) in versions]
+        context.audited["recordCount"] += len(result["history"])
     return result
 
 
@@ -194,22 +212,35 @@ _CREATE = {
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     event: Event = {"id": new_id(), "time": now, **params}
+    shared_secrets.check_new_event(event)
     event["streamIds"] = _known_streams(context, params["streamIds"])
     event.update(created=now, createdBy=context.author, modified=now, modifiedBy=context.author)
     _check_content(event, params)
     if not all(context.access.can_create(stream_id) for stream_id in event["streamIds"]):
         raise forbidden()
-    if any(system_streams.is_account_stream(stream_id) for stream_id in event["streamIds"]):
-        raise invalid_operation("The account's own fields are changed through the account.")
+    _check_store(event["streamIds"])
     if event_types.is_series(event["type"]):
         event["content"] = event_types.series_content(event["type"])
         event.pop("duration", None)
     if context.files:
         event["attachments"] = context.files
         count_attached(context, sum(item["size"] for item in context.files))
-    event = _with_integrity(event)
-    _insert(context, event)
+    event = with_integrity(event)
+    try:
+        stored.insert(context.platform, context.user, event, "local")
+    except sqlite3.IntegrityError:
+        raise already_exists("event", {"id": event["id"]}, store="local") from None
+    context.audited["record"] = record("EVENT", event)
     return _changed(context, "create", event)
+
+
+def _check_store(stream_ids: list[str]) -> None:
+    """Refuse to write to a store that is the platform's own."""
+    stores = {system_streams.store_of(stream_id) for stream_id in stream_ids}
+    if "account" in stores:
+        raise invalid_operation("The account's own fields are changed through the account.")
+    if "audit" in stores:
+        raise invalid_operation("The audit log is written by the platform alone.")
 
 
 def _known_streams(context: Context, stream_ids: list[str]) -> list[str]:
@@ -240,7 +271,7 @@ def _check_content(event: Event, params: dict[str, Any]) -> None:
         raise invalid_parameters("Events of type High-frequency have a read-only content", message)
 
 
-def _with_integrity(event: Event) -> Event:
+def with_integrity(event: Event) -> Event:
     """The event as it is stored: without empty members, and with its digest."""
     kept = {
         key: value
@@ -255,45 +286,11 @@ def _with_integrity(event: Event) -> Event:
     return kept
 
 
-def _columns(event: Event) -> tuple[Any, ...]:
-    time, duration = float(event["time"]), event.get("duration", 0)
-    end_time = None if duration is None else time + float(duration)
-    trashed, attached = "trashed" in event, "attachments" in event
-    return event["type"], time, end_time, trashed, event["modified"], attached, dumps(event)
-
-
-def _insert(context: Context, event: Event) -> None:
-    db, user = context.platform.db, context.user.key
-    with context.platform.transaction():
-        try:
-            key = db.execute(
-                "INSERT INTO events (user, id, type, time, end_time, trashed, modified, attached, doc)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (user, event["id"], *_columns(event)),
-            ).lastrowid
-        except sqlite3.IntegrityError:
-            raise already_exists("event", {"id": event["id"]}, store="local") from None
-        _link(db, user, key, event["streamIds"])
-
-
-def _link(db: sqlite3.Connection, user: int, key: int | None, stream_ids: Iterable[str]) -> None:
-    db.executemany("INSERT INTO event_streams VALUES (?, ?, ?)", ((user, stream_id, key) for stream_id in stream_ids))
-
-
 def replace(context: Context, key: int, event: Event) -> Event:
-    """Write a changed event; its former state may be kept as a version. Returns the event as stored."""
-    db, user = context.platform.db, context.user.key
-    event = _with_integrity(event)
-    with context.platform.transaction():
-        if context.platform.settings.keep_history:
-            db.execute("INSERT INTO event_versions (event, doc) SELECT key, doc FROM events WHERE key = ?", (key,))
-        db.execute(
-            "UPDATE events SET type = ?, time = ?, end_time = ?, trashed = ?, modified = ?, attached = ?, doc = ?"
-            " WHERE key = ?",
-            (*_columns(event), key),
-        )
-        db.execute("DELETE FROM event_streams WHERE event = ?", (key,))
-        _link(db, user, key, event["streamIds"])
+    """Write a changed event; returns it as stored."""
+    event = with_integrity(event)
+    keep_history = context.platform.settings.keep_history and not shared_secrets.is_item(event)
+    stored.update(context.platform, context.user, key, event, keep_history=keep_history)
     return event
 
 
@@ -352,6 +349,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         update["streamIds"] = _known_streams(context, update["streamIds"])
     key, event = _find_to_change(context, params["id"])
     changed = {**event, **update}
+    shared_secrets.check_update(event, changed)
     moved = set(event["streamIds"]).symmetric_difference(changed["streamIds"])
     if not all(context.access.can_update(stream_id) for stream_id in moved):
         raise forbidden()
@@ -365,7 +363,9 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     if context.files:
         changed["attachments"] = [*event.get("attachments", []), *context.files]
         count_attached(context, sum(item["size"] for item in context.files))
-    return _changed(context, "update", replace(context, key, changed))
+    changed = replace(context, key, changed)
+    context.audited["record"] = record("EVENT", changed)
+    return _changed(context, "update", changed)
 
 
 def _find_to_change(context: Context, event_id: str) -> tuple[int, Event]:
@@ -382,8 +382,8 @@ def _find_to_change(context: Context, event_id: str) -> tuple[int, Event]:
         raise unexpected("event.streamIds is not iterable")
     if not any(context.access.can_update(stream_id) for stream_id in event["streamIds"]):
         raise forbidden()
-    if key is None:
-        raise invalid_operation("The account's own fields are changed through the account.")
+    _check_store(event["streamIds"])
+    assert key is not None  # noqa: S101  (only a field of the account has none)
     return key, event
 
 
@@ -395,6 +395,8 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     key, event = _find_to_change(context, params["id"])
     if not event.get("trashed"):
+        if shared_secrets.is_item(event):
+            event["content"] = shared_secrets.ended(event["content"], "discarded", now, "deleted")
         event.update(trashed=True, modified=now, modifiedBy=context.author)
         return _changed(context, "trash", replace(context, key, event))
     erase(context, key, event, now)

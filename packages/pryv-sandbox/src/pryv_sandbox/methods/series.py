@@ -8,7 +8,6 @@ from typing import Any
 
 from pryv_sandbox.methods import events
 from pryv_sandbox.methods.calls import Context
-from pryv_sandbox.methods.events import Event
 from pryv_sandbox.model import event_types
 from pryv_sandbox.model.errors import (
     forbidden,
@@ -17,6 +16,7 @@ from pryv_sandbox.model.errors import (
     invalid_request_structure,
     unknown_resource,
 )
+from pryv_sandbox.state.events import Event
 
 Matrix = tuple[list[str], list[list[Any]]]
 """The names of the fields, and rows of their values."""

@@ -23,9 +23,11 @@ from pryv_sandbox.model.errors import (
 )
 from pryv_sandbox.model.ids import new_id, to_id
 from pryv_sandbox.model.merging import merged
+from pryv_sandbox.model.shared_secrets import check_stream
 from pryv_sandbox.model.stream_tree import Stream, StreamTree
 from pryv_sandbox.model.system_streams import SYSTEM_STREAMS
 from pryv_sandbox.state.changes import Action, Change
+from pryv_sandbox.state.events import Event
 
 methods = Methods()
 
@@ -95,17 +97,17 @@ class _View:
         branches = self._branches([stream]) if stream else []
         if not branches:
             raise unknown_reference("unknown Stream:", "parentId" if parent_id else "id", named)
-        if parent_id:
-            children: list[Stream] = branches[0]["children"]
-            return children
-        return [self._as_root(branches[0])]
+        return self._branches(self._tree.children(named)) if parent_id else [self._as_root(branches[0])]
 
     def _branches(self, streams: list[Stream]) -> list[Stream]:
         return [
-            {**stream, "children": self._branches(self._tree.children(stream["id"]))}
+            {**stream, "children": [] if stream.get("childrenHidden") else self._children_of(stream)}
             for stream in streams
             if stream["id"] not in self._hidden and (self._with_trashed or not stream.get("trashed"))
         ]
+
+    def _children_of(self, stream: Stream) -> list[Stream]:
+        return self._branches(self._tree.children(stream["id"]))
 
     def _as_root(self, branch: Stream) -> Stream:
         parent_id = branch["parentId"]
@@ -121,6 +123,7 @@ _CREATE = {"type": "object", "required": ["name"], "additionalProperties": False
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     parent_id = params.get("parentId")
+    check_stream(params.get("id"), parent_id)
     if not context.access.can_manage(parent_id):
         raise forbidden()
     _check_parent(context, parent_id, "unknown Stream:")
@@ -213,6 +216,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     update = params["update"]
     check_alterable(update, _ALTERABLE)
+    check_stream(params["id"], update.get("parentId"))
     stream = _find_to_change(context, params["id"])
     # The new parent is checked even where the update names none: only who may manage all streams may then go on.
     if not context.access.can_manage(update.get("parentId")):
@@ -250,6 +254,7 @@ _DELETE = {
 @methods.declare("streams.delete", _DELETE)
 async def _delete(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
+    check_stream(params["id"])
     stream = _find_to_change(context, params["id"])
     if not stream.get("trashed"):
         trashed = {**stream, "trashed": True, "modified": now, "modifiedBy": context.author}
@@ -272,7 +277,7 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
     return {"updatedEvents": Pages(_page(updated)), "streamDeletion": {"id": stream["id"]}}
 
 
-def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, events.Event]]:
+def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, Event]]:
     """The events in these streams with their keys, the latest first, without those in the trash."""
     rows = context.platform.db.execute(
         "SELECT key, doc FROM events WHERE NOT trashed AND key IN"
@@ -284,7 +289,7 @@ def _linked_events(context: Context, stream_ids: list[str]) -> list[tuple[int, e
 
 
 def _unlink(
-    context: Context, key: int, event: events.Event, deleted_ids: list[str], new_parent: str | None, now: float
+    context: Context, key: int, event: Event, deleted_ids: list[str], new_parent: str | None, now: float
 ) -> str:
     """Take an event out of the deleted streams; returns what was done with it, as JSON."""
     kept = [stream_id for stream_id in event["streamIds"] if stream_id not in deleted_ids]

@@ -46,6 +46,8 @@ class Access:
         """The level of the permission on the stream, or else on its nearest ancestor, or else on all streams."""
         if self.is_personal:
             return "manage"
+        if stream_id == system_streams.SHARED_SECRETS + self.id:
+            return "contribute"
         for ancestor in self._tree().lineage(stream_id):
             if ancestor in self._granted:
                 return self._granted[ancestor]

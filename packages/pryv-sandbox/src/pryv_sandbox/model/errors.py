@@ -21,9 +21,11 @@ class ApiError(Exception):
         return error if self.data is None else {**error, "data": self.data}
 
 
-def forbidden(message: str = "The given token's access permissions do not allow this operation.") -> ApiError:
+def forbidden(
+    message: str = "The given token's access permissions do not allow this operation.", data: Any = None
+) -> ApiError:
     """The access does not allow this."""
-    return ApiError(403, "forbidden", message)
+    return ApiError(403, "forbidden", message, data)
 
 
 def gone() -> ApiError:

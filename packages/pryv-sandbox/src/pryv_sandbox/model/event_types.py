@@ -44,6 +44,8 @@ _OTHERS: dict[str, Schema] = {
     "activity/plain": _NOTHING,
     "attributes/biological-sex": _choice("notSet", "female", "male", "other"),
     "audio/attached": _NOTHING,
+    "audit-log/pryv-api": _object({"source": {"type": "object"}, "action": _STRING}),
+    "audit-log/pryv-api-error": _object({"source": {"type": "object"}, "action": _STRING}),
     "audio/url": _URL,
     "blood-pressure/mmhg-bpm": _object({"systolic": _NUMBER, "diastolic": _NUMBER}, {"rate": _NUMBER}),
     "boolean/bool": {"type": "boolean"},

@@ -15,6 +15,14 @@ def sri(digest: bytes) -> str:
     return "sha256-" + base64.b64encode(digest).decode()
 
 
-def item_integrity(kind: Literal["EVENT", "ACCESS"], item: dict[str, Any]) -> str:
+Kind = Literal["EVENT", "ACCESS"]
+
+
+def record(kind: Kind, item: dict[str, Any]) -> dict[str, Any]:
+    """The record of a version of an item in the audit log."""
+    return {"key": f"{kind}:0:{item['id']}:{item['modified']}", "integrity": item["integrity"]}
+
+
+def item_integrity(kind: Kind, item: dict[str, Any]) -> str:
     """The digest of an event or access, over its JSON with sorted keys."""
     return f"{kind}:0:{sri(hashlib.sha256(_stable.encode(item).encode()).digest())}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pryv_sandbox.model.access import Access
 from pryv_sandbox.model.errors import forbidden, invalid_request_structure, unknown_reference
 from pryv_sandbox.model.stream_tree import StreamTree
-from pryv_sandbox.model.system_streams import ACCOUNT, Store, store_of
+from pryv_sandbox.model.system_streams import ACCOUNT, AUDIT, STORES, WHOLE_STORES, Store, store_of
 
 RawQuery = dict[str, Any]
 """Stream ids under ``any``, ``all`` and ``not``, and under ``storeId`` the one store they are all in."""
@@ -22,12 +22,15 @@ _FORBIDDEN_CHARACTERS = frozenset("\"'\\\0\b\t\n\r\x1a")
 class StreamsQuery:
     """A query with the ids of all its streams, those below the given ones included.
 
-    An event matches if it is in a stream of each group of ``every``, and in no stream of ``none``.
+    An event matches if it is in a stream of each group of ``every``, and in no stream of ``none``. ``scope`` are the
+    streams of its ``any``, in order, for the audit log; ``is_wildcard`` says that it asks for all.
     """
 
     store: Store
     every: tuple[frozenset[str], ...]
     none: frozenset[str]
+    scope: tuple[str, ...] = ()
+    is_wildcard: bool = False
 
     def matches(self, stream_ids: Iterable[str]) -> bool:
         """Whether an event in these streams matches."""
@@ -68,7 +71,7 @@ def parse_streams(raw: Any, *, json_only_as_text: bool) -> list[RawQuery]:
     ids = [item for item in asked if isinstance(item, str)]
     if ids and len(ids) < len(asked):
         raise _invalid("queries and stream ids cannot be mixed", asked)
-    by_store = ([item for item in ids if store_of(item) == store] for store in ("local", "account", "audit"))
+    by_store = ([item for item in ids if store_of(item) == store] for store in STORES)
     queries = [{"any": items} for items in by_store if items] if ids else asked
     for query in queries:
         _check(query, asked)
@@ -121,7 +124,7 @@ def _check_readable(stream_ids: list[str], tree: StreamTree, access: Access) -> 
     known = [stream_id for stream_id in bare if tree.get(stream_id)]
     for stream_id in known:
         if not access.can_read(stream_id):
-            raise forbidden(f"stream [{stream_id}] has not sufficent permission to get events")
+            raise forbidden(f"stream [{stream_id.removeprefix(AUDIT)}] has not sufficent permission to get events")
     missing = [stream_id for stream_id in bare if stream_id not in known]
     if missing:
         raise unknown_reference("streams" if len(missing) > 1 else "stream", "streams", missing)
@@ -129,9 +132,10 @@ def _check_readable(stream_ids: list[str], tree: StreamTree, access: Access) -> 
 
 def _expand_star(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
     if access.is_personal and "not" not in query and not tree.has_deleted and (trashed or not tree.has_trashed):
-        local = [StreamsQuery("local", (), frozenset())]
+        every_stream = tuple(found for found in _streams_below("*", tree, frozenset(), trashed=trashed))
+        local = [StreamsQuery("local", (), frozenset(), every_stream, is_wildcard=True)]
     elif access.can_read("*"):
-        local = _expand(query, tree, access, trashed=trashed)
+        local = [replace(found, is_wildcard=True) for found in _expand(query, tree, access, trashed=trashed)]
     else:
         readable = [stream_id for stream_id in access.readable() if store_of(stream_id) == "local"]
         local = _expand({**query, "any": readable}, tree, access, trashed=trashed)
@@ -140,19 +144,29 @@ def _expand_star(query: RawQuery, tree: StreamTree, access: Access, *, trashed: 
 
 
 def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool) -> list[StreamsQuery]:
+    if query["storeId"] in ("audit", "shared-secrets"):
+        return [_in_flat_store(query)]
     excluded = frozenset(query.get("not", [])) | access.unreadable()
 
-    def streams_of(stream_ids: Iterable[str], without: frozenset[str]) -> frozenset[str]:
-        return frozenset(
+    def streams_of(stream_ids: Iterable[str], without: frozenset[str]) -> tuple[str, ...]:
+        return tuple(
             found for stream_id in stream_ids for found in _streams_below(stream_id, tree, without, trashed=trashed)
         )
 
     any_of = streams_of(query["any"], excluded)
     all_of = [streams_of([stream_id], excluded) for stream_id in query.get("all", [])]
-    every = tuple(group for group in (any_of, *all_of) if group)
+    every = tuple(frozenset(group) for group in (any_of, *all_of) if group)
     if not every:
         return []
-    return [StreamsQuery(query["storeId"], every, streams_of(excluded, frozenset(query["any"])))]
+    none = frozenset(streams_of(excluded, frozenset(query["any"])))
+    return [StreamsQuery(query["storeId"], every, none, any_of)]
+
+
+def _in_flat_store(query: RawQuery) -> StreamsQuery:
+    """A query of a store whose streams have no children, but its root."""
+    groups = (query["any"], *([stream_id] for stream_id in query.get("all", [])))
+    every = tuple(frozenset(group) for group in groups if not set(group).intersection(WHOLE_STORES))
+    return StreamsQuery(query["storeId"], every, frozenset(query.get("not", [])), tuple(query["any"]))
 
 
 def _streams_below(stream_id: str, tree: StreamTree, without: frozenset[str], *, trashed: bool) -> Iterator[str]:

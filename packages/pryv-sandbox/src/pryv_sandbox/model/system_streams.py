@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-Store = Literal["local", "account", "audit"]
+Store = Literal["local", "account", "audit", "shared-secrets"]
+STORES: tuple[Store, ...] = get_args(Store)
 
 ACCOUNT = ":_system:account"
 EMAIL = ":system:email"
@@ -13,6 +14,9 @@ DB_DOCUMENTS = ":_system:dbDocuments"
 ATTACHED_FILES = ":_system:attachedFiles"
 AUDIT = ":_audit:"
 EMAILS = ":_emails:"
+SHARED_SECRETS = ":_shared-secrets:"
+WHOLE_STORES = (AUDIT, f"{AUDIT}accesses", f"{AUDIT}actions", SHARED_SECRETS)
+"""Streams that stand for all streams of their store."""
 
 _STORAGE_USED = ":_system:storageUsed"
 _RESERVED = {"kind": "reserved", "autoProvisioned": True}
@@ -31,6 +35,8 @@ _ALL = (
     _system_stream(ATTACHED_FILES, "Attached files", _STORAGE_USED),
     _system_stream(EMAIL, "Email", ACCOUNT),
     {**_system_stream(AUDIT, "Audit", None), "created": 10000001.00000001, "childrenHidden": True},
+    {"id": f"{AUDIT}accesses", "name": "Accesses", "parentId": AUDIT, "childrenHidden": True},
+    {"id": f"{AUDIT}actions", "name": "Actions", "parentId": AUDIT, "childrenHidden": True},
     {"id": EMAILS, "name": "Emails", "parentId": None, "clientData": {"emails": _RESERVED}},
 )
 SYSTEM_STREAMS: dict[str, dict[str, Any]] = {str(stream["id"]): stream for stream in _ALL}
@@ -45,4 +51,6 @@ def store_of(stream_id: str) -> Store:
     """The data store that has the events of a stream."""
     if is_account_stream(stream_id):
         return "account"
+    if stream_id.startswith(SHARED_SECRETS):
+        return "shared-secrets"
     return "audit" if stream_id.startswith(AUDIT) else "local"

@@ -70,7 +70,13 @@ class SocketSession:
             raise unknown_resource("user", self._username)
         self.user = user.key
         token, _, caller_id = self._token.partition(" ")
-        context = Context(self._platform, user, base_url(self._request), caller_id=caller_id or None)
+        context = Context(
+            self._platform,
+            user,
+            base_url(self._request),
+            caller_id=caller_id or None,
+            source={"name": "socket.io", "ip": self._request.remote},
+        )
         context.authenticated = find_by_token(self._platform, user, token)
         check_valid(self._platform, context.authenticated)
         if context.authenticated.is_personal:

@@ -123,7 +123,7 @@ def parse_reference(versioned_id: str) -> tuple[str, int | None]:
 
 
 def save(platform: Platform, user: User, doc: Doc, *, forget: bool = True) -> Doc:
-    """Write an access, and ``forget`` what is cached of the account; returns the access as stored."""
+    """Write an access, and ``forget`` what is cached of it; returns it as stored."""
     stored = {key: value for key, value in doc.items() if key not in ("calls", "lastUsed", "integrity")}
     stored["integrity"] = item_integrity("ACCESS", stored)
     values = (stored["type"], stored["name"], stored.get("deviceName"), json.dumps(stored))
@@ -134,5 +134,5 @@ def save(platform: Platform, user: User, doc: Doc, *, forget: bool = True) -> Do
         (user.key, stored["id"], stored["token"], *values),
     )
     if forget:
-        platform.forget(user)
+        platform.forget_access(user, stored["id"])
     return stored

@@ -96,6 +96,7 @@ CREATE TABLE IF NOT EXISTS streams (
 CREATE TABLE IF NOT EXISTS events (
     key INTEGER PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
+    store TEXT NOT NULL,
     id TEXT NOT NULL,
     type TEXT,
     time REAL,
@@ -107,8 +108,8 @@ CREATE TABLE IF NOT EXISTS events (
     doc TEXT NOT NULL,
     UNIQUE (user, id)
 );
-CREATE INDEX IF NOT EXISTS events_by_time ON events (user, time);
-CREATE INDEX IF NOT EXISTS events_by_modified ON events (user, modified);
+CREATE INDEX IF NOT EXISTS events_by_time ON events (user, store, time);
+CREATE INDEX IF NOT EXISTS events_by_modified ON events (user, store, modified);
 CREATE INDEX IF NOT EXISTS events_by_deleted ON events (user, deleted) WHERE deleted IS NOT NULL;
 CREATE TABLE IF NOT EXISTS event_streams (
     user INTEGER NOT NULL,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pryv_sandbox.model.content_query import Condition, dump_conditions, parse_conditions
 from pryv_sandbox.model.streams_query import StreamsQuery
+from pryv_sandbox.model.system_streams import Store
 
 Row = tuple[float, str]
 """An event's time, and the event as JSON text."""
@@ -67,11 +68,11 @@ class EventsQuery:
             now=now,
         )
 
-    def sql(self) -> tuple[str, list[Any]]:
-        """The condition on rows of ``events``, without the user; ``read_events`` adds a descending ``to_time``."""
-        local = [query.sql() for query in self.streams if query.store == "local"]
-        clauses = ["deleted IS NULL", f"({' OR '.join(sql for sql, _ in local)})" if local else "FALSE"]
-        values = [value for _, values in local for value in values]
+    def sql(self, store: Store) -> tuple[str, list[Any]]:
+        """The condition on the rows of a store in ``events``; ``read_events`` adds a descending ``to_time``."""
+        streams = [query.sql() for query in self.streams if query.store == store]
+        clauses = ["deleted IS NULL", f"({' OR '.join(sql for sql, _ in streams)})" if streams else "FALSE"]
+        values = [value for _, values in streams for value in values]
         if self.state != "all":
             clauses.append("trashed" if self.state == "trashed" else "NOT trashed")
         if self.types:
@@ -117,15 +118,15 @@ def _time(params: dict[str, Any], key: str) -> float | None:
 
 
 async def read_events(
-    db: sqlite3.Connection, user: int, query: EventsQuery, page_size: int, render: Callable[[str], str]
+    db: sqlite3.Connection, user: int, store: Store, query: EventsQuery, page_size: int, render: Callable[[str], str]
 ) -> AsyncIterator[list[Row]]:
-    """The events that match, page by page; ``render`` changes the text of those with attachments."""
-    where, values = query.sql()
+    """The events of a store that match, page by page; ``render`` changes the text of those with attachments."""
+    where, values = query.sql(store)
     index = "events_by_time"
-    if query.modified_since is not None and _few_modified(db, user, query.modified_since):
+    if query.modified_since is not None and _few_modified(db, user, store, query.modified_since):
         index = "events_by_modified"
     start = None if query.ascending or query.to_time is None else (query.to_time, _LAST_KEY)
-    scan = _Scan(f"{index} WHERE user = ? AND {where}", [user, *values], "time", query.ascending)
+    scan = _Scan(f"{index} WHERE user = ? AND store = ? AND {where}", [user, store, *values], "time", query.ascending)
     size = page_size if query.limit is None else min(page_size, max(0, query.skip) + query.limit)
     async for page in scan.pages(db, size, start):
         yield [(time, render(doc) if attached else doc) for time, _, doc, attached in page]
@@ -141,10 +142,10 @@ async def read_deletions(
         yield [(time, doc) for time, _, doc, _ in page]
 
 
-def _few_modified(db: sqlite3.Connection, user: int, since: float) -> bool:
+def _few_modified(db: sqlite3.Connection, user: int, store: Store, since: float) -> bool:
     """Whether so few events have changed that it is faster to find these first, and to sort them by time."""
-    changed = "SELECT 1 FROM events INDEXED BY events_by_modified WHERE user = ? AND modified > ? LIMIT ?"
-    (count,) = db.execute(f"SELECT count(*) FROM ({changed})", (user, since, _FEW)).fetchone()
+    changed = "SELECT 1 FROM events INDEXED BY events_by_modified WHERE user = ? AND store = ? AND modified > ? LIMIT ?"
+    (count,) = db.execute(f"SELECT count(*) FROM ({changed})", (user, store, since, _FEW)).fetchone()
     return bool(count < _FEW)
 
 

@@ -71,6 +71,12 @@ class Platform:
         self._trees.pop(user.key, None)
         self._accesses.pop(user.key, None)
 
+    def forget_access(self, user: User, access_id: str) -> None:
+        """Drop one access of an account from the cache. The others stay in it, as on the real platform."""
+        cached = self.cached_accesses(user)
+        for token in [token for token, access in cached.items() if access.id == access_id]:
+            del cached[token]
+
     def close(self) -> None:
         """Close the database, and remove temporary files."""
         self.db.close()

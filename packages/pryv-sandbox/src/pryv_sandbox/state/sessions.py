@@ -33,7 +33,7 @@ def _save_personal_access(platform: Platform, user: User, app_id: str, token: st
     ).fetchone()
     doc = json.loads(row[0]) if row else {"id": new_id(), "type": "personal", "name": app_id}
     made = {"created": now, "createdBy": "system"}
-    # A former token stays valid until the accesses are read anew, as on the real platform, which caches them too.
+    # A former token stays valid while it is cached, as on the real platform.
     save(platform, user, {**made, **doc, "token": token, "modified": now, "modifiedBy": "system"}, forget=False)
 
 
