@@ -26,6 +26,7 @@ MODULES = (
     "pryv.utils",
     "pryv_socket_io",
     "pryv_monitor",
+    "pryv_monitor.testing",
     "pryv_encryption",
     "pryv_sandbox",
 )

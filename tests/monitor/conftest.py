@@ -9,13 +9,13 @@ from tests.accounts import Account
 from tests.monitor.subject import Subject, Traffic
 
 from pryv import Connection, RetryPolicy
-from pryv_monitor import SQLiteMirror, _patience, update_methods
+from pryv_monitor import SQLiteMirror, _tolerance, update_methods
 
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed pass is tried again at once, and so is a socket that could not be opened."""
-    for module in (_patience, update_methods):
+    for module in (_tolerance, update_methods):
         monkeypatch.setattr(module, "_BACKOFF", RetryPolicy(backoff=0.01))
 
 

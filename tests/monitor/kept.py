@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType, ModuleType
 from typing import Any
 
-from pryv_monitor import Anchor, SQLiteMirror
+from pryv_monitor import Anchor, FileAnchorStore, MemoryAnchorStore, SQLiteMirror
 
 STREAM = {"id": "pulse", "name": "Pulse", "children": []}
 NOBODY = 65534
@@ -36,12 +36,12 @@ def take_in(
     """Takes in what a pass would read, and commits it; returns the events and deletions that made a difference."""
     anchor, new = Anchor("fingerprint", 1.0), []
     tree = list(streams)
-    mirror.begin(anchor, 1.0)
-    mirror.apply("streams", [(tree, json.dumps(tree))])
+    transaction = mirror.begin(anchor, 1.0)
+    transaction.apply("streams", [(tree, json.dumps(tree))])
     for kind, items in (("event", events), ("eventDelete", deletions)):
         texts = [(item, json.dumps(item)) for item in items]
-        new += mirror.apply(kind, texts) if texts else []  # type: ignore[arg-type]
-    mirror.save(anchor)
+        new += transaction.apply(kind, texts) if texts else []  # type: ignore[arg-type]
+    transaction.commit(anchor)
     return new
 
 
@@ -106,3 +106,11 @@ def as_somebody_else(look: Callable[[], object]) -> str:
         seen = file.read()
     os.waitpid(pid, 0)
     return seen
+
+
+def save(store: FileAnchorStore | MemoryAnchorStore | SQLiteMirror, anchor: Anchor) -> None:
+    """Saves an anchor in a store, or commits it to a mirror; it has the lock."""
+    if isinstance(store, SQLiteMirror):
+        store.begin(anchor, 1.0).commit(anchor)
+    else:
+        store.save(anchor)

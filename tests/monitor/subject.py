@@ -1,14 +1,14 @@
 """Accounts to follow, what they hold, and how often the platform was asked."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import requests
 from tests.waiting import wait_for
 
 from pryv import Connection
 from pryv_monitor import AnchorStore, SQLiteMirror
-from pryv_monitor.scope import START
+from pryv_monitor._scope import START
 
 
 class Traffic:
@@ -21,6 +21,14 @@ class Traffic:
     @property
     def bytes_read(self) -> int:
         return sum(answer.raw.tell() for answer in self.answers)
+
+
+class Readable(Protocol):
+    """A mirror that can be read."""
+
+    def events(self, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]: ...
+
+    def streams(self) -> list[dict[str, Any]]: ...
 
 
 class Subject:
@@ -62,12 +70,12 @@ class Subject:
         tree: list[dict[str, Any]] = self.connection.get("streams", {"state": "all"})["streams"]
         return tree
 
-    def assert_mirrored(self, mirror: SQLiteMirror, scope: dict[str, Any] | None = None) -> None:
+    def assert_mirrored(self, mirror: Readable, scope: dict[str, Any] | None = None) -> None:
         assert own(mirror.events({"state": "all"})) == self.events(scope)
         assert mirror.streams() == self.streams()
 
 
-def is_untouched(store: AnchorStore) -> bool:
+def is_untouched(store: AnchorStore | SQLiteMirror) -> bool:
     """Whether nothing that was delivered counts as such."""
     anchor = store.load()
     return anchor is None or (anchor.synced is None and anchor.reached == START)

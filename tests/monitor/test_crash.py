@@ -13,7 +13,7 @@ import requests
 from tests.monitor.subject import Subject, Traffic
 from tests.waiting import wait_for
 
-from pryv import Connection
+from pryv import Connection, PryvError
 from pryv_monitor import Monitor, SQLiteMirror
 
 CHILD = Path(__file__).with_name("child.py")
@@ -162,6 +162,25 @@ def test_what_was_delivered_before_a_kill_and_then_deleted_is_told_of(
     subject.delete(other)
     monitor.sync(full=True)
     assert deletions == [event["id"]], "of what was neither in the copy nor delivered, nothing is told"
+
+
+def test_a_pass_that_fails_after_a_kill_does_not_forget_what_was_delivered_before_it(
+    sandbox: Any, subject: Subject, mirror: SQLiteMirror
+) -> None:
+    deletions: list[str] = []
+    connection = Connection(subject.connection.api_endpoint, retry=None)
+    monitor = Monitor(connection, mirror=mirror)
+    monitor.on("event", print).on("eventDelete", lambda deletion: deletions.append(deletion["id"]))
+    monitor.sync()
+    (event,) = subject.add(1)
+    command = [sys.executable, "-c", KILLED, subject.connection.api_endpoint, str(mirror.path)]
+    assert subprocess.run(command, check=False).returncode == 9
+    sandbox.faults.cut(after_bytes=1, path="/events")
+    with pytest.raises(PryvError):
+        monitor.sync()
+    subject.delete(event)
+    monitor.sync()
+    assert deletions == [event["id"]]
 
 
 @pytest.mark.long

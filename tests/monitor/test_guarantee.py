@@ -18,6 +18,8 @@ from tests.monitor.subject import Subject, Traffic, is_untouched, own
 from pryv import Connection, InvalidAccessTokenError, PryvError
 from pryv_monitor import (
     Anchor,
+    AnchorCorruptError,
+    AnchorError,
     AnchorMismatchError,
     FileAnchorStore,
     MemoryAnchorStore,
@@ -25,8 +27,8 @@ from pryv_monitor import (
     SQLiteMirror,
     _pass,
 )
-from pryv_monitor._ledger import Remembering
-from pryv_monitor.scope import START
+from pryv_monitor._deduplication import DeduplicatingMirror
+from pryv_monitor._scope import START
 from pryv_sandbox import Sandbox
 
 SCOPE = {"streams": ["pulse", "notes"]}
@@ -299,11 +301,10 @@ def test_what_is_written_while_a_pass_is_under_way_is_found(subject: Subject) ->
 def test_two_versions_with_one_time_are_both_delivered() -> None:
     texts = [f'{{"id":"a","modified":5.0,"content":{content}}}' for content in (1, 2)]
     versions = [(json.loads(text), text) for text in texts]
-    ledger = Remembering(MemoryAnchorStore(), 10)
-    ledger.begin(Anchor("f", 4.0), 6.0)
-    assert ledger.apply("event", [versions[0]])
-    assert ledger.apply("event", [versions[1]])
-    assert not ledger.apply("event", [versions[1]])
+    transaction = DeduplicatingMirror(MemoryAnchorStore(), 10).begin(Anchor("f", 4.0), 6.0)
+    assert transaction.apply("event", [versions[0]])
+    assert transaction.apply("event", [versions[1]])
+    assert not transaction.apply("event", [versions[1]])
 
 
 def test_everything_is_read_again_when_the_platforms_clock_falls(
@@ -398,18 +399,25 @@ def test_starting_over_remembers_no_more_than_what_changes_meanwhile(sandbox: Sa
     assert report.anchor.remembered == {}
 
 
-def test_a_reading_that_an_earlier_version_began_is_carried_on(subject: Subject) -> None:
-    events = subject.add(6)
-    store = MemoryAnchorStore()
-    monitor = Monitor(subject.connection, SCOPE, anchor_store=store, overlap=0)
-    whole = monitor.sync().anchor
-    fields = {"fingerprint": whole.fingerprint, "since": whole.since, "reached": events[3]["time"], "round": 1}
-    with store.lock():
-        store.save(Anchor.loads(as_text({**fields, "synced": None, "streams": None, "remembered": {}})))
-    delivered = Delivered(monitor)
-    changed = subject.update(events[0], content=1)
-    monitor.sync()
-    assert delivered.events == [*events[3:], changed]
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+def test_an_anchor_of_before_the_first_release_is_refused_by_name(
+    kind: str, subject: Subject, mirror: SQLiteMirror, tmp_path: Path
+) -> None:
+    text = as_text({"fingerprint": "f" * 64, "since": 1.0, "reached": None, "round": 1, "remembered": {}})
+    store = mirror if kind == "mirror" else FileAnchorStore(tmp_path / "anchor")
+    given: dict[str, Any] = {"mirror" if kind == "mirror" else "anchor_store": store}
+    Monitor(subject.connection, SCOPE, **given).sync()
+    if kind == "mirror":
+        with closing(sqlite3.connect(mirror.path)) as db, db:
+            db.execute("UPDATE anchor SET text = ?", [text])
+    else:
+        store.path.write_text(text)
+    for use in (store.load, Monitor(subject.connection, SCOPE, **given).sync):
+        with pytest.raises(AnchorError, match="made before the first release") as caught:
+            use()
+        assert not isinstance(caught.value, AnchorCorruptError)
+    store.reset()
+    assert Monitor(subject.connection, SCOPE, **given).sync().streams_changed
 
 
 def as_text(fields: dict[str, Any]) -> str:

@@ -73,8 +73,8 @@ def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLi
     assert (report.events, report.event_deletions) == (0, 1)
     assert deletions == [{"id": leaver["id"]}]
     subject.assert_mirrored(mirror, scope)
-    assert report.anchor.round == 2
-    assert monitor.sync().anchor.round == 2
+    assert report.anchor.generation == 2
+    assert monitor.sync().anchor.generation == 2
 
 
 @pytest.mark.parametrize("key", ["event-1", "event-\ud800\0"])
@@ -82,13 +82,13 @@ def test_a_full_reading_tells_of_what_was_delivered_in_vain_and_then_left(key: s
     found = event(1, id=key)
     reading = Anchor("f", 1.0, reached=0.0, delivering=True)
     with mirror.lock():
-        mirror.begin(reading, 1.0)
-        assert mirror.apply("event", [(found, json.dumps(found))])
-        mirror.rollback()
+        transaction = mirror.begin(reading, 1.0)
+        assert transaction.apply("event", [(found, json.dumps(found))])
+        transaction.rollback()
         for told in ([[{"id": key}]], []):
-            mirror.begin(reading, 1.0)
-            assert list(mirror.left()) == told
-            mirror.save(Anchor("f", 1.0))
+            transaction = mirror.begin(reading, 1.0)
+            assert list(transaction.dropped()) == told
+            transaction.commit(Anchor("f", 1.0))
     assert list(mirror.events({"state": "all"})) == []
 
 
@@ -253,10 +253,10 @@ def test_of_an_event_read_twice_the_later_version_counts(mirror: SQLiteMirror) -
     tree = [{"id": "b", "name": "B", "children": []}]
     anchor = Anchor("f", 2.0)
     with mirror.lock():
-        mirror.begin(anchor, 2.0)
-        mirror.apply("streams", [(tree, json.dumps(tree))])
-        assert mirror.apply("event", [(event, json.dumps(event)) for event in versions]) == versions[1:]
-        mirror.save(anchor)
+        transaction = mirror.begin(anchor, 2.0)
+        transaction.apply("streams", [(tree, json.dumps(tree))])
+        assert transaction.apply("event", [(event, json.dumps(event)) for event in versions]) == versions[1:]
+        transaction.commit(anchor)
     assert list(mirror.events()) == versions[1:]
 
 

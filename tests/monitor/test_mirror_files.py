@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from tests.interruptions import interruptions
-from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, take_in
+from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, save, take_in
 from tests.monitor.subject import Subject
 
 from pryv_monitor import (
@@ -223,7 +223,7 @@ def test_it_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(elsewhere)
     filled(mirror)
     with store.lock():
-        store.save(Anchor("fingerprint", 1.0))
+        save(store, Anchor("fingerprint", 1.0))
     assert files(tmp_path) == ["anchor", "anchor.lock", "copy.db", "copy.db.lock", "elsewhere"]
 
 
@@ -265,7 +265,7 @@ def test_links_planted_beside_it_lead_nowhere(kind: Any, suffix: str, tmp_path: 
     (directory / f"kept{suffix}").symlink_to(victim)
     store = kind(directory / "kept")
     with store.lock():
-        store.save(Anchor("fingerprint", 1.0))
+        save(store, Anchor("fingerprint", 1.0))
     assert store.load() == Anchor("fingerprint", 1.0)
     assert victim.read_text() == "precious"
     assert not (directory / "kept").is_symlink()
@@ -291,7 +291,7 @@ def test_a_link_stays_one(kind: Any, tmp_path: Path) -> None:
     store = kind(link)
     for since in (1.0, 2.0):
         with store.lock():
-            store.save(Anchor("fingerprint", since))
+            save(store, Anchor("fingerprint", since))
             with pytest.raises(AnchorLockedError), kind(target).lock():
                 pass
     assert link.is_symlink()
@@ -351,7 +351,7 @@ def test_the_right_to_read_is_enough(mode: int, shared: SQLiteMirror) -> None:
         assert as_somebody_else(lambda: seen(shared)) == "(3, 1, 1.0)"
         take_in(shared, [event(7)])
         assert as_somebody_else(lambda: seen(shared)) == "(4, 1, 1.0)"
-        shared.apply("event", [(event(8), json.dumps(event(8)))])
+        shared.begin(Anchor("scope", 1.0), 1.0).apply("event", [(event(8), json.dumps(event(8)))])
         assert as_somebody_else(lambda: seen(shared)) == "(4, 1, 1.0)"
     killed_while(shared, lambda: take_in(shared, [event(9)]))
     assert as_somebody_else(lambda: seen(shared)) == "(5, 1, 1.0)"
@@ -436,14 +436,14 @@ def test_a_copy_on_a_read_only_medium_can_be_read(ended: str, medium: Path) -> N
 def test_a_disk_that_is_full_leaves_what_was_there(kind: Any, medium: Path) -> None:
     store = kind(medium / "kept")
     with store.lock():
-        store.save(Anchor("fingerprint", 1.0))
+        save(store, Anchor("fingerprint", 1.0))
     large = Anchor("fingerprint", 2.0, remembered={str(number): 1.0 for number in range(200_000)})
     with pytest.raises((OSError, AnchorError), match=r"full|No space"), store.lock():
-        store.save(large)
+        save(store, large)
     assert store.load() == Anchor("fingerprint", 1.0)
     assert not [name for name in files(medium) if "new" in name]
     with store.lock():
-        store.save(Anchor("fingerprint", 3.0))
+        save(store, Anchor("fingerprint", 3.0))
     assert store.load() == Anchor("fingerprint", 3.0)
 
 
@@ -454,12 +454,12 @@ def test_what_a_killed_save_left_is_removed_by_the_next(tmp_path: Path) -> None:
     if pid == 0:
         os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         with store.lock():
-            store.save(Anchor("fingerprint", 1.0))
+            save(store, Anchor("fingerprint", 1.0))
     os.waitpid(pid, 0)
     assert len(files(tmp_path)) == 2
     assert store.load() is None
     with store.lock():
-        store.save(Anchor("fingerprint", 2.0))
+        save(store, Anchor("fingerprint", 2.0))
     assert files(tmp_path) == ["kept", "kept.lock"]
     assert store.load() == Anchor("fingerprint", 2.0)
 
@@ -471,7 +471,7 @@ def test_the_mode_of_an_anchor_is_kept(tmp_path: Path) -> None:
         if store.path.exists():
             store.path.chmod(0o640)
         with store.lock():
-            store.save(Anchor("fingerprint", 1.0))
+            save(store, Anchor("fingerprint", 1.0))
     assert store.path.stat().st_mode & 0o777 == 0o640
 
 
@@ -529,16 +529,16 @@ def test_a_kill_at_any_step_loses_nothing(stride: int, mirror: SQLiteMirror) -> 
 def test_a_kill_at_any_step_leaves_the_anchor_before_or_after(tmp_path: Path) -> None:
     store, before, after = FileAnchorStore(tmp_path / "kept"), Anchor("before", 1.0), Anchor("after", 2.0)
 
-    def save(anchor: Anchor) -> None:
+    def save_locked(anchor: Anchor) -> None:
         with store.lock():
-            store.save(anchor)
+            save(store, anchor)
 
-    save(before)
+    save_locked(before)
     seen, step = [], 1
-    while killed_at(step, lambda: save(after), _files):
+    while killed_at(step, lambda: save_locked(after), _files):
         seen.append(store.load())
         assert len(files(tmp_path)) <= 3
-        save(before)
+        save_locked(before)
         assert files(tmp_path) == ["kept", "kept.lock"]
         step += 1
     assert before in seen

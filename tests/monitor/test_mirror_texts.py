@@ -63,13 +63,16 @@ def test_texts_that_are_no_utf8_are_kept_and_harmless_to_sql(mirror: SQLiteMirro
     assert (len(frame), len(lengths)) == (6, 6)
 
 
-def test_events_in_streams_with_odd_ids_are_in_doubt_when_these_are_gone(mirror: SQLiteMirror) -> None:
+def test_events_in_streams_with_odd_ids_need_a_full_read_when_these_are_gone(mirror: SQLiteMirror) -> None:
     for name in (HALF, NUL):
         with mirror.lock():
-            take_in(mirror, [event(1, streamIds=[name])], streams=[STREAM, {"id": name, "name": "n", "children": []}])
-            assert not mirror.in_doubt()
-            take_in(mirror)
-            assert mirror.in_doubt()
+            for tree, needed in (([STREAM, {"id": name, "name": "n", "children": []}], False), ([STREAM], True)):
+                transaction = mirror.begin(Anchor("scope", 1.0), 1.0)
+                transaction.apply("streams", [(tree, json.dumps(tree))])
+                assert transaction.needs_full_read() is needed
+                moved = event(1, streamIds=[name])
+                transaction.apply("event", [(moved, json.dumps(moved))])
+                transaction.commit(Anchor("scope", 1.0))
 
 
 def test_fields_of_other_types_are_harmless_to_sql(mirror: SQLiteMirror) -> None:
@@ -219,10 +222,10 @@ def test_a_tree_of_streams_is_as_deep_as_it_likes(mirror: SQLiteMirror) -> None:
         tree = [{"id": f"s{number}", "name": "s", "parentId": parent, "children": tree}]
     anchor, held = Anchor("fingerprint", 1.0), event(1, streamIds=["s5000"])
     with mirror.lock():
-        mirror.begin(anchor, 1.0)
-        mirror.apply("streams", [(tree, "")])
-        mirror.apply("event", [(held, json.dumps(held))])
-        mirror.save(anchor)
+        transaction = mirror.begin(anchor, 1.0)
+        transaction.apply("streams", [(tree, "")])
+        transaction.apply("event", [(held, json.dumps(held))])
+        transaction.commit(anchor)
     assert mirror.counts()["streams"] == 5000
     assert len(list(mirror.events({"streams": ["s1"]}))) == 1
 

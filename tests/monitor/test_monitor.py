@@ -22,7 +22,7 @@ from pryv_monitor import (
     SQLiteMirror,
     SyncReport,
     UpdateMethod,
-    _patience,
+    _tolerance,
 )
 from pryv_sandbox import Sandbox
 
@@ -256,7 +256,7 @@ def test_who_waits_for_ever_waits_for_a_day_at_most(
 
 @pytest.mark.parametrize("tolerance", [0.3, 1])
 def test_the_last_try_begins_as_the_tolerance_ends(tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_patience, "_BACKOFF", RetryPolicy(backoff=20, max_backoff=20))
+    monkeypatch.setattr(_tolerance, "_BACKOFF", RetryPolicy(backoff=20, max_backoff=20))
     with Connection("http://token@127.0.0.1:9/user/", retry=None) as connection:
         begin = time.monotonic()
         with pytest.raises(PryvConnectionError):

@@ -8,9 +8,9 @@ from tests.monitor.subject import Subject
 
 from pryv import _signals
 from pryv.addons import SignalSafeEvent
-from pryv_monitor import Monitor, UpdateMethod, _activity, monitor
+from pryv_monitor import Monitor, UpdateMethod, _driver, _schedule, monitor
 
-MODULES = (monitor, _activity, _signals, threading)
+MODULES = (monitor, _driver, _schedule, _signals, threading)
 
 
 def test_while_it_runs(subject: Subject) -> None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests.monitor import kept
 
 from pryv_monitor import (
     Anchor,
     AnchorCorruptError,
     AnchorError,
     AnchorLockedError,
-    AnchorStore,
     FileAnchorStore,
     MemoryAnchorStore,
     SQLiteMirror,
@@ -25,37 +25,40 @@ from pryv_monitor import (
 ANCHOR = Anchor("f" * 64, 1_700_000_000.123, remembered={"a": 1.5}, streams="s", synced=1_700_000_001.0)
 
 
+Store = MemoryAnchorStore | FileAnchorStore | SQLiteMirror
+
+
 class OnDisk(Protocol):
     """A class of stores that keep a file."""
 
-    def __call__(self, path: Path) -> AnchorStore: ...
+    def __call__(self, path: Path) -> FileAnchorStore | SQLiteMirror: ...
 
 
 ON_DISK = [FileAnchorStore, SQLiteMirror]
 
 
 @pytest.fixture(params=["memory", *ON_DISK])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> AnchorStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """Each kind of store."""
     return MemoryAnchorStore() if request.param == "memory" else request.param(tmp_path / "kept")
 
 
-def save(store: AnchorStore, anchor: Anchor) -> None:
+def save(store: Store, anchor: Anchor) -> None:
     with store.lock():
-        store.save(anchor)
+        kept.save(store, anchor)
 
 
-def test_it_is_empty_at_first(store: AnchorStore) -> None:
+def test_it_is_empty_at_first(store: Store) -> None:
     assert store.load() is None
 
 
-def test_it_returns_what_was_saved_last(store: AnchorStore) -> None:
-    save(store, Anchor("g", 1.0, reached=-5.0, round=3))
+def test_it_returns_what_was_saved_last(store: Store) -> None:
+    save(store, Anchor("g", 1.0, reached=-5.0, generation=3))
     save(store, ANCHOR)
     assert store.load() == ANCHOR
 
 
-def test_it_forgets_when_reset(store: AnchorStore) -> None:
+def test_it_forgets_when_reset(store: Store) -> None:
     save(store, ANCHOR)
     store.reset()
     assert store.load() is None
@@ -63,7 +66,7 @@ def test_it_forgets_when_reset(store: AnchorStore) -> None:
     assert store.load() == ANCHOR
 
 
-def test_one_at_a_time_may_use_it(store: AnchorStore) -> None:
+def test_one_at_a_time_may_use_it(store: Store) -> None:
     with store.lock():
         with pytest.raises(AnchorLockedError) as caught, store.lock():
             pass

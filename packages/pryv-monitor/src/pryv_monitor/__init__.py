@@ -3,9 +3,16 @@
 from pryv import __version__
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Change, SyncReport
-from pryv_monitor.errors import AnchorCorruptError, AnchorError, AnchorLockedError, AnchorMismatchError
+from pryv_monitor.errors import (
+    AnchorCorruptError,
+    AnchorError,
+    AnchorLockedError,
+    AnchorMismatchError,
+    ContendedError,
+)
 from pryv_monitor.mirror import SQLiteMirror
 from pryv_monitor.monitor import Monitor
+from pryv_monitor.protocols import Mirror, MirrorTransaction
 from pryv_monitor.stores import AnchorStore, FileAnchorStore, MemoryAnchorStore
 from pryv_monitor.update_methods import EventsTimer, SocketUpdates, UpdateMethod
 
@@ -17,9 +24,12 @@ __all__ = [
     "AnchorMismatchError",
     "AnchorStore",
     "Change",
+    "ContendedError",
     "EventsTimer",
     "FileAnchorStore",
     "MemoryAnchorStore",
+    "Mirror",
+    "MirrorTransaction",
     "Monitor",
     "SQLiteMirror",
     "SocketUpdates",

@@ -21,7 +21,7 @@ def is_account_field(event_id: str) -> bool:
     return event_id.startswith(_ACCOUNT_FIELDS)
 
 
-def essence(item: dict[str, Any]) -> dict[str, Any]:
+def stable_fields(item: dict[str, Any]) -> dict[str, Any]:
     """Return what of an event, or of a deletion, is the same at each reading of it."""
     if is_account_field(item["id"]):
         return {key: value for key, value in item.items() if key not in _MADE_UP_WHEN_READ}

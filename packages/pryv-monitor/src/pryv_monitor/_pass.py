@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import attrs
 
 from pryv_monitor._json import Item
-from pryv_monitor._ledger import Ledger
 from pryv_monitor._reader import Reader
+from pryv_monitor._scope import END, START
 from pryv_monitor._source import Source
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind, SyncReport
-from pryv_monitor.errors import AnchorError, AnchorMismatchError
-from pryv_monitor.scope import END, START
+from pryv_monitor.errors import AnchorMismatchError
+from pryv_monitor.protocols import Mirror, MirrorTransaction
 
 WINDOW = 10_000
 """Events after which reading the whole scope is committed."""
@@ -29,30 +30,39 @@ Batch = tuple[Kind, list[Any]]
 class Pass(Iterator[Batch]):
     """The new changes of one pass, in batches.
 
-    A batch counts as delivered when the one after it is asked for, and the pass is committed when it ends. Closed
-    before, or failed, it leaves nothing behind but the windows of a first reading that were committed before.
+    A batch counts as delivered when the next one is asked for, and the pass is committed when it ends. If it fails, or
+    is closed before its end, only the windows of a full reading that were committed before remain of it.
 
     Args:
         source: What to read.
-        ledger: Where to write down what was delivered.
+        mirror: Where to keep what was delivered; it is locked.
         reader: What to read with.
+        anchor: The anchor committed last; `None` if there is none.
         overlap: How many seconds late a change may become visible.
-        round: How often the whole scope is to have been read, at least.
-
-    Attributes:
-        report: What the pass did, once it has ended.
+        generation: The least generation that the anchor has after the pass: a later one than now means a full reading.
+        marks_delivery: Whether the mirror has to know of changes that were delivered and not committed.
     """
 
-    report: SyncReport
-
-    def __init__(self, source: Source, ledger: Ledger, reader: Reader, overlap: float, *, round: int = 1) -> None:
+    def __init__(
+        self,
+        source: Source,
+        mirror: Mirror,
+        reader: Reader,
+        anchor: Anchor | None,
+        *,
+        overlap: float,
+        generation: int,
+        marks_delivery: Callable[[], bool],
+    ) -> None:
         self._source = source
-        self._ledger = ledger
+        self._mirror = mirror
         self._reader = reader
+        self._anchor = anchor
         self._overlap = overlap
-        self._counts: dict[Kind, int] = {"event": 0, "eventDelete": 0, "streams": 0}
-        self._duplicates = 0
-        self._round = round
+        self._generation = generation
+        self._marks_delivery = marks_delivery
+        self._counts: Counter[str] = Counter()
+        self._begin = time.monotonic()
         self._batches = self._run()
 
     def __next__(self) -> Batch:
@@ -62,102 +72,145 @@ class Pass(Iterator[Batch]):
         """End the pass; what it has not committed is not delivered."""
         self._batches.close()
 
-    def _run(self) -> Generator[Batch, None, None]:
-        begin = time.monotonic()
-        try:
-            yield from self._once()
-            while (anchor := self._saved()).reached is not None:
-                yield from self._once()
-        finally:
-            self._ledger.rollback()
-        self.report = SyncReport(
+    def report(self) -> SyncReport:
+        """Return what the pass did, after its end.
+
+        Raises:
+            RuntimeError: it has read nothing yet.
+        """
+        if self._anchor is None:
+            raise RuntimeError("the pass has read nothing yet")
+        return SyncReport(
             events=self._counts["event"],
             event_deletions=self._counts["eventDelete"],
             streams_changed=self._counts["streams"] > 0,
-            duplicates=self._duplicates,
-            anchor=anchor,
-            seconds=time.monotonic() - begin,
+            duplicates=self._counts["duplicate"],
+            anchor=self._anchor,
+            seconds=time.monotonic() - self._begin,
         )
 
-    def _once(self) -> Generator[Batch, None, None]:
-        anchor = self._ledger.load()
+    def _run(self) -> Generator[Batch, None, None]:
+        is_whole = False
+        while not is_whole:
+            reading = self._new_reading()
+            yield from reading.batches()
+            self._anchor = reading.anchor
+            is_whole = reading.anchor.reached is None
+
+    def _new_reading(self) -> _Reading:
+        anchor = self._anchor
         if anchor is not None and anchor.fingerprint != self._source.fingerprint:
             raise AnchorMismatchError("the anchor belongs to another account or scope; reset it to start over")
         streams, now = self._source.streams(self._reader)
-        if anchor is None or anchor.round < self._round or (anchor.reached is not None and now < anchor.began):
-            anchor = self._start_over(now, anchor)
-        self._ledger.begin(anchor, now)
-        if anchor.reached is not None:  # from here on, the next pass reads all deletions of what this one delivers
-            anchor = attrs.evolve(anchor, delivering=True)
-            self._ledger.save(anchor)
-        yield from self._new("streams", [streams])
-        if anchor.reached is not None:
-            anchor = yield from self._whole(anchor, anchor.reached)
-        yield from self._changed(anchor, now)
-        finishing = anchor.reached is not None
-        anchor = attrs.evolve(anchor, since=now, reached=None, synced=time.time(), delivering=False)
-        if self._ledger.in_doubt():
-            anchor = self._start_over(now, anchor)
-        elif finishing:
-            yield from self._left()
-        self._ledger.save(anchor)
-
-    def _saved(self) -> Anchor:
-        anchor = self._ledger.load()
         if anchor is None:
-            raise AnchorError("the anchor store does not keep what it is given")
-        return anchor
+            anchor = Anchor(self._source.fingerprint, since=now, generation=0)
+        if anchor.generation < self._generation or (anchor.reached is not None and now < anchor.began):
+            anchor = self._source.scope.start_over(anchor, now)
+        transaction = self._mirror.begin(anchor, now)
+        return _Reading(
+            self._source,
+            self._reader,
+            transaction,
+            streams,
+            anchor,
+            now,
+            self._overlap,
+            self._marks_delivery,
+            self._counts,
+        )
 
-    def _start_over(self, now: float, before: Anchor | None) -> Anchor:
-        """Return the anchor from which the whole scope is read, and after it what changed since the one before."""
-        floor = self._source.scope.floor
-        anchor = before or Anchor(self._source.fingerprint, since=now, round=0)
-        if floor is None:
-            anchor = attrs.evolve(anchor, reached=START, began=now)
-        else:  # what changed since then is the whole of it
-            anchor = attrs.evolve(anchor, since=floor, reached=END, began=min(floor, now))
-        return attrs.evolve(anchor, round=anchor.round + 1, streams=None, remembered={})
 
-    def _whole(self, anchor: Anchor, start: float) -> Generator[Batch, None, Anchor]:
-        """Read all events by their time, committing window by window; what changes meanwhile is read afterwards."""
+@attrs.define
+class _Reading:
+    """Reads what changed since an anchor, or the whole scope, into a transaction.
+
+    Attributes:
+        source: What to read.
+        reader: What to read with.
+        transaction: Where to keep what was delivered.
+        streams: The tree of streams, read already.
+        anchor: Where the reading starts from; later, what was committed last.
+        now: The platform's time, in seconds, when the streams were read.
+        overlap: How many seconds late a change may become visible.
+        marks_delivery: Whether the mirror has to know of changes that were delivered and not committed.
+        counts: How many items of each kind were delivered, and how many were read again, as `duplicate`.
+    """
+
+    source: Source
+    reader: Reader
+    transaction: MirrorTransaction
+    streams: Item
+    anchor: Anchor
+    now: float
+    overlap: float
+    marks_delivery: Callable[[], bool]
+    counts: Counter[str]
+
+    def batches(self) -> Generator[Batch, None, None]:
+        """Yield the new changes, and commit them."""
+        try:
+            yield from self._read()
+        except BaseException:
+            self.transaction.rollback()
+            raise
+
+    def _read(self) -> Generator[Batch, None, None]:
+        start = self.anchor.reached
+        if start is not None:  # from here on, the next pass reads all deletions of what this one delivers
+            self._commit(attrs.evolve(self.anchor, delivering=self.anchor.delivering or self.marks_delivery()))
+        yield from self._new("streams", [self.streams])
+        if start is not None:
+            yield from self._whole(start)
+        yield from self._changed()
+        needs_full_read = self.transaction.needs_full_read()
+        if start is not None and not needs_full_read:
+            for deletions in self.transaction.dropped():
+                self.counts["eventDelete"] += len(deletions)
+                yield "eventDelete", deletions
+        anchor = attrs.evolve(self.anchor, since=self.now, reached=None, synced=time.time(), delivering=False)
+        self._commit(self.source.scope.start_over(anchor, self.now) if needs_full_read else anchor)
+
+    def _whole(self, start: float) -> Generator[Batch, None, None]:
+        """Yield all events by their time, and commit window by window; what changes meanwhile is read afterwards."""
         if start == END:
-            return anchor
+            return
         latest, uncommitted = start, 0
-        for events in self._source.whole(self._reader, start):
+        for events in self.source.whole(self.reader, start):
             times = [event["time"] for event, _ in events]
             if uncommitted >= WINDOW and times[0] > latest:
-                anchor = attrs.evolve(anchor, reached=times[0])
-                self._ledger.save(anchor)
+                self._commit(attrs.evolve(self.anchor, reached=times[0]))
                 uncommitted = 0
             yield from self._new("event", [item for item in events if item[0]["time"] >= start])
             latest = max(latest, times[-1])
             uncommitted += len(events)
-        return anchor
 
-    def _changed(self, anchor: Anchor, now: float) -> Generator[Batch, None, None]:
-        """Read what was changed or deleted since the anchor; events that were seen as they are in `_whole`, no more."""
-        is_whole = anchor.reached is not None
-        clock_fell = (anchor.began if is_whole else now) < anchor.since
-        seen_until = anchor.began - self._overlap if is_whole else START
-        for items in self._source.changed(self._reader, START if clock_fell else anchor.since - self._overlap):
+    def _changed(self) -> Generator[Batch, None, None]:
+        """Yield what was changed or deleted since the anchor, but for events that `_whole` has read as they are."""
+        anchor = self.anchor
+        is_full = anchor.reached is not None
+        clock_fell = (anchor.began if is_full else self.now) < anchor.since
+        seen_until = anchor.began - self.overlap if is_full else START
+        for items in self.source.changed(self.reader, START if clock_fell else anchor.since - self.overlap):
             events = [item for item in items if "deleted" not in item[0]]
             unseen = [item for item in events if item[0].get("modified", math.inf) > seen_until]
-            self._duplicates += len(events) - len(unseen)
+            self.counts["duplicate"] += len(events) - len(unseen)
             yield from self._new("event", unseen)
             yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])
 
-    def _left(self) -> Generator[Batch, None, None]:
-        """Let go of events that the reading of the whole scope did not come across: they left it without a trace."""
-        for deletions in self._ledger.left():
-            self._counts["eventDelete"] += len(deletions)
-            yield "eventDelete", deletions
-
     def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
+        """Apply items of one kind, and yield those that make a difference."""
         if not items:
             return
-        new = self._ledger.apply(kind, items)
-        self._counts[kind] += len(new)
+        new = self.transaction.apply(kind, items)
+        if new and not self.anchor.delivering and self.marks_delivery():
+            self.transaction.rollback()  # nothing that made a difference
+            self._commit(attrs.evolve(self.anchor, delivering=True))
+            new = self.transaction.apply(kind, items)
+        self.counts[kind] += len(new)
         if kind != "streams":
-            self._duplicates += len(items) - len(new)
+            self.counts["duplicate"] += len(items) - len(new)
         if new:
             yield kind, new
+
+    def _commit(self, anchor: Anchor) -> None:
+        self.anchor = self.transaction.commit(anchor)

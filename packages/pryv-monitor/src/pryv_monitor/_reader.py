@@ -12,8 +12,8 @@ T = TypeVar("T")
 _END = object()
 
 
-class CalledOffError(Exception):
-    """The reader was interrupted."""
+class StoppedError(Exception):
+    """The monitor was stopped."""
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
         """Yield the items of what `source` returns.
 
         Raises:
-            CalledOffError: the reader was interrupted.
+            StoppedError: the reader was interrupted.
         """
         yield from source()
 
@@ -31,7 +31,7 @@ class Reader:
         """Return what a function returns.
 
         Raises:
-            CalledOffError: the reader was interrupted.
+            StoppedError: the reader was interrupted.
         """
         (result,) = self.read(lambda: [function()])
         return result
@@ -56,11 +56,11 @@ class InterruptibleReader(Reader):
         """Yield the items of what `source` returns, which is iterated over on the reader's thread.
 
         Raises:
-            CalledOffError: the reader was interrupted.
+            StoppedError: the reader was interrupted.
         """
         job = self._job = _Job(source)
         if self._interrupted:
-            raise CalledOffError
+            raise StoppedError
         self._jobs.put(job)
         try:
             yield from job.items()
@@ -68,11 +68,11 @@ class InterruptibleReader(Reader):
             job.abandon()
 
     def interrupt(self) -> None:
-        """Call off whoever waits for an item, and whoever will."""
+        """Raise `StoppedError` where an item is waited for, now or later."""
         self._interrupted = True
         job = self._job
         if job is not None:
-            job.fail(CalledOffError())
+            job.fail(StoppedError())
 
     def close(self) -> None:
         """End the reader's thread once it has done its last job."""

@@ -35,7 +35,7 @@ _INITIAL: Final = (
         id TEXT NOT NULL UNIQUE,
         time REAL NOT NULL,
         json TEXT NOT NULL,
-        round INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
         exact TEXT
     )
     """,

@@ -9,8 +9,8 @@ from typing import Any
 from pryv import Connection
 from pryv_monitor._json import Item, encode
 from pryv_monitor._reader import Reader
+from pryv_monitor._scope import Scope
 from pryv_monitor._shape import checked_batch, checked_tree
-from pryv_monitor.scope import Scope
 
 _BATCH = 100
 """Events handed on at once; SQLite before 3.32 takes five values for each of 199, in one statement."""

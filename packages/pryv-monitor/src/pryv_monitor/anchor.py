@@ -24,7 +24,7 @@ class Anchor:
             last whole pass began, or the first one, until it is whole. Reading the whole scope again leaves it as it
             was until that is done, for what was deleted since is told there alone.
         reached: While the whole scope is being read: the event time, in seconds, before which all is read.
-        round: How many times reading the whole scope was begun.
+        generation: How many times reading the whole scope was begun.
         synced: The local time, in seconds, when a pass was last whole.
         streams: Digest of the streams delivered last.
         remembered: The changes delivered that the next pass will read again, by digest, with the time of each.
@@ -35,7 +35,7 @@ class Anchor:
     fingerprint: str
     since: float
     reached: float | None = None
-    round: int = 1
+    generation: int = 1
     synced: float | None = None
     streams: str | None = None
     remembered: Mapping[str, float] = attrs.field(factory=dict, repr=False)
@@ -53,7 +53,7 @@ class Anchor:
 
         Raises:
             AnchorCorruptError: the text is not what `dumps` returned.
-            AnchorError: a later version wrote it.
+            AnchorError: a later version wrote it, or one before the first release.
         """
         try:
             fields = _checked(text)
@@ -73,6 +73,8 @@ def _checked(text: str) -> dict[str, Any] | None:
     if outer.get("version") != VERSION:
         raise AnchorError(f"the anchor is of version {outer.get('version')}, this package knows version {VERSION}")
     fields: dict[str, Any] = decode(outer["anchor"])
+    if "round" in fields:
+        raise AnchorError("the anchor was made before the first release of pryv-monitor; reset it to start over")
     return fields
 
 

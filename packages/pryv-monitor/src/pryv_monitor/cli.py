@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
         parsed.command(parsed)
 
-    logging.getLogger("pryv").addHandler(logging.NullHandler())
+    for name in ("pryv", "pryv_monitor"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     try:
         return run("pryv-monitor", command)
     except _OutputError as error:

@@ -21,3 +21,12 @@ class AnchorLockedError(AnchorError):
     """Another monitor is using the anchor."""
 
     retryable = True
+
+
+class ContendedError(AnchorError):
+    """Another worker has committed to the mirror since this pass began; nothing of this one is committed.
+
+    A monitor that follows an account makes another pass, which starts from what the other has committed.
+    """
+
+    retryable = True

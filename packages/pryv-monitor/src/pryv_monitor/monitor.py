@@ -2,58 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final
 
 from pryv import Connection
 from pryv.addons import SignalSafeEvent
-from pryv_monitor._activity import Activity
-from pryv_monitor._ledger import Ledger, Remembering
-from pryv_monitor._pass import Pass
-from pryv_monitor._patience import Patience
-from pryv_monitor._reader import CalledOffError
+from pryv_monitor._deduplication import DeduplicatingMirror
+from pryv_monitor._driver import Driver, Setup
+from pryv_monitor._listeners import Callback, Listeners
+from pryv_monitor._scope import Scope
 from pryv_monitor._source import Source
+from pryv_monitor._tolerance import check_tolerance
 from pryv_monitor.changes import Change, SyncReport
-from pryv_monitor.errors import AnchorLockedError
-from pryv_monitor.mirror import SQLiteMirror
-from pryv_monitor.scope import Scope
+from pryv_monitor.protocols import Mirror
 from pryv_monitor.stores import AnchorStore, MemoryAnchorStore
 from pryv_monitor.update_methods import EventsTimer, UpdateMethod
 
-Callback = Callable[[Any], object]
-
 OVERLAP: Final = 10.0
-NAMES: Final = ("event", "eventDelete", "streams", "error", "ready", "stop", "accessUpdated")
 
 _DEFAULT_INTERVAL = 5.0
-_LOCK_INTERVAL = 0.05
-_log = logging.getLogger("pryv")
 
 
 class Monitor:
     """Delivers the changes in a scope of an account, and never loses one.
 
-    After a pass, every change in scope that was visible on the platform when the pass began has been delivered; a
-    change delivered in a committed pass is never delivered again. A pass that fails, or is stopped, is not committed:
-    its changes are delivered again by the next one.
+    After a pass, every change in scope that was visible on the platform when the pass began has been delivered. A
+    change delivered in a committed pass is never delivered again. A pass that fails or is stopped is not committed: the
+    next one delivers its changes again.
 
-    An event that is moved out of the scope cannot be seen to leave it: the platform does not tell. A mirror finds out
-    when the whole scope is read again (`sync(full=True)`).
+    The platform does not report that an event was moved out of the scope. A mirror finds out when the whole scope is
+    read again (`sync(full=True)`).
 
     Args:
         connection_or_api_endpoint: The account.
         scope: Parameters of `events.get`, all but `limit` and `skip`; `None` for all that the access may read.
         anchor_store: Keeps how far the monitor has come; in memory if neither this nor a mirror is given.
         mirror: A local copy to keep up to date, which also keeps how far it has come.
-        overlap: The most seconds that may pass between the time of a change, as the platform stamps it, and the
-            moment it can be read. A change that becomes visible later than that may be lost.
-        wait: Seconds to wait for another monitor that is using the store or mirror; a `stop` ends it at once.
+        overlap: How late a change may become visible: the most seconds between its time on the platform, and the moment
+            it can be read. A change that becomes visible later than that may be lost.
+        wait: Seconds to wait for another monitor that uses the store or mirror. `stop` ends the wait.
 
     Raises:
         TypeError: an argument is of another type.
@@ -67,7 +57,7 @@ class Monitor:
         scope: Mapping[str, Any] | None = None,
         *,
         anchor_store: AnchorStore | None = None,
-        mirror: SQLiteMirror | None = None,
+        mirror: Mirror | None = None,
         overlap: float = OVERLAP,
         wait: float = 0,
     ) -> None:
@@ -81,14 +71,18 @@ class Monitor:
         if not isinstance(connection, (Connection, str)):
             raise TypeError(f"a monitor follows a pryv.Connection or an endpoint, not {type(connection).__name__}")
         self.connection = Connection(connection) if isinstance(connection, str) else connection
-        self._source = Source(self.connection, Scope.of(scope))
-        self._ledger: Ledger = mirror or Remembering(anchor_store or MemoryAnchorStore(), overlap)
-        self._overlap = overlap
-        self._wait = wait
-        self._listeners: dict[str, list[Callback]] = {name: [] for name in NAMES}
+        self._listeners = Listeners()
+        self._setup = Setup(
+            source=Source(self.connection, Scope.of(scope)),
+            mirror=DeduplicatingMirror(anchor_store or MemoryAnchorStore(), overlap) if mirror is None else mirror,
+            keeps_copy=mirror is not None,
+            listeners=self._listeners,
+            overlap=overlap,
+            wait=wait,
+        )
         self._has_update_method = False
-        self._activity: Activity | None = None
-        self._starting = threading.RLock()
+        self._driver: Driver | None = None
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"<Monitor {self.connection.endpoint}{' started' if self.started else ''}>"
@@ -104,24 +98,29 @@ class Monitor:
     @property
     def scope(self) -> Mapping[str, Any]:
         """The parameters of `events.get` that events are read with."""
-        return self._source.scope.params
+        return self._setup.source.scope.params
 
     @property
     def started(self) -> bool:
         """Whether the monitor follows the account, from `start`, `run` or the first of `changes` to their end."""
-        activity = self._activity
-        return activity is not None and activity.follows and not activity.stopped
+        driver = self._driver
+        return driver is not None and driver.follows and not driver.stopped
 
     def on(self, name: str, callback: Callback) -> Monitor:
-        """Call `callback` with one argument whenever something happens.
+        """Register a callback, which is called with one argument.
 
         Args:
-            name: `event` (the event, created or updated), `eventDelete` (the deletion, with its `id`; without a
-                mirror it may name an event that was never in the scope, with one also an event that left it), `streams`
-                (the whole tree), `error` (the exception; what is tolerated is tried again), `ready` (the `SyncReport`
-                of a pass), `stop` (the exception that ended the monitor, or `None`), `accessUpdated` (the notification;
-                `SocketUpdates` only).
-            callback: May call the monitor.
+            name: When it is called, and with what:
+
+                - `event`: an event was created or updated; the event
+                - `eventDelete`: an event was deleted; the deletion, with its `id`. Without a mirror it may name an
+                  event that was never in the scope, with one also an event that has left it
+                - `streams`: the streams changed; the whole tree
+                - `ready`: a pass succeeded; its `SyncReport`
+                - `error`: a pass failed; the exception. If it is tolerated, the pass is tried again
+                - `stop`: the monitor ended; the exception that ended it, or `None`
+                - `accessUpdated`: an access was updated (with `SocketUpdates` only); the notification
+            callback: May call methods of the monitor.
 
         Returns:
             The monitor.
@@ -130,19 +129,15 @@ class Monitor:
             TypeError: `callback` is not callable.
             ValueError: the name is unknown.
         """
-        if name not in NAMES:
-            raise ValueError(f"a monitor has no {name!r}; it has {', '.join(NAMES)}")
-        if not callable(callback):
-            raise TypeError("callback is not callable")
-        self._listeners[name].append(callback)
+        self._listeners.add(name, callback)
         return self
 
     def on_access_updated(self, callback: Callback) -> Monitor:
-        """Call `callback` with the notification that an access was updated; see `on`."""
+        """Register a callback for `accessUpdated`; see `on`."""
         return self.on("accessUpdated", callback)
 
     def add_update_method(self, method: UpdateMethod) -> Monitor:
-        """Let a method ask for updates, and return the monitor.
+        """Add an update method, which asks for passes, and return the monitor.
 
         Raises:
             RuntimeError: the method belongs to another monitor.
@@ -155,114 +150,99 @@ class Monitor:
         """Make one pass: deliver what changed since the last one, and commit it.
 
         Args:
-            full: Read the whole scope again. A mirror drops what is no longer in it, and tells of it by `eventDelete`;
-                without one, all is delivered once more.
-            error_tolerance: Seconds for which failures that may pass are tried again.
+            full: Read the whole scope again. A mirror drops what is no longer in it, and `eventDelete` is called for
+                each event dropped. Without a mirror, all events are delivered again.
+            error_tolerance: Seconds for which a pass that fails for a transient reason is tried again.
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
-            AnchorError: the anchor is locked, damaged, or another's.
-            PryvError: the platform refused, or cannot be read.
+            AnchorError: the anchor is locked, damaged, or belongs to another account or scope.
+            ContendedError: another worker has updated the mirror meanwhile. It is not tried again.
+            PryvError: the platform refused or cannot be read.
             OSError: the anchor cannot be written.
-            Exception: whatever a callback raised.
+            Exception: what a callback raised.
         """
-        activity = self._begin(Patience(error_tolerance), follows=False)
-        with self._active(activity):
-            before = self._ledger.load() if full else None
-            target = before.round + 1 if before else 1
-            while (report := self._try_sync(activity, target)) is None:
-                pass
-        return report
+        return self._new_driver(error_tolerance, follows=False).sync(full=full)
 
     def start(self, *, error_tolerance: float = math.inf) -> Monitor:
-        """Follow the account on a thread of its own, and return when the first pass has ended.
+        """Follow the account on a new thread, and return when the first pass has ended.
 
-        A started monitor is left as it is. Callbacks are called on that thread.
+        If the monitor is started already, this does nothing. Callbacks are called on that thread.
 
         Args:
-            error_tolerance: Seconds since the last pass that succeeded for which failures that may pass are told to
-                the `error` callbacks and tried again; others, and a change whose callbacks fail three times, end it.
+            error_tolerance: Seconds since the last successful pass for which transient failures are tolerated: the
+                `error` callbacks are called and the pass is tried again. Other failures end the monitor, and so does a
+                change whose callbacks fail three times.
 
         Returns:
             The monitor.
 
         Raises:
             RuntimeError: the monitor is in a pass of `sync`.
-            AnchorError: the anchor is locked, damaged, or another's.
-            PryvError: the platform refused the first pass for good.
+            AnchorError: the anchor is locked, damaged, or belongs to another account or scope.
+            PryvError: the first pass failed, and this is not tolerated.
         """
-        if self.started:
-            return self
-        activity = self._begin(Patience(error_tolerance))
-        activity.thread = threading.Thread(target=self._work, args=(activity,), name="pryv-monitor", daemon=True)
-        activity.thread.start()
-        activity.wait_for_first_pass()
-        if activity.error is not None:
-            activity.thread.join()
-            raise activity.error
+        if not self.started:
+            self._new_driver(error_tolerance).start()
         return self
 
     def run(self, stop: threading.Event | SignalSafeEvent | None = None, *, error_tolerance: float = math.inf) -> None:
-        """Follow the account on this thread until `stop` is set, or `stop()` called.
+        """Follow the account on this thread until `stop` is set, or `stop()` is called.
 
-        Where no update method was added, it looks every 5 seconds.
+        Without an update method, it makes a pass every 5 seconds.
 
         Args:
-            stop: Ends it when set. A signal handler sets a `pryv.addons.SignalSafeEvent`, or calls `stop()`.
+            stop: Ends it when set. In a signal handler, set a `pryv.addons.SignalSafeEvent` or call `stop()`.
             error_tolerance: As in `start`.
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
-            Exception: what ended it: see `start`; what a callback raised three times for the same change.
+            Exception: what ended it (see `start`), or what a callback raised three times for the same change.
         """
-        patience = Patience(error_tolerance)
-        self._see_to_updates()
-        activity = self._begin(patience)
+        check_tolerance(error_tolerance)
+        self._ensure_update_method()
+        driver = self._new_driver(error_tolerance)
         if stop is not None:
-            threading.Thread(target=_watch, args=(stop, activity), name="pryv-monitor-stop", daemon=True).start()
-        self._follow(activity)
+            threading.Thread(target=_stop_when_set, args=(stop, driver), name="pryv-monitor-stop", daemon=True).start()
+        driver.follow()
 
     def changes(self, timeout: float | None = None, *, error_tolerance: float = math.inf) -> Iterator[Change]:
-        """Follow the account and yield its changes; callbacks for changes are not called.
+        """Follow the account and yield its changes. Callbacks for changes are not called.
 
-        A pass is committed when the item after its last one is asked for. Where no update method was added, it looks
+        A pass is committed when the item after its last one is asked for. Without an update method, it makes a pass
         every 5 seconds.
 
         Args:
-            timeout: Seconds of silence after which it ends; `None` for never.
+            timeout: Seconds without a change after which it ends; `None` for never.
             error_tolerance: As in `start`.
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
-            PryvError: what ended it: see `start`.
+            PryvError: what ended it; see `start`.
         """
-        return self._changes(timeout, Patience(error_tolerance))
+        check_tolerance(error_tolerance)
+        return self._changes(timeout, error_tolerance)
 
-    def _changes(self, timeout: float | None, patience: Patience) -> Iterator[Change]:
-        self._see_to_updates()
-        activity = self._begin(patience, silence=timeout)
-        with suppress(CalledOffError), self._active(activity):
-            while (yield from self._yield_pass(activity)):
-                pass
+    def _changes(self, timeout: float | None, error_tolerance: float) -> Iterator[Change]:
+        self._ensure_update_method()
+        yield from self._new_driver(error_tolerance, timeout=timeout).changes()
 
     def stop(self) -> Monitor:
         """End what `start`, `run` or `changes` began; a pass under way is not committed.
 
-        When it returns, no callback of a monitor that was started is running, but the one that called it.
+        When this returns, no callback of a monitor that was started with `start` is running, except one that called it.
 
         Returns:
             The monitor, which can be started again.
         """
-        activity = self._activity
-        if activity is not None and activity.follows:
-            activity.stop()
-            thread = activity.thread
-            if thread is not None and thread.is_alive() and thread is not threading.current_thread():
-                thread.join()
+        driver = self._driver
+        if driver is not None and driver.follows:
+            driver.stop()
+            driver.join()
         return self
 
     def update_events(self, *, wait: bool = True) -> Monitor:
-        """Ask for a pass. While one runs, any number of such calls lead to exactly one more.
+        """Ask for a pass. While one is running, any number of calls lead to exactly one more.
 
         Args:
             wait: Whether to return only when the pass has ended, if none is running now.
@@ -273,155 +253,32 @@ class Monitor:
         Raises:
             RuntimeError: the monitor is not started.
         """
-        activity = self._activity
-        if activity is None or not self.started:
+        driver = self._driver
+        if driver is None or not self.started:
             raise RuntimeError("start the monitor before asking for updates")
-        activity.ask(wait=wait)
+        driver.request_pass(wait=wait)
         return self
 
     def update_streams(self, *, wait: bool = True) -> Monitor:
-        """Do as `update_events`: a pass looks at the streams as well."""
+        """Do the same as `update_events`: each pass reads the streams as well."""
         return self.update_events(wait=wait)
 
     def _notify(self, name: str, argument: Any) -> None:
-        """Call the callbacks registered for `error`, `stop` or `accessUpdated`; what they raise is logged."""
-        for callback in tuple(self._listeners[name]):
-            _call(name, callback, argument)
+        self._listeners.notify(name, argument)
 
-    def _begin(self, patience: Patience, *, follows: bool = True, silence: float | None = None) -> Activity:
-        with self._starting:
-            if self._activity is not None:
+    def _new_driver(self, error_tolerance: float, *, follows: bool = True, timeout: float | None = None) -> Driver:
+        with self._lock:
+            if self._driver is not None and not self._driver.finished:
                 raise RuntimeError("the monitor is started, or in a pass")
-            self._activity = Activity(patience, follows=follows, silence=silence)
-            return self._activity
+            self._driver = Driver(self._setup, error_tolerance, follows=follows, timeout=timeout)
+            return self._driver
 
-    @contextmanager
-    def _active(self, activity: Activity) -> Iterator[None]:
-        try:
-            with self._locked(activity):
-                yield
-        except CalledOffError:
-            raise
-        except Exception as error:
-            activity.error = error
-            raise
-        finally:
-            activity.stop()
-            activity.reader.close()
-            if activity.follows:
-                self._notify("stop", activity.error)
-            self._activity = None
-
-    @contextmanager
-    def _locked(self, activity: Activity) -> Iterator[None]:
-        """Lock the ledger; while another has it, ask again for as long as is to be waited."""
-        end = time.monotonic() + self._wait
-        with ExitStack() as held:
-            while True:
-                try:
-                    held.enter_context(self._ledger.lock())
-                    break
-                except AnchorLockedError:
-                    if time.monotonic() >= end:
-                        raise
-                if not activity.pause(_LOCK_INTERVAL):
-                    raise CalledOffError
-            yield
-
-    def _work(self, activity: Activity) -> None:
-        try:
-            self._follow(activity)
-        except Exception as error:  # noqa: BLE001  (raised by `start`, if it still waits)
-            _log.error("the monitor ended: %s", type(error).__name__)
-
-    def _follow(self, activity: Activity) -> None:
-        with suppress(CalledOffError), self._active(activity):
-            while self._make_pass(activity):
-                pass
-
-    def _make_pass(self, activity: Activity) -> bool:
-        """Make a pass and wait until the next one is due; `False` if there is none."""
-        try:
-            self._ended(activity, self._pass(activity))
-        except CalledOffError:
-            return False
-        except Exception as error:  # noqa: BLE001  (raised again where patience is over)
-            return activity.pause(self._failed(activity, error))
-        return activity.next_pass()
-
-    def _yield_pass(self, activity: Activity) -> Generator[Change, None, bool]:
-        """Do as `_make_pass`, but yield the changes."""
-        try:
-            with closing(self._new_pass(activity)) as batches:
-                for kind, items in batches:
-                    for item in items:
-                        activity.check()
-                        yield Change(kind, item)
-                        activity.heard()
-            self._ended(activity, batches.report)
-        except CalledOffError:
-            return False
-        except Exception as error:  # noqa: BLE001  (raised again where patience is over)
-            return activity.pause(self._failed(activity, error))
-        return activity.next_pass()
-
-    def _try_sync(self, activity: Activity, round: int) -> SyncReport | None:
-        """Make a pass and return its report, or wait until the next try."""
-        try:
-            return self._pass(activity, round)
-        except Exception as error:
-            if activity.handling is not None:
-                raise
-            activity.pause(self._failed(activity, error))
-            return None
-
-    def _new_pass(self, activity: Activity, round: int = 1) -> Pass:
-        return Pass(self._source, self._ledger, activity.reader, self._overlap, round=round)
-
-    def _pass(self, activity: Activity, round: int = 1) -> SyncReport:
-        with closing(self._new_pass(activity, round)) as batches:
-            for kind, items in batches:
-                activity.check()
-                callbacks = tuple(self._listeners[kind])
-                for item in items if callbacks else ():
-                    self._handle(activity, Change(kind, item), callbacks)
-        return batches.report
-
-    def _handle(self, activity: Activity, change: Change, callbacks: Iterable[Callback]) -> None:
-        activity.check()
-        activity.handling = change
-        for callback in callbacks:
-            callback(change.data)
-        activity.handling = None
-
-    def _ended(self, activity: Activity, report: SyncReport) -> None:
-        for callback in tuple(self._listeners["ready"]):
-            callback(report)
-        activity.patience.succeeded()
-        activity.pass_ended()
-
-    def _failed(self, activity: Activity, error: Exception) -> float:
-        """Return how long to wait before the next try, or raise the error."""
-        culprit, activity.handling = activity.handling, None
-        self._notify("error", error)
-        wait = activity.patience.failed(error, culprit)
-        _log.warning("a pass failed (%s), the next begins in %.1f s", type(error).__name__, wait)
-        activity.pass_ended()
-        return wait
-
-    def _see_to_updates(self) -> None:
+    def _ensure_update_method(self) -> None:
         if not self._has_update_method:
             self.add_update_method(EventsTimer(_DEFAULT_INTERVAL))
 
 
-def _call(name: str, callback: Callback, argument: Any) -> None:
-    try:
-        callback(argument)
-    except Exception:  # noqa: BLE001  (whoever is told of an event cannot end the monitor)
-        _log.exception("a callback for %s failed", name)
-
-
-def _watch(stop: threading.Event | SignalSafeEvent, activity: Activity) -> None:
-    while not activity.stopped:
+def _stop_when_set(stop: threading.Event | SignalSafeEvent, driver: Driver) -> None:
+    while not driver.stopped:
         if stop.wait(1):
-            activity.stop()
+            driver.stop()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from pryv.addons import plain
+from pryv_monitor.anchor import Anchor
 
 START: Final = -sys.float_info.max
 END: Final = sys.float_info.max
@@ -53,6 +54,14 @@ class Scope:
         """Return what tells this scope of this account from any other."""
         text = json.dumps([endpoint, dict(self.params)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def start_over(self, anchor: Anchor, now: float) -> Anchor:
+        """Return the anchor from which the whole scope is read, and after it what changed since `anchor`."""
+        if self.floor is None:
+            anchor = attrs.evolve(anchor, reached=START, began=now)
+        else:  # what changed since then is the whole scope
+            anchor = attrs.evolve(anchor, since=self.floor, reached=END, began=min(self.floor, now))
+        return attrs.evolve(anchor, generation=anchor.generation + 1, streams=None, remembered={})
 
     def whole(self, reached: float) -> dict[str, Any]:
         """Return the parameters that read all events from the time `reached` on, the earliest first."""

@@ -1,0 +1,198 @@
+"""What one reading changes in a mirror's file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from pryv_monitor import _opening
+from pryv_monitor._json import Item, encode, stable_fields
+from pryv_monitor._sqlite_errors import translated
+from pryv_monitor._streams import flattened
+from pryv_monitor._texts import seconds, shown, shown_id, shown_ids, stored
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Kind
+from pryv_monitor.errors import AnchorError
+
+STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
+_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, generation) VALUES {rows}"
+"""One statement for many rows costs half of one for each; without `OR IGNORE` it would keep a journal of its own."""
+_KNOWN_IN: Final = ("event_texts", "delivered")
+"""The tables of the events that listeners may know."""
+_KNOWN: Final = """
+    SELECT id, coalesce(exact, json) FROM event_texts WHERE number <= ? AND id IN (SELECT value FROM json_each(?))
+"""
+_IN_STREAMS: Final = """
+    SELECT 1 FROM event_texts AS event, json_each(event.json, '$.streamIds') AS stream
+    WHERE stream.value IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+_NEWEST: Final = "SELECT coalesce(max(number), 0) FROM event_texts"
+_NEW: Final = "SELECT id, exact FROM event_texts WHERE number > ?"
+_DROPPED: Final = """
+    SELECT id, exact FROM event_texts WHERE generation < ?
+    UNION ALL SELECT id, exact FROM delivered WHERE id NOT IN (SELECT id FROM event_texts)
+"""
+_IS_DELETED: Final = "SELECT 1 FROM deletion_texts WHERE id = ?"
+_BATCH: Final = 100
+"""Events dropped at once."""
+
+
+class SQLiteTransaction:
+    """A `MirrorTransaction` on an open file.
+
+    Args:
+        db: The file, opened for writing and locked.
+        path: Its name, for messages.
+        identity: What distinguishes the file from another that is put in its place.
+        anchor: Where the reading starts from.
+
+    Raises:
+        AnchorError: the copy cannot be read.
+    """
+
+    def __init__(self, db: sqlite3.Connection, path: Path, identity: object, anchor: Anchor) -> None:
+        self._db = db
+        self._path = path
+        self._identity = identity
+        self._started_from = anchor
+        self._anchor = anchor
+        self._vanished: set[str] = set()
+        with translated(path):
+            self._newest = self._number_of_newest()
+
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
+        """Apply items of one kind, and return the data of those that make a difference.
+
+        Raises:
+            AnchorError: they cannot be written.
+        """
+        apply: dict[Kind, Callable[[sqlite3.Connection, Sequence[Item]], list[Any]]] = {
+            "event": self._apply_events,
+            "eventDelete": self._apply_deletions,
+            "streams": self._apply_streams,
+        }
+        with translated(self._path):
+            return apply[kind](self._begun(), items)
+
+    def needs_full_read(self) -> bool:
+        """Return whether an event is in a stream that is gone: the platform may have moved it without a trace."""
+        if not self._vanished:
+            return False
+        with translated(self._path):
+            return self._begun().execute(_IN_STREAMS, (shown_ids(self._vanished),)).fetchone() is not None
+
+    def dropped(self) -> Iterator[list[Any]]:
+        """Drop the events that the full reading did not find, and yield deletions of them in batches.
+
+        Raises:
+            AnchorError: they cannot be dropped.
+        """
+        generation = (self._started_from.generation,)
+        with translated(self._path):
+            dropped = self._begun().execute(_DROPPED, generation)
+            while rows := dropped.fetchmany(_BATCH):
+                yield [{"id": key if exact is None else stored(exact)["id"]} for key, exact in rows]
+            self._begun().execute("DELETE FROM event_texts WHERE generation < ?", generation)
+            self._begun().execute("DELETE FROM delivered")
+
+    def commit(self, anchor: Anchor) -> Anchor:
+        """Commit what was applied, together with the anchor.
+
+        Raises:
+            AnchorError: it cannot be written, or the file is no longer where it was; the copy is as it was.
+        """
+        with translated(self._path):
+            if _opening.identity(self._path) != self._identity:
+                raise AnchorError("removed, or replaced, while it was written to; nothing is committed")
+            db = self._begun()
+            db.execute("DELETE FROM delivered WHERE id IN (SELECT id FROM event_texts)")
+            db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
+            db.execute("COMMIT")
+            self._anchor = anchor
+            self._newest = self._number_of_newest()
+        return anchor
+
+    def rollback(self) -> None:
+        """Undo what was applied since the last commit, but keep the ids of new events that listeners may know."""
+        if self._anchor.delivering:
+            with suppress(AnchorError), translated(self._path):  # if they cannot be kept, the anchor stays as it is
+                new = self._db.execute(_NEW, (self._newest,)).fetchall()
+                self._undo()
+                self._begun().executemany("INSERT OR IGNORE INTO delivered VALUES (?, ?)", new)
+                self.commit(attrs.evolve(self._anchor, delivering=self._started_from.delivering))
+        self._undo()
+
+    def _undo(self) -> None:
+        self._vanished = set()
+        if self._db.in_transaction:
+            self._db.rollback()
+
+    def _begun(self) -> sqlite3.Connection:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def _number_of_newest(self) -> int:
+        number: int = self._db.execute(_NEWEST).fetchone()[0]
+        return number
+
+    def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
+        latest = {shown_id(item[0]["id"]): item for item in events}
+        last = self._number_of_newest()
+        inserted = self._insert(db, latest)
+        if inserted < len(latest):
+            known = dict(db.execute(_KNOWN, (last, encode(list(latest)))))
+            same = {key for key, text in known.items() if _is_same(text, latest[key])}
+            self._update(db, {key: latest[key] for key in known.keys() - same})
+            if self._started_from.reached is not None:
+                rows = ((self._started_from.generation, key) for key in same)
+                db.executemany("UPDATE event_texts SET generation = ? WHERE id = ?", rows)
+            latest = {key: item for key, item in latest.items() if key not in same}
+        return [event for event, _ in latest.values()]
+
+    def _insert(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> int:
+        """Insert the events whose ids are new, and return how many these are."""
+        rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(events))
+        values = [
+            value
+            for key, item in events.items()
+            for value in (key, seconds(item[0]["time"]), *shown(item), self._started_from.generation)
+        ]
+        return db.execute(_INSERT.format(rows=rows), values).rowcount
+
+    def _update(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> None:
+        rows = (
+            (seconds(item[0]["time"]), *shown(item), self._started_from.generation, key) for key, item in events.items()
+        )
+        db.executemany("UPDATE event_texts SET time = ?, json = ?, exact = ?, generation = ? WHERE id = ?", rows)
+
+    def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[Item]) -> list[Any]:
+        new = []
+        for item in deletions:
+            deletion, key = item[0], shown_id(item[0]["id"])
+            known = sum(db.execute(f"DELETE FROM {table} WHERE id = ?", (key,)).rowcount for table in _KNOWN_IN)  # noqa: S608
+            if known or (self._started_from.delivering and not db.execute(_IS_DELETED, (key,)).fetchone()):
+                row = (key, seconds(deletion["deleted"]), *shown(item))
+                db.execute("INSERT OR REPLACE INTO deletion_texts VALUES (?, ?, ?, ?)", row)
+                new.append(deletion)
+        return new
+
+    def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[Item]) -> list[Any]:
+        before = [text for (text,) in db.execute(STREAMS)]
+        after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
+        if before == [text for _, text in after] and (before or self._anchor.synced is not None):
+            return []
+        self._vanished = {stored(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
+        db.execute("DELETE FROM stream_texts")
+        rows = ((position, *shown(item)) for position, item in enumerate(after))
+        db.executemany("INSERT INTO stream_texts VALUES (?, ?, ?)", rows)
+        return [tree for tree, _ in trees]
+
+
+def _is_same(known: str, item: Item) -> bool:
+    return known == item[1] or stable_fields(stored(known)) == stable_fields(item[0])

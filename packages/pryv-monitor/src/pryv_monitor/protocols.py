@@ -1,0 +1,117 @@
+"""What a monitor needs of a mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from pryv_monitor._json import Item
+from pryv_monitor.anchor import Anchor
+from pryv_monitor.changes import Kind
+
+
+class Mirror(Protocol):
+    """A copy of a scope that keeps its anchor too. `SQLiteMirror` is one.
+
+    `pryv_monitor.testing.check_mirror` checks another. A monitor locks the mirror, loads the anchor once, and begins a
+    transaction for each reading. It keeps the anchor that a commit returned, and loads it again only after a pass that
+    failed.
+    """
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other monitors off the mirror while in the context. It does not wait.
+
+        A mirror that several workers may update at once need not refuse: then a commit that comes second fails.
+
+        Raises:
+            AnchorLockedError: another monitor is at work.
+        """
+        ...
+
+    def load(self) -> Anchor | None:
+        """Return the anchor committed last, `None` if there is none.
+
+        Raises:
+            AnchorError: it cannot be read, or is damaged.
+        """
+        ...
+
+    def begin(self, anchor: Anchor, now: float) -> MirrorTransaction:
+        """Begin a transaction; the one before it has ended.
+
+        Args:
+            anchor: Where the reading starts from. It is not committed by this.
+            now: The platform's time, in seconds, when the reading began.
+
+        Raises:
+            AnchorError: the mirror cannot be read.
+        """
+        ...
+
+
+class MirrorTransaction(Protocol):
+    """What one reading changes in a mirror. Nobody sees it before the commit, but by what `apply` returns.
+
+    It may be committed several times, and used after a commit or a rollback. It may hold changes in memory until the
+    commit: a monitor commits at least every 10,000 events while it reads the whole scope.
+    """
+
+    def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
+        """Apply items of one kind, and return the data of those that make a difference.
+
+        - `event`: a difference is an event that is new, or not equal to the one kept. If an id comes twice, the last
+          one counts. An event that differs counts as seen in `anchor.generation`; in a full reading (`anchor.reached`
+          is not `None`), every event does.
+        - `eventDelete`: a difference is the deletion of an event that was kept. Where the transaction began with
+          `anchor.delivering`, so is every deletion that was not returned before: listeners may know the event.
+        - `streams`: one item, the whole tree. It differs if it is not equal to the one kept, or if none was kept.
+
+        Args:
+            kind: What they are.
+            items: At least one pair of data and its JSON text, exactly as the platform sent it.
+
+        Raises:
+            AnchorError: they cannot be written.
+        """
+        ...
+
+    def needs_full_read(self) -> bool:
+        """Return whether an event kept is in a stream that the streams applied no longer have.
+
+        The platform may have moved or deleted it without a trace, so the monitor reads the whole scope again.
+        """
+        ...
+
+    def dropped(self) -> Iterator[list[Any]]:
+        """Drop the events not seen in `anchor.generation`, and yield deletions, `{"id": …}`, of them in batches.
+
+        A monitor calls this at the end of a full reading, before its commit.
+
+        Raises:
+            AnchorError: they cannot be dropped.
+        """
+        ...
+
+    def commit(self, anchor: Anchor) -> Anchor:
+        """Commit what was applied, together with the anchor.
+
+        Where nothing made a difference since the last commit, a mirror may keep the anchor that it has: the next pass
+        reads what this one has read again.
+
+        Returns:
+            The anchor from which the next reading starts.
+
+        Raises:
+            ContendedError: another worker has committed since this transaction began. Nothing is committed.
+            AnchorError: it cannot be written. Nothing is committed.
+        """
+        ...
+
+    def rollback(self) -> None:
+        """Undo what was applied since the last commit.
+
+        If the anchor committed last has `delivering`, listeners may know the events that were returned since then. A
+        mirror may keep the ids of those that are new, for `apply` and `dropped` to return their deletion, and commit
+        the anchor without `delivering`. Otherwise the next transaction begins with it, and returns more deletions.
+        """
