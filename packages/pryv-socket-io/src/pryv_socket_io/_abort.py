@@ -1,4 +1,4 @@
-"""Aborting a connection that another thread is using."""
+"""Abort a connection that another thread is using."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 
 
 class AbortHandle:
-    """Aborts the connection that is attached to it, or will be, from any thread and at any time."""
+    """Aborts a connection from any thread and at any time, even before its socket is attached."""
 
     def __init__(self) -> None:
         self._duplicate: socket.socket | None = None
@@ -16,7 +16,7 @@ class AbortHandle:
         self._lock = threading.RLock()
 
     def attach(self, sock: socket.socket) -> None:
-        """Attach a socket, in place of the one before.
+        """Attach a socket; it replaces the one attached before.
 
         A duplicate is kept, since the socket object cannot be shut down while another thread connects or encrypts it.
 

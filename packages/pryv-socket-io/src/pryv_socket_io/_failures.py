@@ -1,4 +1,4 @@
-"""Translating failures to connect into the SDK's exceptions, whose messages contain no secret."""
+"""Convert failures to connect to the SDK's exceptions, whose messages contain no secret."""
 
 from __future__ import annotations
 

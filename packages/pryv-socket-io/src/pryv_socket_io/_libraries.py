@@ -88,7 +88,7 @@ class Client(socketio.Client):  # type: ignore[misc]
 
 
 def _packet_class(parse: Parser) -> type[Packet]:
-    """Return a class of packets with a parser of their own, and without binary attachments.
+    """Return a class of packets with another parser, and without binary attachments.
 
     Without the attribute, all data to be sent are searched for bytes:
     https://github.com/miguelgrinberg/python-socketio/blob/v5.18.1/src/socketio/packet.py#L31
@@ -105,9 +105,9 @@ def _packet_class(parse: Parser) -> type[Packet]:
 
 
 class _Engine(engineio.Client):  # type: ignore[misc]
-    """The Engine.IO client, which here handles messages in the order received, and ends by aborting its WebSocket.
+    """An Engine.IO client that handles messages in the order received, and ends by aborting its WebSocket.
 
-    The original starts a thread for each message, so that a later one may overtake it
+    The base class starts a thread for each message, so a later message may overtake it
     (https://github.com/miguelgrinberg/python-socketio/issues/382). The same method starts its read and write loops:
     https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/client.py#L427
     """

@@ -28,7 +28,7 @@ _log = logging.getLogger("pryv.socket")
 
 @attrs.frozen
 class Address:
-    """Where to connect to, and how."""
+    """The account to connect to, with the proxy and TLS settings."""
 
     endpoint: str
     username: str
@@ -64,14 +64,14 @@ class Link:
     """A connection to the namespace of an account. It can be opened once.
 
     Args:
-        address: Where to connect to.
+        address: The account to connect to.
         timeout: Seconds for opening.
         frame_limit: The most bytes of a message, `Limits.frame`; `None` for no limit.
         on_event: Called with the name and arguments of each event, in order, on the reading thread.
 
     Attributes:
         closed: Set when nothing will arrive any more.
-        reason: Why it was closed.
+        reason: The reason why it was closed.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Link:
         Only one call runs at a time: the platform mixes up calls that overlap on one connection.
 
         Raises:
-            TypeError: something in `data` has no JSON form.
+            TypeError: a value in `data` has no JSON form.
             ValueError: `data` is larger than a message may be, contains `NaN`, or is nested too deeply.
             ApiError: the acknowledgement is an error.
             ResponseTooLargeError: the acknowledgement is larger than `Limits.frame`.

@@ -1,4 +1,4 @@
-"""Delivering notifications, in order, to callbacks and iterators."""
+"""Deliver notifications in order, to callbacks and iterators."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_PENDING = 10_000
 """The most notifications that wait for callbacks, and for iterators."""
 
 _MAX_PENDING_SIZE = 4_000_000
-"""The most characters in the payloads of those that wait."""
+"""The most characters in the payloads of waiting notifications."""
 
 _CALLBACKS_BEHIND = f"more than {MAX_PENDING} notifications, or large ones, wait for callbacks; later ones are dropped"
 _ITERATORS_BEHIND = (
@@ -97,7 +97,7 @@ class Backlog:
         self._waiting: collections.deque[tuple[int, Notification]] = collections.deque()
         self._size = 0
         self._closed = False
-        self._changed = SignalSafeCondition()
+        self._condition = SignalSafeCondition()
         self._lock = threading.RLock()
 
     def put(self, notification: Notification, *, force: bool = False) -> bool:
@@ -113,13 +113,13 @@ class Backlog:
                 return False
             self._waiting.append((size, notification))
             self._size += size
-        self._changed.notify_all()
+        self._condition.notify_all()
         return True
 
     def get(self, timeout: float | None = None) -> Notification | None:
         """Return the next notification; `None` after `timeout` seconds, or if the queue is closed and empty."""
         taken: list[Notification] = []
-        self._changed.wait_for(lambda: self._take(taken) or self._closed, timeout)
+        self._condition.wait_for(lambda: self._take(taken) or self._closed, timeout)
         return taken[0] if taken else None
 
     def clear(self) -> None:
@@ -131,7 +131,7 @@ class Backlog:
     def close(self) -> None:
         """Accept no more notifications. Those in the queue can still be taken."""
         self._closed = True
-        self._changed.notify_all()
+        self._condition.notify_all()
 
     def _take(self, taken: list[Notification]) -> bool:
         with self._lock:
@@ -172,7 +172,7 @@ class Inbox(Backlog):
 
 
 class Dispatcher:
-    """Delivers notifications on a thread of its own, so that slow callbacks block nothing else.
+    """Delivers notifications on a separate thread, so that slow callbacks block nothing else.
 
     Args:
         callbacks: The callbacks.
@@ -196,12 +196,12 @@ class Dispatcher:
             self._backlog.put(self._report(_CALLBACKS_BEHIND), force=True)
 
     def finish(self, error: PryvError | None = None) -> None:
-        """Deliver the notifications that wait, then the error, and end the thread."""
+        """Deliver the waiting notifications, then the error, and end the thread."""
         self._error = error
         self._backlog.close()
 
     def stop(self, last: Notification) -> None:
-        """Drop the notifications that wait, deliver a last one, and end the thread."""
+        """Drop the waiting notifications, deliver a last one, and end the thread."""
         self._backlog.clear()
         self._backlog.put(last, force=True)
         self._backlog.close()

@@ -1,4 +1,4 @@
-"""Parsing the packets of Engine.IO and Socket.IO: text only, and one namespace.
+"""Parse the packets of Engine.IO and Socket.IO: text only, and one namespace.
 
 See https://github.com/socketio/engine.io-protocol and https://github.com/socketio/socket.io-protocol. The libraries
 accept more, and keep it in memory: binary attachments, other namespaces, events with reserved names.
@@ -20,7 +20,7 @@ MAX_SILENCE = 600
 """The longest time between two pings, in seconds."""
 
 _ENGINE_PACKET = re.compile(r"[126]\Z|0\{|4[0-4]")
-"""The types that a server sends: close, ping and noop; open; message with a Socket.IO packet in text."""
+"""The packets that a server sends: close, ping and noop; open; message with a Socket.IO packet in text."""
 
 _RESERVED = frozenset(("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"))
 """Reserved names, which no event can have."""
@@ -35,9 +35,9 @@ def json_data(name: str, data: Any) -> Any:
     """Return data as plain JSON data that fit into a message.
 
     Raises:
-        TypeError: something in it has no JSON form.
-        ChunkTooLargeError: it does not fit into a message.
-        ValueError: it holds `NaN`, an infinity or itself, or is nested too deeply.
+        TypeError: a value in the data has no JSON form.
+        ChunkTooLargeError: the data do not fit into a message.
+        ValueError: the data contain `NaN`, an infinity or themselves, or are nested too deeply.
     """
     data = plain(data)
     size = len(json.dumps(data, separators=(",", ":")))
@@ -67,7 +67,7 @@ def _check_open_packet(handshake: Any) -> None:
     if not all(isinstance(wait, (int, float)) and wait >= 0 for wait in waits):
         raise MalformedPacketError("the handshake has no ping intervals")
     if not 0 < sum(waits) <= MAX_SILENCE * 1000:
-        raise MalformedPacketError(f"the handshake names ping intervals of 0 s, or above {MAX_SILENCE} s")
+        raise MalformedPacketError(f"the ping intervals in the handshake are 0 s, or above {MAX_SILENCE} s")
     if not isinstance(handshake.get("sid"), str) or not isinstance(handshake.get("upgrades"), list):
         raise MalformedPacketError("the handshake has no session id")
 

@@ -50,7 +50,7 @@ class Scopes:
             The errors of scopes that the platform rejected. These scopes are removed.
 
         Raises:
-            PryvError: a scope could not be registered, but the failure may pass.
+            PryvError: a scope could not be registered because of a transient failure.
         """
         with self._lock:
             rejections = [(key, self._resubscribe_one(key, timeout)) for key in self._registered]
@@ -85,7 +85,7 @@ class Scopes:
                 raise
             return unknown
         if not isinstance(result, dict) or not is_valid(result):
-            raise PryvProtocolError(f"{method}: the result is not as the API documents it")
+            raise PryvProtocolError(f"{method}: the result is not of the form in the API reference")
         return result
 
 
@@ -100,7 +100,7 @@ def _has_scopes(result: dict[str, Any]) -> bool:
 
 
 def parse_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a dict of scopes by key, from such a dict or from a payload as lib-js takes it.
+    """Return a dict of scopes by key, from such a dict or from a payload in a form of lib-js.
 
     Raises:
         TypeError: it is not a dict of dicts.

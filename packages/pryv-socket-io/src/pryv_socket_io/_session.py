@@ -30,11 +30,11 @@ class Outcome:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self._decided = SignalSafeEvent()
-        self._claim = threading.Lock()
+        self._lock = threading.Lock()
 
     def set(self, error: Exception | None = None) -> bool:
         """Set the outcome, an error or `None` for success, and return whether this was the first call."""
-        if not self._claim.acquire(blocking=False):
+        if not self._lock.acquire(blocking=False):
             return False
         self.error = error
         self._decided.set()
@@ -42,7 +42,7 @@ class Outcome:
 
     def is_set(self) -> bool:
         """Return whether the outcome is set."""
-        return self._claim.locked()
+        return self._lock.locked()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for the outcome, and return whether it is set."""
@@ -52,13 +52,13 @@ class Outcome:
 class Session:
     """The state between `open` and `close`: the current link, its scopes, and the threads.
 
-    A signal handler may call `close`, whatever it interrupts, so there are no locks. Where two threads may decide the
-    same thing, the first does (`Outcome`).
+    A signal handler may call `close` at any point, so no code waits for a lock. If two threads can decide the same
+    thing, the first one wins (`Outcome`).
 
     Args:
         connection: The account.
         callbacks: The callbacks for notifications.
-        reconnect: How to reconnect.
+        reconnect: The policy for attempts to reconnect; `None` turns them off.
         timeout: Seconds for opening, and for each attempt to reconnect.
 
     Attributes:

@@ -26,12 +26,12 @@ class SocketIO:
     It is thread-safe, is a context manager (`with` opens and closes it), and can be opened again after it was closed.
     After a fork, it stays open in the parent process; the child process can open its own connection.
 
-    Notifications are delivered in the order received, on a thread of their own. A callback may be slow, call the
-    platform, or close the socket. After a lost connection, the socket reconnects. There are no notifications of changes
-    in the meantime: fetch these changes at `reconnect`, when `Connection.access_info` is up to date too.
+    Notifications are delivered in the order received, on a separate thread. A callback may be slow, call the platform,
+    or close the socket. After a lost connection, the socket reconnects. There are no notifications of changes in the
+    meantime: fetch these changes at `reconnect`, when `Connection.access_info` is up to date too.
 
-    No token is logged, at any level. For this, the logger `websocket` of websocket-client has a filter, which excludes
-    the traffic of these sockets from its traces.
+    No token is logged, at any level. A filter on the logger `websocket` of websocket-client keeps the traffic of these
+    sockets out of its traces.
 
     See the API's *Call with websockets*.
 
@@ -42,8 +42,9 @@ class SocketIO:
 
     Args:
         connection: The account. The socket uses the proxies, certificates and TLS context of its HTTP requests.
-        reconnect: How to reconnect; `None` turns it off. By default, there are up to 10 attempts, up to 60 s apart. A
-            success resets the number of attempts, a connection that lasted as long as the longest wait the waits.
+        reconnect: The policy for attempts to reconnect; `None` turns them off. By default, there are up to 10 attempts,
+            up to 60 s apart. A success resets the number of attempts. The waits are reset only after a connection has
+            lasted as long as the longest wait.
     """
 
     def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
@@ -114,7 +115,7 @@ class SocketIO:
 
         Args:
             name: The name of a notification, such as `eventsChanged`.
-            callback: Called with the payload.
+            callback: A callback that gets the payload.
 
         Returns:
             This object.
@@ -168,19 +169,19 @@ class SocketIO:
         """Make a batch of calls over the socket, as `Connection.api` does over HTTP. No call is sent twice.
 
         Args:
-            calls: As `Connection.api` takes them.
-            progress: As `Connection.api` takes it.
+            calls: The calls, as in `Connection.api`.
+            progress: The callback for progress, as in `Connection.api`.
             timeout: Seconds to wait for the response to each chunk.
 
         Returns:
-            One result per call, in order.
+            One result for each call, in order.
 
         Raises:
-            TypeError: something in `calls` is not a call, or has no JSON form.
+            TypeError: an item of `calls` is not a call, or has no JSON form.
             ValueError: a call has no method, or is larger than a message may be.
             ApiError: the platform rejected a whole chunk.
             PryvConnectionError: the socket is not connected, or the connection was lost before the response arrived.
-                `results` of this, and of any other exception, has the results received before.
+                The attribute `results` of this and any other exception has the results received before.
             ResponseTooLargeError: the response is larger than `Limits.frame`. The socket reconnects.
             PryvProtocolError: the response is not one of the API.
         """
@@ -191,7 +192,7 @@ class SocketIO:
         """Register scopes: `notificationsChanged`, for changes in them, then replaces the general notifications.
 
         Args:
-            scopes: A dict from keys of your choice to scopes, `{"kind": "events", "query": {…}}`. The forms of lib-js
+            scopes: A dict of scopes, `{"kind": "events", "query": {…}}`, by keys of your choice. The forms of lib-js
                 (`{"key", "kind", "query"}`, `{"scopes": {…}}`) are accepted too.
             timeout: Seconds to wait for the response.
 
@@ -200,7 +201,7 @@ class SocketIO:
             scopes, which continues with the general notifications.
 
         Raises:
-            TypeError: `scopes` is not a dict of dicts, or something in it has no JSON form.
+            TypeError: `scopes` is not a dict of dicts, or a value in it has no JSON form.
             ValueError: `scopes` is larger than a message may be, or contains `NaN`.
             ApiError: the platform rejected a scope.
             PryvConnectionError: the socket is not connected, or no response arrived.

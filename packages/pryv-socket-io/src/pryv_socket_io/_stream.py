@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 _LARGEST_READ = 1 << 16
-"""Bytes to read at once, even if more are asked for: `recv` allocates memory for all of them beforehand."""
+"""The most bytes to read at once, even if more are requested: `recv` allocates memory for all of them beforehand."""
 
 ResultT = TypeVar("ResultT")
 
@@ -24,12 +24,12 @@ class ReadLimitError(Exception):
 class Stream:
     """A connected socket, encrypted or not, with a deadline and a size limit for reads.
 
-    A lock keeps reads and writes apart, but is not held while one of them waits: OpenSSL requires that only one thread
-    at a time uses a connection (https://github.com/openssl/openssl/issues/2165). With Python before 3.12.8 and 3.13.1,
+    Reads and writes share a lock, which is not held while one of them waits: OpenSSL requires that only one thread at a
+    time uses a connection (https://github.com/openssl/openssl/issues/2165). With Python before 3.12.8 and 3.13.1,
     overlapping calls may report the end of a connection that is still open.
 
     Args:
-        sock: The socket; its timeout is that of each write.
+        sock: The socket; its timeout applies to each write.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -44,8 +44,8 @@ class Stream:
         """Limit all reads from now on, until the next call of this method.
 
         Args:
-            seconds: Seconds until the last of them must have returned; `None` for no limit.
-            size: The most bytes that they may return in all.
+            seconds: Seconds in which all of them must return; `None` for no limit.
+            size: The most bytes that they return in all.
         """
         self._deadline = _deadline(seconds)
         self._left = size

@@ -1,4 +1,4 @@
-"""Connecting to a host as HTTP requests do: through the same proxy, with the same certificates."""
+"""Connect to a host with the settings of HTTP requests: the same proxy, the same certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pryv_socket_io._stream import Stream
 from pryv_socket_io._tls import encrypt
 
 PROXY_SCHEMES = ("http",)
-"""The supported kinds of proxies."""
+"""The supported schemes of proxy URLs."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -25,7 +25,7 @@ def open_stream(url: str, settings: HttpSettings, timeout: float, on_socket: Cal
 
     Args:
         url: The URL.
-        settings: How HTTP requests reach the host.
+        settings: The proxy and TLS settings of HTTP requests.
         timeout: Seconds for each step.
         on_socket: Called with every socket before it is connected.
 
@@ -92,4 +92,4 @@ def _request_tunnel(sock: socket.socket, target: str, credentials: tuple[str, st
     with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
         response.begin()
         if response.status != http.HTTPStatus.OK:
-            raise OSError(f"Tunnel connection failed: {response.status}")  # as http.client has it
+            raise OSError(f"Tunnel connection failed: {response.status}")  # the message of http.client

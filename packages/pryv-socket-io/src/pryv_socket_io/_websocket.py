@@ -1,4 +1,4 @@
-"""The WebSocket of a connection: limited in time and size, can be aborted from any thread, and logs nothing."""
+"""A WebSocket that is limited in time and size, can be aborted from any thread, and logs nothing."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FRAME_HEAD = 14
 """The most bytes of a frame's header (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
 
 _SMALL = 1 << 20
-"""Bytes of a message whose parsed size need not be estimated."""
+"""The parsed size of a message with fewer bytes is not estimated."""
 
 _PARSED = 16
-"""How many times `Limits.frame` a message may take once it is parsed."""
+"""A parsed message may take this many times `Limits.frame`."""
 
 _TEXT, _CLOSE = websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_CLOSE
 
@@ -57,7 +57,7 @@ class WebSocket(websocket.WebSocket):
         self._stream.limit_reads(options.get("timeout"), _HANDSHAKE)
         with isolated():
             super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
-        if self.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:  # websocket-client 1.6 takes a redirect for success
+        if self.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:  # websocket-client 1.6 accepts a redirect
             raise websocket.WebSocketException("the handshake was redirected")
 
     def abort(self) -> None:
