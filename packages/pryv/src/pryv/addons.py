@@ -31,7 +31,6 @@ import ssl
 from collections.abc import Callable, Collection, Mapping
 
 import attrs
-import requests
 
 from pryv._accesses import access_info
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
@@ -42,6 +41,7 @@ from pryv._transport import adapter
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
 from pryv._transport.http import Http
 from pryv._transport.json import plain
+from pryv._transport.libraries import ssl_context_of
 from pryv._transport.limits import Limits, parsed_size
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
@@ -120,13 +120,8 @@ def http_settings(connection: Connection, proxy_schemes: Collection[str] = PROXY
         verify=True if settings["verify"] is None else settings["verify"],
         cert=settings["cert"],
         user_agent=str(session.headers.get("User-Agent", "")),
-        ssl_context=_ssl_context(session, connection.endpoint),
+        ssl_context=ssl_context_of(session, connection.endpoint),
     )
-
-
-def _ssl_context(session: requests.Session, url: str) -> ssl.SSLContext | None:
-    pools = getattr(session.get_adapter(url), "poolmanager", None)
-    return pools.connection_pool_kw.get("ssl_context") if pools is not None else None
 
 
 def limits(connection: Connection) -> Limits:

@@ -6,19 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 import math
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse
 from typing import Any
 
-from urllib3.connection import HTTPConnection
-
 from .interim import MOST, TooManyInterimResponsesError
+from .libraries import Connection, Response, use_connections
 from .request_body import LimitedBody
 from .tls import SharedContextAdapter
 
@@ -33,7 +30,7 @@ class LimitingAdapter(SharedContextAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """Return the connection pool of a host."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _limiting(pool.ConnectionCls)
+        use_connections(pool, _Connection, _Response)
         return pool
 
 
@@ -53,49 +50,31 @@ def on_connect(callback: Callable[[socket.socket], object] | None) -> Iterator[N
         _thread.on_connect = None
 
 
-class _Connection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
+class _Connection(Connection):
+    def on_socket(self, sock: socket.socket) -> None:
         callback = getattr(_thread, "on_connect", None)
-        try:
-            if callback is not None:
-                callback(sock)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        if callback is not None:
+            callback(sock)
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         if isinstance(body, LimitedBody):
-            if self.is_closed:
-                self.connect()
-            self.timeout = body.seconds
+            self.limit_writes(body.seconds)
         super().request(method, url, body, *args, **kwargs)
 
 
-@functools.cache
-def _limiting(connection: type[Any]) -> type[Any]:
-    """Return a subclass of a connection class (TLS, SOCKS…) that enforces the deadlines."""
-    if issubclass(connection, _Connection):
-        return connection
-    return type(connection.__name__, (_Connection, connection), {"response_class": _Response})
-
-
-class _Response(HTTPResponse):
+class _Response(Response):
     """A response whose head has to be complete within the socket's timeout, and then each piece of its body."""
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self._reader = _TimedReader(self.fp.detach(), sock.gettimeout())
-        self.fp = io.BufferedReader(self._reader)
-        self._heads = 0
+    _heads = 0
 
-    def _read_status(self) -> tuple[str, int, str]:
+    def reader(self, raw: io.RawIOBase, seconds: float | None) -> io.RawIOBase:
+        self._reader = _TimedReader(raw, seconds)
+        return self._reader
+
+    def before_head(self) -> None:
         self._heads += 1
         if self._heads > MOST + 1:
             raise TooManyInterimResponsesError
-        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
-        return status
 
     def read1(self, n: int = -1) -> bytes:
         self._reader.begin_step()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-import traceback
 from collections.abc import Iterator
 
 import requests
@@ -23,6 +22,8 @@ from pryv.errors import (
     ServerError,
 )
 
+from .libraries import happened_in_connect, tunnel_status
+
 _TRANSIENT_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504, 507, *range(520, 525), 529, 530))
 """HTTP statuses of transient failures. Content delivery networks send those from 520 on.
 
@@ -34,16 +35,13 @@ _PERMANENT_TLS = re.compile(
     r"|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|PROTOCOLS_AVAILABLE|VERSION_TOO"
     r"|HANDSHAKE_FAILURE|SHARED_CIPHER|CIPHERS_AVAILABLE|INSUFFICIENT_SECURITY|LEGACY_RENEGOTIATION"
 )
-"""OpenSSL's reasons for which no later handshake succeeds: a refused certificate, or no common protocol."""
+"""OpenSSL's reasons for which no later handshake succeeds: a refused certificate, or no common protocol.
+
+All reasons are in https://github.com/openssl/openssl/blob/master/include/openssl/sslerr.h, without `SSL_R_`.
+"""
 
 _NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|RECORD_LAYER_FAILURE|HTTP_REQUEST")
 """OpenSSL's reasons for a response without encryption; they differ by version."""
-
-_STATUS_REPEATED = re.compile(urllib3.exceptions.ResponseError.SPECIFIC_ERROR.format(status_code=r"(\d{3})"))
-"""The text in which a `urllib3.Retry` names the status that it gave up on."""
-
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
-"""The text in which the standard library says that a proxy refused a tunnel."""
 
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)
@@ -103,23 +101,16 @@ def connection_error(
     if isinstance(failure, _TIMEOUTS) or isinstance(chain[-1], TimeoutError):
         what = "no response from" if sent else "no connection to"
         return PryvTimeoutError(f"{label}: {what} {host} in time", sent=sent)
-    refusal = _TUNNEL_REFUSED.search(str(chain[-1]))
-    if proxied or refusal:
-        reason = f"HTTP {refusal[1]}" if refusal else reason
+    refusal = tunnel_status(chain[-1])
+    if proxied or refusal is not None:
+        reason = reason if refusal is None else f"HTTP {refusal}"
         error = PryvConnectionError(f"{label}: {proxy} does not connect to {host}: {reason}", sent=False)
-        error.retryable = refusal is None or is_transient_status(int(refusal[1]))
+        error.retryable = refusal is None or is_transient_status(refusal)
         return error
     what = f"the connection to {host} broke" if sent else f"no connection to {host}"
     error = PryvConnectionError(f"{label}: {what}: {reason}", sent=sent)
     error.retryable = not any(isinstance(inner, _UNUSABLE) for inner in chain)
     return error
-
-
-def repeated_status(failure: BaseException) -> int | None:
-    """Return the status of the last response, if the session's own retries gave up on it."""
-    reason = getattr(failure.args[0], "reason", None) if failure.args else None
-    found = _STATUS_REPEATED.fullmatch(str(reason)) if isinstance(reason, urllib3.exceptions.ResponseError) else None
-    return int(found[1]) if found else None
 
 
 def comes_of_plain_proxy(failure: BaseException) -> bool:
@@ -145,17 +136,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _was_connecting(chain: list[BaseException]) -> bool:
-    """Return whether a failure came before anything was sent.
-
-    urllib3 reports a handshake and a response that were cut short alike: only the traceback tells them apart.
-    """
-    if any(isinstance(error, _UNSENT) for error in chain):
-        return True
-    frames = (frame for error in chain for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(
-        frame.f_code.co_name == "connect" and isinstance(frame.f_locals.get("self"), http.client.HTTPConnection)
-        for frame in frames
-    )
+    """Return whether a failure came before anything was sent."""
+    return any(isinstance(error, _UNSENT) or happened_in_connect(error) for error in chain)
 
 
 def _chain(failure: BaseException, handled: BaseException | None = None) -> Iterator[BaseException]:

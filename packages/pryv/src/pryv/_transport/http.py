@@ -16,8 +16,9 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvError, ResponseTooLargeError
 
-from .failures import connection_error, is_transient_status, repeated_status
+from .failures import connection_error, is_transient_status
 from .interim import is_interim, read_past
+from .libraries import drop_cookies, repeated_status
 from .limits import Limits, checked_limits
 from .request_body import Body, limited_body
 from .response_body import ResponseBody
@@ -230,15 +231,16 @@ def _hooks_of(session: requests.Session) -> list[Any]:
 
 
 def _drop_location(response: requests.Response, **_: Any) -> None:
-    """Hide the redirect from `requests`, which reads and resolves it even with `allow_redirects=False`."""
+    """Hide the redirect from `requests`, which resolves it even with `allow_redirects=False`.
+
+    See https://github.com/psf/requests/issues/4123.
+    """
     response.headers.pop("Location", None)
 
 
 def _drop_cookies(response: requests.Response, **_: Any) -> None:
     """Hide the cookies from the session: it may be the user's, and serve several accounts."""
-    head: Any = getattr(getattr(response.raw, "_original_response", None), "msg", None)
-    if head is not None and "Set-Cookie" in head:
-        del head["Set-Cookie"]
+    drop_cookies(response)
 
 
 def _may_retry(request: Request, outcome: Response | PryvConnectionError) -> bool:

@@ -1,17 +1,17 @@
 """Interim responses (1xx), which come before the response itself: RFC 9110, section 15.2.
 
-`http.client` (`HTTPResponse.begin`) skips only 100 (Continue), any number of times. It takes any other interim response
-for the response itself, which then stays on the connection and would be taken for the response to the next request.
+`http.client` skips only 100 (Continue), any number of times. It takes any other interim response for the response
+itself, which then stays on the connection and would be taken for the response to the next request.
 """
 
 from __future__ import annotations
 
 from http.client import HTTPException
-from typing import Any
 
 import requests
-from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import ProtocolError
+
+from .libraries import read_next_head
 
 MOST = 100
 """Interim responses allowed before one response."""
@@ -32,21 +32,14 @@ def read_past(response: requests.Response) -> None:
     Raises:
         urllib3.exceptions.ProtocolError: none follows.
     """
-    raw: Any = response.raw
-    original = raw._original_response
     interim = 0
     try:
-        while is_interim(response.status_code) and original is not None:
+        while is_interim(response.status_code):
             interim += 1
             if interim > MOST:
                 raise TooManyInterimResponsesError
-            original.headers = original.msg = None  # so that `begin` reads another head
-            original.begin()
-            raw.status = response.status_code = original.status
+            if not read_next_head(response):
+                return
     except (HTTPException, OSError) as failure:
         response.close()
         raise ProtocolError("no response after an interim one", failure) from failure
-    if interim:
-        raw.headers = HTTPHeaderDict(original.msg.items())
-        raw.chunked = original.chunked
-        raw.length_remaining = raw._init_length(response.request.method)

@@ -10,6 +10,7 @@ from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
 from .json import refuse_constant
+from .libraries import is_unterminated_string
 from .limits import parsed_size
 
 _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
@@ -129,7 +130,7 @@ class Members:
                 raise MalformedError
 
     def _may_be_cut_short(self, error: JSONDecodeError) -> bool:
-        return error.msg.startswith("Unterminated string") or error.pos >= len(self._text) - _LONGEST_TOKEN
+        return is_unterminated_string(error) or error.pos >= len(self._text) - _LONGEST_TOKEN
 
     def _peek(self) -> str:
         """Return the next character that is not whitespace; an empty string at the end."""

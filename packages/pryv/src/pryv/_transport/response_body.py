@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import socket
 import sys
 import time
 from collections.abc import Generator
-from typing import Any
 
 import requests
 import urllib3
@@ -16,6 +13,7 @@ import urllib3
 from pryv.errors import PryvConnectionError, PryvTimeoutError, ResponseTooLargeError
 
 from .failures import connection_error
+from .libraries import HeldConnection
 from .limits import Limits, Pace, TooSlowError, parsed_size
 from .urls import host_of
 
@@ -29,10 +27,6 @@ _PARSED = 4
 class ResponseBody:
     """The body of a response whose head was read.
 
-    urllib3 would put the connection back into its pool with the last byte of the body, even if more data follow. Here
-    the pool is hidden from it until the end, and reads and the close of `http.client` go through `_read1` and
-    `_close_conn`.
-
     Args:
         response: The response.
         label: The name of the request in messages.
@@ -42,15 +36,9 @@ class ResponseBody:
 
     def __init__(self, response: requests.Response, label: str, limits: Limits, seconds: float | None) -> None:
         self._response = response
-        self._raw: Any = response.raw
-        self._original: Any = self._raw._original_response
         self._label = label
         self._limits = limits
-        self._pace = Pace(limits.rate, seconds)
-        self._surplus = False
-        self._pool, self._raw._pool = self._raw._pool, None
-        if self._original is not None:
-            vars(self._original).update(read1=self._read1, _close_conn=self._close_conn)
+        self._connection = HeldConnection(response, Pace(limits.rate, seconds).add)
 
     def whole(self, end: float | None) -> bytes:
         """Return the whole body, which has to be complete by `end`, a time of `time.monotonic`.
@@ -90,7 +78,7 @@ class ResponseBody:
         error: PryvConnectionError | None = None
         handled = sys.exc_info()[1]
         try:
-            while chunk := self._raw.read1(_CHUNK, decode_content=decoded):
+            while chunk := self._response.raw.read1(_CHUNK, decode_content=decoded):
                 yield chunk
             whole = True
         except urllib3.exceptions.HTTPError as failure:
@@ -107,33 +95,6 @@ class ResponseBody:
 
     def _end(self, whole: bool) -> None:
         """Put the connection back into its pool; close it where data are left on it, or it has left HTTP (101)."""
-        if not whole or self._surplus or self._raw.status == 101:
+        if not whole or self._connection.has_surplus or self._response.raw.status == 101:
             self._response.close()
-        self._raw._pool = self._pool
-        self._raw.release_conn()
-        if self._original is not None:
-            del self._original.read1, self._original._close_conn
-
-    def _read1(self, amount: int) -> bytes:
-        begin = time.monotonic()
-        data: bytes = type(self._original).read1(self._original, amount)
-        if data:
-            self._pace.add(len(data), time.monotonic() - begin)
-        return data
-
-    def _close_conn(self) -> None:
-        sock = getattr(self._raw.connection, "sock", None)
-        self._surplus = sock is not None and _anything_more(self._original.fp, sock)
-        type(self._original)._close_conn(self._original)
-
-
-def _anything_more(reader: io.BufferedReader, sock: socket.socket) -> bool:
-    """Return whether more data have arrived: in the buffer, decrypted by TLS, or on the socket."""
-    seconds = sock.gettimeout()
-    sock.settimeout(0)
-    try:
-        return bool(reader.peek())
-    except OSError:
-        return False
-    finally:
-        sock.settimeout(seconds)
+        self._connection.release()

@@ -1,8 +1,9 @@
 """One TLS context for all connections that trust the same certificates.
 
-With `requests`, each new connection loads the CA bundle again, which is most of its cost. A cache in `requests` was
-removed in 2.32.5 (https://github.com/psf/requests/blob/main/HISTORY.md), because it ignored the settings of custom
-adapters. The cache here is used by the SDK's sessions only.
+With `requests`, each new connection loads the CA bundle again, which is most of its cost since OpenSSL 3
+(https://github.com/python/cpython/issues/95031). A cache in `requests` was removed
+(https://github.com/psf/requests/pull/6767), because it ignored the settings of custom adapters. The cache here is used
+by the SDK's sessions only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
 from urllib3.util import create_urllib3_context
+
+from .libraries import DEFAULT_CA_BUNDLE_PATH, select_proxy
 
 
 class SharedContextAdapter(HTTPAdapter):
