@@ -2,4 +2,13 @@
 
 from __future__ import annotations
 
-MODULES = ["rows.events", "rows.batch", "rows.files", "rows.series", "rows.startup", "rows.tls", "rows.scripts"]
+MODULES = [
+    "rows.events",
+    "rows.batch",
+    "rows.files",
+    "rows.series",
+    "rows.encryption",
+    "rows.startup",
+    "rows.tls",
+    "rows.scripts",
+]

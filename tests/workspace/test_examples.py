@@ -267,6 +267,17 @@ def test_analysis(runner: Runner) -> None:
     check_plot(runner.directory / "plot.png")
 
 
+def test_encryption(runner: Runner, owner: Connection) -> None:
+    output = runner.output("encryption.py", "--plot", "plot.png")
+    assert output.splitlines() == ["1,404 events encrypted", "1,404 events decrypted", "plot.png"]
+    check_plot(runner.directory / "plot.png")
+    if runner.endpoint:
+        assert {event["type"] for event in owner.iter_events({"streams": ["example-encrypted"]})} == {
+            "encrypted/ecies-aes-256-gcm"
+        }
+        assert "1,404 events decrypted" in runner.output("encryption.py")  # those of the first run have another key
+
+
 def check_plot(plot: Path) -> None:
     height, width, _ = imread(plot).shape
     assert width > height > 500
