@@ -29,8 +29,8 @@ from pryv_monitor import Monitor, SQLiteMirror
 
 EVENTS = 100_000
 ROUNDS = 3
-SCOPE = {"streams": ["pulse"]}
-ALL = {**SCOPE, "state": "all"}
+SCOPE: dict[str, Any] = {"streams": ["pulse"]}
+ALL: dict[str, Any] = {**SCOPE, "state": "all"}
 Rounds = dict[str, list[dict[str, float]]]
 PLATFORM = (
     "from pryv_sandbox import Sandbox\n"

@@ -22,6 +22,7 @@ MODULES = (
     "pryv.addons",
     "pryv.auth",
     "pryv.cli",
+    "pryv.resources",
     "pryv.types",
     "pryv.utils",
     "pryv_socket_io",

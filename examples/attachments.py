@@ -6,6 +6,7 @@ from pathlib import Path
 
 from account import argument_parser, open_account
 from pryv import Connection, ItemAlreadyExistsError
+from pryv.types import EventCreate
 
 STREAM = "example-files"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
@@ -15,7 +16,7 @@ def main(connection: Connection, directory: Path) -> None:
     with suppress(ItemAlreadyExistsError):  # from an earlier run
         connection.api_one("streams.create", {"id": STREAM, "name": "Files"})
 
-    new = {"streamIds": [STREAM], "type": "file/attached"}
+    new: EventCreate = {"streamIds": [STREAM], "type": "file/attached"}
     event = connection.create_event_with_file(new, RECORDING)["event"]  # read from disk as it is sent
     event = connection.add_attachment(event["id"], b"The sensor sits well from 30 s on.", "note.txt")["event"]
 

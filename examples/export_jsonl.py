@@ -5,10 +5,13 @@ import sys
 
 from account import argument_parser, open_account
 from pryv import Connection
+from pryv.types import EventsParams
 
 
 def main(connection: Connection, streams: list[str]) -> None:
-    query = {"sortAscending": True, "state": "all", **({"streams": streams} if streams else {})}
+    query: EventsParams = {"sortAscending": True, "state": "all"}
+    if streams:
+        query["streams"] = streams
     with connection.iter_events(query) as events:
         for event in events:
             print(json.dumps(event, ensure_ascii=False))

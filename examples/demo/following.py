@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from pryv import Call, Connection
-from pryv.types import Event
+from pryv.types import Event, EventsParams
 from pryv_monitor import Monitor, SQLiteMirror, SyncReport
 
-SCOPE = {"streams": ["heart"]}
+SCOPE: EventsParams = {"streams": ["heart"]}
 WATCH = [sys.executable, "-m", "pryv_monitor.cli", "watch", "--quiet", "--scope", '{"streams": ["heart"]}']
 PATIENCE = 30
 

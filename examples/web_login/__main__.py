@@ -18,11 +18,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response as AnyResponse
 
 from pryv import AccessRefusedError, Call, Connection, InvalidAccessTokenError, PryvError, Service
+from pryv.types import Permission
 from pryv.utils import clean_url_from_pryv_params, query_params_from_url
 from pryv_sandbox import Sandbox
 
 APP_ID = "diary-on-the-web"
-PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
+PERMISSIONS: list[Permission] = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (

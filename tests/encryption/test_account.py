@@ -12,6 +12,7 @@ from tests.accounts import Account
 from tests.encryption.vectors import AES, ECIES
 
 from pryv import Call, Connection, InvalidParametersError
+from pryv.types import EventsParams
 from pryv_encryption import DecryptionError, EventsCipher
 
 TEXT = "Schlecht geschlafen — 🩺"
@@ -37,7 +38,7 @@ def test_events_come_back_in_every_way(how: dict[str, Any], diary: Connection, c
     assert stored["type"] == f"encrypted/{how['method']}"
     assert TEXT not in str(stored)
 
-    query = {"streams": ["diary"], "types": [stored["type"]], "sortAscending": True}
+    query: EventsParams = {"streams": ["diary"], "types": [stored["type"]], "sortAscending": True}
     seen: list[Any] = []
     diary.get_events_streamed(query, cipher.wrap_for_each_event(seen.append))
     read = [

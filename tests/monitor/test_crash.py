@@ -17,7 +17,7 @@ from pryv import Connection, PryvError
 from pryv_monitor import Monitor, SQLiteMirror
 
 CHILD = Path(__file__).with_name("child.py")
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 WINDOW = 20
 
 

@@ -12,7 +12,7 @@ from pryv import Connection, PryvConnectionError, PryvError, ServerError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 
 
 @contextlib.contextmanager

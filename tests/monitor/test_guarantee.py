@@ -31,7 +31,7 @@ from pryv_monitor._deduplication import DeduplicatingMirror
 from pryv_monitor._scope import START
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 LONG = 60
 """Seconds; more than the overlap."""
 

@@ -24,8 +24,8 @@ from pryv_monitor import Change, FileAnchorStore, Monitor, SQLiteMirror, _pass, 
 from pryv_monitor.changes import Kind
 from pryv_sandbox import Sandbox
 
-ALL = {"streams": ["pulse", "notes", "elsewhere"]}
-PART = {"streams": ["pulse", "notes"]}
+ALL: dict[str, Any] = {"streams": ["pulse", "notes", "elsewhere"]}
+PART: dict[str, Any] = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 STREAMS = st.sampled_from(["pulse", "notes", "child", "elsewhere"])
 TIMES = st.sampled_from([-1e300, 0.0, 1e9, 1e9 + 0.001, 2e9, 1.7e18])

@@ -17,7 +17,7 @@ from pryv import ApiError, Connection, PryvError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _pass
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 STREAMS = st.sampled_from(["pulse", "notes", "child"])
 TIMES = st.sampled_from([0.0, 1e9, 1e9 + 0.001, 2e9])
 FEW = 8

@@ -17,7 +17,7 @@ from pryv_monitor import Anchor, AnchorCorruptError, Monitor, SQLiteMirror
 from pryv_monitor._streams import flattened
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 NOW_ISH = 1_600_000_000
 
 
@@ -59,7 +59,7 @@ def test_deletions_of_what_it_does_not_hold_are_dropped(subject: Subject, mirror
 
 
 def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLiteMirror) -> None:
-    scope = {"streams": ["notes"]}
+    scope: dict[str, Any] = {"streams": ["notes"]}
     monitor = Monitor(subject.connection, scope, mirror=mirror)
     deletions: list[Any] = []
     monitor.on("eventDelete", deletions.append)

@@ -32,7 +32,7 @@ from pryv_monitor import (
 )
 
 STORES = [FileAnchorStore, SQLiteMirror]
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 ROOT = hasattr(os, "getuid") and os.getuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="needs to become somebody else, or to mount")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.monitor.kept import STREAM, event, filled, take_in
 
+from pryv.types import EventsParams
 from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, SQLiteMirror
 from pryv_monitor._texts import shown_id
 
@@ -49,13 +50,14 @@ def test_texts_that_are_no_utf8_are_kept_and_harmless_to_sql(mirror: SQLiteMirro
     assert json.loads(contents[2]) == {"half \\ud83d": ["a\\u0000b"], "\\u0000": "\\ud83d"}
     assert contents[5] == "\U0001f600 é \\ \\u0000"
     assert [row["name"] for row in rows(mirror, "streams")] == ["Pulse", "half \\ud83d", "a\\u0000b"]
-    for query, found in (
+    selections: list[tuple[dict[str, Any], list[int]]] = [
         ({"streams": ["*"]}, [1, 2, 3, 4, 5, 6]),
         ({"streams": [NUL]}, [5]),
         ({"types": ["a\0*"]}, [2]),
         ({"types": ["half*"]}, [1]),
         ({"content": [{"path": "$", "eq": NUL}]}, [2]),
-    ):
+    ]
+    for query, found in selections:
         assert [found["time"] for found in mirror.events({"sortAscending": True, **query})] == found
     with closing(sqlite3.connect(mirror.path)) as db:
         frame = pandas.read_sql("SELECT * FROM events, json_each(stream_ids)", db)
@@ -133,7 +135,7 @@ def check_kept(mirror: SQLiteMirror, came: list[dict[str, Any]]) -> None:
     assert {view: len(rows(mirror, view)) for view in VIEWS} == mirror.counts()
     for item in came:
         if all(is_utf8(text) for text in (*item["streamIds"], item["type"])):
-            query = {"streams": item["streamIds"] or None, "types": [item["type"]], "state": "all"}
+            query: dict[str, Any] = {"streams": item["streamIds"] or None, "types": [item["type"]], "state": "all"}
             assert item in list(mirror.events(query))
 
 
@@ -150,7 +152,7 @@ def test_events_in_streams_that_are_not_in_the_tree_are_found(mirror: SQLiteMirr
         assert len(list(mirror.events())) == 3
         take_in(mirror, streams=[STREAM, binned])
     assert list(mirror.events()) == events[:1]
-    query = {"streams": [{"any": ["*"], "not": ["elsewhere"]}], "state": "all"}
+    query: EventsParams = {"streams": [{"any": ["*"], "not": ["elsewhere"]}], "state": "all"}
     assert [found["time"] for found in mirror.events(query)] == [3, 2]
     assert len(list(mirror.events({"state": "all"}))) == 3
 
@@ -162,7 +164,7 @@ def test_times_beyond_those_of_any_event_are_kept(time: float, mirror: SQLiteMir
         assert take_in(mirror, [event(2), far]) == [event(2), far]
         assert take_in(mirror, [far]) == []
     assert len(list(mirror.events())) == 2
-    bound = {"fromTime": 10**15} if time > 0 else {"toTime": -(10**15)}
+    bound: dict[str, Any] = {"fromTime": 10**15} if time > 0 else {"toTime": -(10**15)}
     assert list(mirror.events(bound)) == [far]
     assert list(mirror.events({"modifiedSince": 2**63})) == [far]
     assert list(mirror.events({"fromTime": -(10**400), "toTime": 10**400, "streams": ["pulse"]})) != []
@@ -187,7 +189,7 @@ def test_queries_that_make_no_sense_are_refused(params: dict[str, Any], mirror: 
 
 def test_lists_of_any_length_can_be_asked_for(mirror: SQLiteMirror) -> None:
     """SQLite takes no expression of a depth above 1,000."""
-    streams = [{"id": f"stream-{number}", "name": "s", "children": []} for number in range(3000)]
+    streams: list[dict[str, Any]] = [{"id": f"stream-{number}", "name": "s", "children": []} for number in range(3000)]
     events = [event(number, streamIds=[f"stream-{number}"], type=f"type/{number}") for number in range(3000)]
     with mirror.lock():
         for start in range(0, 3000, 100):

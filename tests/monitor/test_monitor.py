@@ -26,7 +26,7 @@ from pryv_monitor import (
 )
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 
 
 @pytest.fixture

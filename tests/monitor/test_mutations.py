@@ -21,7 +21,7 @@ from pryv_monitor.changes import Kind
 from pryv_monitor.cli import main
 from pryv_sandbox import Sandbox
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 EXIT_CODES = (0, 1, 69, 75, 77)
 """Those that an answer can lead to."""

@@ -17,7 +17,7 @@ from pryv_monitor import Anchor, ContendedError, Monitor, SQLiteMirror
 from pryv_monitor.changes import Kind
 from pryv_monitor.testing import check_mirror
 
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 
 
 def test_the_mirror_of_sqlite_keeps_the_contract(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pryv import Connection
+from pryv.types import EventsParams
 from pryv_monitor import Monitor, SQLiteMirror
 
 START, HOUR = 1_600_000_000, 3600.0
@@ -171,7 +172,7 @@ def test_malformed_queries_are_refused_before_anything_is_read(query: dict[str, 
 
 def test_a_single_name_stands_for_a_list_of_one(filled: tuple[Connection, SQLiteMirror]) -> None:
     connection, mirror = filled
-    query = {"streams": "c", "types": "note/txt"}
+    query: EventsParams = {"streams": "c", "types": "note/txt"}
     assert ids(mirror.events(query)) == ids(connection.iter_events(query)) != []
 
 

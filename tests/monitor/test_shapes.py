@@ -151,6 +151,5 @@ def test_odd_members_are_refused_or_right(
         return
     kept = store.get("mirror")
     if isinstance(kept, SQLiteMirror):
-        read = {"state": "all"}
-        assert len(list(kept.events(read))) == report.events - report.event_deletions
+        assert len(list(kept.events({"state": "all"}))) == report.events - report.event_deletions
         assert len(kept.streams()) == len(platform.streams)

@@ -15,7 +15,7 @@ from pryv_monitor import Monitor, SocketUpdates, SyncReport, update_methods
 from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
 
-SCOPE = {"streams": ["pulse"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse"]}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pryv import Connection
 from pryv_monitor import Monitor, SQLiteMirror
 
 WRITER = Path(__file__).with_name("writer.py")
-SCOPE = {"streams": ["pulse", "notes"]}
+SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 WRITERS = 6
 
 

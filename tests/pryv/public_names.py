@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ from pryv import (
     addons,
     auth,
     connect_from_key,
+    resources,
     types,
     utils,
 )
@@ -78,6 +80,10 @@ def connections(service: Service) -> None:
         username: str = connection.username()
         info: types.AccessInfo = connection.access_info(force_refresh=True, timeout=None)
         permissions: list[types.Permission] = info.get("permissions", [])
+        event_resource(connection.events)
+        stream_resource(connection.streams)
+        access_resource(connection.accesses)
+        webhook_resource(connection.webhooks)
         socket = connection.socket
         logging.info("%s", (token, endpoints, delta_time, platform, username, permissions, socket))
 
@@ -146,7 +152,7 @@ def events(connection: Connection) -> None:
 
 
 def files(connection: Connection, path: Path) -> None:
-    event = {"streamIds": ["diary"], "type": "picture/attached"}
+    event: types.EventCreate = {"streamIds": ["diary"], "type": "picture/attached"}
     connection.create_event_with_file(event, path)
     connection.create_event_with_file_from_buffer(event, b"data", "data.bin")
     connection.create_event_with_file_from_buffer(event, io.BytesIO(), "data.bin", timeout=60)
@@ -176,6 +182,79 @@ def accesses(connection: Connection) -> None:
     history: types.AccessWithHistory = connection.get_access_with_history("base")
     deletion: dict[str, Any] | None = connection.revoke(throw_on_fail=False, using=connection)
     logging.info("%s %s %s", access, history, deletion)
+
+
+def event_resource(events: resources.Events) -> None:
+    new: types.EventCreate = {
+        "id": utils.new_event_id(),
+        "streamIds": ["diary"],
+        "type": "note/txt",
+        "time": datetime.now(timezone.utc),
+        "duration": None,
+        "content": "Slept well.",
+        "clientData": {"app:key": 1},
+    }
+    event: types.Event = events.create(new)
+    many: list[types.Event] = events.create_many((new for _ in range(10)), lambda percent: percent, timeout=5)
+    events.create_many([new], lambda percent, created: len(created))
+    versions: tuple[types.Event, list[types.Event]] = events.get_with_history(event["id"])
+    changed: types.Event = events.update(event["id"], {"time": 0, "description": None, "trashed": False})
+    trashed: types.Event = events.delete(event["id"])
+    deletion: types.EventDeletion = events.delete(event["id"], permanently=True)
+    logging.info("%s", (events.get(event["id"]), many, versions, changed, trashed, deletion))
+
+
+def stream_resource(streams: resources.Streams) -> None:
+    tree: list[types.Stream] = streams.list({"parentId": "diary", "state": "all", "includeDeletionsSince": 0})
+    made: types.Stream = streams.create({"id": "dreams", "name": "Dreams", "parentId": "diary"})
+    changed: types.Stream = streams.update("dreams", {"name": "At night", "parentId": None})
+    trashed: types.Stream = streams.delete("dreams")
+    deletion: types.Deletion = streams.delete("dreams", permanently=True, merge_events_with_parent=False)
+    wanted: types.StreamTree = {"id": "diary", "name": "Diary", "children": [{"id": "dreams", "name": "Dreams"}]}
+    added: list[types.Stream] = [*streams.ensure(wanted), *streams.ensure([wanted, {"id": "mood", "name": "Mood"}])]
+    logging.info("%s", (tree, made, changed, trashed, deletion, added))
+
+
+def access_resource(accesses: resources.Accesses) -> None:
+    found: list[types.Access] = accesses.list({"includeDeletions": True, "includeExpired": True})
+    made: types.Access = accesses.create(
+        {"name": "For a friend", "permissions": [{"streamId": "diary", "level": "read"}], "expireAfter": 3600}
+    )
+    changed: types.Access = accesses.update(made["id"], {"name": "x", "expires": None, "clientData": {"x": None}})
+    history: types.AccessWithHistory = accesses.get_with_history(changed["id"])
+    deletion: types.Deletion = accesses.delete(accesses.get(made["id"])["id"])
+    check: types.AppCheck = accesses.check_app(
+        {
+            "requestingAppId": "my-notebook",
+            "requestedPermissions": [{"streamId": "diary", "level": "read", "defaultName": "Diary"}],
+        }
+    )
+    logging.info("%s", (found, history, deletion, check.get("checkedPermissions")))
+
+
+def webhook_resource(webhooks: resources.Webhooks) -> None:
+    made: types.Webhook = webhooks.create(
+        "https://example.org/", {"diary": {"kind": "events", "query": {"streams": ["diary"]}}}
+    )
+    found: list[types.Webhook] = [
+        *webhooks.list(),
+        webhooks.get(made["id"]),
+        webhooks.update(made["id"], {"state": "inactive"}),
+        webhooks.activate(made["id"]),
+        webhooks.test(made["id"]),
+    ]
+    deletion: types.Deletion = webhooks.delete(made["id"])
+    logging.info("%s %s", found, deletion)
+
+
+def unknown_shapes(connection: Connection, query: dict[str, Any], event: Mapping[str, Any]) -> None:
+    with connection.iter_events(query) as stream:
+        connection.get_events_streamed(query, lambda event: event["id"])
+        connection.get_latest_by_content("$", [1], query)
+        connection.events.create_many(event for _ in stream)
+    created: types.Event = connection.events.create(event)
+    made: list[types.Stream] = connection.streams.ensure([query])
+    logging.info("%s %s", created, made)
 
 
 def platforms() -> None:

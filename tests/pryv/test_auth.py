@@ -43,7 +43,7 @@ from pryv.auth import (
 )
 from pryv_sandbox import Sandbox
 
-ASKED = {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS}
+ASKED: dict[str, Any] = {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS}
 FAST = 0.05
 
 

@@ -107,7 +107,7 @@ def test_what_is_taken(wire: Wire, connection: Connection, value: Any, expected:
 def test_what_is_refused_is_named_before_any_request(
     wire: Wire, connection: Connection, value: Any, problem: str
 ) -> None:
-    event = {"content": {"list": [0, {"value": value}]}}
+    event: dict[str, Any] = {"content": {"list": [0, {"value": value}]}}
     place = rf"content\.list\[1\]\.value: .*{problem}"
     refusals: list[tuple[str, Callable[[], Any]]] = [
         (f"call 0: {place}", lambda: connection.api_one("events.create", event)),
@@ -115,8 +115,8 @@ def test_what_is_refused_is_named_before_any_request(
         (f"call 1: {place}", lambda: connection.post("", [{"method": "a"}, {"method": "b", "params": event}])),
         (place, lambda: connection.put("events/a", event)),
         (place, lambda: connection.create_event_with_file_from_buffer(event, b"x", "x.txt")),
-        (f"update.{place}", lambda: connection.update_access("a", event)),
-        (rf"content\[0\]\.eq: .*{problem}", lambda: connection.iter_events({"content": [{"eq": value}]})),
+        (place, lambda: connection.update_access("a", event)),
+        (rf"content\[0\]\.eq: .*{problem}", lambda: connection.iter_events({"content": [{"path": "$", "eq": value}]})),
         (rf"row 1: value: .*{problem}", lambda: connection.add_points_to_hf_event("e", ["value"], [[0], [value]])),
         (
             rf"event e2: row 0: value: .*{problem}",
@@ -275,7 +275,7 @@ def test_a_platform_reads_what_was_meant(module_account: Account) -> None:
     assert [(event["time"], event["content"]) for event in found] == [(60, 62)]
 
 
-DECRYPTED = {"type": "note/txt", "content": "x", "decryptedFrom": {"type": "encrypted/aes-256-gcm"}}
+DECRYPTED: dict[str, Any] = {"type": "note/txt", "content": "x", "decryptedFrom": {"type": "encrypted/aes-256-gcm"}}
 
 
 @pytest.mark.parametrize(
@@ -311,6 +311,10 @@ def test_a_decrypted_event_is_refused_by_every_call(wire: Wire, connection: Conn
         lambda: connection.post("events", DECRYPTED),
         lambda: connection.put("events/a", DECRYPTED),
         lambda: connection.create_event_with_file_from_buffer(DECRYPTED, b"", "file"),
+        lambda: connection.events.create(DECRYPTED),
+        lambda: connection.events.create({**DECRYPTED, "id": "c" * 25}),
+        lambda: connection.events.create_many([DECRYPTED]),
+        lambda: connection.events.update("a", DECRYPTED),
     ):
         with pytest.raises(ValueError, match="a decrypted event"):
             call()

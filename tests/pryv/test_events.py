@@ -60,7 +60,7 @@ def iter_into(connection: Connection, params: dict[str, Any] | None, seen: list[
     return []
 
 
-DELETIONS_TOO = {"includeDeletions": True, "modifiedSince": 0}
+DELETIONS_TOO: dict[str, Any] = {"includeDeletions": True, "modifiedSince": 0}
 
 
 def complete_within(body: bytes, cut: int) -> list[Any]:
@@ -497,8 +497,10 @@ def test_events_are_read_whatever_their_time(module_account: Account) -> None:
     times = [-1e300, -1.7e18, -1e15 - 1, 0, 1.7e12, 1e15 + 1, 1.7e15, 1.7e18, 2**63, 1e300]
     for time_of_event in times:
         connection.post("events", {"streamIds": ["clock"], "type": "note/txt", "content": "x", "time": time_of_event})
-    for params in ({"sortAscending": True}, {"fromTime": -1e300, "sortAscending": True}):
-        seen = [event["time"] for event in connection.iter_events({"streams": ["clock"], **params})]
+    bounds: list[dict[str, Any]] = [{}, {"fromTime": -1e300}]
+    for params in bounds:
+        query = {"streams": ["clock"], "sortAscending": True, **params}
+        seen = [event["time"] for event in connection.iter_events(query)]
         assert seen == [pytest.approx(time_of_event) for time_of_event in times]
 
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pryv_sandbox import Sandbox
 
 CONTENT = bytes(range(256)) * 300
-EVENT = {"streamIds": ["diary"], "type": "picture/attached"}
+EVENT: dict[str, Any] = {"streamIds": ["diary"], "type": "picture/attached"}
 ATTACHED = {"id": "file1", "fileName": "a.bin", "type": "application/octet-stream", "size": len(CONTENT)}
 REFUSED = error_reply(403, "forbidden")
 MIB = 1 << 20
@@ -255,7 +255,8 @@ def test_no_name_leaves_its_place(account: Connection, name: str) -> None:
 
 
 def test_the_form_is_one_that_others_can_read(wire: Wire, connection: Connection) -> None:
-    connection.create_event_with_file_from_buffer({"content": "é\r\n--"}, CONTENT, 'Été "1".png')
+    content: dict[str, Any] = {"content": "é\r\n--"}
+    connection.create_event_with_file_from_buffer(content, CONTENT, 'Été "1".png')
     (request,) = wire.requests
     assert (request.method, request.target) == ("POST", "/user/events")
     assert request.headers["content-length"] == str(len(request.body))

@@ -145,8 +145,8 @@ def test_deletions_come_once_and_last(filled: tuple[Connection, list[dict[str, A
     connection, events = filled
     for query in ({"streams": STREAMS}, {"types": TYPES}):
         for window, count in (({}, 10), ({"limit": 4}, 4), ({"skip": 7}, 3), ({"skip": 2, "limit": 3}, 3)):
-            params = {**query, **window, "modifiedSince": 0, "includeDeletions": True, "sortAscending": ascending}
-            with connection.iter_events(params) as found:
+            params: dict[str, Any] = {**query, **window, "sortAscending": ascending}
+            with connection.iter_events({**params, "modifiedSince": 0, "includeDeletions": True}) as found:
                 items = list(found)
             deletions = [item["id"] for item in items if "deleted" in item]
             assert ["deleted" in item for item in items] == sorted("deleted" in item for item in items)
@@ -232,7 +232,8 @@ def test_what_cannot_be_split_is_refused_before_any_request(
 def test_no_query_becomes_very_many(wire: Wire, connection: Connection) -> None:
     with pytest.raises(ValueError, match=f"{MAX_QUERIES} is the limit"):
         connection.iter_events({"streams": [f"{name}{number}" for name in STREAMS for number in range(100)]})
-    for window in ({"skip": "x"}, {"limit": [1]}):
+    windows: list[dict[str, Any]] = [{"skip": "x"}, {"limit": [1]}]
+    for window in windows:
         with pytest.raises(ValueError, match="whole numbers"):
             connection.iter_events({"streams": STREAMS, **window})
     assert wire.requests == []

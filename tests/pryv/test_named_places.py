@@ -18,7 +18,7 @@ from pryv._spelling import web_url
 from pryv._transport.urls import is_in_domain, moved, named, resolved
 from pryv.auth import wait_for_access
 
-ASKED = {"requestingAppId": "an-app", "requestedPermissions": []}
+ASKED: dict[str, Any] = {"requestingAppId": "an-app", "requestedPermissions": []}
 SECRET = "canary-of-a-secret"
 NO_PLACES: list[Any] = [
     None,

@@ -14,7 +14,7 @@ from pryv.auth import wait_for_access
 
 ODD: list[Any] = [None, True, 5, 1e308, 10**30, "", "ü/..", [], [[]], {}, {"a": 1}]
 
-EVENT = {
+EVENT: dict[str, Any] = {
     "id": "c" * 25,
     "content": {"drug": "a"},
     "attachments": [{"id": "f", "fileName": "x", "size": 3, "integrity": "sha256-abc"}],
@@ -32,7 +32,7 @@ CALLS: dict[str, tuple[Callable[[Connection], Any], dict[str, Any]]] = {
     "api_one": (lambda account: account.api_one("events.get", {}, "events"), result(events=[EVENT])),
     "username": (lambda account: account.username(), {"user": {"username": "bob"}, "meta": META}),
     "revoke": (lambda account: account.revoke(), {"id": "a", "results": [{"error": ERROR}], "meta": META}),
-    "update_access": (lambda account: account.update_access("a", {}), result(error=ERROR)),
+    "update_access": (lambda account: account.update_access("a", {}), {"error": ERROR, "meta": META}),
     "iter_events": (lambda account: list(account.iter_events()), {"events": [EVENT], "meta": META}),
     "get_latest_by_content": (
         lambda account: account.get_latest_by_content("drug", ["a"]),
@@ -47,14 +47,14 @@ CALLS: dict[str, tuple[Callable[[Connection], Any], dict[str, Any]]] = {
         {"status": "ok", "meta": META},
     ),
     "create_event_with_file_from_buffer": (
-        lambda account: account.create_event_with_file_from_buffer({"id": EVENT["id"]}, b"abc", "x"),
+        lambda account: account.create_event_with_file_from_buffer(EVENT, b"abc", "x"),
         {"event": EVENT, "meta": META},
     ),
     "download_attachment": (lambda account: account.download_attachment("e", "f"), {"event": EVENT, "meta": META}),
 }
 
 TREE = {"regions": {"r": {"name": "R", "zones": {"z": {"hostings": {"h": {"name": "H", "available": True}}}}}}}
-REQUEST = {"requestingAppId": "app-id", "requestedPermissions": []}
+REQUEST: dict[str, Any] = {"requestingAppId": "app-id", "requestedPermissions": []}
 
 PLATFORM_CALLS: dict[str, tuple[Callable[[Service], Any], dict[str, Any]]] = {
     "login": (lambda service: service.login("userone", "password", "app-id"), {"token": "t"}),

@@ -27,7 +27,7 @@ from pryv_sandbox import Sandbox
 
 Account = tuple[str, str, Connection]
 APP_ID = "pryv-platform-tests"
-ASKED = {"requestingAppId": APP_ID, "requestedPermissions": [{"streamId": "diary", "level": "read"}]}
+ASKED: dict[str, Any] = {"requestingAppId": APP_ID, "requestedPermissions": [{"streamId": "diary", "level": "read"}]}
 
 
 @pytest.fixture

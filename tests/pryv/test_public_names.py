@@ -44,6 +44,31 @@ CALLABLES = {
     "pryv.Connection.get_access_with_history": "id",
     "pryv.Connection.revoke": "throw_on_fail=True using=None",
     "pryv.Connection.close": "",
+    "pryv.resources.Events.create": "event",
+    "pryv.resources.Events.create_many": "events progress=None",
+    "pryv.resources.Events.get": "id",
+    "pryv.resources.Events.get_with_history": "id",
+    "pryv.resources.Events.update": "id changes",
+    "pryv.resources.Events.delete": "id permanently=False",
+    "pryv.resources.Streams.list": "params=None",
+    "pryv.resources.Streams.create": "stream",
+    "pryv.resources.Streams.update": "id changes",
+    "pryv.resources.Streams.delete": "id permanently=False merge_events_with_parent=None",
+    "pryv.resources.Streams.ensure": "tree",
+    "pryv.resources.Accesses.list": "params=None",
+    "pryv.resources.Accesses.get": "id",
+    "pryv.resources.Accesses.get_with_history": "id",
+    "pryv.resources.Accesses.create": "access",
+    "pryv.resources.Accesses.update": "id changes",
+    "pryv.resources.Accesses.delete": "id",
+    "pryv.resources.Accesses.check_app": "request",
+    "pryv.resources.Webhooks.list": "",
+    "pryv.resources.Webhooks.get": "id",
+    "pryv.resources.Webhooks.create": "url scopes=None",
+    "pryv.resources.Webhooks.update": "id changes",
+    "pryv.resources.Webhooks.activate": "id",
+    "pryv.resources.Webhooks.delete": "id",
+    "pryv.resources.Webhooks.test": "id",
     "pryv.Service": "service_info_url=None customizations=None * timeout=(5, 60) retry session=None limits",
     "pryv.Service.info": "force_fetch=False",
     "pryv.Service.info_sync": "",
@@ -130,6 +155,7 @@ REQUESTS = [
         for name, member in vars(cls).items()
         if inspect.isroutine(member) and not name.startswith("_")
     ),
+    *(path for path in CALLABLES if path.startswith("pryv.resources.")),
 ]
 
 BASES = {
@@ -158,7 +184,7 @@ BASES = {
 }
 
 PROPERTIES = {
-    "pryv.Connection": "token endpoint api_endpoint service delta_time socket",
+    "pryv.Connection": "token endpoint api_endpoint service delta_time events streams accesses webhooks socket",
     "pryv.auth.AuthController": "state",
     "pryv.StaleAccessIdError": "provided current_serial",
 }
@@ -185,7 +211,7 @@ def written(path: str) -> Iterator[str]:
         yield parameter.name + ("" if default is inspect.Parameter.empty else f"={default!r}".replace(", ", ","))
 
 
-@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.utils"])
+@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.resources", "pryv.utils"])
 def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
     there = importlib.import_module(module)
     assert [name for name in there.__all__ if not hasattr(there, name)] == []
@@ -201,7 +227,8 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
     program = (Path(__file__).parent / "public_names.py").read_text()
     nodes = ast.walk(ast.parse(program))
     used = {getattr(node, "attr", None) or getattr(node, "id", None) for node in nodes}
-    assert {*pryv.__all__, *pryv.auth.__all__, *pryv.addons.__all__, *pryv.utils.__all__} - used == set()
+    names = {*pryv.__all__, *pryv.auth.__all__, *pryv.addons.__all__, *pryv.resources.__all__, *pryv.utils.__all__}
+    assert names - used == set()
 
 
 @pytest.mark.parametrize("path", CALLABLES)

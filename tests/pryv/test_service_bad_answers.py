@@ -12,7 +12,7 @@ from pryv import PryvConnectionError, PryvError, PryvProtocolError, RateLimitedE
 
 Use = Callable[[Service], Any]
 
-REQUEST = {"requestingAppId": "app-id", "requestedPermissions": []}
+REQUEST: dict[str, Any] = {"requestingAppId": "app-id", "requestedPermissions": []}
 ANSWER = {"key": "k", "poll": "https://host/k", "authUrl": "https://host/"}
 INFO = {
     "name": "x",

@@ -26,6 +26,7 @@ CORE: Layers = [
     {"errors", "types", "utils", "_display", "_signals", "_spelling", "_text", "_version"},
     {"_transport"},
     set(),
+    {"resources"},
     {"connection"},
     {"service", "addons"},
     {"auth"},

@@ -69,7 +69,7 @@ class Query:
     params: Mapping[str, Any]
 
     @classmethod
-    def of(cls, params: Mapping[str, Any] | None) -> Query:
+    def of(cls, params: Any) -> Query:
         """Return the query with these parameters.
 
         Raises:

@@ -30,7 +30,7 @@ class Scope:
     params: Mapping[str, Any]
 
     @classmethod
-    def of(cls, params: Mapping[str, Any] | None) -> Scope:
+    def of(cls, params: Any) -> Scope:
         """Return the scope that has these parameters.
 
         Raises:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from pryv.types import EventsParams, Untyped
 from pryv_monitor import _files, _opening
 from pryv_monitor._query import Query
 from pryv_monitor._sqlite_errors import translated
@@ -44,7 +45,7 @@ class SQLiteMirror:
     def __repr__(self) -> str:
         return f"SQLiteMirror({str(self.path)!r})"
 
-    def events(self, params: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    def events(self, params: EventsParams | Untyped | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events that `events.get` would return for these parameters, then deletions if asked for.
 
         A missing time bound is open, and a missing `limit` is none.

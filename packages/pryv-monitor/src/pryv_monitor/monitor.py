@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pryv import Connection
 from pryv.addons import SignalSafeEvent
+from pryv.types import EventsParams, Untyped
 from pryv_monitor._deduplication import DeduplicatingMirror
 from pryv_monitor._driver import Driver, Setup
 from pryv_monitor._listeners import Callback, Listeners
@@ -54,7 +55,7 @@ class Monitor:
     def __init__(
         self,
         connection_or_api_endpoint: Connection | str,
-        scope: Mapping[str, Any] | None = None,
+        scope: EventsParams | Untyped | None = None,
         *,
         anchor_store: AnchorStore | None = None,
         mirror: Mirror | None = None,

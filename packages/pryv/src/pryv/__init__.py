@@ -36,7 +36,7 @@ from pryv.errors import (
 )
 
 if TYPE_CHECKING:
-    from pryv import addons, auth
+    from pryv import addons, auth, resources
     from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
@@ -88,6 +88,7 @@ __all__ = [
     "addons",
     "auth",
     "connect_from_key",
+    "resources",
     "types",
     "utils",
 ]
@@ -109,7 +110,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("addons", "auth"):
+    if name in ("addons", "auth", "resources"):
         return import_module(f"pryv.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -54,7 +54,7 @@ class AccessRequest:
     status: str
 
 
-def start(platform: DescribedPlatform, auth_request: Mapping[str, Any], timeout: CallTimeout) -> AccessRequest:
+def start(platform: DescribedPlatform, auth_request: Any, timeout: CallTimeout) -> AccessRequest:
     """Make an access request; see `Service.start_access_request`."""
     if not isinstance(auth_request, Mapping):
         raise TypeError(f"an auth request is a dict, not {type(auth_request).__name__}")

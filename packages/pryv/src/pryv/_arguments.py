@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pryv._spelling import web_url
@@ -22,6 +22,17 @@ def require(**arguments: Any) -> None:
             raise TypeError(f"{name} is a string, not {type(value).__name__}")
         if not value:
             raise ValueError(f"{name} is empty")
+
+
+def as_dict(value: object, name: str) -> Mapping[str, Any]:
+    """Return an argument that is a dict.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a dict, not {type(value).__name__}")
+    return value
 
 
 def http_url(url: Any, name: str) -> str:

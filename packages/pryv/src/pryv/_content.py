@@ -18,7 +18,7 @@ def latest_by_content(
     read: Callable[[dict[str, Any]], EventStream],
     path: str,
     values: Iterable[Hashable],
-    base_query: Mapping[str, Any] | None,
+    base_query: Any,
 ) -> dict[Any, Event]:
     """Return the latest event for each value at `path`; see `Connection.get_latest_by_content`."""
     query = dict(base_query or {})

@@ -140,7 +140,7 @@ class EventStream(Iterator[Event]):
         event_deletions_count: Deletions yielded so far, `None` if they were not requested.
     """
 
-    def __init__(self, account: Account, params: Mapping[str, Any] | None, timeout: CallTimeout = DEFAULT) -> None:
+    def __init__(self, account: Account, params: Any, timeout: CallTimeout = DEFAULT) -> None:
         if not isinstance(params, (Mapping, type(None))):
             raise TypeError(f"params is a dict, not {type(params).__name__}")
         query_pairs(params)  # refuses names that are not strings

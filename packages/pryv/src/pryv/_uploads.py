@@ -19,16 +19,14 @@ Path = str | os.PathLike[str]
 Data = Bytes | BinaryIO
 
 
-def create_event_with_path(
-    account: Account, event: Mapping[str, Any], path: Path, timeout: CallTimeout
-) -> dict[str, Any]:
+def create_event_with_path(account: Account, event: Any, path: Path, timeout: CallTimeout) -> dict[str, Any]:
     """Create an event with the file at a path; see `Connection.create_event_with_file`."""
     text = os.fsdecode(path)
     return _create_event(account, event, text, _base_name(text), timeout)
 
 
 def create_event_with_data(
-    account: Account, event: Mapping[str, Any], data: Data, filename: str, timeout: CallTimeout
+    account: Account, event: Any, data: Data, filename: str, timeout: CallTimeout
 ) -> dict[str, Any]:
     """Create an event with bytes or an open file; see `Connection.create_event_with_file_from_buffer`."""
     if isinstance(data, (str, os.PathLike)):
@@ -50,7 +48,7 @@ def add_attachment(
 
 
 def _create_event(
-    account: Account, event: Mapping[str, Any], source: str | Data, filename: str, timeout: CallTimeout
+    account: Account, event: Any, source: str | Data, filename: str, timeout: CallTimeout
 ) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a dict, not {type(event).__name__}")

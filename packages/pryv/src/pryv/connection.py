@@ -23,14 +23,25 @@ from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport.account import Account
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
-from pryv._transport.results import member, with_member
+from pryv._transport.results import member
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
 from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_path
 from pryv.errors import InvalidAccessTokenError, MissingAddonError, PryvError
-from pryv.types import Access, AccessInfo, AccessWithHistory, Attachment, Event, EventsParams
-from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint, parse_access_ref
+from pryv.resources import Accesses, Events, Streams, Webhooks
+from pryv.types import (
+    Access,
+    AccessInfo,
+    AccessUpdate,
+    AccessWithHistory,
+    Attachment,
+    Event,
+    EventCreate,
+    EventsParams,
+    Untyped,
+)
+from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
 if TYPE_CHECKING:
     from pryv.service import Service
@@ -171,6 +182,26 @@ class Connection:
                 limits=http.limits,
             )
         return self._service
+
+    @property
+    def events(self) -> Events:
+        """The account's events: create, read, change and delete them. `iter_events` finds them."""
+        return Events(self._account, self._chunk_size)
+
+    @property
+    def streams(self) -> Streams:
+        """The account's streams: create, list, change and delete them."""
+        return Streams(self._account)
+
+    @property
+    def accesses(self) -> Accesses:
+        """The account's accesses: create, list, change and delete them."""
+        return Accesses(self._account)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The account's webhooks: create, list, change and delete them."""
+        return Webhooks(self._account)
 
     def username(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
@@ -363,7 +394,7 @@ class Connection:
         return self._account.call("DELETE", relative_path(path), query=query_pairs(params), timeout=timeout)
 
     def iter_events(
-        self, params: EventsParams | Mapping[str, Any] | None = None, *, timeout: CallTimeout = DEFAULT
+        self, params: EventsParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> EventStream:
         """Return an iterator that yields events as they arrive, and then deletions if asked for.
 
@@ -390,7 +421,7 @@ class Connection:
 
     def get_events_streamed(
         self,
-        params: EventsParams | Mapping[str, Any] | None,
+        params: EventsParams | Untyped | None,
         for_each_event: Callable[[Event], object],
         *,
         timeout: CallTimeout = DEFAULT,
@@ -423,7 +454,7 @@ class Connection:
 
     def create_event_with_file(
         self,
-        event: Mapping[str, Any],
+        event: EventCreate | Untyped,
         path: str | os.PathLike[str],
         *,
         timeout: CallTimeout = DEFAULT,
@@ -454,7 +485,7 @@ class Connection:
 
     def create_event_with_file_from_buffer(
         self,
-        event: Mapping[str, Any],
+        event: EventCreate | Untyped,
         data: Data,
         filename: str,
         *,
@@ -666,7 +697,7 @@ class Connection:
         self,
         path: str,
         values: Iterable[Any],
-        base_query: EventsParams | Mapping[str, Any] | None = None,
+        base_query: EventsParams | Untyped | None = None,
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> dict[Any, Event]:
@@ -693,36 +724,31 @@ class Connection:
         """
         return latest_by_content(lambda query: self.iter_events(query, timeout=timeout), path, values, base_query)
 
-    def update_access(self, id: str, changes: Mapping[str, Any], *, timeout: CallTimeout = DEFAULT) -> Access:
-        """Change an access and return it; its id has a new serial afterwards.
+    def update_access(self, id: str, changes: AccessUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
+        """Change an access and return it: see `Accesses.update`.
 
         See the API's *Update access*.
 
         Args:
             id: The access's current id, as the platform gave it.
-            changes: The members to change, such as `name`, `permissions`, `expireAfter`, `clientData`.
+            changes: The members to change.
             timeout: Replaces the connection's timeout.
 
         Raises:
-            TypeError: an argument has the wrong type.
-            ValueError: `id` is not an access id.
+            TypeError: an argument has the wrong type, or a value has no JSON form.
+            ValueError: `id` is not an access id, or a value has no JSON form.
             StaleAccessIdError: the access was updated since; `current_serial` is its version.
             PryvError: the call failed; see *Errors and retries*.
         """
-        parse_access_ref(id)
-        if not isinstance(changes, Mapping):
-            raise TypeError(f"changes is a dict, not {type(changes).__name__}")
-        method = "accesses.update"
-        params = {"id": id, "update": dict(changes)}
-        return member(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[return-value]
+        return self.accesses.update(id, changes, timeout=timeout)
 
     def get_access_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
-        """Return an access (or one version of it) with its `history`, the oldest version first.
+        """Return an access (or one version of it) with its `history`: see `Accesses.get_with_history`.
 
         See the API's *Get one access*.
 
         Args:
-            id: The access's id, as the platform gave it.
+            id: The access's id, `base` or `base:serial`.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -731,10 +757,7 @@ class Connection:
             UnknownResourceError: there is no such access.
             PryvError: the call failed; see *Errors and retries*.
         """
-        parse_access_ref(id)
-        method = "accesses.getOne"
-        params = {"id": id, "includeHistory": True}
-        return with_member(self.api_one(method, params, timeout=timeout), "access", dict, method)  # type: ignore[no-any-return]
+        return self.accesses.get_with_history(id, timeout=timeout)
 
     def revoke(
         self,

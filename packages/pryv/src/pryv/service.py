@@ -33,7 +33,7 @@ from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv.connection import Connection
 from pryv.errors import PryvProtocolError
-from pryv.types import AuthRequest, Hosting, UserCreated
+from pryv.types import AuthRequest, Hosting, Untyped, UserCreated
 
 
 class Service:
@@ -430,7 +430,7 @@ class Service:
         reset_password(self._platform, username, new_password, reset_token, app_id, timeout)
 
     def start_access_request(
-        self, auth_request: AuthRequest | Mapping[str, Any], *, timeout: CallTimeout = DEFAULT
+        self, auth_request: AuthRequest | Untyped, *, timeout: CallTimeout = DEFAULT
     ) -> AccessRequest:
         """Ask a user for access to the account; the user answers on the page `auth_url`.
 

@@ -1,18 +1,39 @@
 """Types of the API's data, for editors and type checkers: at run time these are plain dicts.
 
-The shapes follow the data structures of the API reference; keys that may be absent are not required.
+The shapes follow the data structures of the API reference; keys that may be absent are not required. What is sent has
+types of its own (`EventCreate`, `EventsParams`, …): a key that the API does not know is an error there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, TypedDict, TypeVar
+
+_T = TypeVar("_T")
 
 Timestamp = float
 """Seconds since 1970-01-01 UTC."""
 
+Time = SupportsFloat | datetime
+"""A time to send: seconds since 1970-01-01 UTC, of Python, NumPy or pandas, or a `datetime` with a time zone."""
+
 Level = Literal["read", "contribute", "manage", "create-only", "none"]
 AccessType = Literal["personal", "app", "shared"]
+
+
+class Untyped(Protocol):
+    """A dict of unknown shape, such as a variable of type `dict[str, Any]`, in the place of one with a type.
+
+    No dict that is written out is one, so that a key that its type does not have is an error there: only where values
+    are of type `Any` does `get` return nothing but what it was given.
+    """
+
+    def get(self, key: str, default: _T, /) -> _T:
+        """Return a value, or `default` where there is none."""
+
+
+# ---- events
 
 
 class _AttachmentRequired(TypedDict):
@@ -26,7 +47,9 @@ class Attachment(_AttachmentRequired, total=False):
     """A file attached to an event."""
 
     readToken: str
+    """A secret that gives access to this file alone, in a URL."""
     integrity: str
+    """The file's digest, as in Subresource Integrity."""
 
 
 class _EventRequired(TypedDict):
@@ -41,13 +64,16 @@ class _EventRequired(TypedDict):
 
 
 class Event(_EventRequired, total=False):
-    """A timestamped, typed piece of data; `duration` is in seconds, `None` while running."""
+    """A timestamped, typed piece of data."""
 
     content: Any
+    """What its type says: a number, a text, an object, …"""
     duration: float | None
+    """Seconds; `None` while it is running."""
     description: str
     attachments: list[Attachment]
     clientData: dict[str, Any]
+    """Data of apps, by their keys."""
     trashed: bool
     integrity: str
 
@@ -58,6 +84,105 @@ class EventDeletion(TypedDict, total=False):
     id: str
     deleted: Timestamp
     integrity: str
+
+
+class _EventCreateRequired(TypedDict):
+    streamIds: list[str] | tuple[str, ...]
+    """The streams the event belongs to, one at least."""
+    type: str
+    """Such as `note/txt`; see the API's event types."""
+
+
+class EventCreate(_EventCreateRequired, total=False):
+    """An event to create; the platform adds the rest."""
+
+    id: str
+    """Made by `utils.new_event_id`; with it, the event can be sent again and is created once."""
+    time: Time
+    """By default, now."""
+    duration: SupportsFloat | None
+    """Seconds; `None` while it is running."""
+    content: Any
+    """What its type says: a number, a text, an object, …"""
+    description: str | None
+    clientData: Mapping[str, Any] | None
+    """Data of apps, by their keys."""
+    trashed: bool | None
+
+
+class EventUpdate(TypedDict, total=False):
+    """Changes to an event: the members to replace."""
+
+    streamIds: list[str] | tuple[str, ...]
+    """The streams the event belongs to from now on, one at least."""
+    time: Time
+    duration: SupportsFloat | None
+    """Seconds; `None` while it is running."""
+    type: str
+    content: Any
+    description: str | None
+    clientData: Mapping[str, Any] | None
+    """The keys to change; the value `None` removes a key, all others stay."""
+    trashed: bool | None
+    """`False` takes the event out of the trash."""
+
+
+StreamsQuery = TypedDict(
+    "StreamsQuery", {"any": Sequence[str], "all": Sequence[str], "not": Sequence[str]}, total=False
+)
+"""Streams to read events from: events are in one of `any` (or its children), in each of `all`, and in none of `not`."""
+
+ContentCondition = TypedDict(
+    "ContentCondition",
+    {
+        "path": str,
+        "eq": Any,
+        "neq": Any,
+        "in": Sequence[Any],
+        "exists": bool,
+        "gt": SupportsFloat,
+        "gte": SupportsFloat,
+        "lt": SupportsFloat,
+        "lte": SupportsFloat,
+        "prefix": str,
+    },
+    total=False,
+)
+"""A condition on an event's `content` or `clientData`: a dot-path (`$` is the whole value) and one operator."""
+
+
+class EventsParams(TypedDict, total=False):
+    """The parameters of `events.get`."""
+
+    streams: str | StreamsQuery | Sequence[str | StreamsQuery]
+    """The streams, with their children; by default all that can be read."""
+    types: Sequence[str]
+    """Such as `note/txt`, or `note/*`."""
+    fromTime: Time
+    """The earliest; an event that lasts until then or later is there too."""
+    toTime: Time
+    """The latest."""
+    sortAscending: bool
+    """From the oldest to the latest; by default from the latest."""
+    skip: SupportsIndex
+    """The number of events to leave out at the beginning."""
+    limit: SupportsIndex
+    """The number of events to return at most."""
+    state: Literal["default", "trashed", "all"]
+    """By default, events in the trash are left out."""
+    modifiedSince: Time
+    """Only events that were changed after this time."""
+    includeDeletions: bool
+    """With `modifiedSince`: the deletions since then, too."""
+    running: bool
+    """Only events that are running."""
+    content: Sequence[ContentCondition]
+    """Conditions on the content, all of which hold; for platforms with content queries."""
+    clientData: Sequence[ContentCondition]
+    """Conditions on the data of apps, all of which hold; for platforms with content queries."""
+
+
+# ---- streams
 
 
 class _StreamRequired(TypedDict):
@@ -71,6 +196,7 @@ class Stream(_StreamRequired, total=False):
 
     singleActivity: bool
     clientData: dict[str, Any]
+    """Data of apps, by their keys."""
     children: list[Stream]
     childrenHidden: bool
     trashed: bool
@@ -80,34 +206,154 @@ class Stream(_StreamRequired, total=False):
     modifiedBy: str
 
 
+class _StreamCreateRequired(TypedDict):
+    name: str
+    """Another than its siblings have."""
+
+
+class StreamCreate(_StreamCreateRequired, total=False):
+    """A stream to create."""
+
+    id: str
+    """By default made by the platform, which changes characters other than a-z, A-Z, 0-9, `-`, `_` and `.`."""
+    parentId: str | None
+    """The stream to put it into; `None`, the default, makes it a root."""
+    clientData: Mapping[str, Any] | None
+    """Data of apps, by their keys."""
+
+
+class StreamUpdate(TypedDict, total=False):
+    """Changes to a stream: the members to replace."""
+
+    name: str
+    """Another than its siblings have."""
+    parentId: str | None
+    """The stream to move it to; `None` makes it a root."""
+    clientData: Mapping[str, Any] | None
+    """The keys to change; the value `None` removes a key, all others stay."""
+    trashed: bool | None
+    """`False` takes the stream out of the trash."""
+
+
+class _StreamTreeRequired(TypedDict):
+    id: str
+    name: str
+    """Another than its siblings have."""
+
+
+class StreamTree(_StreamTreeRequired, total=False):
+    """A stream that an app needs, with those below it."""
+
+    parentId: str | None
+    """Of the topmost stream only: the existing stream to put it into. By default it is a root."""
+    clientData: Mapping[str, Any] | None
+    """Data of apps, by their keys, if the stream has to be created."""
+    children: Sequence[StreamTree]
+
+
+class StreamsParams(TypedDict, total=False):
+    """The parameters of `streams.get`."""
+
+    parentId: str
+    """Only what is below this stream."""
+    id: str
+    """Only this stream, and what is below it."""
+    state: Literal["default", "all"]
+    """By default, streams in the trash are left out."""
+    includeDeletionsSince: Time
+    """The deletions since then, too."""
+
+
+# ---- accesses
+
+
 class Permission(TypedDict, total=False):
     """A permission of an access: `level` on a stream (and its children), or a `feature` with its `setting`."""
 
     streamId: str
+    """The stream; `*` stands for all."""
     level: Level
     defaultName: str
+    """In a request: the name of the stream, should it have to be created."""
     feature: str
+    """Such as `selfRevoke`."""
     setting: str
+    """`forbidden` or `allowed`."""
 
 
-class Access(TypedDict, total=False):
-    """An access; `id` is `base` or `base:serial`. Holds the token: keep it out of logs."""
-
+class _AccessRequired(TypedDict):
     id: str
     token: str
-    apiEndpoint: str
     type: AccessType
     name: str
+    created: Timestamp
+    createdBy: str
+    modified: Timestamp
+    modifiedBy: str
+
+
+class Access(_AccessRequired, total=False):
+    """An access; `id` is `base` or `base:serial`. Holds the token: keep it out of logs."""
+
+    apiEndpoint: str
+    """The API endpoint with the token in it; a secret."""
     deviceName: str | None
     permissions: list[Permission]
     lastUsed: Timestamp
     expires: Timestamp
     clientData: dict[str, Any]
-    created: Timestamp
-    createdBy: str
-    modified: Timestamp
-    modifiedBy: str
+    """Data of apps, by their keys."""
+    alias: str | None
+    """The name that stands for the user's in `apiEndpoint`."""
+    deleted: Timestamp
+    """Of a deleted access only."""
     integrity: str
+
+
+class _AccessCreateRequired(TypedDict):
+    name: str
+    """Another than accesses of the same type and device have; of an app's, its id."""
+    permissions: Sequence[Permission | Untyped]
+
+
+class AccessCreate(_AccessCreateRequired, total=False):
+    """An access to create."""
+
+    type: Literal["app", "shared"]
+    """By default `shared`."""
+    deviceName: str | None
+    """Of an app's access only."""
+    expireAfter: SupportsFloat
+    """Seconds from now until it expires; by default never."""
+    clientData: Mapping[str, Any]
+    """Data of apps, by their keys."""
+    token: str
+    """By default made by the platform."""
+    randomAlias: bool
+    """Whether another name stands for the user's in the API endpoint."""
+
+
+class AccessUpdate(TypedDict, total=False):
+    """Changes to an access: the members to replace."""
+
+    name: str
+    deviceName: str | None
+    permissions: Sequence[Permission | Untyped]
+    expireAfter: SupportsFloat
+    """Seconds from now until it expires."""
+    expires: None
+    """`None`: it never expires."""
+    clientData: Mapping[str, Any] | None
+    """The keys to change; the value `None` removes a key, all others stay."""
+
+
+class AccessesParams(TypedDict, total=False):
+    """The parameters of `accesses.get`."""
+
+    includeExpired: bool
+    """Those that have expired, too."""
+    includeDeletions: bool
+    """Those that were deleted, too; they have `deleted`."""
 
 
 class User(TypedDict, total=False):
@@ -131,6 +377,98 @@ class AccessWithHistory(TypedDict, total=False):
     current: str
 
 
+class _AppCheckRequestRequired(TypedDict):
+    requestingAppId: str
+    requestedPermissions: Sequence[Permission | Untyped]
+
+
+class AppCheckRequest(_AppCheckRequestRequired, total=False):
+    """What an app would ask for."""
+
+    deviceName: str
+    clientData: Mapping[str, Any]
+
+
+class AppCheck(TypedDict, total=False):
+    """What an app has already of what it would ask for."""
+
+    matchingAccess: Access
+    """The app's access, if it has all that is asked for."""
+    mismatchingAccess: Access
+    """The app's access, if it has not."""
+    checkedPermissions: list[Permission]
+    """What is asked for, with the names of the streams that exist, or names that are free."""
+    error: ErrorBody
+    """Says that names of streams were taken, and changed in `checkedPermissions`."""
+
+
+# ---- webhooks
+
+
+class WebhookScope(TypedDict, total=False):
+    """Changes that a webhook is called for."""
+
+    kind: Literal["events", "streams"]
+    """By default `events`."""
+    query: EventsParams | Untyped
+    """Only of these events, or streams; times, `skip` and `limit` have no place in it."""
+
+
+class WebhookRun(TypedDict):
+    """One call of a webhook."""
+
+    status: int
+    """The HTTP status of the response; 0 if there was none."""
+    timestamp: Timestamp
+
+
+class _WebhookRequired(TypedDict):
+    id: str
+    accessId: str
+    url: str
+    state: Literal["active", "inactive"]
+    runCount: int
+    failCount: int
+    lastRun: WebhookRun
+    runs: list[WebhookRun]
+    currentRetries: int
+    maxRetries: int
+    minIntervalMs: int
+    created: Timestamp
+    createdBy: str
+    modified: Timestamp
+    modifiedBy: str
+
+
+class Webhook(_WebhookRequired, total=False):
+    """A URL that the platform calls when the account changes."""
+
+    scopes: dict[str, WebhookScope]
+    """The changes it is called for, by their keys; by default all."""
+
+
+class WebhookUpdate(TypedDict, total=False):
+    """Changes to a webhook: the members to replace."""
+
+    state: Literal["active", "inactive"]
+    """`active` calls it again, after it failed too often."""
+    scopes: Mapping[str, WebhookScope | Untyped]
+    """The changes it is called for, by their keys."""
+
+
+# ---- platforms, and what all share
+
+
+class _DeletionRequired(TypedDict):
+    id: str
+
+
+class Deletion(_DeletionRequired, total=False):
+    """What remains of a deleted stream, access or webhook."""
+
+    deleted: Timestamp
+
+
 class Meta(TypedDict):
     """The metadata of a response; `serverTime` is in seconds."""
 
@@ -147,58 +485,22 @@ class ErrorBody(TypedDict, total=False):
     data: Any
 
 
-StreamsQuery = TypedDict("StreamsQuery", {"any": list[str], "all": list[str], "not": list[str]}, total=False)
-"""Streams to read events from: events are in one of `any` (or its children), in each of `all`, and in none of `not`."""
-
-ContentCondition = TypedDict(
-    "ContentCondition",
-    {
-        "path": str,
-        "eq": Any,
-        "neq": Any,
-        "in": list[Any],
-        "exists": bool,
-        "gt": float,
-        "gte": float,
-        "lt": float,
-        "lte": float,
-        "prefix": str,
-    },
-    total=False,
-)
-"""A condition on an event's `content` or `clientData`: a dot-path (`$` is the whole value) and one operator."""
-
-
-class EventsParams(TypedDict, total=False):
-    """The parameters of `events.get`; times are in seconds."""
-
-    streams: str | StreamsQuery | Sequence[str | StreamsQuery]
-    types: Sequence[str]
-    fromTime: Timestamp
-    toTime: Timestamp
-    sortAscending: bool
-    skip: int
-    limit: int
-    state: Literal["default", "trashed", "all"]
-    modifiedSince: Timestamp
-    includeDeletions: bool
-    running: bool
-    content: Sequence[ContentCondition]
-    clientData: Sequence[ContentCondition]
-
-
 class AuthRequest(TypedDict, total=False):
     """A request of an app for access to an account; see the API's *Auth request*."""
 
     requestingAppId: str
+    """The app's id, of 6 characters at least."""
     requestedPermissions: list[Permission]
     languageCode: str
+    """Of the page, in two letters."""
     returnURL: str | Literal[False] | None
     referer: str
-    clientData: dict[str, Any]
+    clientData: Mapping[str, Any]
+    """Data of apps, by their keys, for the access."""
     deviceName: str
-    expireAfter: float
-    serviceInfo: dict[str, Any]
+    expireAfter: SupportsFloat
+    """Seconds until the access expires; by default never."""
+    serviceInfo: Mapping[str, Any]
 
 
 class Hosting(TypedDict):

@@ -16,6 +16,9 @@ from .urls import host_of
 T = TypeVar("T")
 BodyT = TypeVar("BodyT", bound=Mapping[str, Any])
 
+_BESIDE_ERROR: Final = frozenset(("error", "meta"))
+"""The members of an error. A result may have an `error` too, as that of `accesses.checkApp`."""
+
 
 def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dict[str, Any]:
     """Return the object in a successful response to a request with the data `sent`.
@@ -29,7 +32,7 @@ def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dic
     body = json.decode(response.body, response.label) if response.value is None else response.value
     if not isinstance(body, dict):
         raise PryvProtocolError(f"{response.label}: an object was expected, not {type(body).__name__}")
-    if isinstance(body.get("error"), dict):
+    if isinstance(body.get("error"), dict) and not body.keys() - _BESIDE_ERROR:
         raise _api_error(body["error"], response, secrets, sent)
     return body
 
@@ -74,16 +77,17 @@ def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
     raise _without_member(key, kind, label)
 
 
-def with_member(body: BodyT, key: str, kind: type, label: str) -> BodyT:
-    """Return a response, checked to have a member of a type.
+def with_members(body: BodyT, label: str, **kinds: type) -> BodyT:
+    """Return a response, checked to have members of types.
 
     Raises:
-        PryvProtocolError: there is none, or it has another type.
+        PryvProtocolError: one is not there, or has another type.
     """
-    if isinstance(body.get(key), kind):
+    wrong = [(key, kind) for key, kind in kinds.items() if not isinstance(body.get(key), kind)]
+    if not wrong:
         return body
     del body  # or a traceback would hold it
-    raise _without_member(key, kind, label)
+    raise _without_member(*wrong[0], label)
 
 
 _JSON_KINDS: Final[dict[type, str]] = {dict: "object", list: "array", str: "string", bool: "boolean"}

@@ -24,7 +24,7 @@ from pryv.cli._frame import (
     write_json_lines,
 )
 from pryv.errors import PryvProtocolError
-from pryv.types import Level
+from pryv.types import EventCreate, Level
 
 _EXAMPLES = """\
 examples:
@@ -221,7 +221,10 @@ def _upload(arguments: argparse.Namespace) -> None:
         if arguments.event is not None:
             body = connection.add_attachment(arguments.event, arguments.file)
         else:
-            event = {"streamIds": [arguments.stream], "type": arguments.type or _type_for(arguments.file)}
+            event: EventCreate = {
+                "streamIds": [arguments.stream],
+                "type": arguments.type or _type_for(arguments.file),
+            }
             body = connection.create_event_with_file(event, arguments.file)
         if not isinstance(body.get("event"), dict):
             raise PryvProtocolError("the response to the upload has no event")

@@ -1,0 +1,158 @@
+"""Accesses: tokens with permissions, for apps and for sharing."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pryv._arguments import as_dict
+from pryv._transport.results import with_members
+from pryv._transport.timeouts import DEFAULT, CallTimeout
+from pryv._transport.urls import path_segment
+from pryv.resources._resource import Resource
+from pryv.types import (
+    Access,
+    AccessCreate,
+    AccessesParams,
+    AccessUpdate,
+    AccessWithHistory,
+    AppCheck,
+    AppCheckRequest,
+    Deletion,
+    Untyped,
+)
+from pryv.utils import parse_access_ref
+
+List = list  # which is a method inside the class
+
+
+class Accesses(Resource):
+    """The accesses of an account that the token may see: all, or those that it created."""
+
+    def list(self, params: AccessesParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Access]:
+        """Return the accesses; then those that were deleted, if asked for. They hold tokens.
+
+        See the API's *Get accesses*.
+
+        Args:
+            params: As `accesses.get` takes them.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `params` is not a dict.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        return self._all("accesses", "accessDeletions", "accesses.get", "accesses", timeout, params)
+
+    def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Access:
+        """Return an access, or the version of it that the id names.
+
+        See the API's *Get one access*.
+
+        Args:
+            id: The access's id, `base` or `base:serial`.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` is not an access id.
+            UnknownResourceError: there is no such access.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        return self._one(Access, "access", "accesses.getOne", "GET", _path(id), timeout)
+
+    def get_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
+        """Return an access (or one version of it) with its `history`, the oldest version first.
+
+        See the API's *Get one access*.
+
+        Args:
+            id: The access's id, `base` or `base:serial`.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` is not an access id.
+            UnknownResourceError: there is no such access.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        method = "accesses.getOne"
+        params = {"includeHistory": True}
+        result = with_members(self._call(method, "GET", _path(id), timeout, params=params), method, access=dict)
+        return cast("AccessWithHistory", result)
+
+    def create(self, access: AccessCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
+        """Create an access and return it, with its `token` and `apiEndpoint`.
+
+        See the API's *Create access*.
+
+        Args:
+            access: The access.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `access` is not a dict, or a value has no JSON form.
+            ValueError: a value has no JSON form.
+            ItemAlreadyExistsError: there is one of the same type, name and device, or with the same token.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        data = as_dict(access, "access")
+        return self._one(Access, "access", "accesses.create", "POST", "accesses", timeout, data=data)
+
+    def update(self, id: str, changes: AccessUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
+        """Change an access and return it; its id has a new serial afterwards.
+
+        See the API's *Update access*.
+
+        Args:
+            id: The access's current id, as the platform gave it.
+            changes: The members to change.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: an argument has the wrong type, or a value has no JSON form.
+            ValueError: `id` is not an access id, or a value has no JSON form.
+            StaleAccessIdError: the access was updated since; `current_serial` is its version.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        data = as_dict(changes, "changes")
+        return self._one(Access, "access", "accesses.update", "PUT", _path(id), timeout, data=data)
+
+    def delete(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Deletion:
+        """Delete an access, which ends its use at once, and return the deletion.
+
+        See the API's *Delete access*. `Connection.revoke` deletes a connection's own.
+
+        Args:
+            id: The access's current id, as the platform gave it.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` is not an access id.
+            UnknownResourceError: there is no such access.
+            StaleAccessIdError: the access was updated since; `current_serial` is its version.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        return self._one(Deletion, "accessDeletion", "accesses.delete", "DELETE", _path(id), timeout)
+
+    def check_app(self, request: AppCheckRequest | Untyped, *, timeout: CallTimeout = DEFAULT) -> AppCheck:
+        """Return what an app has already of what it would ask for; with a personal token.
+
+        See the API's *Check app authorization*.
+
+        Args:
+            request: What the app would ask for.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `request` is not a dict, or a value has no JSON form.
+            ValueError: a value has no JSON form.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        data = as_dict(request, "request")
+        return cast("AppCheck", self._call("accesses.checkApp", "POST", "accesses/check-app", timeout, data=data))
+
+
+def _path(id: str) -> str:
+    parse_access_ref(id)
+    return f"accesses/{path_segment(id)}"

@@ -1,0 +1,235 @@
+"""Events: timestamped, typed pieces of data."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, cast, overload
+
+from pryv._arguments import as_dict, with_two_arguments
+from pryv._batch import Call, Result
+from pryv._calls import call_all
+from pryv._resend import CREATE, creates_with_id, post_event
+from pryv._transport.account import Account
+from pryv._transport.results import member, with_members
+from pryv._transport.timeouts import DEFAULT, CallTimeout
+from pryv._transport.urls import path_segment
+from pryv.errors import ForbiddenError, PryvError, PryvProtocolError, ServerError
+from pryv.resources._resource import Resource
+from pryv.types import Event, EventCreate, EventDeletion, EventUpdate, Untyped
+
+EventsProgress = Callable[[int | None, list[Event]], object] | Callable[[int | None], object]
+
+
+class Events(Resource):
+    """The events of an account. `Connection.iter_events` reads them."""
+
+    def __init__(self, account: Account, chunk_size: int) -> None:
+        super().__init__(account)
+        self._chunk_size = chunk_size
+
+    def create(self, event: EventCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Event:
+        """Create an event and return it.
+
+        An event with an `id` (see `utils.new_event_id`) is created once, even if it has to be sent again: the call is
+        idempotent, and repeated as the retry policy says.
+
+        See the API's *Create event*.
+
+        Args:
+            event: The event.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `event` is not a dict, or a value has no JSON form.
+            ValueError: a value has no JSON form.
+            ItemAlreadyExistsError: the `id` is that of another event.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        data = as_dict(event, "event")
+        if creates_with_id(CREATE, data):
+            return cast("Event", member(post_event(self._account, data, timeout), "event", dict, CREATE))
+        return self._one(Event, "event", CREATE, "POST", "events", timeout, data=data)
+
+    def create_many(
+        self,
+        events: Iterable[EventCreate | Untyped],
+        progress: EventsProgress | None = None,
+        *,
+        timeout: CallTimeout = DEFAULT,
+    ) -> list[Event]:
+        """Create events in batches, and return them in order.
+
+        A batch in which every event has an `id` is idempotent, and repeated as the retry policy says; no other is ever
+        sent twice.
+
+        See the API's *Create event*, and *Call batch*.
+
+        Args:
+            events: The events, which may come lazily: they are read batch by batch.
+            progress: Called after each batch with the percentage done (`None` where the number of events is unknown)
+                and, if it takes two arguments, the events created so far.
+            timeout: Replaces the connection's timeout, for each batch.
+
+        Raises:
+            TypeError: something in `events` is not a dict, or a value has no JSON form.
+            ValueError: a value has no JSON form. The message has the event's number, from 0, and the field.
+            ApiError: the platform refused an event: `index` is the number of the first, from 0. Those that were sent
+                with it were created if they were not refused too; no more were sent.
+            PryvError: a call failed; see *Errors and retries*. As with any exception that stops it, `results` holds the
+                events created.
+        """
+        if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
+            raise TypeError(f"events is an iterable of events, not {type(events).__name__}")
+        report = None if progress is None else with_two_arguments(progress, "progress")
+        created: list[Event] = []
+        malformed: list[object] = []
+
+        def keep(result: Result) -> None:
+            event = result.get("event")
+            if isinstance(event, dict):
+                created.append(cast("Event", event))
+            else:
+                malformed.append(event)
+
+        def finish_batch(percent: int | None) -> None:
+            if malformed:
+                raise PryvProtocolError(f"{CREATE}: a result has no event")
+            if report is not None:
+                report(percent, created)
+
+        calls = (Call(CREATE, as_dict(event, "event"), keep) for event in events)
+        try:
+            call_all(
+                self._account,
+                list(calls) if isinstance(events, Sequence) else calls,
+                self._chunk_size,
+                finish_batch,
+                timeout,
+                raise_on_error=True,
+            )
+        except BaseException as error:
+            with contextlib.suppress(AttributeError):
+                error.results = created  # type: ignore[attr-defined]
+            created = []  # or a traceback would show them
+            raise
+        return created
+
+    def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Event:
+        """Return an event; of a deleted one, `id` and `deleted`.
+
+        See the API's *Get one event*.
+
+        Args:
+            id: The event's id.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` cannot be one.
+            UnknownResourceError: there is no such event.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        return self._one(Event, "event", "events.getOne", "GET", _path(id), timeout)
+
+    def get_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> tuple[Event, list[Event]]:
+        """Return an event with its former versions, the oldest first, as far as the platform keeps them.
+
+        See the API's *Get one event*.
+
+        Args:
+            id: The event's id.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` cannot be one.
+            UnknownResourceError: there is no such event.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        path, method, params = _path(id), "events.getOne", {"includeHistory": True}
+        result = with_members(self._call(method, "GET", path, timeout, params=params), method, event=dict, history=list)
+        return result["event"], result["history"]
+
+    def update(self, id: str, changes: EventUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Event:
+        """Change an event and return it.
+
+        See the API's *Update event*.
+
+        Args:
+            id: The event's id.
+            changes: The members to change.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: an argument has the wrong type, or a value has no JSON form.
+            ValueError: `id` cannot be one, or a value has no JSON form.
+            UnknownResourceError: there is no such event.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        data = as_dict(changes, "changes")
+        return self._one(Event, "event", "events.update", "PUT", _path(id), timeout, data=data)
+
+    @overload
+    def delete(self, id: str, permanently: Literal[False] = False, *, timeout: CallTimeout = DEFAULT) -> Event: ...
+
+    @overload
+    def delete(self, id: str, permanently: Literal[True], *, timeout: CallTimeout = DEFAULT) -> EventDeletion: ...
+
+    @overload
+    def delete(self, id: str, permanently: bool, *, timeout: CallTimeout = DEFAULT) -> Event | EventDeletion: ...
+
+    def delete(self, id: str, permanently: bool = False, *, timeout: CallTimeout = DEFAULT) -> Event | EventDeletion:
+        """Move an event to the trash, or delete it permanently.
+
+        See the API's *Delete event*.
+
+        Args:
+            id: The event's id.
+            permanently: Whether to delete it, with its attachments and history, and leave its `id` only. Otherwise it
+                is moved to the trash, and one that is in the trash stays there.
+            timeout: Replaces the connection's timeout, for each request.
+
+        Returns:
+            The event in the trash; with `permanently` the deletion, also if the event was deleted already.
+
+        Raises:
+            TypeError: `id` is not a string.
+            ValueError: `id` cannot be one.
+            UnknownResourceError: there is no such event.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        path = _path(id)
+        return self._delete_permanently(path, timeout) if permanently else self._trash(path, timeout)
+
+    def _trash(self, path: str, timeout: CallTimeout) -> Event:
+        """Move an event to the trash.
+
+        `events.delete` would delete one that is there already. Only a token that may not read has to use it.
+        """
+        try:
+            return self._one(Event, "event", "events.update", "PUT", path, timeout, data={"trashed": True})
+        except ForbiddenError:
+            return self._one(Event, "event", "events.delete", "DELETE", path, timeout)
+
+    def _delete_permanently(self, path: str, timeout: CallTimeout) -> EventDeletion:
+        try:
+            return self._delete(EventDeletion, "eventDeletion", "events.delete", path, timeout)
+        except ServerError:
+            # The platform responds with an unexpected error where the event is deleted already.
+            deletion = self._deletion(path, timeout)
+            if deletion is None:
+                raise
+            return deletion
+
+    def _deletion(self, path: str, timeout: CallTimeout) -> EventDeletion | None:
+        """Return what remains of an event, `None` if it is not deleted, or cannot be read."""
+        try:
+            event = self._one(EventDeletion, "event", "events.getOne", "GET", path, timeout)
+        except PryvError:
+            return None
+        return event if "deleted" in event else None
+
+
+def _path(id: str) -> str:
+    return f"events/{path_segment(id)}"

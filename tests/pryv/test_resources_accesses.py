@@ -1,0 +1,141 @@
+"""Accesses by their resource: created, listed, changed and deleted; what an app has already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.accounts import Account
+from tests.pryv.wire import Wire, error_reply, reply
+
+from pryv import (
+    Connection,
+    ForbiddenError,
+    InvalidAccessTokenError,
+    ItemAlreadyExistsError,
+    StaleAccessIdError,
+    UnknownResourceError,
+)
+from pryv.types import AccessCreate, AppCheckRequest
+from pryv.utils import parse_access_ref
+
+SHARED: AccessCreate = {"name": "For a friend", "permissions": [{"streamId": "diary", "level": "read"}]}
+
+
+@pytest.fixture
+def owner(new_account: Callable[[], Account]) -> Connection:
+    """The owner of a fresh account with a diary."""
+    owner = new_account()[2]
+    owner.streams.ensure({"id": "diary", "name": "Diary"})
+    return owner
+
+
+def test_an_access_from_its_creation_to_its_end(owner: Connection) -> None:
+    access = owner.accesses.create({**SHARED, "expireAfter": 3600, "clientData": {"for": "a friend"}})
+    assert (access["type"], access["name"]) == ("shared", "For a friend")
+    assert access["permissions"] == [{"streamId": "diary", "level": "read"}]
+    assert access["expires"] - access["created"] == pytest.approx(3600, abs=1)
+    with Connection(access["apiEndpoint"]) as friend:
+        assert friend.access_info()["name"] == "For a friend"
+        assert owner.accesses.get(access["id"])["token"] == friend.token
+        changed = owner.accesses.update(access["id"], {"name": "For my sister", "expires": None})
+        assert (changed["name"], "expires" in changed) == ("For my sister", False)
+        assert parse_access_ref(changed["id"]).base == access["id"]
+        with pytest.raises(StaleAccessIdError):
+            owner.accesses.update(access["id"], {"name": "Again"})
+        with pytest.raises(StaleAccessIdError):
+            owner.accesses.delete(access["id"])
+        history = owner.accesses.get_with_history(changed["id"])
+        assert [version["name"] for version in history["history"]] == ["For a friend"]
+        assert owner.accesses.delete(changed["id"])["id"] == access["id"]
+        with pytest.raises(InvalidAccessTokenError):
+            friend.access_info(force_refresh=True)
+    with pytest.raises(UnknownResourceError):
+        owner.accesses.delete(changed["id"])
+
+
+def test_deleted_and_expired_accesses_are_listed_if_asked_for(owner: Connection) -> None:
+    def names(params: Any = None) -> list[str]:
+        return [access["name"] for access in owner.accesses.list(params) if access["type"] == "shared"]
+
+    kept = owner.accesses.create(SHARED)
+    owner.accesses.delete(owner.accesses.create({**SHARED, "name": "deleted"})["id"])
+    owner.accesses.create({**SHARED, "name": "expired", "expireAfter": 0})
+    assert names() == [kept["name"]]
+    assert sorted(names({"includeExpired": True})) == [kept["name"], "expired"]
+    assert names({"includeDeletions": True}) == [kept["name"], "deleted"]
+    (deleted,) = [access for access in owner.accesses.list({"includeDeletions": True}) if "deleted" in access]
+    assert deleted["name"] == "deleted"
+
+
+def test_a_name_is_taken(owner: Connection) -> None:
+    owner.accesses.create(SHARED)
+    with pytest.raises(ItemAlreadyExistsError):
+        owner.accesses.create(SHARED)
+
+
+def test_a_shared_access_manages_none(owner: Connection) -> None:
+    with Connection(owner.accesses.create(SHARED)["apiEndpoint"]) as friend:
+        for call in (friend.accesses.list, lambda: friend.accesses.create({**SHARED, "name": "x"})):
+            with pytest.raises(ForbiddenError):
+                call()
+
+
+def test_what_an_app_has_already(owner: Connection) -> None:
+    asked: AppCheckRequest = {
+        "requestingAppId": "my-notebook",
+        "requestedPermissions": [{"streamId": "diary", "level": "read", "defaultName": "Diary"}],
+    }
+    check = owner.accesses.check_app(asked)
+    assert check["checkedPermissions"] == [{"streamId": "diary", "level": "read", "name": "Diary"}]
+    made = owner.accesses.create({"type": "app", "name": "my-notebook", "permissions": check["checkedPermissions"]})
+    assert owner.accesses.check_app(asked)["matchingAccess"]["id"] == made["id"]
+
+
+def test_a_name_that_is_taken_is_no_failure_of_the_check(owner: Connection) -> None:
+    check = owner.accesses.check_app(
+        {
+            "requestingAppId": "my-notebook",
+            "requestedPermissions": [{"streamId": "other", "level": "read", "defaultName": "Diary"}],
+        }
+    )
+    assert check["error"]["id"] == "item-already-exists"
+    assert check["checkedPermissions"][0]["defaultName"] != "Diary"
+
+
+def test_a_check_is_sent_again(wire: Wire, connection: Connection) -> None:
+    wire.replies += [error_reply(503, "x"), reply({"checkedPermissions": []})]
+    connection.accesses.check_app({"requestingAppId": "my-notebook", "requestedPermissions": []})
+    assert len(wire.requests) == 2
+
+
+def test_creations_changes_and_deletions_are_sent_once(wire: Wire, connection: Connection) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: connection.accesses.create(SHARED),
+        lambda: connection.accesses.update("a", {"name": "x"}),
+        lambda: connection.accesses.delete("a"),
+    ]
+    wire.always = error_reply(503, "x")
+    for call in calls:
+        with pytest.raises(Exception, match="HTTP 503"):
+            call()
+    assert [(request.method, request.target) for request in wire.requests] == [
+        ("POST", "/user/accesses"),
+        ("PUT", "/user/accesses/a"),
+        ("DELETE", "/user/accesses/a"),
+    ]
+
+
+@pytest.mark.parametrize("odd", ["", ".", "..", "a:b", ":1"])
+def test_an_id_is_that_of_an_access(wire: Wire, connection: Connection, odd: str) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: connection.accesses.get(odd),
+        lambda: connection.accesses.get_with_history(odd),
+        lambda: connection.accesses.update(odd, {}),
+        lambda: connection.accesses.delete(odd),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"\bid\b|access"):
+            call()
+    assert wire.requests == []

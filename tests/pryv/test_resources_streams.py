@@ -1,0 +1,339 @@
+"""Streams by their resource: the tree is listed, changed, and made sure of by several processes at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from subprocess import PIPE, Popen
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.accounts import Account
+from tests.pryv.wire import Wire, error_reply, reply
+
+from pryv import (
+    ApiError,
+    Connection,
+    ForbiddenError,
+    InvalidParametersError,
+    ItemAlreadyExistsError,
+    PryvConnectionError,
+    ServerError,
+    UnknownResourceError,
+)
+from pryv import _ensure as looking
+from pryv._transport.retry import RetryPolicy
+from pryv.types import StreamTree
+from pryv_sandbox import Sandbox
+
+HEALTH: StreamTree = {
+    "id": "health",
+    "name": "Health",
+    "children": [
+        {"id": "heart", "name": "Heart", "clientData": {"app:key": 1}},
+        {"id": "sleep", "name": "Sleep", "children": [{"id": "dreams", "name": "Dreams"}]},
+    ],
+}
+
+
+@pytest.fixture
+def account(new_account: Callable[[], Account]) -> Connection:
+    """The owner of a fresh account."""
+    return new_account()[2]
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another look at the streams is taken at once."""
+    monkeypatch.setattr(looking, "_WAITS", RetryPolicy(attempts=4, backoff=0.001))
+
+
+def ids(streams: list[Any]) -> list[str]:
+    return [stream["id"] for stream in streams]
+
+
+def shape(streams: list[Any]) -> dict[str, Any]:
+    """The tree as dicts by id, without what a platform has of its own."""
+    return {stream["id"]: shape(stream["children"]) for stream in streams if not stream["id"].startswith(":")}
+
+
+# ---- one stream
+
+
+def test_a_stream_from_its_creation_to_its_end(account: Connection) -> None:
+    streams = account.streams
+    stream = streams.create({"id": "diary", "name": "Diary"})
+    assert (stream["id"], stream["name"], stream["parentId"]) == ("diary", "Diary", None)
+    streams.create({"id": "dreams", "name": "Dreams", "parentId": "diary"})
+    assert shape(streams.list()) == {"diary": {"dreams": {}}}
+    assert ids(streams.list({"parentId": "diary"})) == ["dreams"]
+    assert streams.update("dreams", {"name": "At night", "parentId": None})["name"] == "At night"
+    assert streams.delete("dreams")["trashed"] is True
+    assert shape(streams.list()) == {"diary": {}}
+    assert shape(streams.list({"state": "all"})) == {"diary": {}, "dreams": {}}
+    assert streams.delete("dreams", permanently=True)["id"] == "dreams"
+    assert "dreams" in ids(streams.list({"includeDeletionsSince": 0}))
+    with pytest.raises(UnknownResourceError, match=r"^streams\.delete: "):
+        streams.delete("dreams", permanently=True)
+
+
+def test_the_trash_is_no_deletion(account: Connection) -> None:
+    account.streams.create({"id": "diary", "name": "Diary"})
+    for _ in range(3):
+        assert account.streams.delete("diary")["trashed"] is True
+    assert "trashed" not in account.streams.update("diary", {"trashed": False})
+
+
+def test_an_app_moves_its_stream_to_the_trash(account: Connection) -> None:
+    account.streams.ensure(HEALTH)
+    asked: dict[str, Any] = {"name": "an-app", "permissions": [{"streamId": "sleep", "level": "manage"}], "type": "app"}
+    with Connection(account.accesses.create(asked)["apiEndpoint"]) as app:
+        for _ in range(3):
+            assert app.streams.delete("sleep")["trashed"] is True
+        with pytest.raises(ForbiddenError):
+            app.streams.delete("heart")
+        assert app.streams.delete("sleep", permanently=True)["id"] == "sleep"
+    assert shape(account.streams.list({"state": "all"})) == {"health": {"heart": {}}}
+
+
+def test_events_of_a_deleted_stream(account: Connection) -> None:
+    account.streams.ensure(HEALTH)
+    kept = account.events.create({"streamIds": ["dreams"], "type": "note/txt", "content": "kept"})
+    with pytest.raises(InvalidParametersError, match="mergeEventsWithParent"):
+        account.streams.delete("dreams", permanently=True)
+    account.streams.delete("dreams", permanently=True, merge_events_with_parent=True)
+    assert account.events.get(kept["id"])["streamIds"] == ["sleep"]
+    account.streams.delete("sleep", permanently=True, merge_events_with_parent=False)
+    assert "deleted" in account.events.get(kept["id"])
+
+
+@pytest.mark.parametrize("odd", ["", ".", ".."])
+def test_an_id_is_one_segment(wire: Wire, connection: Connection, odd: str) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: connection.streams.update(odd, {}),
+        lambda: connection.streams.delete(odd),
+        lambda: connection.streams.delete(odd, permanently=True),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="id"):
+            call()
+    assert wire.requests == []
+
+
+# ---- a tree
+
+
+def test_what_is_missing_is_created_and_what_is_there_is_left(account: Connection) -> None:
+    made = account.streams.ensure(HEALTH)
+    assert ids(made) == ["health", "heart", "sleep", "dreams"]
+    assert made[1]["clientData"] == {"app:key": 1}
+    assert shape(account.streams.list()) == {"health": {"heart": {}, "sleep": {"dreams": {}}}}
+    account.streams.update("heart", {"name": "My heart", "parentId": None})
+    account.streams.delete("dreams")
+    before = account.streams.list({"state": "all"})
+    assert account.streams.ensure([HEALTH]) == []
+    assert account.streams.list({"state": "all"}) == before
+
+
+def test_a_tree_grows(account: Connection) -> None:
+    account.streams.ensure({"id": "health", "name": "Health"})
+    assert ids(account.streams.ensure(HEALTH)) == ["heart", "sleep", "dreams"]
+    mood: StreamTree = {"id": "mood", "name": "Mood", "parentId": "health"}
+    assert ids(account.streams.ensure(iter([HEALTH, mood]))) == ["mood"]
+    assert shape(account.streams.list())["health"].keys() == {"heart", "sleep", "mood"}
+
+
+def test_a_name_of_another_stream_is_refused_before_any_is_created(account: Connection) -> None:
+    account.streams.ensure({"id": "health", "name": "Health", "children": [{"id": "other", "name": "Sleep"}]})
+    with pytest.raises(ItemAlreadyExistsError, match=r'^streams\.create: .*"Sleep"') as refused:
+        account.streams.ensure(HEALTH)
+    assert refused.value.data == {"name": "Sleep"}
+    assert shape(account.streams.list()) == {"health": {"other": {}}}
+
+
+def test_an_unknown_parent_is_refused(account: Connection) -> None:
+    with pytest.raises(ApiError) as refused:
+        account.streams.ensure({"id": "mood", "name": "Mood", "parentId": "nowhere"})
+    assert refused.value.id == "unknown-referenced-resource"
+
+
+MALFORMED: dict[str, tuple[Any, type[Exception]]] = {
+    "no dict": ("x", TypeError),
+    "none": (None, TypeError),
+    "a list in it": ([[]], TypeError),
+    "no id": ({"name": "X"}, TypeError),
+    "no name": ({"id": "x"}, TypeError),
+    "an empty name": ({"id": "x", "name": ""}, ValueError),
+    "an id that is changed": ({"id": "My Diary!", "name": "X"}, ValueError),
+    "an id that is shortened": ({"id": "a--b", "name": "X"}, ValueError),
+    "an id twice": ([{"id": "x", "name": "X"}, {"id": "x", "name": "Y"}], ValueError),
+    "a name twice": ([{"id": "x", "name": "X"}, {"id": "y", "name": "X"}], ValueError),
+    "children that are none": ({"id": "x", "name": "X", "children": 5}, TypeError),
+    "another parent": ({"id": "x", "name": "X", "children": [{"id": "y", "name": "Y", "parentId": "z"}]}, ValueError),
+    "no JSON": ({"id": "x", "name": "X", "clientData": {"a": {1, 2}}}, TypeError),
+}
+
+
+@pytest.mark.parametrize(("tree", "error"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_tree_is_refused_before_anything_is_created(
+    wire: Wire, connection: Connection, tree: Any, error: type[Exception]
+) -> None:
+    wire.always = reply({"streams": []})
+    with pytest.raises(error):
+        connection.streams.ensure(tree)
+    assert [request for request in wire.requests if request.method == "POST"] == []
+
+
+def test_an_empty_tree_needs_no_request(wire: Wire, connection: Connection) -> None:
+    assert connection.streams.ensure([]) == []
+    assert wire.requests == []
+
+
+# ---- several processes
+
+
+PROGRAM = """
+import json, sys
+from pryv import Connection
+with Connection(sys.argv[1]) as connection:
+    connection.username()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps([stream["id"] for stream in connection.streams.ensure(json.loads(sys.argv[2]))]))
+"""
+
+
+def wide_tree(width: int) -> list[StreamTree]:
+    return [
+        {
+            "id": f"root{number}",
+            "name": f"Root {number}",
+            "children": [{"id": f"child{number}-{child}", "name": f"Child {child}"} for child in range(width)],
+        }
+        for number in range(width)
+    ]
+
+
+def together(processes: list[Popen[str]]) -> list[str]:
+    """Let processes go on at the same moment, and return what they print."""
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=60)[0] for process in processes]
+
+
+def test_processes_make_each_stream_once(account: Connection) -> None:
+    tree = wide_tree(4)
+    command = [sys.executable, "-c", PROGRAM, account.api_endpoint, json.dumps(tree)]
+    with ExitStack() as stack:
+        processes = [stack.enter_context(Popen(command, stdin=PIPE, stdout=PIPE, text=True)) for _ in range(4)]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        made = [json.loads(output) for output in together(processes)]
+    assert sorted(stream_id for each in made for stream_id in each) == sorted(
+        ids([*tree, *(child for root in tree for child in root["children"])])
+    )
+    assert {root: set(children) for root, children in shape(account.streams.list()).items()} == {
+        root["id"]: set(ids(list(root["children"]))) for root in tree
+    }
+
+
+RACES = {
+    "a duplicate key": error_reply(500, "unexpected-error", message="duplicate key value violates unique constraint"),
+    "an id": error_reply(409, "item-already-exists", data={"id": "heart"}),
+    "a name": error_reply(409, "item-already-exists", data={"name": "Heart"}),
+    "a parent": error_reply(400, "unknown-referenced-resource", data={"parentId": "health"}),
+    "a pause": error_reply(503, "x"),
+}
+NOTHING = reply({"streams": []})
+TREE: StreamTree = {"id": "health", "name": "Health", "children": [{"id": "heart", "name": "Heart"}]}
+
+
+def made(stream_id: str) -> Any:
+    return reply({"stream": {"id": stream_id, "name": stream_id}})
+
+
+def there(*stream_ids: str) -> Any:
+    names = {"health": "Health", "heart": "Heart"}
+    parents = {"health": None, "heart": "health"}
+    return reply(
+        {
+            "streams": [
+                {"id": each, "name": names[each], "parentId": parents[each], "children": []} for each in stream_ids
+            ]
+        }
+    )
+
+
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+@pytest.mark.usefixtures("short_waits")
+def test_another_process_was_faster(wire: Wire, connection: Connection, race: Any) -> None:
+    wire.replies += [NOTHING, made("health"), race, there("health", "heart")]
+    assert ids(connection.streams.ensure(TREE)) == ["health"]
+    assert [request.method for request in wire.requests] == ["GET", "POST", "POST", "GET"]
+
+
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+@pytest.mark.usefixtures("short_waits")
+def test_what_cannot_be_seen_yet_is_looked_for_again(wire: Wire, connection: Connection, race: Any) -> None:
+    wire.replies += [NOTHING, race, NOTHING, race, there("health"), race, there("health"), made("heart")]
+    assert ids(connection.streams.ensure(TREE)) == ["heart"]
+
+
+@pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+@pytest.mark.usefixtures("short_waits")
+def test_what_never_appears_is_an_error(wire: Wire, connection: Connection, race: Any) -> None:
+    for _ in range(10):
+        wire.replies += [there("health"), race]
+    with pytest.raises(ApiError):
+        connection.streams.ensure(TREE)
+    assert len(wire.requests) == 2 * looking._WAITS.attempts
+
+
+@pytest.mark.parametrize("error", [error_reply(403, "forbidden"), error_reply(400, "invalid-operation")])
+def test_any_other_error_is_raised_at_once(wire: Wire, connection: Connection, error: Any) -> None:
+    wire.replies += [NOTHING, error]
+    with pytest.raises(ApiError) as refused:
+        connection.streams.ensure(TREE)
+    assert not isinstance(refused.value, ServerError)
+    assert len(wire.requests) == 2
+
+
+def test_a_creation_is_not_sent_twice(wire: Wire, connection: Connection) -> None:
+    wire.replies += [NOTHING]
+    wire.always = wire.always.__class__(b"", "reset")
+    with pytest.raises(PryvConnectionError):
+        connection.streams.ensure(TREE)
+    assert len(wire.requests) == 2
+
+
+NODES: Any = st.deferred(lambda: st.lists(NODE, max_size=3))
+NODE: Any = st.deferred(lambda: st.fixed_dictionaries({"children": NODES}))
+
+
+def named(nodes: list[Any], prefix: str = "s") -> Iterator[StreamTree]:
+    for number, node in enumerate(nodes):
+        yield {
+            "id": f"{prefix}-{number}",
+            "name": f"{prefix}-{number}",
+            "children": list(named(node["children"], f"{prefix}-{number}")),
+        }
+
+
+@settings(max_examples=30)
+@given(forest=NODES)
+def test_any_tree_is_made_whole_and_once(sandbox: Sandbox, forest: list[Any]) -> None:
+    account = sandbox.create_account()
+    tree = list(named(forest))
+    wanted = shape(tree)
+    with Connection(account.api_endpoint) as connection:
+        made = connection.streams.ensure(tree)
+        assert len(made) == len({stream["id"] for stream in made})
+        assert shape(connection.streams.list()) == wanted
+        assert connection.streams.ensure(tree) == []
