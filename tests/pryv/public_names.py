@@ -156,6 +156,7 @@ def files(connection: Connection, path: Path) -> None:
     connection.create_event_with_file(event, path)
     connection.create_event_with_file_from_buffer(event, b"data", "data.bin")
     connection.create_event_with_file_from_buffer(event, io.BytesIO(), "data.bin", timeout=60)
+    connection.create_event_with_files(event, ["report.txt", ("data.bin", b"data"), ("more.bin", io.BytesIO())])
     body: dict[str, Any] = connection.add_attachment("x", path, "other.jpg")
     attachment: types.Attachment = body["event"]["attachments"][0]
     content: bytes = connection.download_attachment("x", attachment)

@@ -194,6 +194,74 @@ def test_a_file_that_lies_is_sent_whole(
     assert part.get_payload(decode=True) == content[5:]
 
 
+def test_several_files_come_with_one_event(account: Connection, photo: Path, tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(range(256)) * 4096)
+    files: list[Any] = [photo, str(large), ('é "1".txt', b"one"), ("empty", io.BytesIO())]
+    event = account.create_event_with_files({**EVENT, "description": "four"}, iter(files))["event"]
+    assert event["description"] == "four"
+    names = ["Été 1.png", "large.bin", event["attachments"][2]["fileName"], "empty"]
+    assert [attachment["fileName"] for attachment in event["attachments"]] == names
+    contents = [account.download_attachment(event["id"], attachment) for attachment in event["attachments"]]
+    assert contents == [photo.read_bytes(), large.read_bytes(), b"one", b""]
+
+
+def test_a_form_has_a_part_for_each_file(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"--picture--\r\n")
+    connection.create_event_with_files(EVENT, [tmp_path / "a.png", ("b.txt", b"text"), ("b.txt", b"other")])
+    (request,) = wire.requests
+    assert int(request.headers["content-length"]) == len(request.body)
+    parts = parts_of(request.body, request.headers["content-type"])
+    assert [part.get_param("name", header="content-disposition") for part in parts] == ["event", *["file"] * 3]
+    assert [part.get_filename() for part in parts] == [None, "a.png", "b.txt", "b.txt"]
+    assert [part.get_content_type() for part in parts[1:]] == ["image/png", "text/plain", "text/plain"]
+    assert [part.get_payload(decode=True) for part in parts[1:]] == [b"--picture--\r\n", b"text", b"other"]
+
+
+@pytest.mark.parametrize(
+    ("files", "error"),
+    [
+        ([], ValueError),
+        ("a.txt", TypeError),
+        (b"a.txt", TypeError),
+        ({"a.txt": b"x"}, TypeError),
+        (None, TypeError),
+        ([b"a.txt"], TypeError),
+        ([("a.txt",)], TypeError),
+        ([("a.txt", b"x", "text/plain")], TypeError),
+        ([["a.txt", b"x"]], TypeError),
+        ([("a.txt", "text")], TypeError),
+        ([("a.txt", io.StringIO("text"))], TypeError),
+        ([(5, b"x")], TypeError),
+        ([("", b"x")], ValueError),
+        ([("..", b"x")], ValueError),
+        ([("a.txt", b"x"), "/no such file"], FileNotFoundError),
+        (["/"], ValueError),
+    ],
+)
+def test_files_that_cannot_be_sent(wire: Wire, connection: Connection, files: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        connection.create_event_with_files(EVENT, files)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize(("sizes", "found"), [([3, 1], True), ([3], False), ([3, 2], False), ([3, 1, 1], False)])
+def test_an_event_with_files_is_sent_again_and_found(
+    wire: Wire, connection: Connection, sizes: list[int], found: bool
+) -> None:
+    event: dict[str, Any] = {"id": "a", "type": "file/attached"}
+    there = {**event, "attachments": [{"size": size} for size in sizes]}
+    wire.replies.extend([Reply(b"", "reset"), error_reply(409, "item-already-exists"), reply({"event": there})])
+    files: list[Any] = [("a", b"123"), ("b", io.BytesIO(b"1"))]
+    if found:
+        assert connection.create_event_with_files(event, files)["event"] == there
+    else:
+        with pytest.raises(ItemAlreadyExistsError):
+            connection.create_event_with_files(event, files)
+    assert wire.requests[0].body[-200:].count(b"123") == wire.requests[1].body[-200:].count(b"123")
+    assert [len(request.body) for request in wire.requests[:2]] == [len(wire.requests[0].body)] * 2
+
+
 def test_an_empty_file(account: Connection) -> None:
     answer = account.create_event_with_file_from_buffer(EVENT, b"", "empty")
     assert attachment_of(answer)["size"] == 0

@@ -164,6 +164,7 @@ def of_account(filled: Filled) -> dict[str, Use]:
         "create_event_with_file_from_buffer": use(
             lambda connection: connection.create_event_with_file_from_buffer(EVENT, b"x", "x.txt")
         ),
+        "create_event_with_files": use(lambda connection: connection.create_event_with_files(EVENT, [("x", b"x")])),
         "add_attachment": use(lambda connection: connection.add_attachment(event, b"x", "x.txt")),
         "download_attachment": use(
             lambda connection: connection.download_attachment(filled.event_with_file, filled.attachment),

@@ -33,6 +33,7 @@ CALLABLES = {
     "pryv.Connection.get_events_streamed": "params for_each_event",
     "pryv.Connection.create_event_with_file": "event path",
     "pryv.Connection.create_event_with_file_from_buffer": "event data filename",
+    "pryv.Connection.create_event_with_files": "event files",
     "pryv.Connection.add_attachment": "event_id source filename=None",
     "pryv.Connection.delete_attachment": "event_id file_id",
     "pryv.Connection.download_attachment": "event_id attachment destination=None",

@@ -43,6 +43,7 @@ CONNECTION_CALLS: dict[str, Callable[[Connection], Any]] = {
     "create_event_with_file_from_buffer": lambda connection: connection.create_event_with_file_from_buffer(
         EVENT, b"data", "name.txt"
     ),
+    "create_event_with_files": lambda connection: connection.create_event_with_files(EVENT, [("name.txt", b"data")]),
     "add_attachment": lambda connection: connection.add_attachment("x", b"data", "name.txt"),
     "delete_attachment": lambda connection: connection.delete_attachment("x", "file"),
     "download_attachment": lambda connection: connection.download_attachment(

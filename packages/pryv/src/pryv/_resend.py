@@ -82,11 +82,11 @@ def created(
     response: Response,
     event: Mapping[str, Any],
     timeout: CallTimeout,
-    file_size: int | None = None,
+    file_sizes: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Return the result of an `events.create`; the event is read if an earlier attempt created it.
 
-    `file_size` is that of the file the event was sent with, if there was one.
+    `file_sizes` are those of the files that the event was sent with.
 
     Raises:
         ItemAlreadyExistsError: the id is taken by another event, or by one that cannot be read.
@@ -97,7 +97,7 @@ def created(
         return account.result(response, sent=event)
     except ApiError as error:
         taken = response.resent and error.id == ERRORS.ITEM_ALREADY_EXISTS
-        found = _found(account, event, timeout, file_size) if taken else None
+        found = _found(account, event, timeout, file_sizes) if taken else None
         if found is None:
             raise
         return found
@@ -126,7 +126,7 @@ def _is_taken(result: Any) -> bool:
 
 
 def _found(
-    account: Account, event: Mapping[str, Any], timeout: CallTimeout, file_size: int | None = None
+    account: Account, event: Mapping[str, Any], timeout: CallTimeout, file_sizes: Sequence[int]
 ) -> dict[str, Any] | None:
     """Return the body with the event if the platform has it as it was sent."""
     try:
@@ -134,7 +134,7 @@ def _found(
     except ApiError:
         return None
     there = body.get("event", {})
-    return body if _is_as_sent(there, event) and file_size in (None, _file_size(there)) else None
+    return body if _is_as_sent(there, event) and _has_files(there, file_sizes) else None
 
 
 def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
@@ -144,7 +144,8 @@ def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
     )
 
 
-def _file_size(event: Mapping[str, Any]) -> int | None:
-    """Return the size of the one file attached to an event."""
+def _has_files(event: Mapping[str, Any], sizes: Sequence[int]) -> bool:
+    """Return whether an event has files of these sizes; if there are none, it may have any."""
     attachments = event.get("attachments")
-    return attachments[0].get("size") if isinstance(attachments, list) and len(attachments) == 1 else None
+    there = attachments if isinstance(attachments, list) else []
+    return not sizes or [item.get("size") for item in there if isinstance(item, Mapping)] == list(sizes)

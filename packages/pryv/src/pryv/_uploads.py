@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 from pryv import _resend
@@ -21,8 +22,7 @@ Data = Bytes | BinaryIO
 
 def create_event_with_path(account: Account, event: Any, path: Path, timeout: CallTimeout) -> dict[str, Any]:
     """Create an event with the file at a path; see `Connection.create_event_with_file`."""
-    text = os.fsdecode(path)
-    return _create_event(account, event, text, _base_name(text), timeout)
+    return _create_event(account, event, [_named(os.fsdecode(path))], timeout)
 
 
 def create_event_with_data(
@@ -31,7 +31,19 @@ def create_event_with_data(
     """Create an event with bytes or an open file; see `Connection.create_event_with_file_from_buffer`."""
     if isinstance(data, (str, os.PathLike)):
         raise TypeError("data is bytes or a binary file object; create_event_with_file takes a path")
-    return _create_event(account, event, data, filename, timeout)
+    return _create_event(account, event, [(_checked(filename), data)], timeout)
+
+
+def create_event_with_files(
+    account: Account, event: Any, files: Iterable[Path | tuple[str, Data]], timeout: CallTimeout
+) -> dict[str, Any]:
+    """Create an event with several files; see `Connection.create_event_with_files`."""
+    if isinstance(files, (str, bytes, os.PathLike, Mapping)) or not isinstance(files, Iterable):
+        raise TypeError(f"files is a list of paths, or of pairs of name and data, not {type(files).__name__}")
+    named = [_named(os.fsdecode(file)) if isinstance(file, (str, os.PathLike)) else _pair(file) for file in files]
+    if not named:
+        raise ValueError("files is empty")
+    return _create_event(account, event, named, timeout)
 
 
 def add_attachment(
@@ -43,20 +55,38 @@ def add_attachment(
         source = os.fsdecode(source)
     name = _name_of(source) if filename is None else filename
     with opened(source) as file:
-        response = _upload(account, path, None, {}, name, file, timeout)
+        response = _upload(account, path, None, {}, [(_checked(name), file)], timeout)
     return account.result(response)
 
 
 def _create_event(
-    account: Account, event: Any, source: str | Data, filename: str, timeout: CallTimeout
+    account: Account, event: Any, files: Iterable[tuple[str, str | Data]], timeout: CallTimeout
 ) -> dict[str, Any]:
     if not isinstance(event, Mapping):
         raise TypeError(f"an event is a dict, not {type(event).__name__}")
     fields = {"event": json.encode(event)}
     idempotent = _resend.creates_with_id(_resend.CREATE, event)
-    with opened(source) as file:
-        response = _upload(account, "events", _resend.CREATE, fields, filename, file, timeout, idempotent=idempotent)
-    return _resend.created(account, response, event, timeout, file.size)
+    with contextlib.ExitStack() as stack:
+        sources = [(name, stack.enter_context(opened(source))) for name, source in files]
+        response = _upload(account, "events", _resend.CREATE, fields, sources, timeout, idempotent=idempotent)
+    return _resend.created(account, response, event, timeout, [source.size for _, source in sources])
+
+
+def _pair(file: Any) -> tuple[str, Data]:
+    """Return the name and the data that a pair is.
+
+    Raises:
+        TypeError: it is not a pair of a name and data.
+        ValueError: the name is not a file name.
+    """
+    if not isinstance(file, tuple) or len(file) != 2 or isinstance(file[1], (str, os.PathLike)):
+        raise TypeError("a file is a path, or a pair of its name and its data: bytes or a binary file object")
+    name, data = file
+    return _checked(name), data
+
+
+def _named(path: str) -> tuple[str, str]:
+    return _checked(_base_name(path)), path
 
 
 def _name_of(source: str | Data) -> str:
@@ -70,22 +100,31 @@ def _base_name(path: str) -> str:
     return from_system(os.path.basename(path))
 
 
+def _checked(filename: Any) -> str:
+    """Return the name of a file.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: it is not a file name.
+    """
+    if not isinstance(filename, str):
+        raise TypeError(f"a file name is a string, not {type(filename).__name__}")
+    if filename in ("", ".", ".."):
+        raise ValueError(f"not a file name: {filename!r}")
+    return filename
+
+
 def _upload(
     account: Account,
     path: str,
     label: str | None,
     fields: Mapping[str, bytes],
-    filename: str,
-    file: Source,
+    files: Iterable[tuple[str, Source]],
     timeout: CallTimeout,
     *,
     idempotent: bool = False,
 ) -> Response:
-    if not isinstance(filename, str):
-        raise TypeError(f"a file name is a string, not {type(filename).__name__}")
-    if filename in ("", ".", ".."):
-        raise ValueError(f"not a file name: {filename!r}")
-    form = Multipart(fields, filename, file)
+    form = Multipart(fields, files)
     headers = {"Content-Type": form.content_type}
     try:
         return account.send(

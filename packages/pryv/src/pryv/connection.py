@@ -27,7 +27,7 @@ from pryv._transport.results import member
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
-from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_path
+from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_files, create_event_with_path
 from pryv.errors import InvalidAccessTokenError, MissingAddonError, PryvError
 from pryv.resources import Accesses, Events, Streams, Webhooks
 from pryv.types import (
@@ -513,6 +513,34 @@ class Connection:
             PryvError: the call failed; see *Errors and retries*.
         """
         return create_event_with_data(self._account, event, data, filename, timeout)
+
+    def create_event_with_files(
+        self,
+        event: EventCreate | Untyped,
+        files: Iterable[str | os.PathLike[str] | tuple[str, Data]],
+        *,
+        timeout: CallTimeout = DEFAULT,
+    ) -> dict[str, Any]:
+        """Create an event with several files attached, in one request: see `create_event_with_file`.
+
+        See the API's *Create event*.
+
+        Args:
+            event: The event, as `events.create` takes it.
+            files: Paths, or pairs of a file's name on the platform and its data (bytes, or a binary file object).
+            timeout: In place of the connection's.
+
+        Returns:
+            The response, with `event`; its `attachments` are in the order of `files`.
+
+        Raises:
+            TypeError: an argument is of another type.
+            ValueError: `files` is empty, a name is not a file name, or a number in `event` is not finite.
+            OSError: a file cannot be read, or its size changed during the request.
+            ApiError: the platform responded with an error.
+            PryvError: it failed; see *Errors and retries*.
+        """
+        return create_event_with_files(self._account, event, files, timeout)
 
     def add_attachment(
         self,

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 import attrs
@@ -20,6 +20,9 @@ from .request_body import BLOCK
 Bytes = bytes | bytearray | memoryview
 
 _DELIMITER = re.compile(r'[\x00-\x1f\x7f"/\\]')
+
+
+_LINE_BREAK = b"\r\n"
 
 
 class SourceError(Exception):
@@ -101,27 +104,33 @@ def _as_file(source: str | Bytes | BinaryIO, stack: contextlib.ExitStack) -> Bin
 
 
 class Multipart:
-    """A form of `fields` and one file; each iteration reads the file from its start."""
+    """A form of `fields` and files, each with its name; each iteration reads the files from their start."""
 
-    def __init__(self, fields: Mapping[str, bytes], file_name: str, source: Source) -> None:
+    def __init__(self, fields: Mapping[str, bytes], files: Iterable[tuple[str, Source]]) -> None:
         boundary = secrets.token_hex(16)
-        parts = [_part(boundary, f'name="{name}"', value + b"\r\n") for name, value in fields.items()]
-        headers = f'name="file"; filename="{_escaped(file_name)}"\r\nContent-Type: {media_type(file_name)}'
-        self._head = b"".join(parts) + _part(boundary, headers, b"")
-        self._tail = f"\r\n--{boundary}--\r\n".encode()
-        self._source = source
+        self._head = b"".join(_part(boundary, f'name="{name}"', value + b"\r\n") for name, value in fields.items())
+        self._files = [(_part(boundary, _file_headers(name), b""), source) for name, source in files]
+        self._tail = f"--{boundary}--\r\n".encode()
         self.content_type = f"multipart/form-data; boundary={boundary}"
 
     def __len__(self) -> int:
-        return len(self._head) + self._source.size + len(self._tail)
+        files = sum(len(head) + source.size + len(_LINE_BREAK) for head, source in self._files)
+        return len(self._head) + files + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
-        try:
-            yield from self._source.blocks()
-        except OSError as error:
-            raise SourceError(error) from None
+        for head, source in self._files:
+            yield head
+            try:
+                yield from source.blocks()
+            except OSError as error:
+                raise SourceError(error) from None
+            yield _LINE_BREAK
         yield self._tail
+
+
+def _file_headers(name: str) -> str:
+    return f'name="file"; filename="{_escaped(name)}"\r\nContent-Type: {media_type(name)}'
 
 
 def _part(boundary: str, headers: str, value: bytes) -> bytes:
