@@ -15,12 +15,15 @@ import resource, signal, sys
 from pryv.cli import write_json_lines
 limit, count, length = map(int, sys.argv[1:])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 if limit:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
 try:
     write_json_lines(["x" * length] * count)
 except OSError as error:
     sys.exit(error.strerror)
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)  # coverage writes a file at the end
 """
 
 
@@ -57,11 +60,13 @@ def test_lines_of_another_program_are_not_taken_back(tmp_path: Path) -> None:
 import resource, signal, sys
 from pryv.cli import _lines
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40, limits[1]))
 try:
     _lines._append(1, b"x" * 50 + b"\\n", int(sys.argv[1]))
 except OSError:
     pass
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 """
     with file.open("ab") as output:
         output.write(b"another\n")
