@@ -6,11 +6,14 @@ import json
 import os
 import re
 import secrets
+import shlex
 import signal
+import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -479,3 +482,97 @@ def test_login_interrupted(platform_url: str, environment: dict[str, str]) -> No
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in said
+
+
+# ---- interrupts
+
+
+@pytest.fixture
+def silent_platform() -> Iterator[str]:
+    """The API endpoint of a platform that accepts connections and never responds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://token@127.0.0.1:{server.getsockname()[1]}/"
+
+
+@pytest.mark.parametrize("entry_point", [[str(PRYV)], ["-m", "pryv"]], ids=["script", "module"])
+def test_interrupts_at_any_moment(entry_point: list[str], silent_platform: str, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-X", "importtime", *entry_point, "whoami", "--endpoint", silent_platform]
+    for milliseconds in range(0, 240, 12):
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+            next_line_with(process, " argparse")  # by what `start` runs: before, interrupts are up to Python
+            time.sleep(milliseconds / 1000)
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            said = process.stderr.read()
+        assert [line for line in said.decode().splitlines() if not line.startswith("import time:")] == []
+        assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "class Interrupted: __del__ = interrupt\nInterrupted()",
+        "from pryv.cli import run\nmain = lambda _: run('test', lambda: exec('interrupt()'))",
+        "main = lambda _: interrupt() or 0",
+    ],
+    ids=["dropped by a finalizer", "in a text that is executed", "not handled"],
+)
+def test_interrupts_of_what_is_started(tmp_path: Path, module: str) -> None:
+    interrupt = "import signal\ndef interrupt(*_): signal.raise_signal(signal.SIGINT)\n"
+    (tmp_path / "interrupted.py").write_text(f"{interrupt}{module}\nprint('imported', flush=True)")
+    (tmp_path / "entry_point.py").write_text("import sys\nfrom pryv.cli import start\nsys.exit(start('interrupted'))")
+    done = subprocess.run(
+        [sys.executable, "-m", "entry_point"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    assert done.stdout == ("imported\n" if "main" in module else "")
+
+
+def interrupted(program: str, **options: Any) -> subprocess.Popen[str]:
+    """Runs a program as a command does; in it, `interrupt` interrupts it."""
+    code = f"""
+import signal, sys, time
+from pryv.cli import run
+def interrupt(*_):
+    signal.raise_signal(signal.SIGINT)
+def command():
+    {program.strip()}
+sys.exit(run("test", command))
+"""
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "class Interrupted: __del__ = interrupt\n    Interrupted()",
+        "class Interrupted: __set_name__ = interrupt\n    type('A', (), {'a': Interrupted()})",
+    ],
+    ids=["dropped by a finalizer", "turned into another exception"],
+)
+def test_interrupts_that_python_hides(program: str) -> None:
+    with interrupted(program + "\n    print('went on')") as process:
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
+
+
+def test_an_interrupt_that_comes_twice_leaves_time_to_clean_up() -> None:
+    with interrupted("try: interrupt()\n    finally: interrupt(); print('cleaned up')") as process:
+        assert process.communicate(timeout=30) == ("cleaned up\n", "")
+    assert process.returncode == 130
+
+
+def test_a_later_interrupt_ends_what_does_not_end() -> None:
+    program = "try: interrupt()\n    finally: time.sleep(1.1); interrupt(); print('went on')"
+    with interrupted(program) as process:
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 130
+
+
+def test_a_job_that_ignores_interrupts_goes_on(environment: dict[str, str], platform_url: str) -> None:
+    command = f"trap '' INT; {shlex.join([str(PRYV), 'info', platform_url])} & sleep 0.05; kill -INT $!; wait $!"
+    done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "register" in done.stdout

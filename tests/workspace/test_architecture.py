@@ -31,6 +31,7 @@ CORE: Layers = [
     {"service", "addons"},
     {"auth"},
     {"cli"},
+    {"__main__"},
 ]
 SANDBOX: Layers = [
     {"libraries", "model"},

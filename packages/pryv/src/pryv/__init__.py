@@ -1,42 +1,18 @@
 """Python SDK for Pryv.io.
 
-Modules that are slow to import (`requests`, above all) are imported when a name that needs them is first used.
+A name's module is imported when the name is first used. So programs pay only for what they use, and a command can be
+interrupted from its start.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
-from pryv import types, utils
 from pryv._version import __version__
-from pryv.errors import (
-    ERRORS,
-    AccessRefusedError,
-    AccessTimeoutError,
-    ApiError,
-    ForbiddenError,
-    IntegrityError,
-    InvalidAccessTokenError,
-    InvalidCredentialsError,
-    InvalidParametersError,
-    ItemAlreadyExistsError,
-    MfaRequiredError,
-    MissingAddonError,
-    PryvConnectionError,
-    PryvError,
-    PryvProtocolError,
-    PryvStreamError,
-    PryvTimeoutError,
-    PryvTlsError,
-    RateLimitedError,
-    ResponseTooLargeError,
-    ServerError,
-    StaleAccessIdError,
-    TooManyResultsError,
-    UnknownResourceError,
-)
 
+TYPE_CHECKING = False  # type checkers take it as true, and `typing` takes time to import
 if TYPE_CHECKING:
-    from pryv import addons, auth, resources
+    from typing import Any
+
+    from pryv import addons, auth, resources, types, utils
     from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
@@ -46,6 +22,32 @@ if TYPE_CHECKING:
     from pryv._transport.limits import Limits
     from pryv._transport.retry import RetryPolicy
     from pryv.connection import Connection
+    from pryv.errors import (
+        ERRORS,
+        AccessRefusedError,
+        AccessTimeoutError,
+        ApiError,
+        ForbiddenError,
+        IntegrityError,
+        InvalidAccessTokenError,
+        InvalidCredentialsError,
+        InvalidParametersError,
+        ItemAlreadyExistsError,
+        MfaRequiredError,
+        MissingAddonError,
+        PryvConnectionError,
+        PryvError,
+        PryvProtocolError,
+        PryvStreamError,
+        PryvTimeoutError,
+        PryvTlsError,
+        RateLimitedError,
+        ResponseTooLargeError,
+        ServerError,
+        StaleAccessIdError,
+        TooManyResultsError,
+        UnknownResourceError,
+    )
     from pryv.service import Service, connect_from_key
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "utils",
 ]
 
+_MODULES = ("addons", "auth", "errors", "resources", "types", "utils")
 _LATER = {
     "AccessRequest": "pryv._access_requests",
     "ServiceAssets": "pryv._assets",
@@ -110,11 +113,13 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("addons", "auth", "resources"):
+    from importlib import import_module
+
+    if name in _MODULES:
         return import_module(f"pryv.{name}")
-    if name not in _LATER:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    value = globals()[name] = getattr(import_module(_LATER.get(name, "pryv.errors")), name)
     return value
 
 

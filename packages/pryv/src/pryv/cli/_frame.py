@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from pryv._text import UNPRINTABLE, from_system, printable
+from pryv.cli._interrupts import Interrupts
 from pryv.cli._lines import Lines
+from pryv.cli._start import INTERRUPTED
 from pryv.errors import (
     AccessRefusedError,
     AccessTimeoutError,
@@ -35,7 +37,6 @@ USAGE = 2
 UNREACHABLE = 69
 TRY_LATER = 75
 REFUSED = 77
-INTERRUPTED = 130
 
 ENDPOINT_VARIABLE = "PRYV_API_ENDPOINT"
 STORED_AS = "command-line"
@@ -71,20 +72,23 @@ def run(program: str, command: Callable[[], object]) -> int:
     What a user can cause ends so: a `PryvError`, an `OSError`, and a `ValueError`, which stands for a bad argument.
     A reader of standard output who has had enough, such as `head`, ends it quietly.
     """
-    try:
-        command()
-        if sys.stdout is not None:  # as it is where the program was started with it closed
-            sys.stdout.flush()
-    except BrokenPipeError:
-        pass
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except (PryvError, OSError, ValueError) as error:
-        say(f"{program}: {printable(_message(error))}")
-        return exit_code(error)
-    finally:
-        _drop_unwritten(sys.stdout)
-        _drop_unwritten(sys.stderr)
+    with Interrupts() as interrupts:
+        try:
+            command()
+            if sys.stdout is not None:  # as it is where the program was started with it closed
+                sys.stdout.flush()
+        except BaseException as error:
+            if interrupts.happened or isinstance(error, KeyboardInterrupt):
+                return INTERRUPTED
+            if isinstance(error, BrokenPipeError):
+                return DONE
+            if not isinstance(error, (PryvError, OSError, ValueError)):
+                raise
+            say(f"{program}: {printable(_message(error))}")
+            return exit_code(error)
+        finally:
+            _drop_unwritten(sys.stdout)
+            _drop_unwritten(sys.stderr)
     return DONE
 
 

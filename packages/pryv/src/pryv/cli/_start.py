@@ -1,0 +1,44 @@
+"""The start of a command, which imports next to nothing: an interrupt before the first line prints a traceback."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # `signal` takes ten times as long: it makes enumerations
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+INTERRUPTED = 130
+
+
+def start(module: str, arguments: Sequence[str] | None = None) -> int:
+    """Import the module of a command and run its `main`; for entry points, which may import nothing slow.
+
+    An interrupt before `main` and after it ends the program at once, with exit code 130; `run` handles those between.
+    With `-m`, Python itself would end by the signal if that interrupted a text it executes, such as a named tuple's.
+
+    Args:
+        module: The module's full name. Its function `main` takes the arguments.
+        arguments: The arguments; by default those of the process.
+
+    Returns:
+        The exit code that `main` returned.
+    """
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # background jobs ignore it, and go on to
+        _signal.signal(_signal.SIGINT, end_at_once)
+    try:
+        from importlib import import_module
+
+        code: int = import_module(module).main(arguments)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        end_at_once()
+    return code
+
+
+def end_at_once(*_: object) -> NoReturn:
+    """End the process as an interrupted one; can handle the signal."""
+    os._exit(INTERRUPTED)
