@@ -189,7 +189,7 @@ def test_interrupted_calls_show_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_repr_shows_a_key() -> None:
     cipher = EventsCipher(keyring().use(lambda *_: None))
-    text = f"{cipher!r} {cipher} {cipher.keyring!r} {PAIR!r} {PAIR} {METHODS!r} {cipher._methods!r}"
+    text = f"{cipher!r} {cipher} {cipher.keyring!r} {PAIR!r} {PAIR} {PAIR.private_key} {METHODS!r} {cipher._methods!r}"
     assert [secret for secret in SECRETS if secret in text] == []
     assert repr(cipher) == "EventsCipher(Keyring(6 keys, 1 resolvers))"
 

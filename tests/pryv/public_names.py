@@ -478,10 +478,13 @@ def add_ons(connection: Connection) -> None:
     place: addons.Destination = Path("copy.txt")
     with addons.open_destination(place) as file:
         file.write(b"whole")
+    with addons.replace_file("keys.json", private=True) as secret:
+        secret.write(b"whole")
+    masked: str = addons.SecretText("TOKEN")
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
-    made = (proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
+    made = (masked, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))

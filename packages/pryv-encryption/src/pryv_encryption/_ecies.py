@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ._gcm import IV_SIZE, AesGcmMethod
-from .keys import CURVE, POINT_SIZE, SYMMETRIC_SIZE, point, private_key, public_key
+from pryv_encryption._gcm import IV_SIZE, AesGcmMethod
+from pryv_encryption.keys import CURVE, POINT_SIZE, SYMMETRIC_SIZE, point, private_key, public_key
 
 _INFO = b"encrypted/ecies-aes-256-gcm"
 

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from . import _base64
-from ._material import Material, parsed, serialized
-from ._tracebacks import without_frames
-from .errors import DecryptionError
-from .keys import symmetric_key
+from pryv_encryption import _base64
+from pryv_encryption._material import Material, parsed, serialized
+from pryv_encryption._tracebacks import without_frames
+from pryv_encryption.errors import DecryptionError
+from pryv_encryption.keys import symmetric_key
 
 IV_SIZE = 12
 TAG_SIZE = 16

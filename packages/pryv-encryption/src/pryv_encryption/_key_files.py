@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import errno
 import json
 import os
 import stat
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pryv.addons import replace_file
+from pryv_encryption._tracebacks import without_frames
+from pryv_encryption.keys import KeyPair
 
-def read_keys(path: str | os.PathLike[str]) -> dict[str, Any]:
+if sys.platform != "win32":
+    import fcntl
+
+Path = str | os.PathLike[str]
+
+
+def read_keys(path: Path) -> dict[str, Any]:
     """Return the keys in a file, by name.
 
     Raises:
@@ -26,6 +39,54 @@ def read_keys(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(keys, dict) or not all(isinstance(key, (str, dict)) for key in keys.values()):
         raise ValueError(f"{os.fspath(path)} is not a key file: a JSON object with a text or an object for each key")
     return keys
+
+
+@without_frames
+def save_key(path: Path, key_ref: str, key: Any) -> None:
+    """Add a key to a key file, which is created if it does not exist. Only its owner can access it.
+
+    Args:
+        path: The file's path.
+        key_ref: The name of the key.
+        key: The key: bytes, which are written in Base64, a `KeyPair`, a JWK or another dict, or a text.
+
+    Raises:
+        ValueError: the file has a key of this name, or is no key file.
+        TypeError: the name is not a string, or the key cannot be written to a file.
+        PermissionError: others have access to the file.
+        OSError: it cannot be read or written; its former content is kept.
+    """
+    if not isinstance(key_ref, str):
+        raise TypeError(f"the name of a key is a string, not {type(key_ref).__name__}")
+    form = _json_form(key)
+    with _locked(os.path.dirname(os.path.abspath(path))):
+        keys = read_keys(path) if os.path.lexists(path) else {}
+        if key_ref in keys:
+            raise ValueError(f"{os.fspath(path)} has a key named {key_ref!r} already")
+        with replace_file(os.fsdecode(path), private=True) as file:
+            file.write(json.dumps({**keys, key_ref: form}, indent=2).encode() + b"\n")
+
+
+def _json_form(key: Any) -> Any:
+    if isinstance(key, KeyPair):
+        return {"publicKey": key.public_key, "privateKey": key.private_key}
+    if isinstance(key, (bytes, bytearray, memoryview)):
+        return base64.b64encode(key).decode()
+    if isinstance(key, (str, Mapping)):
+        return key if isinstance(key, str) else dict(key)
+    raise TypeError(f"a key of type {type(key).__name__} cannot be written to a file")
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Let one process at a time change the key files of a directory."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _open_private(path: str, flags: int) -> int:

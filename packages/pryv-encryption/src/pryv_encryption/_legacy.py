@@ -9,10 +9,10 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from ._gcm import payload
-from ._material import Material, parsed
-from ._tracebacks import without_frames
-from .errors import DecryptionError
+from pryv_encryption._gcm import payload
+from pryv_encryption._material import Material, parsed
+from pryv_encryption._tracebacks import without_frames
+from pryv_encryption.errors import DecryptionError
 
 _PREFIX = b"Salted__"
 _SALT_SIZE = 8

@@ -9,14 +9,13 @@ from typing import Any, BinaryIO, TypeVar
 import attrs
 
 from pryv.addons import Destination, open_destination
-
-from . import _streams
-from ._gcm import AesGcmMethod
-from ._streams import Source
-from ._tracebacks import without_frames
-from .errors import DecryptionError, EncryptionError, MissingKeyError, UnknownMethodError
-from .keyring import Keyring
-from .methods import METHODS, EncryptionMethod
+from pryv_encryption import _streams
+from pryv_encryption._gcm import AesGcmMethod
+from pryv_encryption._streams import Source
+from pryv_encryption._tracebacks import without_frames
+from pryv_encryption.errors import DecryptionError, EncryptionError, MissingKeyError, UnknownMethodError
+from pryv_encryption.keyring import Keyring
+from pryv_encryption.methods import METHODS, EncryptionMethod
 
 T = TypeVar("T")
 EventT = TypeVar("EventT", bound=Mapping[str, Any])

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from ._key_files import read_keys
-from ._tracebacks import without_frames
+from pryv_encryption._key_files import read_keys
+from pryv_encryption._tracebacks import without_frames
 
 Resolver = Callable[[str, str | None, Any], Any]
 """Finds a key by the method's name, the key's name and the hint; `None` where it knows none."""

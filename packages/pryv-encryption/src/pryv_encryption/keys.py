@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from . import _base64
+from pryv.addons import SecretText
+from pryv_encryption import _base64
 
 Jwk = dict[str, str]
 """A key on the curve P-256 as a JSON Web Key (RFC 7518, 6.2)."""
@@ -41,7 +42,7 @@ class KeyPair:
 
     Attributes:
         public_key: The public key as a JSON Web Key, for those who encrypt.
-        private_key: The private key as a JSON Web Key. A secret.
+        private_key: The private key as a JSON Web Key. A secret: its `repr` is masked, its JSON is not.
     """
 
     public_key: Jwk
@@ -61,7 +62,7 @@ def generate_key_pair() -> KeyPair:
     numbers = ec.generate_private_key(CURVE).private_numbers()
     point = numbers.public_numbers
     public_key = {"kty": "EC", "crv": "P-256", "x": _urlsafe(point.x), "y": _urlsafe(point.y)}
-    return KeyPair(public_key, {**public_key, "d": _urlsafe(numbers.private_value)})
+    return KeyPair(public_key, {**public_key, "d": SecretText(_urlsafe(numbers.private_value))})
 
 
 def symmetric_key(key: object) -> bytes:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ._ecies import EciesAes256Gcm
-from ._gcm import Aes256Gcm
-from ._legacy import AesTextBase64
+from pryv_encryption._ecies import EciesAes256Gcm
+from pryv_encryption._gcm import Aes256Gcm
+from pryv_encryption._legacy import AesTextBase64
 
 
 class EncryptionMethod(Protocol):

@@ -15,8 +15,10 @@
 - `parsed_size`: estimates, before parsing, how much memory a JSON text takes once it is parsed: it may be tens of times
   its size.
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
+- `SecretText`: a `str` whose `repr` is masked.
 - `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler can notify or set.
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
+- `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
@@ -36,6 +38,8 @@ from pryv._accesses import access_info
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._destinations import Destination
 from pryv._destinations import opened as open_destination
+from pryv._display import SecretText
+from pryv._files import replacing as replace_file
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport import adapter
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
@@ -60,6 +64,7 @@ __all__ = [
     "Progress",
     "Result",
     "RetryPolicy",
+    "SecretText",
     "SendChunk",
     "SignalSafeCondition",
     "SignalSafeEvent",
@@ -76,6 +81,7 @@ __all__ = [
     "plain",
     "redact",
     "redact_data",
+    "replace_file",
     "run_batch",
 ]
 
