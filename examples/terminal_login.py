@@ -6,10 +6,11 @@ from contextlib import ExitStack
 
 from pryv import AccessRefusedError, Connection, PryvError
 from pryv.auth import CredentialStore, MemoryStore, default_store, sign_in
+from pryv.types import Permission
 from pryv_sandbox import Sandbox
 
 APP_ID = "diary-on-a-terminal"
-PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "contribute"}]
+PERMISSIONS: list[Permission] = [{"streamId": "diary", "defaultName": "Diary", "level": "contribute"}]
 
 
 def main(platform: str, store: CredentialStore) -> None:

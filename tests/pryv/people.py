@@ -12,7 +12,7 @@ from pryv import Connection, Service
 from pryv.auth import AuthorizationData, AuthState, AuthStates
 
 APP_ID = "pryv-auth-tests"
-PERMISSIONS = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
+PERMISSIONS: list[dict[str, Any]] = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
 
 
 @attrs.define

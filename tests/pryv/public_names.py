@@ -370,7 +370,7 @@ def authentication(service: Service, request: AccessRequest) -> None:
     platform = "https://reg.pryv.me/service/info"
     with auth.sign_in(platform, "my-notebook", permissions, store=auth.MemoryStore(), ui=terminal) as diary:
         logging.info("%s", diary)
-    undescribed = [{"streamId": "diary", "level": "read"}]
+    undescribed: list[dict[str, Any]] = [{"streamId": "diary", "level": "read"}]
     auth.sign_in(platform, "my-notebook", undescribed, profile="work", ui=auth.TerminalLogin, timeout=None).close()
     auth.sign_out(platform, store=auth.MemoryStore(), profile="work")
     statuses: list[str] = [

@@ -63,6 +63,35 @@ def test_the_access_in_use_is_shown_without_its_token(access: Any, way: int) -> 
     assert "***" in shown
 
 
+def test_accesses_are_shown_without_their_tokens(wire: Wire, connection: Connection) -> None:
+    access = {"id": "a", "token": TOKEN, "apiEndpoint": ENDPOINT, "clientData": {"a": [[[["x"]]]]}}
+    wire.always = reply(
+        {
+            "access": access,
+            "history": [access],
+            "accesses": [access, access],
+            "accessDeletions": [access],
+            "matchingAccess": access,
+            "mismatchingAccess": access,
+        }
+    )
+    results = [
+        connection.accesses.list(),
+        connection.accesses.get("a"),
+        connection.accesses.get_with_history("a"),
+        connection.accesses.create({"name": "a", "permissions": []}),
+        connection.accesses.update("a", {"name": "b"}),
+        connection.accesses.check_app({"requestingAppId": "an-app", "requestedPermissions": []}),
+    ]
+    assert len(wire.requests) == len(results)
+    for result in results:
+        assert TOKEN not in repr(result)
+        assert "***" in repr(result)
+        assert TOKEN in json.dumps(result)
+    assert results[1] == access
+    assert connection.accesses.list()[0]["token"] == TOKEN
+
+
 def test_the_token_of_an_access_is_a_string_as_others_are(access: Any) -> None:
     token = access["token"]
     assert (token, str(token), f"{token}", token[0]) == (TOKEN, TOKEN, TOKEN, "c")
@@ -153,6 +182,8 @@ def test_completion_offers_public_names(module_account: Account) -> None:
         connection.service,
         connection.service.info(),
         connection.iter_events(),
+        connection.events,
+        connection.accesses,
         Series(["value"], []),
         pryv,
         pryv.auth,

@@ -31,8 +31,8 @@ from pryv import (
 from pryv.auth import AuthorizationData, CredentialStore, FileStore, MemoryStore, sign_in, sign_out
 from pryv.auth._permissions import covers
 
-Permissions = list[dict[str, str]]
-BROADER = [{"streamId": "diary", "defaultName": "Diary", "level": "manage"}]
+Permissions = list[dict[str, Any]]
+BROADER: Permissions = [{"streamId": "diary", "defaultName": "Diary", "level": "manage"}]
 
 
 class Login:
@@ -350,7 +350,7 @@ def of(*items: str) -> Permissions:
     return [dict(zip(("streamId", "level"), item.split(":"), strict=True)) for item in items]
 
 
-NO_SELF_REVOKE = {"feature": "selfRevoke", "setting": "forbidden"}
+NO_SELF_REVOKE: dict[str, Any] = {"feature": "selfRevoke", "setting": "forbidden"}
 TREE = [{"id": "a", "children": [{"id": "b", "children": [{"id": "c", "children": []}]}]}, {"id": "d"}]
 
 
@@ -392,7 +392,7 @@ TREE = [{"id": "a", "children": [{"id": "b", "children": [{"id": "c", "children"
     ],
 )
 def test_what_permissions_cover(
-    wire: Wire, connection: Connection, granted: Any, asked: Sequence[dict[str, str]], expected: bool
+    wire: Wire, connection: Connection, granted: Any, asked: Sequence[dict[str, Any]], expected: bool
 ) -> None:
     wire.replies.append(reply({"type": "app", "permissions": granted}))
     wire.always = reply({"results": [{"streams": TREE}]})

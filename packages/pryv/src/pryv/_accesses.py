@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any
 
 from pryv._calls import call_one
-from pryv._display import SecretText
+from pryv._display import with_secrets
 from pryv._transport.account import Account
 from pryv._transport.timeouts import CallTimeout
 from pryv.errors import PryvProtocolError, StaleAccessIdError, UnknownResourceError
 from pryv.types import AccessInfo
 from pryv.utils import parse_access_ref, serialize_access_ref
-
-_SECRETS = ("token", "apiEndpoint")
-"""Members of an access that hold its token."""
 
 
 def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
@@ -24,12 +20,6 @@ def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> 
         info: Any = account.call("GET", "access-info", idempotent=True, timeout=timeout)
         account.state.access_info = with_secrets(info)
     return account.state.access_info
-
-
-def with_secrets(access: Mapping[str, Any]) -> Any:
-    """Return an access, or what is like one, whose token shows masked."""
-    secrets = {name: SecretText(access[name]) for name in _SECRETS if isinstance(access.get(name), str)}
-    return {**access, **secrets}
 
 
 def own_access_id(account: Account, timeout: CallTimeout) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
+
+_SECRETS = ("token", "apiEndpoint")
+"""Members of accesses that hold a token."""
 
 
 class SecretText(str):
@@ -20,6 +23,25 @@ class SecretText(str):
     def __getitem__(self, key: SupportsIndex | slice) -> str:
         part = super().__getitem__(key)
         return SecretText(part) if isinstance(key, slice) else part  # rich cuts long texts, and shows their beginning
+
+
+def with_secrets(data: Any, levels: int = 3) -> Any:
+    """Return data of the API, such as accesses, whose tokens show masked.
+
+    Args:
+        data: The data.
+        levels: Levels of nesting that are looked at.
+    """
+    if not levels:
+        return data
+    if isinstance(data, list):
+        return [with_secrets(item, levels - 1) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {
+        name: SecretText(value) if name in _SECRETS and isinstance(value, str) else with_secrets(value, levels - 1)
+        for name, value in data.items()
+    }
 
 
 def public_names(of: object) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from pryv._accesses import with_secrets
+from pryv._display import with_secrets
 from pryv.auth._stores import AuthorizationData, CredentialStore, check_writable
 from pryv.errors import PryvError
 from pryv.utils import extract_token_and_api_endpoint

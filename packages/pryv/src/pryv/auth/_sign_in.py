@@ -21,13 +21,13 @@ from pryv.auth._waiting import WAIT, accepted_state, check_wait
 from pryv.connection import Connection
 from pryv.errors import ForbiddenError, InvalidAccessTokenError, UnknownResourceError
 from pryv.service import Service
-from pryv.types import Permission
+from pryv.types import Permission, Untyped
 
 
 def sign_in(
     service_info_url: str,
     app_id: str,
-    permissions: Sequence[Permission] | Sequence[Mapping[str, Any]],
+    permissions: Sequence[Permission | Untyped],
     *,
     store: CredentialStore | None = None,
     profile: str = DEFAULT,

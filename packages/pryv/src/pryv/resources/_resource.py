@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
+from pryv._display import public_names
 from pryv._resend import is_idempotent
 from pryv._transport.account import Account
 from pryv._transport.results import member, with_members
@@ -22,6 +23,8 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._account.endpoint}>"
+
+    __dir__ = public_names
 
     def _call(
         self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from pryv._arguments import as_dict
+from pryv._display import with_secrets
 from pryv._transport.results import with_members
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import path_segment
@@ -26,7 +27,14 @@ List = list  # which is a method inside the class
 
 
 class Accesses(Resource):
-    """The accesses of an account that the token may see: all, or those that it created."""
+    """The accesses of an account that the token may see: all, or those that it created.
+
+    In the `repr` of an access, its `token` and `apiEndpoint` are masked; both are strings otherwise.
+    """
+
+    def _call(self, method: str, verb: str, path: str, timeout: CallTimeout, **content: Any) -> dict[str, Any]:
+        result: dict[str, Any] = with_secrets(super()._call(method, verb, path, timeout, **content))
+        return result
 
     def list(self, params: AccessesParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Access]:
         """Return the accesses; then those that were deleted, if asked for. They hold tokens.
