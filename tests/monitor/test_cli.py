@@ -129,6 +129,20 @@ def test_sync_to_lines(subject: Subject, shell: Shell) -> None:
     assert str(subject.connection.token) not in (shell.directory / "anchor").read_text()
 
 
+def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:
+    subject.add(2)
+    assert shell.run("sync", "--mirror", "copy.db", "--quiet") == (0, "", "")
+    access = {"name": "Another", "permissions": [{"streamId": "*", "level": "read"}]}
+    token = subject.connection.api_one("accesses.create", access, "access")["token"]
+    endpoint = subject.connection.api_endpoint.replace(str(subject.connection.token), token)
+    shell.environment["PRYV_API_ENDPOINT"] = endpoint
+    code, _, err = shell.run("sync", "--mirror", "copy.db", "--quiet")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert "another access to this account" in err
+    assert shell.run("sync", "--mirror", "copy.db", "--quiet", "--adopt") == (0, "", "")
+    assert shell.run("sync", "--mirror", "copy.db", "--quiet") == (0, "", "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -263,7 +277,7 @@ def test_files_that_cannot_be_used(shell: Shell) -> None:
     assert shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)[0] == 0
     code, _, err = shell.run("sync", "--mirror", "copy.db")
     assert code == 1
-    assert "another account or scope" in err
+    assert "another scope" in err
     (shell.directory / "anchor").write_text("{}")
     for command in (("status", "anchor"), ("sync", "--anchor", "anchor", "--jsonl")):
         code, _, err = shell.run(*command)

@@ -106,6 +106,23 @@ class Driver:
                 pass
         return report
 
+    def adopt(self, *, force: bool) -> None:
+        """Give the anchor the identity of this account, and have the next pass read the whole scope.
+
+        Raises:
+            AnchorError: the anchor is of another scope or account, or cannot be written.
+            PryvError: the platform cannot be asked.
+        """
+        with self._running():
+            source, mirror = self._setup.source, self._setup.mirror
+            anchor = mirror.load()
+            if anchor is None:
+                return
+            adopted = source.owner.adopted(anchor, self._reader, force=force)
+            if adopted.identity != anchor.identity:
+                adopted = source.scope.start_over(adopted, adopted.since)
+                mirror.begin(adopted, adopted.since).commit(adopted)
+
     def start(self) -> None:
         """Follow the account on a new thread, and return when the first pass has ended.
 

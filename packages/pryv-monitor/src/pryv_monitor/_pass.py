@@ -16,7 +16,6 @@ from pryv_monitor._scope import END, START
 from pryv_monitor._source import Source
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind, SyncReport
-from pryv_monitor.errors import AnchorMismatchError
 from pryv_monitor.protocols import Mirror, MirrorTransaction
 
 WINDOW = 10_000
@@ -99,11 +98,11 @@ class Pass(Iterator[Batch]):
 
     def _new_reading(self) -> _Reading:
         anchor = self._anchor
-        if anchor is not None and anchor.fingerprint != self._source.fingerprint:
-            raise AnchorMismatchError("the anchor belongs to another account or scope; reset it to start over")
+        if anchor is not None:
+            anchor = self._source.owner.checked(anchor, self._reader)
         streams, now = self._source.streams(self._reader)
         if anchor is None:
-            anchor = Anchor(self._source.fingerprint, since=now, generation=0)
+            anchor = self._source.owner.new_anchor(now, self._reader)
         if anchor.generation < self._generation or (anchor.reached is not None and now < anchor.began):
             anchor = self._source.scope.start_over(anchor, now)
         transaction = self._mirror.begin(anchor, now)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -49,11 +47,6 @@ class Scope:
     def floor(self) -> float | None:
         """The time until which changes are not looked at."""
         return self.params.get("modifiedSince")
-
-    def fingerprint(self, endpoint: str) -> str:
-        """Return what tells this scope of this account from any other."""
-        text = json.dumps([endpoint, dict(self.params)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def start_over(self, anchor: Anchor, now: float) -> Anchor:
         """Return the anchor from which the whole scope is read, and after it what changed since `anchor`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pryv import Connection
+from pryv_monitor._identity import Owner
 from pryv_monitor._json import Item, encode
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import Scope
@@ -22,7 +23,7 @@ class Source:
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self.connection = connection
         self.scope = scope
-        self.fingerprint = scope.fingerprint(connection.endpoint)
+        self.owner = Owner(connection, scope)
 
     def streams(self, reader: Reader) -> tuple[Item, float]:
         """Return the tree of streams, and the platform's time when it was read.

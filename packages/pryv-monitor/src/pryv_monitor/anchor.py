@@ -15,11 +15,26 @@ VERSION: Final = 1
 
 
 @attrs.frozen
+class Identity:
+    """What an account is known by.
+
+    Attributes:
+        platform: The host of the platform's register.
+        access: The id of the access, without the serial number of its version.
+        user: Digest of the platform and the username.
+    """
+
+    platform: str
+    access: str
+    user: str
+
+
+@attrs.frozen
 class Anchor:
     """How far a monitor has come in one scope of one account. It holds no secret.
 
     Attributes:
-        fingerprint: Tells the account and the scope from others.
+        scope: Digest of the parameters of the scope.
         since: The platform's time, in seconds, until which everything was delivered that it tells of changes: when the
             last whole pass began, or the first one, until it is whole. Reading the whole scope again leaves it as it
             was until that is done, for what was deleted since is told there alone.
@@ -30,9 +45,11 @@ class Anchor:
         remembered: The changes delivered that the next pass will read again, by digest, with the time of each.
         began: The platform's time, in seconds, when reading the whole scope was begun.
         delivering: Whether a pass after this may have delivered changes without having been committed.
+        identity: What the account is known by; `None` if the platform does not report it.
+        credentials: Digest of the endpoint and the token of the last pass, keyed with the token.
     """
 
-    fingerprint: str
+    scope: str
     since: float
     reached: float | None = None
     generation: int = 1
@@ -41,6 +58,8 @@ class Anchor:
     remembered: Mapping[str, float] = attrs.field(factory=dict, repr=False)
     began: float = attrs.field(default=attrs.Factory(lambda anchor: anchor.since, takes_self=True))
     delivering: bool = False
+    identity: Identity | None = None
+    credentials: str = attrs.field(default="", repr=False)
 
     def dumps(self) -> str:
         """Return the anchor as text, with a version and a checksum."""
@@ -58,7 +77,8 @@ class Anchor:
         try:
             fields = _checked(text)
             if fields is not None:
-                return cls(**fields)
+                identity = fields.pop("identity", None)
+                return cls(**fields, identity=identity and Identity(**identity))
         except (ValueError, TypeError, RecursionError):
             pass
         raise AnchorCorruptError("the anchor is damaged; reset it to start over")

@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument(
         "--full", action="store_true", help="read the whole scope again; a mirror drops what is no longer in it"
     )
+    sync.add_argument(
+        "--adopt", action="store_true", help="go on with a file that was made with another access to the same account"
+    )
     sync.set_defaults(command=_sync)
 
     watch = commands.add_parser("watch", help="follow the account until terminated")
@@ -136,7 +139,10 @@ def _sync(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
     try:
         with connect(arguments) as connection:
-            report = _one_pass(_monitor(connection, arguments), arguments)
+            monitor = _monitor(connection, arguments)
+            if arguments.adopt:
+                monitor.adopt()
+            report = _one_pass(monitor, arguments)
     except SystemExit:
         say("pryv-monitor: terminated; the next pass goes on from what was committed")
         raise

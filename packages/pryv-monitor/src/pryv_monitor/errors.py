@@ -10,7 +10,10 @@ class AnchorError(PryvError):
 
 
 class AnchorMismatchError(AnchorError):
-    """The anchor belongs to another account, or to another scope: use its own, or `reset()` the store."""
+    """The anchor belongs to another scope, account, or access to the account; the message says which.
+
+    Use a separate store or mirror, or `reset()` this one. Another access to the same account can `Monitor.adopt` it.
+    """
 
 
 class AnchorCorruptError(AnchorError):

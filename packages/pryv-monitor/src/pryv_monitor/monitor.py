@@ -165,6 +165,29 @@ class Monitor:
         """
         return self._new_driver(error_tolerance, follows=False).sync(full=full)
 
+    def adopt(self, *, force: bool = False) -> Monitor:
+        """Let the anchor, which belongs to another access to the same account, belong to this one.
+
+        The next pass reads the whole scope again, because the new access may see other things. If the anchor belongs to
+        this access already, or there is none yet, this does nothing. An account that was renamed, or is reached by
+        another host name, is recognized without this, as long as the access is the same.
+
+        Args:
+            force: Adopt the anchor although the platform or the username is another: the account was moved or renamed,
+                and there is a new access too.
+
+        Returns:
+            The monitor.
+
+        Raises:
+            RuntimeError: the monitor is started, or in a pass.
+            AnchorMismatchError: the anchor is of another scope, or of another account.
+            AnchorError: it is locked or damaged, or cannot be written.
+            PryvError: the platform cannot be asked.
+        """
+        self._new_driver(0, follows=False).adopt(force=force)
+        return self
+
     def start(self, *, error_tolerance: float = math.inf) -> Monitor:
         """Follow the account on a new thread, and return when the first pass has ended.
 
