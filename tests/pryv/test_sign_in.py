@@ -30,6 +30,7 @@ from pryv import (
 )
 from pryv.auth import AuthorizationData, CredentialStore, FileStore, MemoryStore, sign_in, sign_out
 from pryv.auth._permissions import covers
+from pryv.auth._profiles import Profile
 
 Permissions = list[dict[str, Any]]
 BROADER: Permissions = [{"streamId": "diary", "defaultName": "Diary", "level": "manage"}]
@@ -473,6 +474,43 @@ def test_signing_out_keeps_what_was_stored_meanwhile(login: Login) -> None:
 
 
 # ---- two processes
+
+
+KEEPING = """
+import sys
+from pryv.auth import FileStore
+from pryv.auth._profiles import Profile
+
+kept = Profile(FileStore(sys.argv[1]))
+print(flush=True)
+sys.stdin.readline()
+for number in range(20):
+    data = {"apiEndpoint": f"https://token@host{sys.argv[2]}/{number}/"}
+    kept.keep(data)
+    if number % 2:
+        kept.forget(data)
+"""
+
+
+def test_processes_that_share_a_profile_lose_nothing_of_each_other(store: FileStore) -> None:
+    commands = [[sys.executable, "-c", KEEPING, str(store), str(number)] for number in range(3)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in commands
+    ]
+    for process in processes:
+        assert process.stdout
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    expected = {f"https://token@host{number}/{item}/" for number in range(3) for item in range(0, 20, 2)}
+    assert {data["apiEndpoint"] for data in Profile(store).credentials()} == expected
+    assert set(files(store)) == {"default.json"}
+
 
 PROGRAM = """
 import sys

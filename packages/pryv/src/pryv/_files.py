@@ -57,6 +57,20 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
         _sync_directory(os.path.dirname(target))
 
 
+@contextlib.contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Keep other processes out of a directory that is changed by whoever has the lock, if the system has such locks."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        _lock(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _created(target: str, mode: int) -> tuple[str, BinaryIO]:
     """Create a temporary file in the directory of `target`, locked while it is open, and remove abandoned ones.
 

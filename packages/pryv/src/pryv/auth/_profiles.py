@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable
 
 from pryv._display import with_secrets
-from pryv.auth._stores import AuthorizationData, CredentialStore, check_writable
+from pryv.auth._stores import AuthorizationData, CredentialStore, FileStore, check_writable
 from pryv.errors import PryvError
 from pryv.utils import extract_token_and_api_endpoint
 
@@ -65,10 +66,11 @@ class Profile:
             PryvError: the store does not take them.
             OSError: the store cannot be written to.
         """
-        kept = self.credentials()
-        place = next((index for index, credentials in enumerate(kept) if credentials in replaced), len(kept))
-        kept.insert(place, new)
-        self._write(credentials for credentials in kept if credentials is new or credentials not in replaced)
+        with self._locked():
+            kept = self.credentials()
+            place = next((index for index, credentials in enumerate(kept) if credentials in replaced), len(kept))
+            kept.insert(place, new)
+            self._write(credentials for credentials in kept if credentials is new or credentials not in replaced)
 
     def use(self, chosen: AuthorizationData) -> None:
         """Put credentials in front, so that the commands use them.
@@ -80,7 +82,8 @@ class Profile:
             PryvError: the store does not take them.
             OSError: the store cannot be written to.
         """
-        self._write([chosen, *(credentials for credentials in self.credentials() if credentials != chosen)])
+        with self._locked():
+            self._write([chosen, *(credentials for credentials in self.credentials() if credentials != chosen)])
 
     def forget(self, credentials: AuthorizationData) -> None:
         """Remove credentials; any that another process kept in their place stay.
@@ -92,7 +95,8 @@ class Profile:
             PryvError: the store does not let them go.
             OSError: the store cannot be written to.
         """
-        self._write(kept for kept in self.credentials() if kept != credentials)
+        with self._locked():
+            self._write(kept for kept in self.credentials() if kept != credentials)
 
     def check_writable(self) -> None:
         """Make sure that credentials can be kept; leaves nothing behind.
@@ -102,6 +106,9 @@ class Profile:
             OSError: the store cannot be written to.
         """
         check_writable(self.store)
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        return self.store._lock() if isinstance(self.store, FileStore) else contextlib.nullcontext()
 
     def _write(self, credentials: Iterable[AuthorizationData]) -> None:
         kept = list(credentials)

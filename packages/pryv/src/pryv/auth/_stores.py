@@ -8,14 +8,14 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 from urllib.parse import quote
 
-from pryv._files import replacing
+from pryv._files import locked, replacing
 from pryv._transport.redact import redact
 from pryv.errors import MissingAddonError, PryvError
 from pryv.utils import extract_token_and_api_endpoint
@@ -177,6 +177,18 @@ class FileStore:
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self._path(name).unlink()
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Keep other processes from changing credentials, between reading and saving some.
+
+        Raises:
+            OSError: the directory cannot be made or opened.
+        """
+        directory = self._path("").parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(str(directory)):
+            yield
 
     def check_writable(self) -> None:
         """Check that credentials can be stored, before the user is asked for them; this leaves no file behind.
