@@ -6,6 +6,7 @@ As a program, it serves a sandbox and these answers until it is terminated, and 
 from __future__ import annotations
 
 import json
+import secrets
 import signal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -26,8 +27,24 @@ def answer(sandbox: Sandbox, asked: dict[str, Any]) -> dict[str, str]:
             return {"token": mails[-1].token}
         case "sms":
             return {"code": [text.code for text in sandbox.text_messages if text.to == asked["phone"]][-1]}
+        case "oauth-client":
+            return _register(sandbox, asked)
         case kind:
             raise LookupError(kind)
+
+
+def _register(sandbox: Sandbox, asked: dict[str, Any]) -> dict[str, str]:
+    """Register a client, as an operator does."""
+    secret = secrets.token_urlsafe(32) if asked.get("secret") else None
+    sandbox.register_oauth_client(
+        asked["username"],
+        redirect_uris=asked["redirectUris"],
+        offers=asked["offers"],
+        grant_types=asked["grantTypes"],
+        secret=secret,
+        jwks=asked.get("jwks", {"keys": []})["keys"],
+    )
+    return {"clientId": asked["username"], **({"secret": secret} if secret else {})}
 
 
 def main() -> None:

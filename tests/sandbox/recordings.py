@@ -7,12 +7,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
+
+from .proofs import Proofs
 
 DIRECTORY = Path(__file__).parents[1] / "recordings"
 Edit = Callable[[str], str]
@@ -35,12 +37,16 @@ _FORMS = {
     "uuid": _UUID,
     "secret": r"[\w-]{32}",
     "digest": "[0-9a-f]{64}",
+    "code": r"[\w-]{43}",
+    "capability": r"[\w-]{22}",
     "moment": r"\d{10}(?:\.\d{1,3})?",
 }
 """What a platform makes anew each time: digests of items, ids and tokens, keys of access requests, ids of sockets,
-tokens and recovery codes of second factors, the halves and digests of keys of shared secrets, times in texts."""
+tokens and recovery codes of second factors, the halves and digests of keys of shared secrets, times in texts, codes
+and refresh tokens, ids of consent requests."""
 _MADE = re.compile(
     rf"(?<=:0:)(?P<integrity>{_FORMS['integrity']})|(?P<read_token>{_FORMS['read_token']})|(?P<uuid>{_UUID})"
+    r"|(?:(?<=\?code=)|^)(?P<code>[\w-]{43})(?=&|$)|^(?P<capability>(?=.*[A-Z])(?=.*[a-z])[\w-]{22})$"
     rf"|(?<=[a-z0-9]\.)(?P<secret>[\w-]{{32}})$|(?P<digest>[0-9a-f]{{64}})|(?<=[a-z0-9]:)(?P<moment>1795\d{{6}}(?:\.\d+)?)$"
     rf"|(?<![a-z0-9])(?P<id>{_ID})(?![a-z0-9])"
     r"|(?:(?<![\w-])|(?<=%2F))(?:(?P<key>(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{16})|(?P<sid>[\w-]{16}AA[A-Z]{2}))(?![\w-])"
@@ -60,6 +66,8 @@ class Exchange:
     Attributes:
         pause: seconds that passed before it.
         answer: the name of the answer, where the request is not one of the API.
+        take: what later requests need of the response, by name: a parameter of a URL that is a member
+            (``json.redirectTo?code``) or the header ``location`` (``location?state``).
     """
 
     name: str
@@ -67,6 +75,7 @@ class Exchange:
     response: dict[str, Any]
     pause: float = 0
     answer: str = ""
+    take: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,10 +99,10 @@ FIRST = Recording(
     1795288768,
     (
         *("platform", "auth", "streams", "events", "batch", "attachments", "series", "accesses", "account", "webhooks"),
-        "shared-secrets",
+        *("shared-secrets", "oauth2"),
     ),
 )
-SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa", "audit", "shared-secrets"))
+SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa", "audit", "shared-secrets", "oauth2"))
 
 
 def load(file: Path, edit: Edit = str) -> list[dict[str, Any]]:
@@ -141,7 +150,7 @@ class Run:
             return True
         if isinstance(recorded, str):
             return self._is_same_text(recorded, actual)
-        if isinstance(recorded, float) and recorded > _LATE:
+        if isinstance(recorded, (float, int)) and recorded > _LATE:
             return bool(abs(recorded + self.shift - actual) < _TOLERANCE)
         return bool(recorded == actual)
 
@@ -170,29 +179,47 @@ class Replay:
         host = urlsplit(url).netloc
         self._url = url
         self._ask = ask
+        self._proofs = Proofs()
         self._run = Run({"HOST": host, "STATIC": host, "%2FHOST": f"%2F{quote(host)}"}, recording.recorded_at)
 
     def differences(self, exchange: Exchange) -> list[str]:
         """What differs from the recorded response: status, headers, JSON, and its order at the top."""
         if exchange.answer:
             given = self._ask(self._run.translated(exchange.request["json"]))
-            self._run.learn({f"{{{{{exchange.answer}.{name}}}}}": value for name, value in given.items()})
+            self._learn({f"{exchange.answer}.{name}": value for name, value in given.items()})
             return []
         recorded, response = exchange.response, self._send(exchange.request)
         found = [] if response.status_code == recorded["status"] else [f"status: {response.status_code}"]
         headers = {name: value for name, value in recorded["headers"].items() if name != "etag"}
         actual_headers = {name: response.headers[name] for name in headers if name in response.headers}
+        if "location" in headers:
+            found += self._other_place(headers.pop("location"), actual_headers.pop("location", ""))
         found += self._run.differences(headers, actual_headers, "headers")
         body = _body(response)
+        self._learn({name: _taken(where, response) for name, where in exchange.take.items()})
         found += self._run.differences(recorded["json"], body)
         if list(body) != list(recorded["json"]):
             found.append(f"the order of the members: {list(body)}")
         name, member = _PARSER_MESSAGE
         return [problem for problem in found if exchange.name != name or not problem.startswith(member)]
 
+    def _learn(self, values: dict[str, str]) -> None:
+        self._run.learn({f"{{{{{name}}}}}": value for name, value in values.items()})
+
+    def _other_place(self, recorded: str, actual: str) -> Iterator[str]:
+        """What differs between two places to go to; of the consent page, only the URL of the platform is compared."""
+        if "pryvApi=" in recorded:
+            recorded, actual = (_parameter(url, "pryvApi") for url in (recorded, actual))
+        yield from self._run.differences(recorded, actual, "location")
+
     def _send(self, recorded: dict[str, Any]) -> requests.Response:
+        if "assertion" in recorded:
+            self._learn({"assertion": self._proofs.assertion(self._run.translated(recorded["assertion"]))})
         request = self._run.translated(recorded)
         headers = dict(request["headers"])
+        if "dpop" in recorded:
+            url = self._url + request["path"]
+            headers["DPoP"] = self._proofs.dpop(request["dpop"], request["method"], url)
         if recorded["headers"].get("Authorization", "").startswith("Basic "):
             headers["Authorization"] = self._basic(recorded["headers"]["Authorization"])
         return requests.request(
@@ -218,6 +245,16 @@ class Replay:
             (name, value + self._run.shift if isinstance(value, float) and _LATE < value < 8e9 else value)
             for name, value in pairs
         ]
+
+
+def _taken(where: str, response: requests.Response) -> str:
+    place, _, name = where.partition("?")
+    url = response.headers.get("location", "") if place == "location" else response.json().get("redirectTo", "")
+    return _parameter(url, name)
+
+
+def _parameter(url: str, name: str) -> str:
+    return parse_qs(urlsplit(url).query).get(name, [""])[0]
 
 
 def _file(value: Any) -> tuple[str | None, bytes, str]:

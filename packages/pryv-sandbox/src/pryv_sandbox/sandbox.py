@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import secrets
 import weakref
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
@@ -12,12 +15,21 @@ from pryv_sandbox.consent.auth_requests import AuthRequests
 from pryv_sandbox.consent.page import ConsentPage
 from pryv_sandbox.faults.faults import Faults
 from pryv_sandbox.http.app import create_app
+from pryv_sandbox.http.oauth_routes import OAuthRoutes
 from pryv_sandbox.http.server_thread import ServerThread
 from pryv_sandbox.methods import account, registration, second_factor
+from pryv_sandbox.methods.oauth import AuthorizationServer, UnsafeRequestError
+from pryv_sandbox.model.oauth import OAuthError
 from pryv_sandbox.sockets.server import Sockets
+from pryv_sandbox.state import oauth as oauth_state
+from pryv_sandbox.state.oauth import Client
 from pryv_sandbox.state.outbox import Mail, TextMessage
 from pryv_sandbox.state.platform import Platform
-from pryv_sandbox.state.settings import Settings
+from pryv_sandbox.state.sessions import open_session
+from pryv_sandbox.state.settings import OAuthSettings, Settings
+
+T = TypeVar("T")
+Offered = list[dict[str, Any]] | tuple[list[dict[str, Any]], bool] | str
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class Sandbox:
         ping_interval: seconds between the pings of a socket.
         ping_timeout: seconds after which a socket is closed that does not respond to a ping.
         subscriptions: whether sockets have subscriptions; older platforms have none.
+        oauth: how long what OAuth 2 issues is valid.
         null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
             holds one is an error 500.
 
@@ -62,6 +75,7 @@ class Sandbox:
         ping_timeout: float = 20.0,
         subscriptions: bool = True,
         null_characters: bool = True,
+        oauth: OAuthSettings = OAuthSettings(),  # noqa: B008
     ) -> None:
         self._platform = Platform(
             Settings(
@@ -69,8 +83,10 @@ class Sandbox:
                 visibility_window=visibility_window,
                 subscriptions=subscriptions,
                 null_characters=null_characters,
+                oauth=oauth,
             )
         )
+        self._authorization = AuthorizationServer(self._platform)
         weakref.finalize(self, self._platform.close)
         self._host = host
         self._server = ServerThread(self._make_app, host, port)
@@ -144,6 +160,74 @@ class Sandbox:
         """
         return self._server.call(self._reset_token(username))
 
+    # ---- OAuth 2
+
+    def register_oauth_client(
+        self,
+        client_id: str,
+        *,
+        redirect_uris: Iterable[str],
+        offers: Mapping[str, Offered] | None = None,
+        grant_types: Iterable[str] = ("authorization_code", "refresh_token"),
+        secret: str | None = None,
+        jwks: Iterable[dict[str, Any]] = (),
+    ) -> None:
+        """Register a client, as an operator does.
+
+        Args:
+            client_id: its name. With ``client_credentials``, it is the username of the client's own account.
+            redirect_uris: where it may have codes sent.
+            offers: what it may ask people for, by name; the scope is ``cmc:NAME``. An offer is a list of
+                permissions, which people accept as a whole; such a list and ``True``, if they may leave out those
+                without ``mandatory``; or the ``capabilityUrl`` of a consent request.
+            grant_types: the grants that it may use.
+            secret: its secret.
+            jwks: its public keys.
+        """
+        kept = {
+            name: [offer, False] if isinstance(offer, list) else offer if isinstance(offer, str) else list(offer)
+            for name, offer in (offers or {}).items()
+        }
+        client = Client(client_id, list(redirect_uris), kept, list(grant_types), secret, list(jwks))
+        self._server.call(self._on_loop(lambda: oauth_state.save_client(self._platform, client)))
+
+    def accept_oauth(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None = None) -> str:
+        """Let a person accept what a client asks for, without the consent page.
+
+        Args:
+            authorization_url: the URL to which the client would send a browser.
+            username: who accepts.
+            granted: the permissions that the person keeps; all that are offered if ``None``.
+
+        Returns:
+            The URL to which the browser would be sent back.
+
+        Raises:
+            ValueError: the request cannot be accepted.
+        """
+        return self._server.call(self._on_loop(lambda: self._accept(authorization_url, username, granted)))
+
+    def revoke_key(self, thumbprint: str) -> None:
+        """Refuse DPoP proofs by a key from now on, as an operator does."""
+        self._server.call(self._on_loop(lambda: oauth_state.revoke_key(self._platform, thumbprint)))
+
+    def _accept(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None) -> str:
+        issuer = self.url.rstrip("/")
+        user = self._platform.users.find(username)
+        try:
+            asked = dict(parse_qsl(urlsplit(authorization_url).query))
+            state = dict(parse_qsl(urlsplit(self._authorization.authorize(asked, issuer)).query))["state"]
+            offered = self._authorization.asked(state)["offer"]["permissions"]
+            token = open_session(self._platform, user, "pryv-sandbox") if user else "none"
+            answer = {"state": state, "username": username, "userToken": token}
+            kept = offered if granted is None else granted
+            return self._authorization.accept({**answer, "grantedPermissions": kept}, issuer)
+        except (OAuthError, UnsafeRequestError) as error:
+            raise ValueError(str(error)) from None
+
+    async def _on_loop(self, action: Callable[[], T]) -> T:
+        return action()
+
     async def _reset_token(self, username: str) -> str:
         return account.reset_token(self._platform, username)
 
@@ -157,6 +241,7 @@ class Sandbox:
         app = create_app(self._platform, self.faults.middleware)
         auth_requests = AuthRequests(self._platform)
         app.add_routes(auth_requests.routes())
+        app.add_routes(OAuthRoutes(self._authorization).routes())
         app.add_routes(ConsentPage(auth_requests, self._platform.settings.name).routes())
         self.sockets.attach(app)
         return app

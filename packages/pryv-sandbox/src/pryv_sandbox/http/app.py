@@ -5,9 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, register_routes, series_routes
-from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, error_response
+from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, PROOF_REFUSED, error_response
 from pryv_sandbox.http.webhook_delivery import WebhookDelivery
 from pryv_sandbox.libraries import Handler, Middleware
+from pryv_sandbox.methods.oauth import TOKEN_PATH
 from pryv_sandbox.model.errors import ApiError, unexpected
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE
@@ -32,15 +33,23 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
             "Access-Control-Allow-Methods": asked.get(
                 "Access-Control-Request-Method", "POST, GET, PUT, DELETE, OPTIONS"
             ),
-            "Access-Control-Allow-Headers": asked.get("Access-Control-Request-Headers", "Authorization, Content-Type"),
+            "Access-Control-Allow-Headers": asked.get("Access-Control-Request-Headers", _headers_of(request)),
             "Access-Control-Expose-Headers": "API-Version",
             "Access-Control-Max-Age": str(365 * 24 * 3600),
             "Access-Control-Allow-Credentials": "true",
             "API-Version": API_VERSION,
         }
     )
+    if PROOF_REFUSED in request:
+        response.headers["WWW-Authenticate"] = 'DPoP algs="ES256", error="invalid_token"'
     if ACCESS_ID in request:
         response.headers["Pryv-Access-Id"] = request[ACCESS_ID]
+
+
+def _headers_of(request: web.Request) -> str:
+    """The headers that a path takes from other origins."""
+    is_token = request.method == "POST" and request.path == f"/{TOKEN_PATH}"
+    return "Content-Type, Authorization, DPoP" if is_token else "Authorization, Content-Type"
 
 
 @web.middleware

@@ -10,8 +10,11 @@ from aiohttp import web
 
 from pryv_sandbox.http.query_string import parse_query
 from pryv_sandbox.methods.calls import Context, Pages, Result
-from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unknown_resource
+from pryv_sandbox.methods.oauth import check_proof
+from pryv_sandbox.model.access import Access
+from pryv_sandbox.model.errors import ApiError, invalid_request_structure, proof_refused, unknown_resource
 from pryv_sandbox.model.json_text import dumps, loads
+from pryv_sandbox.model.proofs import ProofError
 from pryv_sandbox.state.accesses import check_valid, find_by_token
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.sessions import check_session
@@ -19,6 +22,7 @@ from pryv_sandbox.state.settings import API_VERSION, SERIAL
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 ACCESS_ID: web.RequestKey[str] = web.RequestKey("access_id", str)
+PROOF_REFUSED: web.RequestKey[bool] = web.RequestKey("proof_refused", bool)
 
 # ---- responses
 
@@ -72,7 +76,7 @@ def base_url(request: web.Request) -> str:
 
 
 def token_of(request: web.Request) -> str | None:
-    """The token of a request: in ``Authorization``, plain or as Basic or Bearer, or in the query string."""
+    """The token of a request: in ``Authorization``, plain or as Basic, Bearer or DPoP, or in the query string."""
     header = request.headers.get("Authorization")
     if header is None:
         return request.query.get("auth")
@@ -82,7 +86,7 @@ def token_of(request: web.Request) -> str | None:
             return base64.b64decode(rest).decode("ascii", "replace").split(":")[0]
         except binascii.Error:
             return header
-    return rest if scheme.lower() == "bearer" and rest else header
+    return rest if scheme.lower() in ("bearer", "dpop") and rest else header
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
@@ -163,6 +167,27 @@ def authenticate(request: web.Request, context: Context, token: str | None) -> N
     context.caller_id = caller_id or None
     context.authenticated = find_by_token(context.platform, context.user, token)
     request[ACCESS_ID] = context.authenticated.id
+    _check_bound(request, context.platform, context.authenticated)
     check_valid(context.platform, context.authenticated)
     if context.authenticated.is_personal:
         check_session(context.platform, token)
+
+
+def _check_bound(request: web.Request, platform: Platform, access: Access) -> None:
+    """Refuse a token that is bound to a key without a proof of it, and one that is not bound with the scheme DPoP."""
+    if access.key is None and not is_dpop(request):
+        return
+    proof = request.headers.get("DPoP")
+    try:
+        url = base_url(request).rstrip("/") + request.rel_url.raw_path
+        if access.key and proof and check_proof(platform, proof, request.method, url, access.token) == access.key:
+            return
+    except ProofError:
+        pass
+    request[PROOF_REFUSED] = True
+    raise proof_refused()
+
+
+def is_dpop(request: web.Request) -> bool:
+    """Whether a request has a token that it says is bound to a key."""
+    return request.headers.get("Authorization", "").lower().startswith("dpop ")

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox.http.exchange import PLATFORM, authenticate, call_context, json_response, meta, read_json
+from pryv_sandbox.http.exchange import PLATFORM, authenticate, call_context, is_dpop, json_response, meta, read_json
 from pryv_sandbox.methods import series
 from pryv_sandbox.methods.calls import Context
-from pryv_sandbox.model.errors import ApiError, invalid_parameters
+from pryv_sandbox.model.errors import ApiError, invalid_parameters, proof_refused
 
 routes = web.RouteTableDef()
 
@@ -29,7 +29,11 @@ def _handler(
                 status = 401 if request.method == "GET" else 400
                 raise ApiError(status, "missing-header", 'Missing expected header "authorization"')
             context = call_context(request)
+            if is_dpop(request):
+                raise proof_refused()
             authenticate(request, context, token)
+            if context.access.key:
+                raise proof_refused()
             result = await handle(request, context)
         except ApiError as error:
             return json_response({"error": error.public()}, error.status)

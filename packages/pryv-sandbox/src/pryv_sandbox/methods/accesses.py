@@ -27,6 +27,8 @@ from pryv_sandbox.model.validation import Validator
 from pryv_sandbox.state import accesses as stored
 from pryv_sandbox.state.accesses import Doc
 from pryv_sandbox.state.changes import Action, Change
+from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.users import User
 
 methods = Methods()
 
@@ -409,19 +411,26 @@ async def _delete(context: Context, params: dict[str, Any]) -> Result:
         raise forbidden("Your access token has insufficient permissions to delete this access.")
     made = [] if target["type"] == "personal" else stored.created_by(context.platform, context.user, target["id"])
     related = [doc for doc in made if doc["id"] != target["id"] and not stored.is_expired(doc, now)]
-    for doc in (target, *related):
-        deleted = {key: value for key, value in doc.items() if key != "calls"} | {"deleted": now}
-        context.platform.db.execute(
-            "UPDATE accesses SET deleted = ?, doc = ? WHERE user = ? AND id = ?",
-            (now, json.dumps(deleted), context.user.key, doc["id"]),
-        )
-        webhooks.delete_of_access(context.platform, context.user, doc["id"])
-        context.platform.forget_access(context.user, doc["id"])
-    _publish(context, "delete", target)
+    remove(context.platform, context.user, [target, *related])
     result: Result = {"accessDeletion": {"id": target["id"]}}
     if made:
         result["relatedDeletions"] = [{"id": doc["id"]} for doc in related]
     return result
+
+
+def remove(platform: Platform, user: User, docs: list[Doc]) -> None:
+    """Delete accesses with their webhooks; listeners are notified of the first."""
+    now = platform.clock.now()
+    for doc in docs:
+        deleted = {key: value for key, value in doc.items() if key != "calls"} | {"deleted": now}
+        platform.db.execute(
+            "UPDATE accesses SET deleted = ?, doc = ? WHERE user = ? AND id = ?",
+            (now, json.dumps(deleted), user.key, doc["id"]),
+        )
+        webhooks.delete_of_access(platform, user, doc["id"])
+        platform.forget_access(user, doc["id"])
+    for doc in docs[:1]:
+        platform.publish(Change(user.key, "accesses", "delete", stored.versioned(doc)))
 
 
 def _may_delete(access: Access, target: Doc) -> bool:

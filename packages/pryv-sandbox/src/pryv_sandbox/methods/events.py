@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
+from pryv_sandbox.methods import consents
 from pryv_sandbox.methods.calls import Context, Methods, Pages, Result
 from pryv_sandbox.methods.schemas import BOOLEAN, NUMBER, STRING, TRACKED, check_alterable
 from pryv_sandbox.model import event_types, shared_secrets, system_streams
@@ -225,6 +226,8 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     if context.files:
         event["attachments"] = context.files
         count_attached(context, sum(item["size"] for item in context.files))
+    if consents.is_request(event):
+        event["content"] = consents.with_capability(context.platform, context.user, event, context.base_url)
     event = with_integrity(event)
     try:
         stored.insert(context.platform, context.user, event, "local")

@@ -27,7 +27,7 @@ _REGISTRATION = Validator(
         },
     }
 )
-_OWN_PATHS = ("access", "assets", "event-types", "users")
+_OWN_PATHS = ("access", "assets", "event-types", "oauth2", "users")
 """Names that would hide the platform's own paths."""
 
 _RESERVED = """

@@ -25,7 +25,7 @@ from pryv_sandbox.model.ids import new_id, to_id
 from pryv_sandbox.model.merging import merged
 from pryv_sandbox.model.shared_secrets import check_stream
 from pryv_sandbox.model.stream_tree import Stream, StreamTree
-from pryv_sandbox.model.system_streams import SYSTEM_STREAMS
+from pryv_sandbox.model.system_streams import CMC_APPS, SYSTEM_STREAMS
 from pryv_sandbox.state.changes import Action, Change
 from pryv_sandbox.state.events import Event
 
@@ -166,7 +166,7 @@ def _check_store(stream: Stream) -> None:
     is_system, below_system = stream["id"].startswith(":"), (stream["parentId"] or "").startswith(":")
     if is_system is not below_system:
         raise invalid_request_structure("A stream and its parent must be in the same store.", stream)
-    if is_system:
+    if is_system and not stream["id"].startswith(f"{CMC_APPS}:"):
         raise _system_stream_is_fixed()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pryv_sandbox.model import system_streams
 from pryv_sandbox.model.stream_tree import StreamTree
 
-_RANK = {"none": -1, "read": 0, "create-only": 1, "contribute": 1, "manage": 2}
+RANK = {"none": -1, "read": 0, "create-only": 1, "contribute": 1, "manage": 2}
 
 
 class Access:
@@ -16,6 +16,7 @@ class Access:
 
     Attributes:
         doc: the access as stored.
+        key: the thumbprint of the key to which its token is bound (DPoP).
         permissions: its permissions, and those that every access has; empty for a personal access, which may do all.
     """
 
@@ -24,6 +25,7 @@ class Access:
         self.id: str = doc["id"]
         self.type: str = doc["type"]
         self.token: str = doc["token"]
+        self.key: str | None = ((doc.get("clientData") or {}).get("dpop") or {}).get("jkt")
         self.permissions = [] if self.is_personal else self._effective_permissions(doc["permissions"])
         self.features = {entry["feature"]: entry["setting"] for entry in self.permissions if "feature" in entry}
         self._tree = tree
@@ -54,7 +56,7 @@ class Access:
         return None if stream_id.startswith(":") else self._granted.get("*")
 
     def _reaches(self, stream_id: str, level: str) -> bool:
-        return _RANK.get(self.level(stream_id) or "none", -1) >= _RANK[level]
+        return RANK.get(self.level(stream_id) or "none", -1) >= RANK[level]
 
     def can_list(self, stream_id: str) -> bool:
         """Whether the stream may be seen."""
@@ -82,7 +84,7 @@ class Access:
 
     def listable(self) -> list[str]:
         """The streams with a permission to see them, in the order of the permissions."""
-        return [stream_id for stream_id, level in self._granted.items() if _RANK[level] >= _RANK["read"]]
+        return [stream_id for stream_id, level in self._granted.items() if RANK[level] >= RANK["read"]]
 
     def unlistable(self) -> frozenset[str]:
         """The streams that a permission hides."""

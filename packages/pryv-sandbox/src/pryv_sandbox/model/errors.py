@@ -71,6 +71,11 @@ def already_exists(kind: str, keys: dict[str, Any], store: str | None = None) ->
     return ApiError(409, "item-already-exists", f"{origin}{article} {kind} with {values} already exists", keys)
 
 
+def proof_refused() -> ApiError:
+    """The token is bound to a key, and there is no valid proof of it."""
+    return invalid_access_token("DPoP proof verification failed.", 403)
+
+
 def unexpected(message: str) -> ApiError:
     """The platform failed."""
     return ApiError(500, "unexpected-error", f"Unexpected error: {message}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pryv_sandbox.model.system_streams import AUDIT, SHARED_SECRETS, SYSTEM_STREAMS, is_account_stream
+from pryv_sandbox.model.system_streams import AUDIT, CMC_APPS, SHARED_SECRETS, SYSTEM_STREAMS, is_account_stream
 
 Stream = dict[str, Any]
 
@@ -36,7 +36,7 @@ class StreamTree:
 
     def get(self, stream_id: str) -> Stream | None:
         """The stream with this id."""
-        if stream_id not in self._by_id and stream_id.startswith((AUDIT, SHARED_SECRETS)):
+        if stream_id not in self._by_id and (stream_id.startswith((AUDIT, SHARED_SECRETS)) or stream_id == CMC_APPS):
             return {"id": stream_id, "name": stream_id.removeprefix(AUDIT), "parentId": None, "trashed": False}
         return self._by_id.get(stream_id)
 

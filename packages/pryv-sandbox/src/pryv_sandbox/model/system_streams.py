@@ -14,6 +14,7 @@ DB_DOCUMENTS = ":_system:dbDocuments"
 ATTACHED_FILES = ":_system:attachedFiles"
 AUDIT = ":_audit:"
 EMAILS = ":_emails:"
+CMC_APPS = ":_cmc:apps"
 SHARED_SECRETS = ":_shared-secrets:"
 WHOLE_STORES = (AUDIT, f"{AUDIT}accesses", f"{AUDIT}actions", SHARED_SECRETS)
 """Streams that stand for all streams of their store."""

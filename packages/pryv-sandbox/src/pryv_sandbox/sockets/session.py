@@ -13,7 +13,7 @@ from pryv_sandbox.http.exchange import base_url, meta
 from pryv_sandbox.methods import dispatch
 from pryv_sandbox.methods.calls import Context, Pages, Result, read_pages
 from pryv_sandbox.methods.scopes import Scope
-from pryv_sandbox.model.errors import ApiError, invalid_request_structure, unexpected, unknown_resource
+from pryv_sandbox.model.errors import ApiError, invalid_request_structure, proof_refused, unexpected, unknown_resource
 from pryv_sandbox.state.accesses import check_valid, find_by_token
 from pryv_sandbox.state.changes import Change
 from pryv_sandbox.state.platform import Platform
@@ -78,6 +78,8 @@ class SocketSession:
             source={"name": "socket.io", "ip": self._request.remote},
         )
         context.authenticated = find_by_token(self._platform, user, token)
+        if context.authenticated.key:
+            raise proof_refused()
         check_valid(self._platform, context.authenticated)
         if context.authenticated.is_personal:
             check_session(self._platform, token)

@@ -140,6 +140,37 @@ CREATE TABLE IF NOT EXISTS webhooks (
     UNIQUE (user, id),
     UNIQUE (user, access, url)
 );
+CREATE TABLE IF NOT EXISTS capabilities (
+    token TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    event TEXT NOT NULL,
+    offer TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS accepted_offers (
+    user INTEGER NOT NULL REFERENCES users,
+    offer TEXT NOT NULL,
+    PRIMARY KEY (user, offer)
+);
+CREATE TABLE IF NOT EXISTS oauth_clients (
+    client_id TEXT PRIMARY KEY,
+    doc TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS oauth_tokens (
+    token TEXT PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    expires REAL NOT NULL,
+    used REAL,
+    doc TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS used_proofs (
+    owner TEXT NOT NULL,
+    id TEXT NOT NULL,
+    until REAL NOT NULL,
+    PRIMARY KEY (owner, id)
+);
+CREATE TABLE IF NOT EXISTS revoked_keys (
+    key TEXT PRIMARY KEY
+);
 """
 
 

@@ -10,6 +10,27 @@ MAX_BODY_SIZE = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class OAuthSettings:
+    """How long what OAuth 2 issues is valid, in seconds.
+
+    Attributes:
+        access_lifetime: an access token.
+        refresh_lifetime: a refresh token.
+        refresh_limit: all refresh tokens that follow one consent.
+        reuse_grace: the time in which a used refresh token that comes again is refused, but revokes nothing.
+        code_lifetime: a code.
+        consent_lifetime: the time in which a person may decide.
+    """
+
+    access_lifetime: float = 3600
+    refresh_lifetime: float = 30 * 24 * 3600
+    refresh_limit: float = 90 * 24 * 3600
+    reuse_grace: float = 10
+    code_lifetime: float = 600
+    consent_lifetime: float = 300
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of a platform.
 
@@ -27,6 +48,7 @@ class Settings:
         resend_interval: seconds before such a token can be sent again.
         mfa_lifetime: seconds after which an ``mfaToken`` expires.
         username_changes: how often a user may change the username.
+        oauth: the lifetimes of what OAuth 2 issues.
         results_limit: the maximum number of items in a result in a batch, or over a socket.
         page_size: events per page of a streamed response.
         subscriptions: whether sockets have subscriptions; older platforms have none.
@@ -45,6 +67,7 @@ class Settings:
     resend_interval: float = 300
     mfa_lifetime: float = 30 * 60
     username_changes: int = 2
+    oauth: OAuthSettings = OAuthSettings()
     results_limit: int = 100_000
     page_size: int = 1000
     subscriptions: bool = True
