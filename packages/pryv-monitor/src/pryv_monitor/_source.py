@@ -14,7 +14,10 @@ from pryv_monitor._scope import Scope
 from pryv_monitor._shape import checked_batch, checked_tree
 
 _BATCH = 100
-"""Events handed on at once; SQLite before 3.32 takes five values for each of 199, in one statement."""
+"""Events handed on at once; SQLite before 3.32 takes five values for each of 199, in one statement.
+
+See https://sqlite.org/limits.html#max_variable_number.
+"""
 
 
 class Source:

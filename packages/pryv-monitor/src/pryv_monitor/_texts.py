@@ -25,8 +25,8 @@ Shown = tuple[str, str | None]
 def shown(item: Item) -> Shown:
     """Return the text of an item as SQL can read it, and the exact one where that is another.
 
-    A NUL, which ends a text for SQLite, and half a surrogate pair, which has no UTF-8, are written as their escapes; a
-    value that is nested too deeply is null.
+    A NUL, which ends a text for SQLite (https://sqlite.org/nulinstr.html), and half a surrogate pair, which has no
+    UTF-8, are written as their escapes; a value that is nested too deeply is null.
     """
     value, exact = item
     text = exact
@@ -63,7 +63,10 @@ def stored(text: Any) -> dict[str, Any]:
 
 
 def seconds(value: float) -> float:
-    """Return a time as SQLite can compare it: JavaScript writes integers beyond 64 bits."""
+    """Return a time as SQLite can compare it: JavaScript writes integers beyond its 64 bits.
+
+    See https://sqlite.org/datatype3.html.
+    """
     try:
         return float(value)
     except OverflowError:

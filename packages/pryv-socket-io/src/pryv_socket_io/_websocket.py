@@ -57,7 +57,8 @@ class WebSocket(websocket.WebSocket):
         self._stream.limit_reads(options.get("timeout"), _HANDSHAKE)
         with isolated():
             super().connect(url, **{**options, "socket": self._stream})  # type: ignore[no-untyped-call]
-        if self.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:  # websocket-client 1.6 accepts a redirect
+        # Version 1.6 counts a redirect as a success: https://github.com/websocket-client/websocket-client/issues/952
+        if self.getstatus() != http.HTTPStatus.SWITCHING_PROTOCOLS:
             raise websocket.WebSocketException("the handshake was redirected")
 
     def abort(self) -> None:

@@ -69,7 +69,8 @@ def _takes(callback: Callable[..., Any], count: int) -> bool:
     try:
         signature = inspect.signature(callback)
     except ValueError:
-        # Some built-ins have no signature: before Python 3.13 methods such as `set.add`, before 3.11 `print`.
+        # Some built-ins have no signature (https://docs.python.org/3/library/inspect.html#inspect.signature): before
+        # Python 3.13 methods such as `set.add`, before 3.11 `print`.
         is_method = isinstance(callback, types.BuiltinMethodType) and not inspect.ismodule(callback.__self__)
         return count == (1 if is_method else 2)
     try:

@@ -1,9 +1,10 @@
 """Split a query that is too long for one request into several that together find the same events.
 
 The platform reads the parameters of `events.get` from the URL only, and the servers in front of it limit a request
-line to about 8 KiB (nginx: `large_client_header_buffers`, Apache: `LimitRequestLine`). The platform itself accepts 100
-values in a condition (https://github.com/pryv/open-pryv.io, `MAX_VALUES_PER_IN`), and a key repeated 20 times
-(https://github.com/ljharb/qs, `arrayLimit`).
+line to about 8 KiB (https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers,
+https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestline). The platform itself accepts 100 values in a condition
+(https://github.com/pryv/open-pryv.io, `MAX_VALUES_PER_IN`), and a key repeated 20 times (https://github.com/ljharb/qs,
+`arrayLimit`).
 """
 
 from __future__ import annotations

@@ -51,7 +51,10 @@ def _host(host: str) -> str:
 
 
 def _as_requested(host: str) -> str:
-    """Return the DNS form of a non-ASCII name as `requests` makes it: IDNA 2008; the standard library has IDNA 2003."""
+    """Return the DNS form of a non-ASCII name as `requests` makes it.
+
+    That is IDNA 2008 (https://github.com/psf/requests/issues/3687); the standard library has IDNA 2003.
+    """
     import requests
 
     return urlsplit(str(requests.Request("GET", f"https://{host}/").prepare().url)).netloc

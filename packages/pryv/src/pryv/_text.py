@@ -18,7 +18,8 @@ def printable(text: str) -> str:
 def from_system(text: str) -> str:
     """Return an argument, a variable or a file name decoded as UTF-8, in any locale.
 
-    In a C locale, Python decodes non-ASCII bytes to surrogates (PEP 383). Text that is not UTF-8 is returned unchanged.
+    In a C locale, Python decodes non-ASCII bytes to surrogates (https://peps.python.org/pep-0383/). Text that is not
+    UTF-8 is returned unchanged.
     """
     try:
         return os.fsencode(text).decode()

@@ -1,5 +1,7 @@
 """Deadlines that `requests` does not enforce: for writing a body, and for reading a response.
 
+Its timeouts apply to single reads and writes: https://requests.readthedocs.io/en/latest/user/quickstart/#timeouts
+
 `on_connect` shows others the sockets, so that they can cancel a request from another thread.
 """
 

@@ -26,7 +26,10 @@ _LINE_BREAK = b"\r\n"
 
 
 class SourceError(Exception):
-    """Carries an `OSError` of the file through `requests`, which would treat it as an error of the network."""
+    """Carries an `OSError` of the file through `requests`, which would take it for an error of the network.
+
+    See https://github.com/psf/requests/blob/v2.34.2/src/requests/adapters.py#L710.
+    """
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
@@ -138,5 +141,8 @@ def _part(boundary: str, headers: str, value: bytes) -> bytes:
 
 
 def _escaped(file_name: str) -> str:
-    """Return a file name with quotes, slashes and control characters percent-encoded, as browsers do."""
+    """Return a file name with quotes, slashes and control characters percent-encoded.
+
+    Browsers do so too: https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
+    """
     return _DELIMITER.sub(lambda match: f"%{ord(match[0]):02X}", file_name)

@@ -16,7 +16,10 @@ from .adapter import LimitingAdapter
 
 
 class TokenAuth(AuthBase):
-    """Adds the token, if there is one, to a request. With an auth object, requests does not read `.netrc`."""
+    """Adds the token, if there is one, to a request. With an auth object, requests does not read `.netrc`.
+
+    See https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication.
+    """
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -87,7 +90,8 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
-    session.headers["Accept-Encoding"] = "gzip, deflate"  # urllib3 bounds brotli's output from brotli 1.2 on
+    # Without br: brotli bounds what it decompresses from 1.2 on only (https://github.com/google/brotli/issues/1149).
+    session.headers["Accept-Encoding"] = "gzip, deflate"
     for scheme in ("http://", "https://"):
         session.mount(scheme, LimitingAdapter())
     return session

@@ -125,7 +125,10 @@ def _wrong_certificate(cert: Any) -> str | None:
 
 
 def _wrong_key_log() -> str | None:
-    """Check the file to which `urllib3` writes the TLS keys of connections, for debugging."""
+    """Check the file to which urllib3 writes the TLS keys of connections, for debugging.
+
+    See https://github.com/urllib3/urllib3/blob/2.8.0/src/urllib3/util/ssl_.py#L321.
+    """
     path = os.path.expandvars(os.environ.get("SSLKEYLOGFILE", ""))
     if not path:
         return None

@@ -30,8 +30,9 @@ class PageInBrowser:
     """A page that a browser shows.
 
     The URL contains a key, and every user of the machine can see command lines. So the browser is started with a file
-    that only its owner can read, and that redirects to the page; Jupyter does the same. The browser does not get
-    environment variables such as `PRYV_API_ENDPOINT`.
+    that only its owner can read, and that redirects to the page, as Jupyter does
+    (https://github.com/jupyter/notebook/pull/4260). The browser does not get environment variables such as
+    `PRYV_API_ENDPOINT`.
     """
 
     def __init__(self) -> None:

@@ -316,7 +316,7 @@ def _import_keyring() -> ModuleType:
 def _call_keyring(function: Callable[..., Any], *arguments: str) -> Any:
     """Call a function of the keyring, and convert any exception to a `PryvError`.
 
-    Its back ends let through errors of the libraries below them: https://github.com/jaraco/keyring/issues/514.
+    Its back ends let through errors of the libraries below them: https://github.com/jaraco/keyring/issues/520.
     A panic in a PyO3 library is not an `Exception`: https://docs.rs/pyo3/latest/pyo3/panic/struct.PanicException.html.
     """
     try:

@@ -207,7 +207,10 @@ def _write(text: str) -> None:
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:
-    """Keep Python from writing once more, at its end, what could not be written."""
+    """Keep Python from writing once more, at its end, what could not be written.
+
+    See https://docs.python.org/3/library/signal.html#note-on-sigpipe.
+    """
     if stream is None:
         return
     try:

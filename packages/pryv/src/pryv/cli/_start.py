@@ -17,7 +17,8 @@ def start(module: str, arguments: Sequence[str] | None = None) -> int:
     """Import the module of a command and run its `main`; for entry points, which may import nothing slow.
 
     An interrupt before `main` and after it ends the program at once, with exit code 130; `run` handles those between.
-    With `-m`, Python itself would end by the signal if that interrupted a text it executes, such as a named tuple's.
+    With `-m`, Python itself would end by the signal if that interrupted a text it executes, such as a named tuple's:
+    https://github.com/python/cpython/pull/11862
 
     Args:
         module: The module's full name. Its function `main` takes the arguments.
