@@ -185,22 +185,22 @@ class Connection:
 
     @property
     def events(self) -> Events:
-        """The account's events: create, read, change and delete them. `iter_events` finds them."""
+        """Methods to create, read, change and delete events; `iter_events` searches them."""
         return Events(self._account, self._chunk_size)
 
     @property
     def streams(self) -> Streams:
-        """The account's streams: create, list, change and delete them."""
+        """Methods to create, list, change and delete streams."""
         return Streams(self._account)
 
     @property
     def accesses(self) -> Accesses:
-        """The account's accesses: create, list, change and delete them."""
+        """Methods to create, list, change and delete accesses."""
         return Accesses(self._account)
 
     @property
     def webhooks(self) -> Webhooks:
-        """The account's webhooks: create, list, change and delete them."""
+        """Methods to create, list, change and delete webhooks."""
         return Webhooks(self._account)
 
     def username(self, *, timeout: CallTimeout = DEFAULT) -> str:
