@@ -105,12 +105,22 @@ def nested(depth: int, wrap: Callable[[Any], Any]) -> Any:
     return data
 
 
-@given(body=DATA | st.fixed_dictionaries({"id": DATA, "message": DATA, "data": DATA}), status=st.none() | st.just(400))
-@example({"id": "\u202e" * 300, "message": "\x1b" * 300, "data": "\ud800" * 300}, 400)
-@example({"id": "x" * 9999, "message": "y" * 9999, "data": [{"message": "z" * 9999, "path": "#/" + "p" * 9999}]}, 400)
-def test_whatever_came_it_is_short_and_printable(body: Any, status: int | None) -> None:
-    text = str(api_error(body, status=status, method="events.create"))
-    assert len(text) < 800
+@given(
+    body=DATA | st.fixed_dictionaries({"id": DATA, "message": DATA, "data": DATA}),
+    status=st.none() | st.just(400),
+    method=TEXTS,
+)
+@example({"id": "\u202e" * 300, "message": "\x1b" * 300, "data": "\ud800" * 300}, 400, "\x1b" * 300)
+@example(
+    {"id": "x" * 9999, "message": "y" * 9999, "data": [{"message": "z" * 9999, "path": "#/" + "p" * 9999}]},
+    400,
+    "m" * 9999,
+)
+def test_whatever_came_it_is_short_and_printable(body: Any, status: int | None, method: str) -> None:
+    error = api_error(body, status=status, method=method)
+    error.index = 3500
+    text = str(error)
+    assert len(text) < 1100
     assert UNPRINTABLE.search(text) is None
 
 

@@ -126,7 +126,7 @@ class ApiError(PryvError):
 
     def __str__(self) -> str:
         number = "" if self.index is None else f"call {self.index}: "
-        where = f"{number}{self.method}: " if self.method else number
+        where = f"{number}{_cut(self.method)}: " if self.method else number
         facts = [_cut(self.id)] if self.id else []
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
@@ -136,7 +136,7 @@ class ApiError(PryvError):
         known = f" [{', '.join(facts)}]" if facts else ""
         objections = dict.fromkeys(text for text in _objections(self.data) if text not in self.message)
         why = f": {_cut('; '.join(objections))}" if objections else ""
-        return f"{printable(where)}{_cut(self.message)}{known}{why}"
+        return f"{where}{_cut(self.message)}{known}{why}"
 
 
 class InvalidAccessTokenError(ApiError):
