@@ -96,8 +96,8 @@ class _Packet(socketio.packet.Packet):  # type: ignore[misc]
 class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     """A server that ignores messages without a request for acknowledgement, or without exactly one argument.
 
-    The real platform does so. A handler does not learn whether an acknowledgement is asked for, and whatever it
-    returns is one: https://github.com/miguelgrinberg/python-socketio/blob/v5.18.1/src/socketio/async_server.py#L632.
+    The real platform does so. A handler is not passed whether an acknowledgement is requested, and any value that it
+    returns is sent as one: https://github.com/miguelgrinberg/python-socketio/blob/v5.18.1/src/socketio/async_server.py#L632.
     """
 
     _OTHER_HANDLERS = ("connect", "disconnect")
@@ -125,7 +125,7 @@ def request_of(environ: dict[str, Any]) -> web.Request:
 def descend(validator: Any, value: Any, schema: dict[str, Any], path: str | int) -> Iterator[ValidationError]:
     """The errors of a member of the value that is being validated.
 
-    The functions for keywords use it, and are not told of it:
+    The functions for keywords use it, but it is not passed to them:
     https://github.com/python-jsonschema/jsonschema/blob/v4.26.0/jsonschema/validators.py#L396
     """
     yield from validator.descend(value, schema, path=path)

@@ -1,4 +1,4 @@
-"""Pytest fixtures: a test that asks for `pryv_sandbox` gets a running platform."""
+"""Pytest fixtures: `pryv_sandbox` is a running platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox: a platform, its server, and what tests need."""
+"""The sandbox: a platform, its server, and functions for tests."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Sandbox:
         ping_interval: seconds between the pings of a socket.
         ping_timeout: seconds after which a socket is closed that does not respond to a ping.
         subscriptions: whether sockets have subscriptions; older platforms have none.
-        oauth: how long what OAuth 2 issues is valid.
-        null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
-            holds one is an error 500.
+        oauth: the lifetimes of OAuth 2's codes and tokens.
+        null_characters: whether texts may contain the character U+0000. A platform on PostgreSQL responds to an item
+            with this character with status 500.
 
     Attributes:
         faults: faults that can be simulated.
@@ -150,10 +150,10 @@ class Sandbox:
         return list(self._platform.outbox.text_messages)
 
     def reset_token(self, username: str) -> str:
-        """The token that a user who asked last to reset the password would get by e-mail.
+        """The token in the last e-mail to reset the user's password.
 
         Args:
-            username: whose password is to be reset.
+            username: the username.
 
         Raises:
             LookupError: if the user has not asked, or has used it.
@@ -176,11 +176,11 @@ class Sandbox:
 
         Args:
             client_id: its name. With ``client_credentials``, it is the username of the client's own account.
-            redirect_uris: where it may have codes sent.
-            offers: what it may ask people for, by name; the scope is ``cmc:NAME``. An offer is a list of
-                permissions, which people accept as a whole; such a list and ``True``, if they may leave out those
-                without ``mandatory``; or the ``capabilityUrl`` of a consent request.
-            grant_types: the grants that it may use.
+            redirect_uris: the URLs to which codes may be sent.
+            offers: the permissions that it may request, by name; the scope is ``cmc:NAME``. An offer is a list of
+                permissions, which people accept as a whole; a pair of such a list and ``True``, if people may leave
+                out permissions without ``mandatory``; or the ``capabilityUrl`` of a consent request.
+            grant_types: the grant types that it may use.
             secret: its secret.
             jwks: its public keys.
         """
@@ -192,12 +192,12 @@ class Sandbox:
         self._server.call(self._on_loop(lambda: oauth_state.save_client(self._platform, client)))
 
     def accept_oauth(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None = None) -> str:
-        """Let a person accept what a client asks for, without the consent page.
+        """Accept a client's request in the name of a person, without the consent page.
 
         Args:
             authorization_url: the URL to which the client would send a browser.
-            username: who accepts.
-            granted: the permissions that the person keeps; all that are offered if ``None``.
+            username: the person's username.
+            granted: the permissions that the person grants; all that are offered if ``None``.
 
         Returns:
             The URL to which the browser would be sent back.

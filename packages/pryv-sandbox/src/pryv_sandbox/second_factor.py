@@ -1,4 +1,4 @@
-"""The code that the second factor of a login takes."""
+"""The code of the second factor of a login."""
 
 from pryv_sandbox.methods.second_factor import CODE
 

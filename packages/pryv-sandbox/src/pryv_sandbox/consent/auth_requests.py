@@ -1,4 +1,4 @@
-"""Access requests: an app asks for access, polls, and gets what its user decided on the consent page."""
+"""Access requests: an app asks for access, polls, and gets the decision of its user on the consent page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which a user signs in or registers, reads what an app asks for, and accepts or refuses."""
+"""The page on which a user signs in or registers, sees an app's access request, and accepts or refuses it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGE = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
 
 class ConsentPage:
-    """Serves the page; what the access request asks for is written into it as JSON."""
+    """Serves the page, which contains the access request as JSON."""
 
     def __init__(self, auth_requests: AuthRequests, platform_name: str) -> None:
         self._auth_requests = auth_requests

@@ -1,1 +1,1 @@
-"""Faults that tests can ask for."""
+"""Faults that tests can arm."""

@@ -44,7 +44,7 @@ class Faults:
 
     @property
     def skew(self) -> float:
-        """The seconds that the clock of the platform is ahead of the machine's."""
+        """The seconds by which the platform's clock is ahead of the machine's clock."""
         return self._clock.skew
 
     @skew.setter
@@ -56,7 +56,7 @@ class Faults:
         return self._refuse()
 
     def clear(self) -> None:
-        """Disarm all faults, and set the clock right."""
+        """Disarm all faults, and reset the clock."""
         with self._lock:
             self._armed.clear()
         self.skew = 0.0
@@ -158,7 +158,7 @@ class Faults:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Apply the fault that is armed for a request, if any; ignore that a client has disconnected."""
+        """Apply the fault that is armed for a request, if any; a client that has disconnected is ignored."""
         fault = self._next_for(request)
         try:
             return await (fault(request, handler) if fault else handler(request))

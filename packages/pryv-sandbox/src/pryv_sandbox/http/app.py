@@ -47,7 +47,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
 
 
 def _headers_of(request: web.Request) -> str:
-    """The headers that a path takes from other origins."""
+    """The headers that a path accepts from other origins."""
     is_token = request.method == "POST" and request.path == f"/{TOKEN_PATH}"
     return "Content-Type, Authorization, DPoP" if is_token else "Authorization, Content-Type"
 

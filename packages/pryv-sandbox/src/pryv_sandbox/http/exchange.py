@@ -1,4 +1,4 @@
-"""What all paths have in common: reading requests, and writing responses."""
+"""Functions for all paths: read requests, and write responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web server in a thread of its own."""
+"""A web server on a separate thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class ServerThread:
-    """Serves an application on a port, from an event loop on a thread of its own.
+    """Serves an application on a port, from an event loop on a separate thread.
 
     Attributes:
         port: the port to listen on. Once a free one is found it is kept, and reserved while nothing is served.

@@ -35,7 +35,7 @@ def check_personal(context: Context, method_id: str) -> None:
 
 
 def fields(user: User) -> dict[str, Any]:
-    """The fields of an account, without its e-mail addresses but the primary one."""
+    """The fields of an account, with its primary e-mail address only."""
     return {
         "username": user.username,
         "email": user.email,
@@ -124,7 +124,7 @@ async def _request_password_reset(context: Context, params: dict[str, Any]) -> R
 
 
 def reset_token(platform: Platform, username: str) -> str:
-    """The token that a user who asked last to reset the password would get by e-mail.
+    """The token in the last e-mail to reset the user's password.
 
     Raises:
         LookupError: if there is none, or it has been used.

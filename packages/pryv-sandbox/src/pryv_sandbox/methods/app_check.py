@@ -1,4 +1,4 @@
-"""Comparing what an app asks for with the accesses and streams of the account."""
+"""Compare the permissions that an app requests with the accesses and streams of the account."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def _check_app(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _grants(doc: Doc, asked: dict[str, Any], now: float) -> bool:
-    """Whether the access is valid, and is exactly what the app asks for."""
+    """Whether the access is valid, and has exactly the permissions that the app requests."""
 
     def levels(permissions: list[dict[str, Any]]) -> list[tuple[str, str]]:
         return sorted((str(entry.get("streamId")), str(entry.get("level"))) for entry in permissions)

@@ -1,4 +1,4 @@
-"""What a call of the API is, and how its methods are declared."""
+"""Calls of the API, and the declaration of its methods."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Context:
     def check_no_access(self) -> None:
         """Fail if the call has an access, for a method that identifies its caller in another way, as a login does.
 
-        In batches and over sockets every call has one. What the method has done before is not undone.
+        In batches and over sockets every call has one. Changes made by the method before are not undone.
 
         Raises:
             ApiError: ``unexpected-error``, as on the real platform.
@@ -80,9 +80,9 @@ class Context:
             raise unexpected(f"the call is already made with the access {self.authenticated.id}")
 
     async def stamp(self) -> float:
-        """The timestamp of a write, taken a moment before the write can be read, as on a platform with several writers.
+        """The timestamp of a write, set shortly before the write can be read, as on a platform with several writers.
 
-        A handler takes it first, and then reads, checks and writes without awaiting anything.
+        A handler gets it first, and then reads, checks and writes without another ``await``.
         """
         now = self.platform.clock.now()
         window = self.platform.settings.visibility_window

@@ -34,7 +34,7 @@ for _module in _MODULES:
 
 
 _COUNTED_BEFORE = ("account.", "events.", "profile.", "streams.")
-"""Of these methods, the calls that are refused count too: they are counted before they are carried out."""
+"""Refused calls of these methods count too: a call is counted before it is executed."""
 
 
 async def call(context: Context, method_id: str, params: Any) -> Result:

@@ -41,7 +41,7 @@ def listed(context: Context) -> list[dict[str, Any]]:
 
 
 def change(context: Context, operations: dict[str, Any]) -> None:
-    """Carry out all operations on the addresses of the account, or none.
+    """Execute all operations on the addresses of the account, or none.
 
     Raises:
         ApiError: if one is not possible.

@@ -1,4 +1,4 @@
-"""The authorization server: clients get codes and tokens for what people allow them."""
+"""The authorization server: clients get codes and tokens for the permissions that people grant."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SELF_REVOKE = {"feature": "selfRevoke", "setting": "allowed"}
 
 
 class UnsafeRequestError(Exception):
-    """A request whose sender is not known, and who must thus not be sent back to a URL in it."""
+    """A request from an unknown client: the browser must not be redirected to a URL in it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class AuthorizationServer:
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
     def asked(self, state: Any) -> dict[str, Any]:
-        """What a person is asked, from the state that the consent page got.
+        """The client's request, from the state that the consent page got.
 
         Raises:
             OAuthError: ``invalid_request``.
@@ -316,7 +316,7 @@ class AuthorizationServer:
         }
 
     def _end_sessions(self, grant: Grant) -> None:
-        """Revoke the consent, and delete all sessions of the client with what they have created."""
+        """Revoke the consent, and delete all sessions of the client with the accesses that they created."""
         user = self._platform.users.read(grant.user)
         sessions = stored.select(
             self._platform, user, "deleted IS NULL AND type = 'app' AND name = ?", f"oauth:{grant.client_id}"

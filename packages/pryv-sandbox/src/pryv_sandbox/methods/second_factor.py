@@ -24,7 +24,7 @@ from pryv_sandbox.state.users import User
 methods = Methods()
 
 CODE = "123456"
-"""The code of accounts whose second factor has no telephone; it is sent to none."""
+"""The code of accounts whose second factor has no telephone number; it is not sent."""
 
 _RECOVERY_CODES = 10
 _SESSION = {"type": ["object"], "properties": {"mfaToken": STRING}}
@@ -43,7 +43,7 @@ def withhold(platform: Platform, user: User, token: str) -> str:
     return _open(platform, user, token, phone, CODE if phone is None else None)
 
 
-# ---- sessions: of a login, whose token is withheld, or of an activation, which has none
+# ---- sessions: of a login, which keeps back its token, or of an activation, which has none
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _session(context: Context, params: dict[str, Any], *, of_login: bool) -> _Se
 
 
 def _close(context: Context, params: dict[str, Any], session: _Session) -> None:
-    """End a session whose code is given.
+    """End a session if the code is right.
 
     Raises:
         ApiError: if it is another code.

@@ -1,4 +1,4 @@
-"""Shared secrets: values that can be read once, by whoever has the key."""
+"""Shared secrets: values that can be read once, by anyone who has the key."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def _retrieve(context: Context, params: dict[str, Any]) -> Result:
 
 
 def _find(context: Context, params: dict[str, Any]) -> tuple[int | None, Event]:
-    """The item of a key. No error tells what is wrong with the key."""
+    """The item of a key. The errors do not say what is wrong with the key."""
     parsed = model.parse_key(params.get("key"))
     found = events.find(context, parsed[0]) if parsed else None
     if parsed is None or found is None or not model.fits(found[1], parsed[1]):

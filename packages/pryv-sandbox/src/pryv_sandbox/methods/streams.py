@@ -218,7 +218,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     check_alterable(update, _ALTERABLE)
     check_stream(params["id"], update.get("parentId"))
     stream = _find_to_change(context, params["id"])
-    # The new parent is checked even where the update names none: only who may manage all streams may then go on.
+    # The new parent is checked even if the update has none: it is then the root, which needs `manage` on all streams.
     if not context.access.can_manage(update.get("parentId")):
         raise forbidden()
     parent_id = update.get("parentId", stream["parentId"])

@@ -12,7 +12,7 @@ RANK = {"none": -1, "read": 0, "create-only": 1, "contribute": 1, "manage": 2}
 
 
 class Access:
-    """An access, and what its permissions allow.
+    """An access and its permissions.
 
     Attributes:
         doc: the access as stored.
@@ -95,7 +95,7 @@ class Access:
         return [stream_id for stream_id in self._granted if self.can_read(stream_id)]
 
     def unreadable(self) -> frozenset[str]:
-        """The streams whose events may not be read, though those of an ancestor may."""
+        """The streams whose events may not be read, although the events of an ancestor may."""
         if self.is_personal:
             return frozenset()
         withheld = (stream_id for stream_id, level in self._granted.items() if level in ("none", "create-only"))

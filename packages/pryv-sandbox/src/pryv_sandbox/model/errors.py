@@ -44,7 +44,7 @@ def invalid_credentials(message: str = "The given username/password pair is inva
 
 
 def invalid_method(method_id: str) -> ApiError:
-    """There is no such method."""
+    """The method does not exist."""
     return ApiError(404, "invalid-method", f'Invalid method id "{method_id}"')
 
 
@@ -72,7 +72,7 @@ def already_exists(kind: str, keys: dict[str, Any], store: str | None = None) ->
 
 
 def proof_refused() -> ApiError:
-    """The token is bound to a key, and there is no valid proof of it."""
+    """The token is bound to a key, and the request has no valid proof of that key."""
     return invalid_access_token("DPoP proof verification failed.", 403)
 
 
@@ -82,7 +82,7 @@ def unexpected(message: str) -> ApiError:
 
 
 def unknown_resource(kind: str = "resource", item_id: str = "") -> ApiError:
-    """There is no such item, or no such path."""
+    """The item or the path does not exist."""
     return ApiError(404, "unknown-resource", f"Unknown {kind} " + (f'"{item_id}"' if item_id else ""))
 
 

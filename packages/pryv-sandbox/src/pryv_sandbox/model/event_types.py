@@ -95,7 +95,7 @@ _validators: dict[str, Validator] = {}
 
 
 def is_series(event_type: str) -> bool:
-    """Whether events of the type stand for a series of points."""
+    """Whether events of the type are series of points."""
     return event_type.startswith(SERIES_PREFIX)
 
 

@@ -1,4 +1,4 @@
-"""OAuth 2: what may be asked for, and what of it a person may keep."""
+"""OAuth 2: the permissions that a client may request, and those that a person may keep."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _bare(entry: Permission) -> Permission:
 
 
 def check_choice(granted: list[Permission], offered: list[Permission], *, may_choose: bool) -> None:
-    """Refuse permissions that are not offered, or that leave out what may not be left out.
+    """Refuse permissions that are not offered, or that lack a mandatory one.
 
     Raises:
         OAuthError: ``invalid_scope``.

@@ -25,7 +25,7 @@ _ASSERTION_LIFETIME = 300
 
 
 class ProofError(Exception):
-    """A proof is not valid; whoever sent it is not told why."""
+    """A proof is not valid; the response does not say why."""
 
 
 def _require(condition: bool) -> None:

@@ -1,4 +1,4 @@
-"""Shared secrets: what a valid one is, its key, and how its status changes."""
+"""Shared secrets: their validation, their keys, and the changes of their status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_new(params: dict[str, Any]) -> None:
     """Refuse the parameters of a shared secret that are not valid.
 
     Raises:
-        ApiError: with an id of its own in the data.
+        ApiError: with a specific id in the data.
     """
     ttl, title, on_consumed, proof = (params.get(key) for key in ("ttl", "title", "onConsumed", "signature"))
     if isinstance(ttl, bool) or not isinstance(ttl, (int, float)) or ttl <= 0:
@@ -102,7 +102,7 @@ def fits(event: dict[str, Any], half: str) -> bool:
 
 
 def is_proven(content: Content, given: Any) -> bool:
-    """Whether what was given proves what the item asks for, if it does."""
+    """Whether the given proof is the one that the item requires, if it requires one."""
     wanted = content.get("signature")
     return wanted is None or (
         isinstance(given, dict)
@@ -113,7 +113,7 @@ def is_proven(content: Content, given: Any) -> bool:
 
 
 def ended(content: Content, status: str, now: float, info: str | None = None) -> Content:
-    """The content after a change of the status; the secret, and what would prove a right to it, are gone."""
+    """The content after a change of the status, without the secret and the proof that it required."""
     step = {"status": status, "time": now} if info is None else {"status": status, "time": now, "info": info}
     kept = {key: value for key, value in content.items() if key != "secret"}
     if "signature" in kept:
@@ -122,7 +122,7 @@ def ended(content: Content, status: str, now: float, info: str | None = None) ->
 
 
 def unavailable(content: Content) -> ApiError:
-    """The error that whoever comes too late gets: it has the creator's message."""
+    """The error for a secret that is no longer available, with the creator's message."""
     data = {"id": "shared-secret-unavailable"}
     url = content["onConsumed"].get("returnUrl")
     return forbidden(content["onConsumed"]["message"], data if url is None else {**data, "returnUrl": url})

@@ -23,7 +23,7 @@ class StreamsQuery:
     """A query with the ids of all its streams, those below the given ones included.
 
     An event matches if it is in a stream of each group of ``every``, and in no stream of ``none``. ``scope`` are the
-    streams of its ``any``, in order, for the audit log; ``is_wildcard`` says that it asks for all.
+    streams of its ``any``, in order, for the audit log; ``is_wildcard`` is true if it requests all.
     """
 
     store: Store
@@ -163,14 +163,14 @@ def _expand(query: RawQuery, tree: StreamTree, access: Access, *, trashed: bool)
 
 
 def _in_flat_store(query: RawQuery) -> StreamsQuery:
-    """A query of a store whose streams have no children, but its root."""
+    """A query of a store in which only the root has children."""
     groups = (query["any"], *([stream_id] for stream_id in query.get("all", [])))
     every = tuple(frozenset(group) for group in groups if not set(group).intersection(WHOLE_STORES))
     return StreamsQuery(query["storeId"], every, frozenset(query.get("not", [])), tuple(query["any"]))
 
 
 def _streams_below(stream_id: str, tree: StreamTree, without: frozenset[str], *, trashed: bool) -> Iterator[str]:
-    """The stream and those below it: ``*`` stands for all but system streams, ``ID!`` for the stream alone."""
+    """The stream and those below it: ``*`` means all except system streams, ``ID!`` only the stream itself."""
     if stream_id.endswith("!"):
         yield stream_id[:-1]
     elif stream_id != "*":

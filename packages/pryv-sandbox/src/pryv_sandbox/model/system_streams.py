@@ -17,7 +17,7 @@ EMAILS = ":_emails:"
 CMC_APPS = ":_cmc:apps"
 SHARED_SECRETS = ":_shared-secrets:"
 WHOLE_STORES = (AUDIT, f"{AUDIT}accesses", f"{AUDIT}actions", SHARED_SECRETS)
-"""Streams that stand for all streams of their store."""
+"""Ids that mean all streams of a store."""
 
 _STORAGE_USED = ":_system:storageUsed"
 _RESERVED = {"kind": "reserved", "autoProvisioned": True}
@@ -44,7 +44,7 @@ SYSTEM_STREAMS: dict[str, dict[str, Any]] = {str(stream["id"]): stream for strea
 
 
 def is_account_stream(stream_id: str) -> bool:
-    """Whether the stream holds a field of the account itself."""
+    """Whether the stream is for a field of the account."""
     return stream_id.startswith((":_system:", ":system:"))
 
 

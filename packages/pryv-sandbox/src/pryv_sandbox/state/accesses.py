@@ -86,7 +86,7 @@ def find(platform: Platform, user: User, access_id: str) -> Doc | None:
 
 
 def select(platform: Platform, user: User, where: str, *values: Any) -> list[Doc]:
-    """The account's accesses for which an SQL condition holds, by name."""
+    """The account's accesses that match an SQL condition, by name."""
     rows = platform.db.execute(
         f"SELECT {_COLUMNS} FROM accesses WHERE user = ? AND {where} ORDER BY name, id",
         (user.key, *values),

@@ -22,7 +22,7 @@ Attachment = dict[str, Any]
 class Files:
     """The attached files of a platform, in one directory, each named by the id of its attachment.
 
-    The directory is beside the data file; it is a temporary one if the data are in memory. The first file creates it.
+    The directory is next to the data file; it is a temporary one if the data are in memory. The first file creates it.
     """
 
     def __init__(self, data: str | None) -> None:

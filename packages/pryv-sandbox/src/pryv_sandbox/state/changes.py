@@ -15,8 +15,8 @@ class Change:
 
     Attributes:
         user: the key of the owner of the account.
-        kind: what changed; clients are not notified of webhooks.
-        action: what was done to it.
+        kind: the kind of item that changed; clients are not notified of webhooks.
+        action: the kind of change.
         item: the event, stream, access or webhook as it is, or was before its deletion; empty if many have changed.
     """
 

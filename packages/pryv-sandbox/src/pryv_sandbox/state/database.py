@@ -175,7 +175,7 @@ CREATE TABLE IF NOT EXISTS revoked_keys (
 
 
 _NULL_CHARACTER = re.compile(r"\0|(?<!\\)(?:\\\\)*\\u0000")
-"""U+0000 as it is, or as it is written in JSON."""
+"""U+0000, unescaped or escaped as in JSON."""
 
 
 class _WithoutNullCharacters(sqlite3.Connection):

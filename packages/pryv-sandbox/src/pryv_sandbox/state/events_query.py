@@ -99,7 +99,7 @@ class EventsQuery:
         return self.from_time is not None and self.from_time <= now and (self.to_time is None or self.to_time >= now)
 
     def matches_field(self, event: dict[str, Any]) -> bool:
-        """Whether an event that stands for a field of the account matches."""
+        """Whether an event for a field of the account matches."""
         return (
             any(query.store == "account" and query.matches(event["streamIds"]) for query in self.streams)
             and self.state != "trashed"

@@ -19,10 +19,10 @@ class Client:
 
     Attributes:
         client_id: its name; with the grant ``client_credentials``, the username of its own account.
-        redirect_uris: where it may have codes sent.
-        offers: what it may ask for, by name: permissions and whether people may choose among them, or the
+        redirect_uris: the URLs to which codes may be sent.
+        offers: the permissions that it may request, by name, and whether people may choose among them; or the
             capability URL of a consent request.
-        grant_types: the grants that it may use.
+        grant_types: the grant types that it may use.
         secret: its secret, if it has one.
         jwks: its public keys, if it has any.
     """
@@ -52,13 +52,13 @@ def find_client(platform: Platform, client_id: str) -> Client | None:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a code or a refresh token stands for.
+    """The data of a code or a refresh token.
 
     Attributes:
         access_id: the access that a code is exchanged for.
-        consent_id: the access that stands for the consent of the user.
+        consent_id: the access of the user's consent.
         key: the thumbprint of the key to which the tokens are bound.
-        until: when the last of the refresh tokens expires.
+        until: the time at which the last of the refresh tokens expires.
     """
 
     client_id: str
@@ -90,7 +90,7 @@ def issue(platform: Platform, grant: Grant, expires: float) -> str:
 
 
 def use(platform: Platform, token: str) -> Grant | Used | None:
-    """What a token stands for, which is then used; ``None`` if it is unknown or has expired."""
+    """The data of a token, which is marked as used; ``None`` if it is unknown or has expired."""
     now = platform.clock.now()
     row = platform.db.execute(
         "SELECT doc, used FROM oauth_tokens WHERE token = ? AND expires > ?", (token, now)

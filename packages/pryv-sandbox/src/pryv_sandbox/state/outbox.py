@@ -1,4 +1,4 @@
-"""The mails and texts that a real platform would send: the sandbox keeps them for tests."""
+"""The mails and text messages that a real platform would send: the sandbox stores them for tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Mail:
 
     Attributes:
         to: the e-mail address.
-        template: what the mail is for.
+        template: the purpose of the mail.
         token: the token in the mail: it verifies the address, or resets the password.
     """
 
@@ -35,7 +35,7 @@ class TextMessage:
 
 
 class Outbox:
-    """What was sent, oldest first."""
+    """The messages sent, oldest first."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []

@@ -14,7 +14,7 @@ def _digest(password: str, salt: bytes) -> bytes:
 
 
 def hash_password(password: str) -> bytes:
-    """A salted hash. It is a fast one, because tests make many accounts, and these protect nothing."""
+    """A salted hash. It is a fast one, because tests make many accounts, which need no protection."""
     salt = secrets.token_bytes(_SALT_SIZE)
     return salt + _digest(password, salt)
 

@@ -57,7 +57,7 @@ class Platform:
             listener(change)
 
     def tree(self, user: User) -> StreamTree:
-        """The streams of an account; they are kept until ``forget``."""
+        """The streams of an account; they are cached until ``forget``."""
         if user.key not in self._trees:
             self._trees[user.key] = _read_tree(self.db, user.key)
         return self._trees[user.key]

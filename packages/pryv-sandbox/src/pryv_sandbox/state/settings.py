@@ -11,7 +11,7 @@ MAX_BODY_SIZE = 10 * 1024 * 1024
 
 @dataclass(frozen=True)
 class OAuthSettings:
-    """How long what OAuth 2 issues is valid, in seconds.
+    """The lifetimes of OAuth 2's codes and tokens, in seconds.
 
     Attributes:
         access_lifetime: an access token.
@@ -48,12 +48,12 @@ class Settings:
         resend_interval: seconds before such a token can be sent again.
         mfa_lifetime: seconds after which an ``mfaToken`` expires.
         username_changes: how often a user may change the username.
-        oauth: the lifetimes of what OAuth 2 issues.
+        oauth: the lifetimes of OAuth 2's codes and tokens.
         results_limit: the maximum number of items in a result in a batch, or over a socket.
         page_size: events per page of a streamed response.
         subscriptions: whether sockets have subscriptions; older platforms have none.
-        null_characters: whether texts may hold the character U+0000. A platform on PostgreSQL takes none: an item that
-            holds one is an error 500.
+        null_characters: whether texts may contain the character U+0000. A platform on PostgreSQL responds to an item
+            with this character with status 500.
     """
 
     data: str | None = None
