@@ -1,7 +1,7 @@
 """Change monitor add-on of the Pryv.io SDK for Python: a sync that never loses a change."""
 
 from pryv import __version__
-from pryv_monitor.anchor import Anchor
+from pryv_monitor.anchor import Anchor, Identity
 from pryv_monitor.changes import Change, SyncReport
 from pryv_monitor.errors import (
     AnchorCorruptError,
@@ -27,6 +27,7 @@ __all__ = [
     "ContendedError",
     "EventsTimer",
     "FileAnchorStore",
+    "Identity",
     "MemoryAnchorStore",
     "Mirror",
     "MirrorTransaction",

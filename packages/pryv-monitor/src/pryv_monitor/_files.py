@@ -1,4 +1,4 @@
-"""Files that one process at a time changes, and that are whole or not there."""
+"""Files that are locked by one process at a time, and replaced atomically."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 
 def named(path: str | os.PathLike[str]) -> Path:
-    """Return the absolute path of what may be a file's name: where a program goes later does not matter.
+    """Return the absolute path of a file: the program may change its working directory later.
 
     Raises:
-        TypeError: it is no path.
+        TypeError: it is not a path.
         ValueError: no file can have that name.
     """
     file = Path(path)
@@ -28,16 +28,16 @@ def named(path: str | os.PathLike[str]) -> Path:
 
 
 def real(path: Path) -> Path:
-    """Return what a symbolic link leads to, so that the file is replaced and not the link."""
+    """Return the target of a symbolic link, so that the file is replaced and not the link."""
     return Path(os.path.realpath(path))
 
 
 def exists(path: Path) -> bool:
-    """Tell whether there is a file.
+    """Return whether there is a file.
 
     Raises:
-        AnchorError: there is something else of that name, such as a directory or a pipe.
-        OSError: it cannot be told.
+        AnchorError: it is not a regular file, but a directory or a pipe, for example.
+        OSError: its status cannot be read.
     """
     try:
         mode = os.stat(path).st_mode
@@ -48,10 +48,10 @@ def exists(path: Path) -> bool:
 
 
 def read(path: Path, size: int = -1) -> bytes | None:
-    """Return the content of a file, or so many bytes of it; `None` if there is no file.
+    """Return the content of a file, or the first `size` bytes of it; `None` if there is no file.
 
     Raises:
-        AnchorError: there is something else of that name, such as a directory or a pipe.
+        AnchorError: it is not a regular file, but a directory or a pipe, for example.
         OSError: it cannot be read.
     """
     if not exists(path):
@@ -62,12 +62,12 @@ def read(path: Path, size: int = -1) -> bytes | None:
 
 
 def replace(path: Path, text: str) -> None:
-    """Give a file a new content that is on the disk when this returns; it is never seen in part.
+    """Replace the content of a file atomically, and keep its permissions. When this returns, it is on the disk.
 
-    Whoever may read the former one may read the new one. The caller has the lock.
+    The caller has locked the file.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: it cannot be written; the previous content remains.
     """
     target = real(path)
     temporary = target.with_name(f"{target.name}.pryv-new")
@@ -84,25 +84,25 @@ def replace(path: Path, text: str) -> None:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # the other is not known outside
+            error.filename, error.filename2 = str(path), None  # the temporary file is of no interest to the caller
         raise
     _sync_directory(target.parent)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep others off a file, by a lock on a file beside it that ends with the process.
+    """Lock a file, by a lock on a second file beside it. The lock ends with the process.
 
     Raises:
-        AnchorLockedError: another has it.
-        AnchorError: there is something else of that name, such as a directory or a pipe.
-        OSError: the lock's file cannot be made or locked; there is no such directory, and none is made.
+        AnchorLockedError: another monitor has locked it.
+        AnchorError: it is not a regular file, but a directory or a pipe, for example.
+        OSError: the second file cannot be made or locked, or the directory does not exist.
     """
     exists(path)
     target = real(path)
     os.stat(target.parent)
-    # A soft lock, in place of what the file system lacks, may let a second process in, or none after a kill:
-    # measured with filelock 3.24 to 4.2.
+    # filelock's soft lock, for file systems without locks, may let two processes in, or none after a kill: measured
+    # with filelock 3.24 to 4.2.
     lock = filelock.FileLock(f"{target}.lock", timeout=0, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -119,7 +119,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for the other end, if it is a pipe after all."""
+    """Open a file without waiting for the other end, in case it is a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,4 +1,4 @@
-"""JSON texts that can be compared."""
+"""Items as data and as JSON text."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import json
 from typing import Any
 
 _ACCOUNT_FIELDS = (":_system:", ":system:")
-_MADE_UP_WHEN_READ = frozenset(("time", "created", "modified", "integrity"))
+_GENERATED_FIELDS = frozenset(("time", "created", "modified", "integrity"))
 
 decode = json.loads
 encode = json.JSONEncoder(separators=(",", ":")).encode
-"""Return the compact JSON text of a value; in ASCII, so that it may hold half a surrogate pair."""
+"""Return the compact JSON text of a value, in ASCII: lone surrogates have no UTF-8."""
 
 Item = tuple[Any, str]
-"""What was read, an event, a deletion or the tree of streams, and its JSON text."""
+"""An event, a deletion or the tree of streams, and its JSON text as the platform sent it."""
 
 
 def is_account_field(event_id: str) -> bool:
-    """Tell whether an event is a field of the account itself, which the platform makes up at each read."""
+    """Return whether an event is a field of the account, which the platform generates at each read."""
     return event_id.startswith(_ACCOUNT_FIELDS)
 
 
 def stable_fields(item: dict[str, Any]) -> dict[str, Any]:
-    """Return what of an event, or of a deletion, is the same at each reading of it."""
+    """Return the fields of an event or deletion that are equal at each read, if it has not changed."""
     if is_account_field(item["id"]):
-        return {key: value for key, value in item.items() if key not in _MADE_UP_WHEN_READ}
+        return {key: value for key, value in item.items() if key not in _GENERATED_FIELDS}
     return item

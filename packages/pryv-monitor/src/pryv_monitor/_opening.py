@@ -1,4 +1,4 @@
-"""How a mirror's file is opened by the one that writes it, and by those who may only read."""
+"""Opens the file of a mirror, for its writer and for readers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from pryv_monitor import _files
-from pryv_monitor._schema import is_anothers, migrate, version
+from pryv_monitor._schema import belongs_to_another, migrate, version
 from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 _SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database: https://sqlite.org/tempfiles.html"""
+"""The files that SQLite keeps beside a database: https://sqlite.org/tempfiles.html"""
 _BUSY_TIMEOUT: Final = 30
 _PAGE_SIZE: Final = 16 * 1024
 _CACHE_KIB: Final = 16 * 1024
@@ -24,8 +24,8 @@ _PAGES_PER_CHECKPOINT: Final = 2000
 class Reading:
     """A mirror that is open for reading.
 
-    Where no file can be made beside it, SQLite cannot lock it (https://sqlite.org/wal.html#read_only_databases): it is
-    read without locks, and `check` tells whether what was read so far is right.
+    If no file can be made beside it, SQLite cannot lock it (https://sqlite.org/wal.html#read_only_databases). It is
+    then read without locks, and `check` finds out whether it was changed meanwhile.
     """
 
     def __init__(self, db: sqlite3.Connection, unlocked: Path | None = None, state: object = None) -> None:
@@ -34,36 +34,36 @@ class Reading:
         self._state = state
 
     def check(self) -> None:
-        """See that the file was not changed meanwhile.
+        """Check that the file was not changed meanwhile.
 
         Raises:
-            AnchorLockedError: it was.
+            AnchorLockedError: it was changed.
         """
         if self._unlocked is not None and _state(self._unlocked) != self._state:
             raise AnchorLockedError(f"{self._unlocked}: a monitor changed it while it was read; read it again")
 
 
 def identity(path: Path) -> object:
-    """Return what tells the file of a name from another that takes its place; `None` for none.
+    """Return what distinguishes a file from another one that replaces it; `None` if there is no file.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: the file's status cannot be read.
     """
     found = _found(path)
     return found and (found.st_dev, found.st_ino)
 
 
 def for_writing(path: Path) -> sqlite3.Connection:
-    """Open a mirror for the one that has its lock; made, for its owner alone to read, if there is none.
+    """Open a mirror for writing; the caller has locked it. If there is no file, it is made, for its owner only.
 
     Raises:
-        AnchorError: it is no mirror, or a later version of this package made it.
+        AnchorError: it is not a mirror, or of another version of this package.
         OSError: it cannot be made.
         sqlite3.Error: it cannot be opened, or is damaged.
     """
     target = _files.real(path)
     if not _files.exists(path):
-        _remove_side_files(target)  # of a former one, or anybody's links
+        _remove_side_files(target)  # of a removed mirror, or links that somebody has put there
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     db = _connect(target, "mode=rw")
     try:
@@ -80,13 +80,13 @@ def for_writing(path: Path) -> sqlite3.Connection:
 
 
 def for_reading(path: Path) -> Reading:
-    """Open a mirror to read it, with no more than the right to; an empty one if there is none.
+    """Open a mirror for reading; an empty one, if there is no file. The permission to read it is enough.
 
-    Who may not write it makes no file beside it either, which its owner could not write.
+    A process that must not write it makes no file beside it either: the owner could not write that file.
 
     Raises:
-        AnchorError: it is no mirror, or a later version of this package made it, or a file beside it is missing.
-        OSError: it cannot be looked at.
+        AnchorError: it is not a mirror, or of another version of this package, or a file beside it is missing.
+        OSError: the file's status cannot be read.
         sqlite3.Error: it cannot be opened, or is damaged.
     """
     target = _files.real(path)
@@ -94,7 +94,7 @@ def for_reading(path: Path) -> Reading:
         return Reading(_empty())
     reading = _reading(target)
     try:
-        reading.db.execute("BEGIN")  # what it is, and what it holds, is read as of one moment
+        reading.db.execute("BEGIN")  # the version and the content are read from one snapshot
         made = version(reading.db) > 0
     except BaseException:
         reading.db.close()
@@ -109,7 +109,7 @@ def _reading(path: Path) -> Reading:
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        db = _connect(path, "mode=rw")  # which removes SQLite's files again
+        db = _connect(path, "mode=rw")  # SQLite then removes the files that it makes beside it
         db.execute("PRAGMA query_only = ON")
         return Reading(db)
     state = _state(path)
@@ -122,29 +122,29 @@ def _reading(path: Path) -> Reading:
 
 
 def remove(path: Path) -> None:
-    """Remove a mirror, whole or damaged, with the files that SQLite keeps beside it.
+    """Remove a mirror, intact or damaged, with the files that SQLite keeps beside it.
 
     Raises:
-        AnchorError: it is the database of another program.
+        AnchorError: it is a database of another program.
         OSError: a file cannot be removed.
-        sqlite3.OperationalError: it cannot be opened to see what it is.
+        sqlite3.OperationalError: it cannot be opened to find out what it is.
     """
     target = _files.real(path)
     if _files.exists(path):
         with closing(_reading(target).db) as db:
-            _refuse_anothers(db)
+            _check_owner(db)
         target.unlink()
     _remove_side_files(target)
 
 
-def _refuse_anothers(db: sqlite3.Connection) -> None:
+def _check_owner(db: sqlite3.Connection) -> None:
     try:
-        anothers = is_anothers(db)
+        is_another = belongs_to_another(db)
     except sqlite3.DatabaseError as error:
         if type(error) is not sqlite3.DatabaseError:
             raise
-        anothers = False  # damaged
-    if anothers:
+        is_another = False  # damaged
+    if is_another:
         raise AnchorError("a database of another program, not a mirror")
 
 

@@ -59,7 +59,7 @@ _OPERANDS: Final[dict[str, Callable[[Any], bool]]] = {
     "prefix": lambda value: isinstance(value, str),
     **dict.fromkeys(("gt", "gte", "lt", "lte"), _is_number),
 }
-"""What an operator compares with, where not everything will do."""
+"""What an operator can compare with, for those that cannot compare with everything."""
 
 
 @attrs.frozen
@@ -94,7 +94,7 @@ class Query:
         return cls(given)
 
     def run(self, db: sqlite3.Connection, tree: list[Stream]) -> Iterator[dict[str, Any]]:
-        """Yield what it selects."""
+        """Yield the events and deletions that it selects."""
         clauses = [self._state(), self._times(), self._modified(), self._types(), self._streams(tree)]
         where = " AND ".join(f"({clause})" for clause, _ in clauses)
         values = [value for _, values in clauses for value in values]
@@ -148,10 +148,10 @@ class Query:
 
 
 def _check_numbers(given: Mapping[str, Any]) -> None:
-    """See that what is to be a number is one.
+    """Check the parameters that are numbers.
 
     Raises:
-        ValueError: it is not.
+        ValueError: one is not a number.
     """
     for key in ("fromTime", "toTime", "modifiedSince"):
         if not _is_number(given.get(key, 0)):
@@ -177,9 +177,9 @@ def _streams_queries(given: Any) -> list[Mapping[str, list[str]]]:
 
 
 def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: bool) -> Clause:
-    """Select as the platform: by the streams that `any`, each of `all`, and `not` are spelled out to.
+    """Select as the platform does: by the streams, with their descendants, of `any`, of each of `all`, and of `not`.
 
-    Of `any` and `all`, what comes to nothing (streams in the trash) does not count, but for when all does.
+    A part of `any` and `all` without streams (all of them in the trash) does not count, unless all parts are.
     """
     left_out, named = frozenset(query.get("not", ())), frozenset(query["any"])
     groups = [query["any"], *([name] for name in query.get("all", ()))]
@@ -192,7 +192,7 @@ def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: boo
 
 
 def _held(ids: list[str], tree: list[Stream], trashed: bool, left_out: frozenset[str]) -> Clause | None:
-    """Select by the streams that ids are spelled out to; `*` is above streams that the tree does not have, too."""
+    """Select by streams and their descendants; `*` includes streams that are not in the tree."""
     members = family(tree, ids, trashed=trashed, without=left_out)
     if "*" in ids:
         others = family(tree, ["*"], trashed=True, without=()) - members
@@ -213,7 +213,7 @@ _HELD_BY_OTHERS: Final = _HELD.replace("held.value IN", "held.value NOT IN")
 
 
 def _check_condition(condition: Any) -> None:
-    """See that it is a path and one operator.
+    """Check that a condition is a path and one operator.
 
     Raises:
         ValueError: it is not.
@@ -240,7 +240,7 @@ def _meets(found: Any, condition: Mapping[str, Any]) -> bool:
 
 
 def _inside(found: Any, segment: str) -> Any:
-    """Return what is under a key of an object, or at an index of an array; a negative one counts from its end."""
+    """Return the value at a key of an object or an index of an array; a negative index counts from the end."""
     if isinstance(found, dict):
         return found.get(segment, _ABSENT)
     if isinstance(found, list) and _INDEX.fullmatch(segment) and -len(found) <= int(segment) < len(found):

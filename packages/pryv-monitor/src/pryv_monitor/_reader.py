@@ -1,4 +1,4 @@
-"""Reading on the thread that asks, or on one of its own, where the wait for it can be interrupted."""
+"""Reads on the calling thread, or on another one, so that the wait can be interrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class StoppedError(Exception):
 
 
 class Reader:
-    """Reads on the thread that asks."""
+    """Reads on the calling thread."""
 
     def read(self, source: Callable[[], Iterable[T]]) -> Iterator[T]:
         """Yield the items of what `source` returns.
@@ -37,14 +37,14 @@ class Reader:
         return result
 
     def interrupt(self) -> None:
-        """Have no effect: what is read here is read on the thread that asked."""
+        """Do nothing: a read on the calling thread cannot be interrupted."""
 
     def close(self) -> None:
-        """Have no effect: there is no thread to end."""
+        """Do nothing: there is no thread."""
 
 
 class InterruptibleReader(Reader):
-    """Reads for one other thread, and only while that one waits: two busy threads would slow each other down."""
+    """Reads on its own thread, while one other thread waits: two busy threads would slow each other down."""
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -53,7 +53,7 @@ class InterruptibleReader(Reader):
         threading.Thread(target=_work, args=(self._jobs,), name="pryv-monitor-reader", daemon=True).start()
 
     def read(self, source: Callable[[], Iterable[T]]) -> Iterator[T]:
-        """Yield the items of what `source` returns, which is iterated over on the reader's thread.
+        """Yield the items of what `source` returns. They are read on the reader's thread.
 
         Raises:
             StoppedError: the reader was interrupted.
@@ -75,7 +75,7 @@ class InterruptibleReader(Reader):
             job.fail(StoppedError())
 
     def close(self) -> None:
-        """End the reader's thread once it has done its last job."""
+        """End the reader's thread after its last job."""
         self._jobs.put(None)
 
 
@@ -93,7 +93,7 @@ class _Job(Generic[T]):
                 self._asked.get()
                 if self._abandoned:
                     return
-        except BaseException as error:  # noqa: BLE001  (raised where the items are waited for)
+        except BaseException as error:  # noqa: BLE001  (raised on the thread that waits)
             self.fail(error)
         else:
             self._out.put(_END)

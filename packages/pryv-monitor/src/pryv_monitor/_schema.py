@@ -1,4 +1,4 @@
-"""The tables of a mirror, and how a file is known to be one."""
+"""The tables of a mirror, and how a file is recognized as a mirror."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 from pryv_monitor.errors import AnchorError
 
 APPLICATION_ID: Final = 0x50727976
-"""`Pryv`, where SQLite keeps what tells a program's files from others': https://sqlite.org/pragma.html#pragma_application_id"""
+"""`Pryv`: identifies the program that a database belongs to, https://sqlite.org/pragma.html#pragma_application_id"""
 
 EVENT_COLUMNS: Final = """
     id,
@@ -26,7 +26,7 @@ EVENT_COLUMNS: Final = """
     json,
     number
 """
-"""The columns of `events`, taken out of the texts when asked for: writing generated columns takes twice as long."""
+"""The columns of `events`, extracted from the texts by each query: to write generated columns takes twice as long."""
 
 _INITIAL: Final = (
     """
@@ -63,7 +63,7 @@ _INITIAL: Final = (
 
 @attrs.frozen
 class Migration:
-    """What brings a mirror from one version of the schema to the next."""
+    """Brings a mirror from one version of the schema to the next."""
 
     name: str
     run: Callable[[sqlite3.Connection], object]
@@ -75,46 +75,46 @@ def _initial(db: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: Final = (Migration("initial", _initial),)
-"""Version n of the schema is what the first n of them make."""
+"""Version n of the schema is the result of the first n."""
 
 _UNRELEASED: Final = {"event_texts", "deletions", "stream_texts", "anchor"}
 """The tables of a mirror made before the first release, which has no application id."""
 
 
 def version(db: sqlite3.Connection) -> int:
-    """Return the version of a mirror's schema, 0 for a database with nothing in it.
+    """Return the version of a mirror's schema, 0 for an empty database.
 
     Raises:
-        AnchorError: it is no mirror, or one of another version of this package.
-        sqlite3.Error: it cannot be read, or is no database.
+        AnchorError: it is not a mirror, or of another version of this package.
+        sqlite3.Error: it cannot be read, or is not a database.
     """
     number = _pragma(db, "user_version")
     if _is_marked(db):
         if number > len(MIGRATIONS):
             raise AnchorError(f"schema {number} is later than this package knows ({len(MIGRATIONS)}): upgrade it")
         return number
-    if is_anothers(db):
+    if belongs_to_another(db):
         raise AnchorError("a database of another program, not a mirror")
     if number:
         raise AnchorError("a mirror made before the first release of pryv-monitor: move it away and start over")
     return 0
 
 
-def is_anothers(db: sqlite3.Connection) -> bool:
-    """Tell whether a database is neither a mirror nor empty.
+def belongs_to_another(db: sqlite3.Connection) -> bool:
+    """Return whether a database is neither a mirror nor empty.
 
     Raises:
-        sqlite3.Error: it cannot be read, or is no database.
+        sqlite3.Error: it cannot be read, or is not a database.
     """
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return not _is_marked(db) and bool(tables or _pragma(db, "application_id")) and not tables >= _UNRELEASED
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring a mirror to the present schema.
+    """Bring a mirror to the current schema.
 
     Raises:
-        AnchorError: it is no mirror, or one of another version of this package.
+        AnchorError: it is not a mirror, or of another version of this package.
         sqlite3.Error: it cannot be written.
     """
     if version(db) == len(MIGRATIONS):

@@ -1,4 +1,4 @@
-"""What a monitor relies on in the events, deletions and streams that it reads."""
+"""Checks that events, deletions and streams have the fields that a monitor needs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pryv_monitor._json import Item
 
 
 def checked_batch(items: list[Item]) -> list[Item]:
-    """Return events and deletions that have what a monitor needs.
+    """Return events and deletions, all of which have the fields that a monitor needs.
 
     Events of mapped data stores may come without `modified`.
 
     Raises:
-        PryvProtocolError: one of them has not; the message names it and the member.
+        PryvProtocolError: one has not; the message names it and the field.
     """
     for item, _ in items:
         wrong = _wrong_in_event(item)
@@ -25,10 +25,10 @@ def checked_batch(items: list[Item]) -> list[Item]:
 
 
 def checked_tree(tree: Any) -> list[dict[str, Any]]:
-    """Return a tree of streams in which each has an id and a list of children, or none.
+    """Return a tree of streams, each of which has an id, and a list of children or no children.
 
     Raises:
-        PryvProtocolError: it is none.
+        PryvProtocolError: it is not such a tree.
     """
     levels = [tree]
     while levels:

@@ -14,14 +14,14 @@ from pryv_monitor._scope import Scope
 from pryv_monitor._shape import checked_batch, checked_tree
 
 _BATCH = 100
-"""Events handed on at once; SQLite before 3.32 takes five values for each of 199, in one statement.
+"""Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs five.
 
 See https://sqlite.org/limits.html#max_variable_number.
 """
 
 
 class Source:
-    """The streams and events of one scope, as they are read with a connection."""
+    """Reads the streams and events of one scope with a connection."""
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self.connection = connection
@@ -34,7 +34,7 @@ class Source:
         See the API's *Get streams*.
 
         Raises:
-            PryvError: the platform refused, or cannot be read.
+            PryvError: the call failed; see *Errors and retries*.
         """
         body = reader.call(lambda: self.connection.get("streams", {"state": "all"}))
         tree = checked_tree(body.get("streams"))

@@ -32,5 +32,5 @@ def _translation(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> Ancho
     if "locked" in str(error):
         return AnchorLockedError(f"{path}: another program is writing to it")
     if type(error) in _DAMAGE or _MESSAGE_OF_DAMAGE.match(str(error)):
-        return AnchorCorruptError(f"{path}: damaged, or no mirror; move it away, or reset it, to start over")
+        return AnchorCorruptError(f"{path}: damaged, or not a mirror: move it away or reset it, to start over")
     return AnchorError(f"{path}: {error}")

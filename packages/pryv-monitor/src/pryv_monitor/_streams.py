@@ -9,13 +9,13 @@ Stream = dict[str, Any]
 
 
 def flattened(tree: Iterable[Stream]) -> Iterator[Stream]:
-    """Yield the streams of a tree, parents first, without their children but with a key that tells there is a list."""
+    """Yield the streams of a tree, parents first, each with an empty list of children."""
     for stream in _walk(tree):
         yield {**stream, "children": []}
 
 
 def nested(streams: Iterable[Stream]) -> list[Stream]:
-    """Return the tree of streams that come parents first."""
+    """Return the tree of streams that are given parents first."""
     by_id: dict[str, Stream] = {}
     roots: list[Stream] = []
     for stream in streams:
@@ -29,10 +29,10 @@ def nested(streams: Iterable[Stream]) -> list[Stream]:
 def family(
     tree: Sequence[Stream], stream_ids: Iterable[str], *, trashed: bool, without: Container[str]
 ) -> frozenset[str]:
-    """Return the ids of streams and of all below them; of these, not the branches to leave out.
+    """Return the ids of streams and of their descendants.
 
-    Branches in the trash are left out too, if not asked for. An id that ends with `!`, and one that is not in the tree,
-    stands for the stream alone; `*` is above all.
+    Branches in `without` are left out, and those in the trash unless `trashed` is set. An id that ends with `!`, or is
+    not in the tree, stands for that stream alone; `*` stands for all.
     """
     by_id = {stream["id"]: stream for stream in _walk(tree)}
     members: set[str] = set()
@@ -51,7 +51,7 @@ def family(
 
 
 def _walk(tree: Iterable[Stream], takes: Callable[[Stream], bool] = lambda _: True) -> Iterator[Stream]:
-    """Yield streams, parents first; of a branch that is not taken, none. A tree may be deeper than Python recurses."""
+    """Yield streams, parents first, without branches that are not taken. A tree may be deeper than Python's stack."""
     branches = [iter(tree)]
     while branches:
         stream = next(branches[-1], None)

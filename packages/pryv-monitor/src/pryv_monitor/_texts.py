@@ -1,4 +1,4 @@
-"""JSON texts as a mirror's tables hold them: such that SQLite's functions can read each."""
+"""JSON texts in a mirror's tables, in a form that SQLite's functions can read."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from pryv_monitor._json import Item, decode, encode
 from pryv_monitor.errors import AnchorCorruptError
 
 _DEPTH: Final = 500
-"""Levels that everything reads: Python stops at about 1,000, SQLite at 1,000 or 2,000 (https://sqlite.org/json1.html)."""
+"""Levels of nesting that both can read: Python up to about 1,000, SQLite 1,000 or 2,000
+(https://sqlite.org/json1.html)."""
 _CHARACTER: Final = re.compile("[\0\ud800-\udfff]")
 _ESCAPE: Final = re.compile(
     r"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|\\u(?:0000|[Dd][89A-Fa-f][0-9A-Fa-f]{2})"
 )
 _BACKSLASH, _PAIR = 2, 12
-"""How long the escapes are that may stay."""
+"""The lengths of the escapes that are left as they are."""
 
 Shown = tuple[str, str | None]
-"""A text for SQL, and the exact one where it is another."""
+"""A text for SQL, and the exact text if it is different."""
 
 
 def shown(item: Item) -> Shown:
-    """Return the text of an item as SQL can read it, and the exact one where that is another.
+    """Return the text of an item as SQL can read it, and the exact text if that is different.
 
-    A NUL, which ends a text for SQLite (https://sqlite.org/nulinstr.html), and half a surrogate pair, which has no
-    UTF-8, are written as their escapes; a value that is nested too deeply is null.
+    NUL, which ends a text for SQLite (https://sqlite.org/nulinstr.html), and lone surrogates, which have no UTF-8, are
+    written as their escapes. A value that is nested too deeply is null.
     """
     value, exact = item
     text = exact
@@ -38,32 +39,32 @@ def shown(item: Item) -> Shown:
 
 
 def shown_id(text: str) -> str:
-    """Return an id as it is in what `shown` returns."""
+    """Return an id as `shown` writes it."""
     return _CHARACTER.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if _CHARACTER.search(text) else text
 
 
 def shown_ids(ids: Any) -> str:
-    """Return the JSON array of ids, as they are in what `shown` returns."""
+    """Return a JSON array of ids as `shown` writes them."""
     return encode([shown_id(text) for text in ids])
 
 
 def stored(text: Any) -> dict[str, Any]:
-    """Return the item whose exact text a mirror holds.
+    """Return the item of an exact text in a mirror.
 
     Raises:
-        AnchorCorruptError: it is not the text of an item.
+        AnchorCorruptError: the text is not that of an item.
     """
     try:
         item = decode(text)
     except (ValueError, TypeError, RecursionError):
         item = None
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        raise AnchorCorruptError("the mirror is damaged: a text in it is not what was written")
+        raise AnchorCorruptError("the mirror is damaged: a text in it is not the JSON of an item")
     return item
 
 
 def seconds(value: float) -> float:
-    """Return a time as SQLite can compare it: JavaScript writes integers beyond its 64 bits.
+    """Return a time as a float, which SQLite can compare: JavaScript writes integers beyond 64 bits.
 
     See https://sqlite.org/datatype3.html.
     """

@@ -16,7 +16,7 @@ VERSION: Final = 1
 
 @attrs.frozen
 class Identity:
-    """What an account is known by.
+    """What identifies an account and an access.
 
     Attributes:
         platform: The host of the platform's register.
@@ -35,17 +35,17 @@ class Anchor:
 
     Attributes:
         scope: Digest of the parameters of the scope.
-        since: The platform's time, in seconds, until which everything was delivered that it tells of changes: when the
-            last whole pass began, or the first one, until it is whole. Reading the whole scope again leaves it as it
-            was until that is done, for what was deleted since is told there alone.
-        reached: While the whole scope is being read: the event time, in seconds, before which all is read.
-        generation: How many times reading the whole scope was begun.
-        synced: The local time, in seconds, when a pass was last whole.
+        since: The platform's time, in seconds, from which the next pass reads changes: when the last complete pass
+            began (while there is none, the first one). A full reading keeps it until it is complete, because the
+            deletions since then are reported only by the list of changes.
+        reached: During a full reading: the event time, in seconds, before which all events were read. Otherwise `None`.
+        generation: How many full readings were begun.
+        synced: The local time, in seconds, when the last complete pass ended.
         streams: Digest of the streams delivered last.
-        remembered: The changes delivered that the next pass will read again, by digest, with the time of each.
-        began: The platform's time, in seconds, when reading the whole scope was begun.
-        delivering: Whether a pass after this may have delivered changes without having been committed.
-        identity: What the account is known by; `None` if the platform does not report it.
+        remembered: The changes delivered that the next pass reads again: digests, with the time of each in seconds.
+        began: The platform's time, in seconds, when the last full reading began.
+        delivering: Whether changes may have been delivered after this anchor, in a pass that was not committed.
+        identity: Identifies the account; `None` if the platform does not report it.
         credentials: Digest of the endpoint and the token of the last pass, keyed with the token.
     """
 
@@ -72,7 +72,7 @@ class Anchor:
 
         Raises:
             AnchorCorruptError: the text is not what `dumps` returned.
-            AnchorError: a later version wrote it, or one before the first release.
+            AnchorError: a later version wrote it, or a version before the first release.
         """
         try:
             fields = _checked(text)

@@ -1,4 +1,4 @@
-"""What a monitor delivers, and what it says of a pass."""
+"""What a monitor delivers, and the report of a pass."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class SyncReport:
         events: Events delivered.
         event_deletions: Deletions delivered.
         streams_changed: Whether the streams were delivered.
-        duplicates: Events and deletions read but known already.
-        anchor: How far the monitor has come.
-        seconds: How long it took.
+        duplicates: Events and deletions that were read, but delivered before.
+        anchor: Where the next pass starts.
+        seconds: How long the pass took.
     """
 
     events: int

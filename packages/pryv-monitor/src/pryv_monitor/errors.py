@@ -1,4 +1,4 @@
-"""What can be wrong with an anchor."""
+"""Errors of anchors and mirrors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pryv import PryvError
 
 
 class AnchorError(PryvError):
-    """The anchor, or the mirror that holds it, cannot be used."""
+    """The anchor or the mirror cannot be used."""
 
 
 class AnchorMismatchError(AnchorError):
@@ -17,19 +17,19 @@ class AnchorMismatchError(AnchorError):
 
 
 class AnchorCorruptError(AnchorError):
-    """The anchor is not what was written: `reset()` the store to start over."""
+    """The anchor or the mirror is damaged: `reset()` it to start over."""
 
 
 class AnchorLockedError(AnchorError):
-    """Another monitor is using the anchor."""
+    """Another monitor uses the anchor or the mirror."""
 
     retryable = True
 
 
 class ContendedError(AnchorError):
-    """Another worker has committed to the mirror since this pass began; nothing of this one is committed.
+    """Another worker has committed to the mirror since this pass began. Nothing of this pass is committed.
 
-    A monitor that follows an account makes another pass, which starts from what the other has committed.
+    A started monitor makes another pass, which starts from what the other worker has committed.
     """
 
     retryable = True

@@ -22,17 +22,18 @@ from pryv_monitor.errors import AnchorError
 class SQLiteMirror:
     """A copy of a scope's events and streams in an SQLite file, which also keeps the anchor.
 
-    A pass changes the copy and the anchor in one transaction: whoever looks sees the account as one whole pass left it
-    (or, during a first reading, one of its windows). It can be read while a monitor writes it, by any number of
-    programs. The guide *Keep a copy in sync* has its tables.
+    A pass changes the copy and the anchor in one transaction: readers see the account as one complete pass left it (or,
+    during a full reading, one of its windows). Any number of programs can read it, also while a monitor writes it. The
+    guide *Keep a copy in sync* describes its tables.
 
     Args:
-        path: The file, made when first written to, for its owner alone to read; its directory exists. Who has the
-            right to read it can read the copy, on a read-only medium too.
+        path: The file. It is made at the first write, with permissions for its owner only. Its directory must exist. To
+            read a mirror, the permission to read the file is enough, also on a read-only medium.
 
     Raises:
-        TypeError: `path` is no path.
-        ValueError: `path` is not the name of a file; a copy in memory (`:memory:`) could not be read beside its writer.
+        TypeError: `path` is not a path.
+        ValueError: `path` is not the name of a file. There is no copy in memory (`:memory:`), because readers and the
+            writer could not share it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -48,15 +49,15 @@ class SQLiteMirror:
     def events(self, params: EventsParams | Untyped | None = None) -> Iterator[dict[str, Any]]:
         """Yield the events that `events.get` would return for these parameters, then deletions if asked for.
 
-        A missing time bound is open, and a missing `limit` is none.
+        Without time bounds, it yields events at any time; without `limit`, all of them.
 
         Args:
-            params: As `events.get` takes them. `includeDeletions`, with `modifiedSince`, means the events that were in
-                the copy.
+            params: Parameters of `events.get`. `includeDeletions`, with `modifiedSince`, yields deletions of events
+                that were in the copy.
 
         Raises:
             ValueError: a parameter is unknown or malformed.
-            AnchorError: the file cannot be read, or is no mirror.
+            AnchorError: the file cannot be read, or is not a mirror.
         """
         query = Query.of(params)
         return self._events(query)
@@ -71,7 +72,7 @@ class SQLiteMirror:
         """Return the tree of streams, those in the trash included.
 
         Raises:
-            AnchorError: the file cannot be read, or is no mirror.
+            AnchorError: the file cannot be read, or is not a mirror.
         """
         with self._reader() as reading:
             return _tree(reading.db)
@@ -80,18 +81,18 @@ class SQLiteMirror:
         """Return how many `events`, `deletions` and `streams` the copy holds.
 
         Raises:
-            AnchorError: the file cannot be read, or is no mirror.
+            AnchorError: the file cannot be read, or is not a mirror.
         """
         with self._reader() as reading:
             return {name: _count(reading.db, name) for name in ("events", "deletions", "streams")}
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from synchronizing the copy.
+        """Lock the mirror while in the context.
 
         Raises:
-            AnchorLockedError: another is doing it.
-            AnchorError: the file cannot be opened, or is no mirror.
+            AnchorLockedError: another monitor has locked it.
+            AnchorError: the file cannot be opened, or is not a mirror.
             OSError: the directory cannot be written to, or its file system has no locks.
         """
         with _files.locked(self.path):
@@ -105,11 +106,11 @@ class SQLiteMirror:
                 self._writer = None
 
     def load(self) -> Anchor | None:
-        """Return the anchor, `None` if there is none yet.
+        """Return the anchor committed last, `None` if there is none.
 
         Raises:
             AnchorCorruptError: the file is damaged.
-            AnchorError: it cannot be read, or is no mirror.
+            AnchorError: it cannot be read, or is not a mirror.
         """
         if self._writer is not None:
             with translated(self.path):
@@ -132,8 +133,8 @@ class SQLiteMirror:
         """Empty the copy.
 
         Raises:
-            AnchorLockedError: another process is synchronizing it.
-            AnchorError: the file is another program's.
+            AnchorLockedError: another monitor has locked it.
+            AnchorError: the file belongs to another program.
             OSError: it cannot be removed.
         """
         with _files.locked(self.path), translated(self.path):
@@ -141,7 +142,7 @@ class SQLiteMirror:
 
     @contextmanager
     def _reader(self) -> Iterator[_opening.Reading]:
-        """Open the copy, an empty one if none was made yet."""
+        """Open the copy for reading; an empty one, if there is no file."""
         with translated(self.path):
             try:
                 reading = _opening.for_reading(self.path)

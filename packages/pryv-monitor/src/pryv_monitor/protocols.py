@@ -1,4 +1,4 @@
-"""What a monitor needs of a mirror."""
+"""The protocols of mirrors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Mirror(Protocol):
 
 
 class MirrorTransaction(Protocol):
-    """What one reading changes in a mirror. Nobody sees it before the commit, but by what `apply` returns.
+    """The changes of one reading to a mirror. Readers of the mirror see them only after the commit.
 
     It may be committed several times, and used after a commit or a rollback. It may hold changes in memory until the
     commit: a monitor commits at least every 10,000 events while it reads the whole scope.

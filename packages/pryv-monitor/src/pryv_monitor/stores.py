@@ -17,12 +17,10 @@ class AnchorStore(Protocol):
     """Keeps one anchor."""
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep all others off the anchor while in the context; a monitor loads and saves only there.
-
-        It does not wait: a monitor asks again, for as long as it is to wait.
+        """Lock the anchor while in the context. It does not wait.
 
         Raises:
-            AnchorLockedError: another has it.
+            AnchorLockedError: another monitor has locked it.
         """
         ...
 
@@ -35,14 +33,14 @@ class AnchorStore(Protocol):
         ...
 
     def save(self, anchor: Anchor) -> None:
-        """Keep an anchor in place of the one before: when this returns, for good."""
+        """Replace the anchor. When this returns, it is stored durably."""
 
     def reset(self) -> None:
-        """Forget the anchor, so that the next pass starts over."""
+        """Delete the anchor, so that the next pass starts over."""
 
 
 class MemoryAnchorStore:
-    """Keeps an anchor as long as the object lives."""
+    """Keeps an anchor in memory."""
 
     def __init__(self) -> None:
         self._anchor: Anchor | None = None
@@ -50,10 +48,10 @@ class MemoryAnchorStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other monitors off the anchor.
+        """Lock the anchor while in the context.
 
         Raises:
-            AnchorLockedError: another has it.
+            AnchorLockedError: another monitor has locked it.
         """
         if not self._lock.acquire(blocking=False):
             raise AnchorLockedError("another monitor is using the anchor")
@@ -71,19 +69,19 @@ class MemoryAnchorStore:
         self._anchor = anchor
 
     def reset(self) -> None:
-        """Forget the anchor."""
+        """Delete the anchor."""
         with self.lock():
             self._anchor = None
 
 
 class FileAnchorStore:
-    """Keeps an anchor in a file. A second file beside it, named `….lock`, keeps two processes from using it at once.
+    """Keeps an anchor in a file. A second file beside it, `….lock`, locks it for one process at a time.
 
     Args:
-        path: The file; its directory exists.
+        path: The file. Its directory must exist.
 
     Raises:
-        TypeError: `path` is no path.
+        TypeError: `path` is not a path.
         ValueError: `path` is not the name of a file.
     """
 
@@ -94,10 +92,10 @@ class FileAnchorStore:
         return f"FileAnchorStore({str(self.path)!r})"
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other processes off the file.
+        """Lock the file while in the context.
 
         Raises:
-            AnchorLockedError: another has it.
+            AnchorLockedError: another monitor has locked it.
             OSError: the directory cannot be written to, or its file system has no locks.
         """
         return _files.locked(self.path)
@@ -106,8 +104,8 @@ class FileAnchorStore:
         """Return the anchor, `None` if there is no file.
 
         Raises:
-            AnchorCorruptError: the file is damaged, or is no anchor.
-            AnchorError: a later version wrote it, or it is no file.
+            AnchorCorruptError: the file is damaged, or is not an anchor.
+            AnchorError: another version wrote it, or it is not a regular file.
             OSError: it cannot be read.
         """
         content = _files.read(self.path)
@@ -123,7 +121,7 @@ class FileAnchorStore:
         """Write the anchor to the disk.
 
         Raises:
-            OSError: it cannot be written; the former one is still there.
+            OSError: it cannot be written; the previous anchor remains.
         """
         _files.replace(self.path, anchor.dumps())
 
@@ -132,7 +130,7 @@ class FileAnchorStore:
 
         Raises:
             AnchorLockedError: another process is using it.
-            AnchorError: it is no file.
+            AnchorError: it is not a regular file.
             OSError: it cannot be removed.
         """
         with self.lock():

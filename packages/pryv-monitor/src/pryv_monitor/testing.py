@@ -1,4 +1,4 @@
-"""The contract of `Mirror`, for the tests of whoever writes one."""
+"""A test of the `Mirror` contract, for the authors of mirrors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _filled(mirror: Mirror, *events: dict[str, Any]) -> Anchor:
 
 
 def _expect_content(mirror: Mirror, what: str, *events: dict[str, Any]) -> None:
-    """Expect events in a mirror that can be read, whatever their order."""
+    """Expect events in a mirror that can be read, in any order."""
     if isinstance(mirror, _Readable):
         found = sorted(json.dumps(event) for event in mirror.events(_ALL))
         _expect(found, sorted(json.dumps(event) for event in events), what)

@@ -1,4 +1,4 @@
-"""What asks a monitor for updates."""
+"""Update methods ask a monitor for passes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BACKOFF = RetryPolicy(backoff=1, max_backoff=60)
 
 
 class UpdateMethod:
-    """Asks one monitor for updates; made to be extended.
+    """Asks one monitor for passes. This is the base class; it asks for none.
 
     Attributes:
         monitor: The monitor, `None` until it is added to one.
@@ -33,7 +33,7 @@ class UpdateMethod:
     monitor: UpdatableMonitor | None = None
 
     def set_monitor(self, monitor: UpdatableMonitor) -> None:
-        """Belong to a monitor; `Monitor.add_update_method` calls this.
+        """Set the monitor; `Monitor.add_update_method` calls this.
 
         Raises:
             RuntimeError: it belongs to one already.
@@ -47,26 +47,26 @@ class UpdateMethod:
             self.ready()
 
     def ready(self) -> None:
-        """Prepare for the next update: called after each pass, on the monitor's thread.
+        """Prepare for the next pass. Called after each pass, on the monitor's thread.
 
-        What it raises counts as a failed pass.
+        If it raises, the pass counts as failed.
         """
 
     def stop(self) -> None:
-        """Put away what `ready` made: called when the monitor stops."""
+        """Release what `ready` made. Called when the monitor stops."""
 
     def ask(self) -> None:
-        """Ask the monitor for an update, without waiting for it; a monitor that is not started is left alone."""
+        """Ask the monitor for a pass, without waiting for it. If the monitor is not started, this does nothing."""
         if self.monitor is not None:
             with contextlib.suppress(RuntimeError):
                 self.monitor.update_events(wait=False)
 
 
 class EventsTimer(UpdateMethod):
-    """Asks for an update so many seconds after the last one.
+    """Asks for a pass a number of seconds after the last one.
 
     Args:
-        seconds: The time between updates.
+        seconds: The time between passes.
 
     Raises:
         ValueError: it is not above 0.
@@ -95,12 +95,12 @@ class EventsTimer(UpdateMethod):
 
 
 class SocketUpdates(UpdateMethod):
-    """Asks for an update whenever the platform notifies of a change in the scope. It needs `pryv-monitor[socket]`.
+    """Asks for a pass when the platform notifies of a change in the scope. It needs `pryv-monitor[socket]`.
 
-    Where the scope names streams, and the platform knows subscriptions, only changes in these streams and those below
-    count; otherwise every change in the account. After the connection was lost an update is asked for as well, since
-    notifications may have been missed. The socket is this object's own. Where it cannot be opened, or ends for good,
-    another is opened after the next pass and a wait, which grows up to a minute.
+    If the scope names streams, and the platform supports subscriptions, it is notified only of changes in these streams
+    and their descendants; otherwise of every change in the account. When a lost connection is back, it asks for a pass
+    too, because notifications may have been missed. It opens its own socket. If that fails, it opens another after the
+    next pass and a wait, which grows up to a minute.
     """
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class SocketUpdates(UpdateMethod):
 
         Raises:
             MissingAddonError: `pryv-socket-io` is not installed.
-            PryvError: the last socket could not be opened, or ended for good.
+            PryvError: the last socket could not be opened, or has failed.
         """
         with self._lock:
             error, self._error = self._error, None
@@ -127,7 +127,7 @@ class SocketUpdates(UpdateMethod):
             threading.Thread(target=self._work, args=arguments, name="pryv-monitor-socket", daemon=True).start()
 
     def stop(self) -> None:
-        """Close the socket, or give up opening it."""
+        """Close the socket, or stop opening it."""
         with self._lock:
             socket, self._socket, self._error = self._socket, None, None
         self._stopped.set()
@@ -135,21 +135,21 @@ class SocketUpdates(UpdateMethod):
             socket.close()
 
     def _work(self, socket: SocketIO, stopped: SignalSafeEvent, monitor: UpdatableMonitor) -> None:
-        """Open a socket and act on its notifications until it is closed; `ready` tells why it ended otherwise."""
+        """Open a socket and handle its notifications until it is closed; `ready` raises what ended it otherwise."""
         opened = math.inf
         try:
             if self._failures and stopped.wait(_BACKOFF.wait(self._failures)):
                 return
             socket.open()
             opened = time.monotonic()
-            if stopped.is_set():  # when there was nothing to close yet
+            if stopped.is_set():  # `stop` was called before the socket was open
                 socket.close()
                 return
             _subscribe(socket, monitor.scope)
-            self.ask()  # what changed since the last pass was not notified
+            self.ask()  # there was no notification of changes since the last pass
             for notification in socket.notifications():
                 self._on_notification(socket, monitor, notification)
-        except Exception as error:  # noqa: BLE001  (raised by `ready`, after the pass that is asked for here)
+        except Exception as error:  # noqa: BLE001  (`ready` raises it, after the pass that is requested here)
             socket.close()
             if time.monotonic() - opened >= _BACKOFF.max_backoff:
                 self._failures = 0
@@ -171,16 +171,16 @@ class SocketUpdates(UpdateMethod):
 
 
 def _subscribe(socket: SocketIO, scope: Mapping[str, Any]) -> None:
-    """Ask to be notified of the scope alone: of the streams there are below those it names, but not of later ones.
+    """Subscribe to the streams of the scope and their descendants, as they are now.
 
-    A scope of all streams is not subscribed to, for new ones would go unnoticed.
+    For a scope of all streams there is no subscription: it would not include new streams.
     """
     if "streams" not in scope or _ALL_STREAMS in encode(scope["streams"]):
         return
     streams = {"streams": scope["streams"]}
     events = {key: scope[key] for key in _SUBSCRIBED if key in scope}
     if any("*" in name for name in events.get("types", ())):
-        del events["types"]  # patterns match nothing there
+        del events["types"]  # subscriptions do not support patterns
     socket.subscribe({"events": {"kind": "events", "query": events}, "streams": {"kind": "streams", "query": streams}})
 
 
