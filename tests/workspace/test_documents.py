@@ -55,7 +55,9 @@ def test_the_example_that_needs_no_account_works_when_pasted(tmp_path: Path) -> 
     assert len(example.splitlines()) <= 20
     code, printed = run(example, "python", tmp_path)
     assert code == 0, printed
-    assert [line.split(" ", 1)[1] for line in printed.splitlines()] == ["61.2 kg", "61 kg", "60.7 kg"]
+    assert printed.splitlines() == [
+        f"2026-01-0{day} 08:00:00+00:00 {weight} kg" for day, weight in ((1, 61.2), (2, 61), (3, 60.7))
+    ]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
