@@ -209,7 +209,13 @@ def test_built_ins_are_callbacks(wire: Wire, connection: Connection, capsys: pyt
     assert capsys.readouterr().out == "100 [{'value': 0}, {'value': 1}]\n"
 
 
+async def asynchronous(*_: Any) -> None:
+    """As callbacks of lib-js may be."""
+
+
 NO_CALLBACKS: list[Any] = [
+    asynchronous,
+    functools.partial(asynchronous, 1),
     "progress",
     5,
     lambda: None,

@@ -428,9 +428,13 @@ def test_the_streamed_form_returns_counts(wire: Wire, connection: Connection) ->
 
 
 def test_a_handler_can_be_called(wire: Wire, connection: Connection) -> None:
-    for handler in (None, "print", 5):
-        with pytest.raises(TypeError):
-            connection.get_events_streamed({}, handler)  # type: ignore[arg-type]
+    async def asynchronous(event: Any) -> None:
+        pytest.fail("nothing awaits this")
+
+    handlers: list[Any] = [None, "print", 5, asynchronous]
+    for handler in handlers:
+        with pytest.raises(TypeError, match="for_each_event is "):
+            connection.get_events_streamed({}, handler)
     assert wire.requests == []
 
 

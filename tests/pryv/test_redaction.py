@@ -30,7 +30,7 @@ CONNECTION_CALLS: dict[str, Callable[[Connection], Any]] = {
     "with_options": lambda connection: connection.with_options(retry=None).get("streams"),
     "username": lambda connection: connection.username(),
     "access_info": lambda connection: connection.access_info(force_refresh=True),
-    "api": lambda connection: connection.api([{"method": "streams.get"}]),
+    "api": lambda connection: connection.api([{"method": "streams.get"}], raise_on_error=True),
     "iter_api": lambda connection: list(connection.iter_api([{"method": "streams.get"}])),
     "api_one": lambda connection: connection.api_one("events.get", {}, "events"),
     "get": lambda connection: connection.get("events", {"limit": 1}),

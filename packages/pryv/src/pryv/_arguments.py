@@ -50,14 +50,25 @@ def http_url(url: Any, name: str) -> str:
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
 
 
+def require_callback(callback: object, name: str) -> None:
+    """Refuse a callback that cannot be called, or whose call would do nothing.
+
+    Raises:
+        TypeError: it is not callable, or is a coroutine function.
+    """
+    if not callable(callback):
+        raise TypeError(f"{name} is not callable")
+    if inspect.iscoroutinefunction(callback):
+        raise TypeError(f"{name} is a coroutine function: calls block, and nothing awaits it")
+
+
 def with_two_arguments(callback: Callable[..., object], name: str) -> Callable[[Any, Any], object]:
     """Return a callback with two arguments that passes one or both to `callback`, as its signature requires.
 
     Raises:
-        TypeError: it is not callable, or its signature takes neither two arguments nor one.
+        TypeError: it cannot be called, or its signature takes neither two arguments nor one.
     """
-    if not callable(callback):
-        raise TypeError(f"{name} is not callable")
+    require_callback(callback, name)
     if _takes(callback, 2):
         return callback
     if _takes(callback, 1):

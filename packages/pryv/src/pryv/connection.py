@@ -13,6 +13,7 @@ import requests
 
 from pryv import _resend
 from pryv._accesses import access_info, own_access_id, revoke
+from pryv._arguments import require_callback
 from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
@@ -445,8 +446,7 @@ class Connection:
             PryvStreamError: the response was cut short or is malformed.
             PryvConnectionError: there is no response.
         """
-        if not callable(for_each_event):
-            raise TypeError("for_each_event is not callable")
+        require_callback(for_each_event, "for_each_event")
         with self.iter_events(params, timeout=timeout) as events:
             for event in events:
                 for_each_event(event)
