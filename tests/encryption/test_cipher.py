@@ -164,6 +164,13 @@ def test_odd_contents_are_failed_decryptions(content: Any, cipher: EventsCipher)
     assert [type(error) for error in failed] == 3 * [DecryptionError]
 
 
+def test_a_key_ref_that_is_no_string_is_named(cipher: EventsCipher) -> None:
+    for key_ref in (3, ["k"]):
+        event = {"id": "e1", "type": f"encrypted/{AES}", "content": {"payload": "", "keyRef": key_ref}}
+        with pytest.raises(DecryptionError, match="its keyRef is not a string"):
+            cipher.decrypt_event(event, strict=True)
+
+
 @pytest.mark.parametrize(
     "text",
     [

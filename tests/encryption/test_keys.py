@@ -188,6 +188,13 @@ def test_what_is_no_aes_key(key: Any) -> None:
         METHODS[AES].decrypt({"payload": AES_PAYLOAD}, key)
 
 
+def test_keys_of_another_curve_are_named() -> None:
+    with pytest.raises(ValueError, match="not a private key on P-256"):
+        private_key(ELSEWHERE)
+    with pytest.raises(ValueError, match="not a public key on P-256"):
+        public_key(ELSEWHERE.public_key())
+
+
 def test_a_key_of_16_bytes_is_named_by_its_length() -> None:
     with pytest.raises(ValueError, match=r"^the key has 16 bytes, it needs 32$"):
         encrypted(AES, AES_BYTES[:16])
