@@ -66,6 +66,10 @@ class Page:
         buttons = self._driver.find_elements("tag name", "button")
         next(button for button in buttons if button.is_displayed() and button.text == text).click()
 
+    def toggle(self, element_id: str) -> None:
+        """Press a check box, which may be disabled."""
+        self._driver.find_element("id", element_id).click()
+
     def press(self, *keys: str) -> None:
         """Type into whatever has the focus."""
         for key in keys:

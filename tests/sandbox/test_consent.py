@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import requests
 from selenium.webdriver import Chrome, Keys
 from tests.peers.browser import Page
+from tests.waiting import wait_for
 
 from pryv_sandbox import Account, Sandbox
 from pryv_sandbox.second_factor import CODE
+
+from .caller import Caller
 
 DIARY = {"streamId": "diary", "defaultName": "Journal", "level": "contribute"}
 
@@ -268,3 +271,63 @@ def test_fits_a_phone(page: Page, driver: Chrome, pryv_sandbox: Sandbox) -> None
     finally:
         driver.set_window_size(**size)
     assert overflow <= 0
+
+
+# ---- OAuth 2
+
+HEALTH = {"streamId": "health", "level": "read", "mandatory": True}
+NOTES = {"streamId": "notes", "level": "contribute"}
+CALLBACK = "http://127.0.0.1:9/cb"
+
+
+def authorization_url(sandbox: Sandbox, offer: Any, **query: str) -> str:
+    """The URL to which a client sends the browser."""
+    sandbox.register_oauth_client("study-app", redirect_uris=[CALLBACK], offers={"offer": offer})
+    asked = {
+        "response_type": "code",
+        "client_id": "study-app",
+        "redirect_uri": CALLBACK,
+        "scope": "cmc:offer",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
+        "state": "some-state",
+        **query,
+    }
+    return f"{sandbox.url}oauth2/authorize?{urlencode(asked)}"
+
+
+def taken_back(page: Page) -> dict[str, list[str]]:
+    """The parameters with which the browser goes back to the client, where nobody listens."""
+    wait_for(lambda: page.url.startswith(CALLBACK))
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_accept_a_part_for_oauth(page: Page, pryv_sandbox: Sandbox, account: Account) -> None:
+    owner = Caller(pryv_sandbox.url, account.username, account.token)
+    owner.add_streams("health", "notes")
+    page.open(authorization_url(pryv_sandbox, ([HEALTH, NOTES], True), login_hint=account.username))
+    assert "study-app asks for access to your data" in page.text
+    page.fill("sign-in", password=account.password)
+    page.wait_for("What it asks for")
+    for text in (account.username, "Stream health", "Stream notes", "See its entries"):
+        assert text in page.text
+    page.toggle("keep-0")  # it is mandatory
+    page.toggle("keep-1")
+    page.click("Accept")
+    answer = taken_back(page)
+    assert (answer["state"], answer["iss"]) == (["some-state"], [pryv_sandbox.url.rstrip("/")])
+    assert answer["code"]
+    accesses = owner.get("accesses")["accesses"]
+    (session,) = (access for access in accesses if access["name"] == "oauth:study-app")
+    assert [entry["streamId"] for entry in session["permissions"] if "streamId" in entry] == ["health"]
+
+
+def test_refuse_for_oauth(page: Page, pryv_sandbox: Sandbox) -> None:
+    page.open(authorization_url(pryv_sandbox, [NOTES]))
+    page.click("Refuse")
+    assert taken_back(page)["error"] == ["access_denied"]
+
+
+def test_an_authorization_that_is_not_open(page: Page, pryv_sandbox: Sandbox) -> None:
+    page.open(f"{pryv_sandbox.url}oauth.html?state=nonsense")
+    page.wait_for("This request is no longer open")

@@ -242,6 +242,6 @@ class Sandbox:
         auth_requests = AuthRequests(self._platform)
         app.add_routes(auth_requests.routes())
         app.add_routes(OAuthRoutes(self._authorization).routes())
-        app.add_routes(ConsentPage(auth_requests, self._platform.settings.name).routes())
+        app.add_routes(ConsentPage(auth_requests, self._authorization, self._platform.settings.name).routes())
         self.sockets.attach(app)
         return app

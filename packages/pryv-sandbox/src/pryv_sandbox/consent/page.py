@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from typing import Any
 
 from aiohttp import web
 
 from pryv_sandbox.consent.auth_requests import CONSENT_PATH, AuthRequests
+from pryv_sandbox.methods.oauth import OAUTH_CONSENT_PATH, AuthorizationServer
+from pryv_sandbox.model.oauth import OAuthError
 
 _ASKED = (
     "status", "key", "requestingAppId", "requestedPermissions", "lang", "returnURL", "oauthState", "clientData",
@@ -17,20 +20,43 @@ _PAGE = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
 
 class ConsentPage:
-    """Serves the page, which contains the access request as JSON."""
+    """Serves the page, which contains what is asked as JSON."""
 
-    def __init__(self, auth_requests: AuthRequests, platform_name: str) -> None:
+    def __init__(self, auth_requests: AuthRequests, server: AuthorizationServer, platform_name: str) -> None:
         self._auth_requests = auth_requests
+        self._server = server
         self._platform_name = platform_name
 
     def routes(self) -> list[web.RouteDef]:
-        """The path of the page."""
-        return [web.get(f"/{CONSENT_PATH}", self._show)]
+        """The paths of the page: for an access request, and for an authorization request of OAuth 2."""
+        return [
+            web.get(f"/{CONSENT_PATH}", self._show_access_request),
+            web.get(f"/{OAUTH_CONSENT_PATH}", self._show_authorization),
+        ]
 
-    async def _show(self, request: web.Request) -> web.Response:
+    async def _show_access_request(self, request: web.Request) -> web.Response:
         state = self._auth_requests.find(request.query.get("key", ""))
-        asked = {key: state[key] for key in _ASKED} if state else None
-        data = json.dumps({"platform": self._platform_name, "request": asked}).replace("<", "\\u003c")
+        return self._page(request={key: state[key] for key in _ASKED} if state else None)
+
+    async def _show_authorization(self, request: web.Request) -> web.Response:
+        state = request.query.get("state", "")
+        try:
+            asked = self._server.asked(state)
+        except OAuthError:
+            return self._page(authorization=None)
+        offer = asked["offer"]
+        authorization = {
+            "state": state,
+            "clientId": asked["clientId"],
+            "username": asked["userIdHint"],
+            "permissions": offer["permissions"],
+            "mayChoose": offer["may_choose"],
+            "texts": [offer["texts"][name] for name in ("description", "consent") if name in offer["texts"]],
+        }
+        return self._page(authorization=authorization)
+
+    def _page(self, **asked: Any) -> web.Response:
+        data = json.dumps({"platform": self._platform_name, **asked}).replace("<", "\\u003c")
         headers = {
             "Cache-Control": "no-store",
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "

@@ -36,6 +36,7 @@ from pryv_sandbox.state.users import User
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_PATH = "oauth2/token"
+OAUTH_CONSENT_PATH = "oauth.html"
 _UNESCAPED = "!'()*"
 """What ``encodeURIComponent`` leaves as it is, and ``quote`` does not."""
 _SELF_REVOKE = {"feature": "selfRevoke", "setting": "allowed"}
@@ -86,7 +87,7 @@ class AuthorizationServer:
         except OAuthError as error:
             described = {"error": error.name, "error_description": error.description}
             return with_query(params["redirect_uri"], {**described, "state": params.get("state"), "iss": url})
-        return f"{url}/oauth.html?state={quote(state, safe='')}&pryvApi={quote(url, safe='')}"
+        return f"{url}/{OAUTH_CONSENT_PATH}?state={quote(state, safe='')}&pryvApi={quote(url, safe='')}"
 
     def _known_client(self, params: dict[str, str]) -> Client:
         for name in ("client_id", "redirect_uri"):
