@@ -299,8 +299,6 @@ class AuthorizationServer:
         consent = stored.find(self._platform, user, grant.consent_id)
         if consent is None:
             raise OAuthError("invalid_grant", "consent has been revoked")
-        if now >= grant.until:
-            raise OAuthError("invalid_grant", "refresh-token absolute lifetime exceeded")
         permissions = _within(grant.permissions, consent["permissions"])
         access = self._new_access(user, client_id, [*permissions, _SELF_REVOKE], "system", int(now), key)
         return self._tokens(request, user, access, grant)
