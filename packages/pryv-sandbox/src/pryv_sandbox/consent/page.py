@@ -1,4 +1,4 @@
-"""The page on which a user signs in or registers, sees an app's access request, and accepts or refuses it."""
+"""The page on which a user signs in or registers, sees what an app asks for, and accepts or refuses it."""
 
 from __future__ import annotations
 
