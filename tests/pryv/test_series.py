@@ -554,7 +554,3 @@ def test_one_point_without_end_is_too_large(wire: Wire) -> None:
     wire.always = chunked([b'{"fields":["value"],"points":[["', *[b"x" * 100_000] * 30], end=b"")
     with wire.connection(limits=Limits(event=1_000_000)) as connection, pytest.raises(ResponseTooLargeError):
         connection.get_hf_points("event1")
-
-
-def test_points_are_not_shown_by_repr() -> None:
-    assert repr(Series(FIELDS, [[0, 61]])) == "Series(fields=['deltaTime', 'value'])"
