@@ -209,7 +209,7 @@ def test_a_program_that_ends_leaves_no_page_behind(tmp_path: Path) -> None:
 def test_what_is_no_page_is_neither_shown_nor_opened(tmp_path: Path, page: str) -> None:
     browser = Browser.made(tmp_path)
     said = show_the_page(browser.command, page=page)
-    assert said.stderr == "The platform named no sign-in page.\nAccess was refused.\n"
+    assert said.stderr == "The platform returned no sign-in page.\nAccess was refused.\n"
     assert not browser.was_started
 
 

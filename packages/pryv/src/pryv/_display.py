@@ -1,18 +1,18 @@
-"""What objects show of themselves in shells, notebooks and tracebacks."""
+"""The display of objects in shells, notebooks and tracebacks."""
 
 from __future__ import annotations
 
 from typing import Any, SupportsIndex
 
 _SECRETS = ("token", "apiEndpoint")
-"""Members of accesses that hold a token."""
+"""Members of accesses that contain a token."""
 
 
 class SecretText(str):
-    """Text that is a secret: a `str` in every way, but its `repr` is masked, and with it that of what it is in.
+    """A secret text: a `str` with a masked `repr`, so that the `repr` of a list or dict with it is masked too.
 
     Shells, notebooks and tracebacks show the `repr` of a value. Programs that use the text, encode it as JSON or pickle
-    it get all of it.
+    it get the whole text.
     """
 
     __slots__ = ()
@@ -26,11 +26,11 @@ class SecretText(str):
 
 
 def with_secrets(data: Any, levels: int = 3) -> Any:
-    """Return data of the API, such as accesses, whose tokens show masked.
+    """Return data of the API, such as accesses, with tokens that have a masked `repr`.
 
     Args:
         data: The data.
-        levels: Levels of nesting that are looked at.
+        levels: The levels of nesting that are searched.
     """
     if not levels:
         return data
@@ -45,5 +45,5 @@ def with_secrets(data: Any, levels: int = 3) -> Any:
 
 
 def public_names(of: object) -> list[str]:
-    """Return what `dir` shows of an object, without private names: what completion offers."""
+    """Return the public names of an object, for `dir` and completion."""
     return [name for name in object.__dir__(of) if not name.startswith("_") or name.startswith("__")]

@@ -1,4 +1,4 @@
-"""Creating the streams of a tree that do not exist, while other processes may do the same."""
+"""Create the missing streams of a tree, while other processes may do the same."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Node = Mapping[str, Any]
 Tree = Node | Iterable[Node]
 
 _KEPT: Final = re.compile(r"(?!.*--)[\w.~:-]+", re.ASCII)
-"""Ids that the platform takes as they are; it replaces other characters (`slugify` in open-pryv.io)."""
+"""Ids that the platform accepts unchanged; it replaces other characters (`slugify` in open-pryv.io)."""
 
 _WAITS: Final = RetryPolicy(attempts=8, backoff=0.1, max_backoff=1)
-"""How often, and how long, to wait for streams that others create to appear, as long as none does."""
+"""The number and length of the waits for streams that other processes create, while no new stream appears."""
 
 
 def ensure(account: Account, tree: Tree, timeout: CallTimeout) -> list[Stream]:
-    """Create the streams of a tree that do not exist, and return those; see `Streams.ensure`.
+    """Create the missing streams of a tree, and return the created ones; see `Streams.ensure`.
 
-    Where several processes create a stream, the platform refuses all but one: the id or the name is taken, the key is a
-    duplicate in its database, or the parent cannot be seen yet. Each of these leads to another look at what exists.
+    If several processes create a stream, the platform refuses all but one: the id or the name is taken, the key is a
+    duplicate in its database, or the parent is not visible yet. After each of these errors, the streams are read again.
     """
     wanted = missing = _wanted(tree)
     made: list[Stream] = []
@@ -54,11 +54,11 @@ def ensure(account: Account, tree: Tree, timeout: CallTimeout) -> list[Stream]:
 
 
 def _wanted(tree: Tree) -> list[dict[str, Any]]:
-    """Return the streams of a tree as `streams.create` takes them, parents first.
+    """Return the streams of a tree as parameters of `streams.create`, parents first.
 
     Raises:
-        TypeError: something in it has the wrong type.
-        ValueError: a stream has an id that the platform would change, or that another one has, or another parent.
+        TypeError: a value in it has the wrong type.
+        ValueError: a stream has an id that the platform would change, the id of another stream, or another parent.
     """
     streams: dict[str, dict[str, Any]] = {}
     names: set[tuple[object, str]] = set()
@@ -70,7 +70,7 @@ def _wanted(tree: Tree) -> list[dict[str, Any]]:
             raise ValueError(f"the stream id {stream_id!r} is in the tree twice")
         place = stream.get("parentId"), stream["name"]
         if place in names:
-            raise ValueError(f"the name of the stream {stream_id!r} is that of another one beside it")
+            raise ValueError(f"the stream {stream_id!r} has the name of a sibling")
         streams[stream_id] = stream
         names.add(place)
     return list(streams.values())
@@ -100,7 +100,7 @@ def _existing(account: Account, timeout: CallTimeout) -> dict[str, Node]:
 
 
 def _streams(found: object) -> Iterator[Node]:
-    """Yield the streams of a tree that the platform sent, of any depth."""
+    """Yield all streams of a tree from the platform."""
     remaining = [found]
     while remaining:
         siblings = remaining.pop()
@@ -111,7 +111,7 @@ def _streams(found: object) -> Iterator[Node]:
 
 
 def _refuse_taken_names(missing: Iterable[Node], existing: Mapping[str, Node]) -> None:
-    """Refuse streams whose names others beside them have, before any is created.
+    """Refuse streams that have the name of a sibling, before any stream is created.
 
     Raises:
         ItemAlreadyExistsError: as the platform would raise it.
@@ -133,7 +133,7 @@ def _create(account: Account, stream: Node, timeout: CallTimeout) -> Stream:
 
 
 def _may_be_race(error: ApiError, wanted: Iterable[Node], existing: Mapping[str, Node]) -> bool:
-    """Tell whether another process that creates the same streams may be why one was refused."""
+    """Return whether the cause of an error may be another process that creates the same streams."""
     if error.id == ERRORS.UNKNOWN_REFERENCED_RESOURCE:
         known = {None, *existing, *(stream["id"] for stream in wanted)}
         return all(stream.get("parentId") in known for stream in wanted)

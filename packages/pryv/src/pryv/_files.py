@@ -59,7 +59,7 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def locked(directory: str) -> Iterator[None]:
-    """Keep other processes out of a directory that is changed by whoever has the lock, if the system has such locks."""
+    """Lock a directory against other processes that change it, if the system has such locks."""
     if sys.platform == "win32":
         yield
         return

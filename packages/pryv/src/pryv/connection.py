@@ -243,8 +243,8 @@ class Connection:
     ) -> list[Result]:
         """Send calls in batches and return one result per call, in order.
 
-        An API error stays in its place as `{"error": {…}}`, or is raised with `raise_on_error`. A batch of idempotent
-        calls only (reads, and `events.create` with an `id`) is retried by the policy; no other batch is sent twice.
+        An API error is the result of its call, `{"error": {…}}`, or is raised with `raise_on_error`. A batch with only
+        idempotent calls (reads, and `events.create` with an `id`) is retried by the policy; others are not sent twice.
 
         See the API's *Call batch*.
 
@@ -340,7 +340,7 @@ class Connection:
 
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
-            data: The body; `None` stands for an empty object.
+            data: The body; `None` means an empty object.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -363,7 +363,7 @@ class Connection:
 
         Args:
             path: Such as `events/ID`. An id in it must be one percent-encoded segment.
-            data: The body; `None` stands for an empty object.
+            data: The body; `None` means an empty object.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -397,7 +397,7 @@ class Connection:
     def iter_events(
         self, params: EventsParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT
     ) -> EventStream:
-        """Return an iterator that yields events as they arrive, and then deletions if asked for.
+        """Return an iterator that yields events as they arrive, and then deletions if they were requested.
 
         Memory does not grow with their number. Without a `limit`, a missing `fromTime` or `toTime` is open: there is
         no default page, no window of 24 hours and no cut at the present. Lists of streams, types or values that are too
@@ -411,7 +411,7 @@ class Connection:
 
         Returns:
             The iterator, to be used in a `with` block or a loop. Its `text` is the item yielded last, as it was sent;
-            after the last item it has `events_count`, `event_deletions_count` (`None` if not asked for) and `meta`. It
+            after the last item it has `events_count`, `event_deletions_count` (`None` if not requested) and `meta`. It
             raises `ApiError` before the first event, and `PryvStreamError` if the response is cut short or malformed.
 
         Raises:
@@ -427,7 +427,7 @@ class Connection:
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> StreamedEvents:
-        """Call `for_each_event` with each event, and each deletion if asked for, as they arrive: see `iter_events`.
+        """Call `for_each_event` with each event, and each requested deletion, as they arrive: see `iter_events`.
 
         See the API's *Get events*.
 
@@ -534,7 +534,7 @@ class Connection:
             The response, with `event`; its `attachments` are in the order of `files`.
 
         Raises:
-            TypeError: an argument is of another type.
+            TypeError: an argument has the wrong type.
             ValueError: `files` is empty, a name is not a file name, or a number in `event` is not finite.
             OSError: a file cannot be read, or its size changed during the request.
             ApiError: the platform responded with an error.
@@ -585,7 +585,7 @@ class Connection:
         Raises:
             TypeError: an id is not a string.
             ValueError: an argument is not an id.
-            UnknownResourceError: there is no such event or attachment.
+            UnknownResourceError: the event or the attachment does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         path = f"events/{path_segment(event_id)}/{path_segment(file_id)}"
@@ -637,7 +637,7 @@ class Connection:
             TypeError: an argument has the wrong type, such as a file opened in text mode.
             ValueError: an argument is not an id.
             OSError: the destination cannot be written to, or is a directory.
-            UnknownResourceError: there is no such event or attachment.
+            UnknownResourceError: the event or the attachment does not exist.
             IntegrityError: the file does not have the size or checksum that the platform announced.
             ResponseTooLargeError: there is no destination, and the file is larger than `Limits.response`.
             PryvError: the call failed; see *Errors and retries*.
@@ -737,7 +737,7 @@ class Connection:
         See the API's *Get events*.
 
         Args:
-            path: A dot-path into `content`, such as `drug.codes.atc`; `$` stands for the whole.
+            path: A dot-path into `content`, such as `drug.codes.atc`; `$` is the whole content.
             values: The values (strings, numbers, booleans) to look for.
             base_query: Further parameters of `events.get`, but `limit` and `skip`.
             timeout: Replaces the connection's timeout.
@@ -758,7 +758,7 @@ class Connection:
         See the API's *Update access*.
 
         Args:
-            id: The access's current id, as the platform gave it.
+            id: The access's current id, with its serial.
             changes: The members to change.
             timeout: Replaces the connection's timeout.
 
@@ -782,7 +782,7 @@ class Connection:
         Raises:
             TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
-            UnknownResourceError: there is no such access.
+            UnknownResourceError: the access does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self.accesses.get_with_history(id, timeout=timeout)
@@ -833,7 +833,7 @@ class Connection:
 
     @property
     def socket(self) -> Any:
-        """The Socket.IO add-on for this connection, made when first asked for.
+        """The Socket.IO add-on for this connection, made when it is first used.
 
         Raises:
             MissingAddonError: `pryv-socket-io` is not installed.

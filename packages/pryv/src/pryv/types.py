@@ -1,7 +1,7 @@
 """Types of the API's data, for editors and type checkers: at run time these are plain dicts.
 
-The shapes follow the data structures of the API reference; keys that may be absent are not required. What is sent has
-types of its own (`EventCreate`, `EventsParams`, …): a key that the API does not know is an error there.
+The shapes follow the data structures of the API reference; keys that may be absent are not required. Data to send have
+separate types (`EventCreate`, `EventsParams`, …): for a key that the API does not know, type checkers report an error.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ Timestamp = float
 """Seconds since 1970-01-01 UTC."""
 
 Time = SupportsFloat | datetime
-"""A time to send: seconds since 1970-01-01 UTC, of Python, NumPy or pandas, or a `datetime` with a time zone."""
+"""A time to send: seconds since 1970-01-01 UTC (of Python, NumPy or pandas), or a `datetime` with a time zone."""
 
 Level = Literal["read", "contribute", "manage", "create-only", "none"]
 AccessType = Literal["personal", "app", "shared"]
 
 
 class Untyped(Protocol):
-    """A dict of unknown shape, such as a variable of type `dict[str, Any]`, in the place of one with a type.
+    """A dict of unknown shape, such as a variable of type `dict[str, Any]`, which is accepted instead of a typed dict.
 
-    No dict that is written out is one, so that a key that its type does not have is an error there: only where values
-    are of type `Any` does `get` return nothing but what it was given.
+    A dict display in the code does not match this protocol, so that type checkers report an unknown key in it: only
+    with values of type `Any` does the type of `get` match.
     """
 
     def get(self, key: str, default: _T, /) -> _T:
-        """Return a value, or `default` where there is none."""
+        """Return a value, or `default` if there is none."""
 
 
 # ---- events
@@ -47,7 +47,7 @@ class Attachment(_AttachmentRequired, total=False):
     """A file attached to an event."""
 
     readToken: str
-    """A secret that gives access to this file alone, in a URL."""
+    """A secret that gives access to this file only, in a URL."""
     integrity: str
     """The file's digest, as in Subresource Integrity."""
 
@@ -67,7 +67,7 @@ class Event(_EventRequired, total=False):
     """A timestamped, typed piece of data."""
 
     content: Any
-    """What its type says: a number, a text, an object, …"""
+    """The content, of the form that `type` defines: a number, a text, an object, …"""
     duration: float | None
     """Seconds; `None` while it is running."""
     description: str
@@ -79,7 +79,7 @@ class Event(_EventRequired, total=False):
 
 
 class EventDeletion(TypedDict, total=False):
-    """What remains of a deleted event."""
+    """The deletion of an event."""
 
     id: str
     deleted: Timestamp
@@ -88,7 +88,7 @@ class EventDeletion(TypedDict, total=False):
 
 class _EventCreateRequired(TypedDict):
     streamIds: list[str] | tuple[str, ...]
-    """The streams the event belongs to, one at least."""
+    """The streams of the event, at least one."""
     type: str
     """Such as `note/txt`; see the API's event types."""
 
@@ -97,13 +97,13 @@ class EventCreate(_EventCreateRequired, total=False):
     """An event to create; the platform adds the rest."""
 
     id: str
-    """Made by `utils.new_event_id`; with it, the event can be sent again and is created once."""
+    """An id from `utils.new_event_id`; it makes the call idempotent."""
     time: Time
     """By default, now."""
     duration: SupportsFloat | None
     """Seconds; `None` while it is running."""
     content: Any
-    """What its type says: a number, a text, an object, …"""
+    """The content, of the form that `type` defines: a number, a text, an object, …"""
     description: str | None
     clientData: Mapping[str, Any] | None
     """Data of apps, by their keys."""
@@ -114,7 +114,7 @@ class EventUpdate(TypedDict, total=False):
     """Changes to an event: the members to replace."""
 
     streamIds: list[str] | tuple[str, ...]
-    """The streams the event belongs to from now on, one at least."""
+    """The new streams of the event, at least one."""
     time: Time
     duration: SupportsFloat | None
     """Seconds; `None` while it is running."""
@@ -159,13 +159,13 @@ class EventsParams(TypedDict, total=False):
     types: Sequence[str]
     """Such as `note/txt`, or `note/*`."""
     fromTime: Time
-    """The earliest; an event that lasts until then or later is there too."""
+    """The earliest time; events that began before and end at this time or later are included."""
     toTime: Time
-    """The latest."""
+    """The latest time."""
     sortAscending: bool
     """From the oldest to the latest; by default from the latest."""
     skip: SupportsIndex
-    """The number of events to leave out at the beginning."""
+    """The number of events to skip."""
     limit: SupportsIndex
     """The number of events to return at most."""
     state: Literal["default", "trashed", "all"]
@@ -173,13 +173,13 @@ class EventsParams(TypedDict, total=False):
     modifiedSince: Time
     """Only events that were changed after this time."""
     includeDeletions: bool
-    """With `modifiedSince`: the deletions since then, too."""
+    """With `modifiedSince`: whether to return the deletions since then, too."""
     running: bool
     """Only events that are running."""
     content: Sequence[ContentCondition]
-    """Conditions on the content, all of which hold; for platforms with content queries."""
+    """Conditions on the content, which must all be true; for platforms with content queries."""
     clientData: Sequence[ContentCondition]
-    """Conditions on the data of apps, all of which hold; for platforms with content queries."""
+    """Conditions on the data of apps, which must all be true; for platforms with content queries."""
 
 
 # ---- streams
@@ -208,7 +208,7 @@ class Stream(_StreamRequired, total=False):
 
 class _StreamCreateRequired(TypedDict):
     name: str
-    """Another than its siblings have."""
+    """A name that no sibling has."""
 
 
 class StreamCreate(_StreamCreateRequired, total=False):
@@ -226,7 +226,7 @@ class StreamUpdate(TypedDict, total=False):
     """Changes to a stream: the members to replace."""
 
     name: str
-    """Another than its siblings have."""
+    """A name that no sibling has."""
     parentId: str | None
     """The stream to move it to; `None` makes it a root."""
     clientData: Mapping[str, Any] | None
@@ -238,11 +238,11 @@ class StreamUpdate(TypedDict, total=False):
 class _StreamTreeRequired(TypedDict):
     id: str
     name: str
-    """Another than its siblings have."""
+    """A name that no sibling has."""
 
 
 class StreamTree(_StreamTreeRequired, total=False):
-    """A stream that an app needs, with those below it."""
+    """A stream that an app needs, with its children."""
 
     parentId: str | None
     """Of the topmost stream only: the existing stream to put it into. By default it is a root."""
@@ -255,13 +255,13 @@ class StreamsParams(TypedDict, total=False):
     """The parameters of `streams.get`."""
 
     parentId: str
-    """Only what is below this stream."""
+    """Return only the streams below this one."""
     id: str
-    """Only this stream, and what is below it."""
+    """Return only this stream and the streams below it."""
     state: Literal["default", "all"]
     """By default, streams in the trash are left out."""
     includeDeletionsSince: Time
-    """The deletions since then, too."""
+    """Return the deletions since this time, too."""
 
 
 # ---- accesses
@@ -271,10 +271,10 @@ class Permission(TypedDict, total=False):
     """A permission of an access: `level` on a stream (and its children), or a `feature` with its `setting`."""
 
     streamId: str
-    """The stream; `*` stands for all."""
+    """The stream; `*` means all."""
     level: Level
     defaultName: str
-    """In a request: the name of the stream, should it have to be created."""
+    """In a request: the name of the stream if it has to be created."""
     feature: str
     """Such as `selfRevoke`."""
     setting: str
@@ -296,7 +296,7 @@ class Access(_AccessRequired, total=False):
     """An access; `id` is `base` or `base:serial`. Holds the token: keep it out of logs."""
 
     apiEndpoint: str
-    """The API endpoint with the token in it; a secret."""
+    """The API endpoint, which contains the token. It is a secret."""
     deviceName: str | None
     permissions: list[Permission]
     lastUsed: Timestamp
@@ -304,15 +304,15 @@ class Access(_AccessRequired, total=False):
     clientData: dict[str, Any]
     """Data of apps, by their keys."""
     alias: str | None
-    """The name that stands for the user's in `apiEndpoint`."""
+    """A name that replaces the username in `apiEndpoint`."""
     deleted: Timestamp
-    """Of a deleted access only."""
+    """For a deleted access only."""
     integrity: str
 
 
 class _AccessCreateRequired(TypedDict):
     name: str
-    """Another than accesses of the same type and device have; of an app's, its id."""
+    """A name that no access of the same type and device has; for an app access, the app's id."""
     permissions: Sequence[Permission | Untyped]
 
 
@@ -322,7 +322,7 @@ class AccessCreate(_AccessCreateRequired, total=False):
     type: Literal["app", "shared"]
     """By default `shared`."""
     deviceName: str | None
-    """Of an app's access only."""
+    """For an app access only."""
     expireAfter: SupportsFloat
     """Seconds from now until it expires; by default never."""
     clientData: Mapping[str, Any]
@@ -330,7 +330,7 @@ class AccessCreate(_AccessCreateRequired, total=False):
     token: str
     """By default made by the platform."""
     randomAlias: bool
-    """Whether another name stands for the user's in the API endpoint."""
+    """Whether another name replaces the username in the API endpoint."""
 
 
 class AccessUpdate(TypedDict, total=False):
@@ -342,7 +342,7 @@ class AccessUpdate(TypedDict, total=False):
     expireAfter: SupportsFloat
     """Seconds from now until it expires."""
     expires: None
-    """`None`: it never expires."""
+    """`None` removes the expiry."""
     clientData: Mapping[str, Any] | None
     """The keys to change; the value `None` removes a key, all others stay."""
 
@@ -351,9 +351,9 @@ class AccessesParams(TypedDict, total=False):
     """The parameters of `accesses.get`."""
 
     includeExpired: bool
-    """Those that have expired, too."""
+    """Return expired accesses, too."""
     includeDeletions: bool
-    """Those that were deleted, too; they have `deleted`."""
+    """Return deleted accesses, too; they have `deleted`."""
 
 
 class User(TypedDict, total=False):
@@ -383,23 +383,23 @@ class _AppCheckRequestRequired(TypedDict):
 
 
 class AppCheckRequest(_AppCheckRequestRequired, total=False):
-    """What an app would ask for."""
+    """The permissions that an app would request."""
 
     deviceName: str
     clientData: Mapping[str, Any]
 
 
 class AppCheck(TypedDict, total=False):
-    """What an app has already of what it would ask for."""
+    """The comparison of an app's access with a request."""
 
     matchingAccess: Access
-    """The app's access, if it has all that is asked for."""
+    """The app's access, if it has all requested permissions."""
     mismatchingAccess: Access
-    """The app's access, if it has not."""
+    """The app's access, if it lacks a requested permission."""
     checkedPermissions: list[Permission]
-    """What is asked for, with the names of the streams that exist, or names that are free."""
+    """The requested permissions, with the names of existing streams, or free names for new ones."""
     error: ErrorBody
-    """Says that names of streams were taken, and changed in `checkedPermissions`."""
+    """A notice that names of streams were taken, and are changed in `checkedPermissions`."""
 
 
 # ---- webhooks
@@ -411,7 +411,7 @@ class WebhookScope(TypedDict, total=False):
     kind: Literal["events", "streams"]
     """By default `events`."""
     query: EventsParams | Untyped
-    """Only of these events, or streams; times, `skip` and `limit` have no place in it."""
+    """Only changes of these events, or streams; a query without times, `skip` and `limit`."""
 
 
 class WebhookRun(TypedDict):
@@ -451,7 +451,7 @@ class WebhookUpdate(TypedDict, total=False):
     """Changes to a webhook: the members to replace."""
 
     state: Literal["active", "inactive"]
-    """`active` calls it again, after it failed too often."""
+    """`active` activates it again after too many failures."""
     scopes: Mapping[str, WebhookScope | Untyped]
     """The changes it is called for, by their keys."""
 
@@ -464,7 +464,7 @@ class _DeletionRequired(TypedDict):
 
 
 class Deletion(_DeletionRequired, total=False):
-    """What remains of a deleted stream, access or webhook."""
+    """The deletion of a stream, access or webhook."""
 
     deleted: Timestamp
 
@@ -492,7 +492,7 @@ class AuthRequest(TypedDict, total=False):
     """The app's id, of 6 characters at least."""
     requestedPermissions: list[Permission]
     languageCode: str
-    """Of the page, in two letters."""
+    """The language of the page, a two-letter code."""
     returnURL: str | Literal[False] | None
     referer: str
     clientData: Mapping[str, Any]

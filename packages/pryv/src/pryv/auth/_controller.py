@@ -22,7 +22,7 @@ class LoginUI(Protocol):
     """The user interface of an authentication: it shows the states, and stores the credentials."""
 
     def on_state_change(self, state: AuthState, /) -> object:
-        """Show a state; at `NEED_SIGNIN`, lead the person to `state.auth_url`.
+        """Show a state; at `NEED_SIGNIN`, send the user to `state.auth_url`.
 
         Args:
             state: The state, with credentials. An exception is logged and changes nothing.
@@ -47,7 +47,7 @@ class AuthController:
     """Runs an authentication; every step blocks until it is done.
 
     Args:
-        settings: What to ask for, and the callback for each state.
+        settings: The access request, and the callback for each state.
         service: The platform.
         ui: The user interface, which also stores the credentials.
 
@@ -107,7 +107,7 @@ class AuthController:
         An earlier request that still waits is stopped. See the API's *Auth request*.
 
         Args:
-            timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+            timeout: Seconds to wait for the answer; `None` waits until the platform deletes the request.
 
         Raises:
             TypeError: `timeout` is not a number.

@@ -1,4 +1,4 @@
-"""What an access may do, held against what is asked for."""
+"""Compare the permissions of an access with those that an app needs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ALL_STREAMS = "*"
 
 
 def covers(connection: Connection, permissions: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether a connection's access has all of some permissions.
+    """Return whether a connection's access has all of some permissions.
 
-    A level on a stream holds for the streams below it, but for those that have a level of their own. The streams are
-    read only if that matters.
+    A level on a stream applies to the streams below it, except those with another level. The streams are read only if
+    they are needed.
 
     Raises:
         PryvError: the access or the streams cannot be read.
@@ -51,7 +51,7 @@ def _includes(level: str, asked: Mapping[str, Any]) -> bool:
 
 
 def _level_above(stream_id: Any, levels: Mapping[str, str], parents: Mapping[str, str]) -> str:
-    """Return the level that a stream without one has by the streams above it."""
+    """Return the level that a stream inherits from the streams above it."""
     above = parents.get(stream_id)
     while above is not None and above not in levels:
         above = parents.get(above)
@@ -62,7 +62,7 @@ def _level_above(stream_id: Any, levels: Mapping[str, str], parents: Mapping[str
 
 
 def _parents(streams: Any) -> dict[str, str]:
-    """Return the id of each stream's parent, by a tree of streams."""
+    """Return the id of each stream's parent in a tree of streams."""
     parents: dict[str, str] = {}
     left: list[tuple[str | None, Any]] = [(None, streams)]
     while left:

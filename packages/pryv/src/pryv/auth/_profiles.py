@@ -1,4 +1,4 @@
-"""Profiles of a credential store: the credentials of one person on one machine, one for each platform and app."""
+"""Profiles of a credential store: the credentials of one user on one machine, one for each platform and app."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DEFAULT = "default"
 
 _NAME = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 _NAME_BEFORE_PROFILES = "command-line"
-"""Under this name `pryv login` kept its credentials when there were no profiles: the default profile has them."""
+"""The name of credentials stored by `pryv login` before there were profiles: they belong to the default profile."""
 
 
 class Profile:
-    """The credentials that a store keeps under a profile's name.
+    """The credentials of a profile in a store.
 
-    They are one document. The first credentials are those that the commands use; the others are a list in it.
+    The store has one document for each profile: the credentials that the commands use, with a list of the others.
 
     Raises:
         TypeError: the name is not a string.
@@ -37,10 +37,10 @@ class Profile:
         self.name = name
 
     def credentials(self) -> list[AuthorizationData]:
-        """Return the credentials, those that the commands use first.
+        """Return the credentials; the commands use the first ones.
 
         Raises:
-            PryvError: the store does not give them, or gives something else.
+            PryvError: the store fails, or the data in it are not credentials.
             OSError: the store cannot be read.
         """
         document = self.store.get(self.name)
@@ -56,14 +56,14 @@ class Profile:
         return [with_secrets(credentials) for credentials in (first, *others)]
 
     def keep(self, new: AuthorizationData, replaced: Collection[AuthorizationData] = ()) -> None:
-        """Keep credentials in place of others, or behind all that are there.
+        """Store credentials: they replace others, or are added at the end.
 
         Args:
             new: The credentials.
-            replaced: Those that they replace.
+            replaced: The credentials that they replace.
 
         Raises:
-            PryvError: the store does not take them.
+            PryvError: the store fails.
             OSError: the store cannot be written to.
         """
         with self._locked():
@@ -73,36 +73,36 @@ class Profile:
             self._write(credentials for credentials in kept if credentials is new or credentials not in replaced)
 
     def use(self, chosen: AuthorizationData) -> None:
-        """Put credentials in front, so that the commands use them.
+        """Put credentials first, so that the commands use them.
 
         Args:
             chosen: The credentials.
 
         Raises:
-            PryvError: the store does not take them.
+            PryvError: the store fails.
             OSError: the store cannot be written to.
         """
         with self._locked():
             self._write([chosen, *(credentials for credentials in self.credentials() if credentials != chosen)])
 
     def forget(self, credentials: AuthorizationData) -> None:
-        """Remove credentials; any that another process kept in their place stay.
+        """Remove credentials, unless another process has replaced them.
 
         Args:
             credentials: The credentials.
 
         Raises:
-            PryvError: the store does not let them go.
+            PryvError: the store fails.
             OSError: the store cannot be written to.
         """
         with self._locked():
             self._write(kept for kept in self.credentials() if kept != credentials)
 
     def check_writable(self) -> None:
-        """Make sure that credentials can be kept; leaves nothing behind.
+        """Check that credentials can be stored; this leaves no data behind.
 
         Raises:
-            PryvError: the store would not take them.
+            PryvError: the store fails.
             OSError: the store cannot be written to.
         """
         check_writable(self.store)

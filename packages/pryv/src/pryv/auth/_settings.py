@@ -15,7 +15,7 @@ from pryv.utils import clean_url_from_pryv_params
 def _return_url(url: Any) -> str | Literal[False]:
     """Return the URL that the user is redirected to at the end, `False` for none.
 
-    `auto` redirects only where a page needs it; a program on a terminal does not.
+    `auto` redirects only if a web page needs it; a program on a terminal does not.
     """
     if not url:
         return False
@@ -42,19 +42,19 @@ def _checked(request: Mapping[str, Any]) -> dict[str, Any]:
 
 @attrs.frozen
 class AuthSettings:
-    """What to ask the user for, and the callback for each state.
+    """The access request to the user, and the callback for each state.
 
     See the API's *Auth request*.
 
     Attributes:
-        auth_request: `requestingAppId`, `requestedPermissions` and further members as the API takes them.
+        auth_request: `requestingAppId`, `requestedPermissions` and further members of the API's auth request.
             A `returnURL` ends with `?`, `#` or `&`; without one the user stays on the page of the platform.
         on_state_change: A callback for each `AuthState`. A state from a new access request has no credentials: its
-            `key` leads to the connection. A state from stored credentials has `api_endpoint`.
+            `key` gives the connection. A state from stored credentials has `api_endpoint`.
 
     Raises:
         TypeError: a setting has the wrong type.
-        ValueError: the request names no app or no permissions, or its `returnURL` is malformed.
+        ValueError: `requestingAppId` or `requestedPermissions` is missing, or `returnURL` is malformed.
     """
 
     auth_request: dict[str, Any] = attrs.field(converter=_checked)

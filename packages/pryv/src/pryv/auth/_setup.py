@@ -31,11 +31,11 @@ def setup_auth(
     See the API's *Auth request*.
 
     Args:
-        settings: What to ask for, and the callback for each state.
+        settings: The access request, and the callback for each state.
         service_info_url: The URL of the platform's service info.
         customizations: Members of the service info that replace the platform's.
         ui: A `LoginUI`, or a callable that makes one from the settings and the service.
-        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+        timeout: Seconds to wait for the answer; `None` waits until the platform deletes the request.
 
     Raises:
         TypeError: an argument has the wrong type.

@@ -1,4 +1,4 @@
-"""Signing in with what a credential store keeps, or by asking; and signing out."""
+"""Sign in with stored credentials, or by asking the user; and sign out."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ def sign_in(
     ui: LoginUI | Callable[[AuthSettings, Service], LoginUI] | None = None,
     timeout: float | None = WAIT,
 ) -> Connection:
-    """Return a connection to the account of whoever uses the program; ask only if nothing stored can be used.
+    """Return a connection to the user's account, with stored credentials if possible.
 
-    Credentials that the store keeps for the platform, app and profile are used if their access still works and has
-    all of the permissions. Otherwise a person is asked, as `TerminalLogin` does, and the new credentials are stored
-    before the connection is returned. If the platform cannot be reached, the stored credentials stay, and its error is
-    raised.
+    The credentials stored for the platform, app and profile are used if their access still works and has all of the
+    permissions. Otherwise the user is asked, by default with `TerminalLogin`, and the new credentials are stored
+    before the connection is returned. If the platform cannot be reached, the error is raised, and the stored
+    credentials are kept.
 
     See the API's *Auth request*.
 
     Args:
-        service_info_url: The platform.
-        app_id: The app that asks.
-        permissions: What the app needs, each with a `streamId`, `level` and, for a stream that may have to be made, a
-            `defaultName`.
-        store: Where the credentials are; by default the system's keyring, or files readable by their owner alone.
-        profile: Tells several people, or accounts, apart: up to 64 letters, digits and `._@+-`.
-        ui: What shows a person the page to sign in on: a `LoginUI`, of which only `on_state_change` is called, or what
-            makes one from the settings and the service. By default a `TerminalLogin`.
-        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+        service_info_url: The URL of the platform's service info.
+        app_id: The app's id.
+        permissions: The permissions that the app needs, each with a `streamId`, a `level` and, for a stream that may
+            have to be created, a `defaultName`.
+        store: The credential store; by default the system's keyring, or files that only their owner can read.
+        profile: The name of a user or account, if there are several: up to 64 letters, digits and `._@+-`.
+        ui: The user interface for the sign-in page: a `LoginUI`, of which only `on_state_change` is called, or a
+            callable that makes one from the settings and the service. By default a `TerminalLogin`.
+        timeout: Seconds to wait for the answer; `None` waits until the platform deletes the request.
 
     Returns:
         The connection. It has its own service, which is closed with it.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: `service_info_url` is not a URL, `app_id` is empty, `profile` is not a name, or `timeout` is not
             above 0.
-        OSError: the store cannot be read, or not be written to; the latter is found out before a person is asked.
-        AccessRefusedError: the person refused.
-        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
-        PryvError: it failed; see *Errors and retries*.
+        OSError: the store cannot be read, or cannot be written to (which is checked before the user is asked).
+        AccessRefusedError: the user refused.
+        AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
+        PryvError: a call or the store failed; see *Errors and retries*.
     """
     require(app_id=app_id)
     check_wait(timeout)
@@ -91,22 +91,22 @@ def sign_in(
 def sign_out(service_info_url: str, *, store: CredentialStore | None = None, profile: str = DEFAULT) -> None:
     """Revoke the accesses that a profile has on a platform, and remove their credentials from the store.
 
-    Nothing happens if there are none. One that was revoked already is only removed. If the platform cannot be reached,
-    the credentials stay, and its error is raised.
+    If there are no credentials, nothing happens. If an access was revoked already, only its credentials are removed.
+    If the platform cannot be reached, the error is raised, and the credentials are kept.
 
     See the API's *Delete access*.
 
     Args:
-        service_info_url: The platform.
-        store: Where the credentials are; by default the system's keyring, or files readable by their owner alone.
-        profile: The profile that `sign_in` was given.
+        service_info_url: The URL of the platform's service info.
+        store: The credential store; by default the system's keyring, or files that only their owner can read.
+        profile: The profile, as in `sign_in`.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: `service_info_url` is not a URL, or `profile` is not a name.
         OSError: the store cannot be read or written to.
-        ForbiddenError: the access may not revoke itself; its credentials are removed all the same.
-        PryvError: it failed; see *Errors and retries*.
+        ForbiddenError: the access may not revoke itself; its credentials are removed nevertheless.
+        PryvError: a call or the store failed; see *Errors and retries*.
     """
     url = http_url(service_info_url, "service_info_url")
     kept = Profile(default_store() if store is None else store, profile)
@@ -119,8 +119,8 @@ def revoke_and_forget(kept: Profile, credentials: Iterable[AuthorizationData]) -
 
     Raises:
         OSError: the store cannot be written to.
-        ForbiddenError: an access may not revoke itself; its credentials are removed all the same.
-        PryvError: an access could not be revoked; its credentials stay.
+        ForbiddenError: an access may not revoke itself; its credentials are removed nevertheless.
+        PryvError: an access could not be revoked; its credentials are kept.
     """
     refused = None
     for stored in credentials:
@@ -143,7 +143,7 @@ def _listed(permissions: Any) -> list[dict[str, Any]]:
 
 
 def _of_platform(kept: Profile, url: str, service: Service) -> list[AuthorizationData]:
-    """Return the credentials of a platform; those that do not name theirs are known by their host."""
+    """Return the credentials of a platform; those without its URL are recognized by their host."""
 
     def is_of_platform(stored: AuthorizationData) -> bool:
         if "serviceInfoUrl" in stored:
@@ -154,7 +154,7 @@ def _of_platform(kept: Profile, url: str, service: Service) -> list[Authorizatio
 
 
 def _stored(service: Service, usable: Iterable[AuthorizationData], settings: AuthSettings) -> Connection | None:
-    """Return a connection by the first credentials that work and have the permissions."""
+    """Return a connection with the first credentials that work and have the permissions."""
     for stored in usable:
         connection = service._connection(stored["apiEndpoint"])
         with contextlib.ExitStack() as failing:
@@ -166,10 +166,10 @@ def _stored(service: Service, usable: Iterable[AuthorizationData], settings: Aut
 
 
 def _works(connection: Connection) -> bool:
-    """Tell whether a connection's access still exists, and has not expired.
+    """Return whether a connection's access still exists, and has not expired.
 
     Raises:
-        PryvError: the platform does not say so.
+        PryvError: the call failed.
     """
     try:
         connection.access_info()
@@ -186,7 +186,7 @@ def _made(ui: Any, settings: AuthSettings, service: Service, store: CredentialSt
 
 
 def _asked_for(service: Service, settings: AuthSettings, ui: LoginUI, timeout: float | None) -> AuthorizationData:
-    """Ask a person for access, and return the credentials."""
+    """Ask the user for access, and return the credentials."""
     request = service.start_access_request(settings.auth_request)
     state = accepted_state(service, request, timeout, lambda state: notify(ui.on_state_change, state))
     credentials = AuthorizationData(apiEndpoint=SecretText(state["apiEndpoint"]))  # tracebacks show variables

@@ -104,7 +104,7 @@ class TerminalLogin:
         try:
             url = web_url(auth_url or "")
         except ValueError:
-            self._print("The platform named no sign-in page.")
+            self._print("The platform returned no sign-in page.")
             return
         self._print(f"To sign in, and to accept or refuse, open this page:\n\n    {url}\n")
         if self._open_browser:

@@ -27,16 +27,16 @@ _log = logging.getLogger("pryv.auth")
 def wait_for_access(
     service: Service, request: AccessRequest, timeout: float | None = WAIT, on_state: Listener | None = None
 ) -> Connection:
-    """Wait until the user has answered an access request, and return the connection it leads to.
+    """Wait until the user has answered an access request, and return the connection.
 
-    It polls at the rate that the platform asks for, and goes on while the platform cannot be reached.
+    It polls at the rate that the platform requests, and continues while the platform cannot be reached.
 
     See the API's *Auth request*.
 
     Args:
         service: The platform.
-        request: What `Service.start_access_request` returned.
-        timeout: Seconds to wait for the answer; `None` waits as long as the platform remembers the request.
+        request: The access request that `Service.start_access_request` returned.
+        timeout: Seconds to wait for the answer; `None` waits until the platform deletes the request.
         on_state: A callback for each `AuthState` (`NEED_SIGNIN` first). An exception in it is logged.
 
     Raises:
@@ -64,7 +64,7 @@ def accepted_state(service: Service, request: AccessRequest, timeout: float | No
 
     Raises:
         AccessRefusedError: the user refused.
-        AccessTimeoutError: there was no answer in time, or the platform has forgotten the request.
+        AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
         PryvError: the request failed.
     """
     state = follow_request(service, request, timeout, SignalSafeEvent(), listener)

@@ -1,4 +1,4 @@
-"""What the kinds of data have in common."""
+"""The base class of the kinds of data."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Resource:
         """Send a call and return its result.
 
         Args:
-            method: The API method's id, which errors name.
-            verb: Its HTTP method.
-            path: Its path below the endpoint.
+            method: The id of the API method, for errors.
+            verb: The HTTP method.
+            path: The path below the endpoint.
             timeout: Replaces the account's timeout.
             params: Query parameters.
-            data: What the body says.
+            data: The data of the body.
         """
         return self._account.call(
             verb,
@@ -68,13 +68,13 @@ class Resource:
         params: Any = None,
         data: Mapping[str, Any] | None = None,
     ) -> ShapeT:
-        """Send a call and return the object, of a `shape`, that its result has under `key`; see `_call`."""
+        """Send a call and return the member `key` of its result, an object of type `shape`; see `_call`."""
         return cast(
             "ShapeT", member(self._call(method, verb, path, timeout, params=params, data=data), key, dict, method)
         )
 
     def _all(self, key: str, deletions: str, method: str, path: str, timeout: CallTimeout, params: Any) -> list[Any]:
-        """Send a call and return the items that its result has under `key`, then its `deletions`; see `_call`."""
+        """Send a call and return the items under `key` of its result, then those under `deletions`; see `_call`."""
         result = with_members(
             {deletions: [], **self._call(method, "GET", path, timeout, params=params)},
             method,
@@ -85,7 +85,7 @@ class Resource:
     def _delete(
         self, shape: type[ShapeT], key: str, method: str, path: str, timeout: CallTimeout, params: Any = None
     ) -> ShapeT:
-        """Delete an item permanently and return the deletion, of a `shape`, that the result has under `key`.
+        """Delete an item permanently and return the member `key` of the result, a deletion of type `shape`.
 
         A first call moves an item to the trash, and a second one deletes it.
         """

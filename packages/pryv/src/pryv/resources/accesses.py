@@ -29,7 +29,7 @@ List = list  # which is a method inside the class
 class Accesses(Resource):
     """The accesses of an account that the token may see: all, or those that it created.
 
-    In the `repr` of an access, its `token` and `apiEndpoint` are masked; both are strings otherwise.
+    In the `repr` of an access, its `token` and `apiEndpoint` are masked; otherwise they are normal strings.
     """
 
     def _call(self, method: str, verb: str, path: str, timeout: CallTimeout, **content: Any) -> dict[str, Any]:
@@ -37,12 +37,12 @@ class Accesses(Resource):
         return result
 
     def list(self, params: AccessesParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Access]:
-        """Return the accesses; then those that were deleted, if asked for. They hold tokens.
+        """Return the accesses, then the deleted ones if they were requested. Accesses contain tokens.
 
         See the API's *Get accesses*.
 
         Args:
-            params: As `accesses.get` takes them.
+            params: The parameters of `accesses.get`.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -52,7 +52,7 @@ class Accesses(Resource):
         return self._all("accesses", "accessDeletions", "accesses.get", "accesses", timeout, params)
 
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Access:
-        """Return an access, or the version of it that the id names.
+        """Return an access, in the version of the id.
 
         See the API's *Get one access*.
 
@@ -63,7 +63,7 @@ class Accesses(Resource):
         Raises:
             TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
-            UnknownResourceError: there is no such access.
+            UnknownResourceError: the access does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._one(Access, "access", "accesses.getOne", "GET", _path(id), timeout)
@@ -80,7 +80,7 @@ class Accesses(Resource):
         Raises:
             TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
-            UnknownResourceError: there is no such access.
+            UnknownResourceError: the access does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         method = "accesses.getOne"
@@ -100,19 +100,19 @@ class Accesses(Resource):
         Raises:
             TypeError: `access` is not a dict, or a value has no JSON form.
             ValueError: a value has no JSON form.
-            ItemAlreadyExistsError: there is one of the same type, name and device, or with the same token.
+            ItemAlreadyExistsError: an access has the same type, name and device, or the same token.
             PryvError: the call failed; see *Errors and retries*.
         """
         data = as_dict(access, "access")
         return self._one(Access, "access", "accesses.create", "POST", "accesses", timeout, data=data)
 
     def update(self, id: str, changes: AccessUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
-        """Change an access and return it; its id has a new serial afterwards.
+        """Change an access and return it, with a new serial in its id.
 
         See the API's *Update access*.
 
         Args:
-            id: The access's current id, as the platform gave it.
+            id: The access's current id, with its serial.
             changes: The members to change.
             timeout: Replaces the connection's timeout.
 
@@ -126,30 +126,30 @@ class Accesses(Resource):
         return self._one(Access, "access", "accesses.update", "PUT", _path(id), timeout, data=data)
 
     def delete(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Deletion:
-        """Delete an access, which ends its use at once, and return the deletion.
+        """Delete an access, so that its token is no longer valid, and return the deletion.
 
-        See the API's *Delete access*. `Connection.revoke` deletes a connection's own.
+        See the API's *Delete access*. `Connection.revoke` deletes the connection's own access.
 
         Args:
-            id: The access's current id, as the platform gave it.
+            id: The access's current id, with its serial.
             timeout: Replaces the connection's timeout.
 
         Raises:
             TypeError: `id` is not a string.
             ValueError: `id` is not an access id.
-            UnknownResourceError: there is no such access.
+            UnknownResourceError: the access does not exist.
             StaleAccessIdError: the access was updated since; `current_serial` is its version.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._one(Deletion, "accessDeletion", "accesses.delete", "DELETE", _path(id), timeout)
 
     def check_app(self, request: AppCheckRequest | Untyped, *, timeout: CallTimeout = DEFAULT) -> AppCheck:
-        """Return what an app has already of what it would ask for; with a personal token.
+        """Compare a request of an app with the app's access; this needs a personal token.
 
         See the API's *Check app authorization*.
 
         Args:
-            request: What the app would ask for.
+            request: The permissions that the app would request.
             timeout: Replaces the connection's timeout.
 
         Raises:

@@ -31,8 +31,8 @@ class Events(Resource):
     def create(self, event: EventCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Event:
         """Create an event and return it.
 
-        An event with an `id` (see `utils.new_event_id`) is created once, even if it has to be sent again: the call is
-        idempotent, and repeated as the retry policy says.
+        With an `id` (see `utils.new_event_id`) the call is idempotent: it is retried by the retry policy, and creates
+        the event once.
 
         See the API's *Create event*.
 
@@ -43,7 +43,7 @@ class Events(Resource):
         Raises:
             TypeError: `event` is not a dict, or a value has no JSON form.
             ValueError: a value has no JSON form.
-            ItemAlreadyExistsError: the `id` is that of another event.
+            ItemAlreadyExistsError: another event has the `id`.
             PryvError: the call failed; see *Errors and retries*.
         """
         data = as_dict(event, "event")
@@ -60,24 +60,24 @@ class Events(Resource):
     ) -> list[Event]:
         """Create events in batches, and return them in order.
 
-        A batch in which every event has an `id` is idempotent, and repeated as the retry policy says; no other is ever
-        sent twice.
+        A batch in which every event has an `id` is idempotent, and retried by the retry policy; any other batch is
+        never sent twice.
 
         See the API's *Create event*, and *Call batch*.
 
         Args:
-            events: The events, which may come lazily: they are read batch by batch.
-            progress: Called after each batch with the percentage done (`None` where the number of events is unknown)
-                and, if it takes two arguments, the events created so far.
+            events: The events. An iterator is read batch by batch.
+            progress: A callback that gets the percentage done (`None` if the number of events is unknown) after each
+                batch and, if it takes two arguments, the events created so far.
             timeout: Replaces the connection's timeout, for each batch.
 
         Raises:
-            TypeError: something in `events` is not a dict, or a value has no JSON form.
+            TypeError: an item of `events` is not a dict, or a value has no JSON form.
             ValueError: a value has no JSON form. The message has the event's number, from 0, and the field.
-            ApiError: the platform refused an event: `index` is the number of the first, from 0. Those that were sent
-                with it were created if they were not refused too; no more were sent.
-            PryvError: a call failed; see *Errors and retries*. As with any exception that stops it, `results` holds the
-                events created.
+            ApiError: the platform refused an event: `index` is the number of the first one, from 0. Other events of
+                the same batch may have been created; later batches were not sent.
+            PryvError: a call failed; see *Errors and retries*. The attribute `results` of this and any other exception
+                has the events created.
         """
         if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
             raise TypeError(f"events is an iterable of events, not {type(events).__name__}")
@@ -116,7 +116,7 @@ class Events(Resource):
         return created
 
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Event:
-        """Return an event; of a deleted one, `id` and `deleted`.
+        """Return an event; of a deleted event, only `id` and `deleted`.
 
         See the API's *Get one event*.
 
@@ -126,14 +126,14 @@ class Events(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such event.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the event does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._one(Event, "event", "events.getOne", "GET", _path(id), timeout)
 
     def get_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> tuple[Event, list[Event]]:
-        """Return an event with its former versions, the oldest first, as far as the platform keeps them.
+        """Return an event with its former versions, the oldest first, if the platform stores them.
 
         See the API's *Get one event*.
 
@@ -143,8 +143,8 @@ class Events(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such event.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the event does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         path, method, params = _path(id), "events.getOne", {"includeHistory": True}
@@ -163,8 +163,8 @@ class Events(Resource):
 
         Raises:
             TypeError: an argument has the wrong type, or a value has no JSON form.
-            ValueError: `id` cannot be one, or a value has no JSON form.
-            UnknownResourceError: there is no such event.
+            ValueError: `id` is not an id, or a value has no JSON form.
+            UnknownResourceError: the event does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         data = as_dict(changes, "changes")
@@ -186,17 +186,17 @@ class Events(Resource):
 
         Args:
             id: The event's id.
-            permanently: Whether to delete it, with its attachments and history, and leave its `id` only. Otherwise it
-                is moved to the trash, and one that is in the trash stays there.
+            permanently: Whether to delete it, with its attachments and history, so that only its `id` remains.
+                Otherwise it is moved to the trash, or stays there.
             timeout: Replaces the connection's timeout, for each request.
 
         Returns:
-            The event in the trash; with `permanently` the deletion, also if the event was deleted already.
+            The event in the trash; with `permanently` the deletion, even if the event was deleted already.
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such event.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the event does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         path = _path(id)
@@ -205,7 +205,7 @@ class Events(Resource):
     def _trash(self, path: str, timeout: CallTimeout) -> Event:
         """Move an event to the trash.
 
-        `events.delete` would delete one that is there already. Only a token that may not read has to use it.
+        `events.delete` would delete an event that is in the trash already. It is used only if the token may not read.
         """
         try:
             return self._one(Event, "event", "events.update", "PUT", path, timeout, data={"trashed": True})
@@ -216,14 +216,14 @@ class Events(Resource):
         try:
             return self._delete(EventDeletion, "eventDeletion", "events.delete", path, timeout)
         except ServerError:
-            # The platform responds with an unexpected error where the event is deleted already.
+            # The platform responds with an unexpected error if the event is deleted already.
             deletion = self._deletion(path, timeout)
             if deletion is None:
                 raise
             return deletion
 
     def _deletion(self, path: str, timeout: CallTimeout) -> EventDeletion | None:
-        """Return what remains of an event, `None` if it is not deleted, or cannot be read."""
+        """Return the deletion of an event, `None` if it is not deleted, or cannot be read."""
         try:
             event = self._one(EventDeletion, "event", "events.getOne", "GET", path, timeout)
         except PryvError:

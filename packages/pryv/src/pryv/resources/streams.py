@@ -1,4 +1,4 @@
-"""Streams: the tree that events are put into."""
+"""Streams: the tree that contains the events."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Streams(Resource):
     """The streams of an account."""
 
     def list(self, params: StreamsParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Stream]:
-        """Return the tree of streams, each with its `children`; then the deletions, if asked for.
+        """Return the tree of streams, each with its `children`, then the deletions if they were requested.
 
         See the API's *Get streams*.
 
         Args:
-            params: As `streams.get` takes them.
+            params: The parameters of `streams.get`.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -36,7 +36,7 @@ class Streams(Resource):
         return self._all("streams", "streamDeletions", "streams.get", "streams", timeout, params)
 
     def create(self, stream: StreamCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Stream:
-        """Create a stream and return it. `ensure` creates only what is missing.
+        """Create a stream and return it. `ensure` creates only the streams that are missing.
 
         See the API's *Create stream*.
 
@@ -65,8 +65,8 @@ class Streams(Resource):
 
         Raises:
             TypeError: an argument has the wrong type, or a value has no JSON form.
-            ValueError: `id` cannot be one, or a value has no JSON form.
-            UnknownResourceError: there is no such stream.
+            ValueError: `id` is not an id, or a value has no JSON form.
+            UnknownResourceError: the stream does not exist.
             ItemAlreadyExistsError: a sibling has the `name`.
             PryvError: the call failed; see *Errors and retries*.
         """
@@ -117,11 +117,9 @@ class Streams(Resource):
 
         Args:
             id: The stream's id.
-            permanently: Whether to delete it. Otherwise it is moved to the trash, and one that is in the trash stays
-                there.
-            merge_events_with_parent: What becomes of the events of a stream that is deleted: `True` moves them to its
-                parent, `False` deletes those that are in no other stream. A stream with events is not deleted without
-                it, but left in the trash.
+            permanently: Whether to delete it. Otherwise it is moved to the trash, or stays there.
+            merge_events_with_parent: `True` moves the events of a deleted stream to its parent, `False` deletes those
+                that are in no other stream. Without it, a stream with events is not deleted, but left in the trash.
             timeout: Replaces the connection's timeout, for each request.
 
         Returns:
@@ -129,10 +127,9 @@ class Streams(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such stream.
-            InvalidParametersError: the stream has events, and `merge_events_with_parent` does not say what becomes of
-                them.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the stream does not exist.
+            InvalidParametersError: the stream has events, and `merge_events_with_parent` is missing.
             PryvError: the call failed; see *Errors and retries*.
         """
         path = _path(id)
@@ -144,8 +141,8 @@ class Streams(Resource):
     def _trash(self, id: str, path: str, timeout: CallTimeout) -> Stream:
         """Move a stream to the trash.
 
-        `streams.delete` would delete one that is there already. A token that may not manage all streams has to use it:
-        the platform refuses it an update of a stream that does not name a parent which the token may manage.
+        `streams.delete` would delete a stream that is in the trash already, so it is used only if the token may not
+        manage all streams: for such a token, the platform requires that an update contains a parent that it may manage.
         """
         try:
             return self._one(Stream, "stream", "streams.update", "PUT", path, timeout, data={"trashed": True})
@@ -158,9 +155,9 @@ class Streams(Resource):
     def ensure(
         self, tree: StreamTree | Untyped | Iterable[StreamTree | Untyped], *, timeout: CallTimeout = DEFAULT
     ) -> List[Stream]:
-        """Create the streams of a tree that do not exist, and return those, without their children.
+        """Create the missing streams of a tree, and return the created ones, without their children.
 
-        A stream whose `id` exists is left as it is, whatever its name, its parent, and be it in the trash. An app can
+        A stream whose `id` exists is not changed, even if it has another name or parent, or is in the trash. An app can
         call this at each start, in several processes at once.
 
         See the API's *Get streams* and *Create stream*.
@@ -170,12 +167,12 @@ class Streams(Resource):
             timeout: Replaces the connection's timeout, for each request.
 
         Raises:
-            TypeError: something in `tree` has the wrong type.
-            ValueError: a stream has no `id` or no `name`, an `id` has characters that the platform would change, or is
-                there twice.
-            ItemAlreadyExistsError: a `name` is that of another stream beside it.
-            PryvError: the call failed; see *Errors and retries*. The streams created before are left there, and a
-                further call creates the others.
+            TypeError: a value in `tree` has the wrong type.
+            ValueError: a stream has no `id` or no `name`, or an `id` has characters that the platform would change, or
+                occurs twice.
+            ItemAlreadyExistsError: a sibling has the same `name`.
+            PryvError: a call failed; see *Errors and retries*. The streams created before remain, and another call
+                creates the others.
         """
         return ensure(self._account, cast("Tree", tree), timeout)
 

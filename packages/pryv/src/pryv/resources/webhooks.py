@@ -42,8 +42,8 @@ class Webhooks(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such webhook.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the webhook does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._one(Webhook, "webhook", "webhooks.getOne", "GET", _path(id), timeout)
@@ -55,13 +55,13 @@ class Webhooks(Resource):
         *,
         timeout: CallTimeout = DEFAULT,
     ) -> Webhook:
-        """Create a webhook and return it; with the token of an app or a shared access.
+        """Create a webhook and return it; this needs the token of an app access or a shared access.
 
         See the API's *Create webhook*.
 
         Args:
-            url: What to call.
-            scopes: The changes to call it for, by keys of your choice, which it receives; by default all.
+            url: The URL to call.
+            scopes: The changes to call it for, by keys of your choice, which each call contains; by default all.
             timeout: Replaces the connection's timeout.
 
         Raises:
@@ -89,15 +89,15 @@ class Webhooks(Resource):
 
         Raises:
             TypeError: an argument has the wrong type, or a value has no JSON form.
-            ValueError: `id` cannot be one, or a value has no JSON form.
-            UnknownResourceError: there is no such webhook.
+            ValueError: `id` is not an id, or a value has no JSON form.
+            UnknownResourceError: the webhook does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         data = as_dict(changes, "changes")
         return self._one(Webhook, "webhook", "webhooks.update", "PUT", _path(id), timeout, data=data)
 
     def activate(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Webhook:
-        """Have a webhook called again that failed too often, and return it.
+        """Activate a webhook that the platform deactivated after too many failures, and return it.
 
         See the API's *Update webhook*.
 
@@ -107,8 +107,8 @@ class Webhooks(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such webhook.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the webhook does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self.update(id, {"state": "active"}, timeout=timeout)
@@ -124,14 +124,14 @@ class Webhooks(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such webhook.
+            ValueError: `id` is not an id.
+            UnknownResourceError: the webhook does not exist.
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._one(Deletion, "webhookDeletion", "webhooks.delete", "DELETE", _path(id), timeout)
 
     def test(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Webhook:
-        """Have a webhook called once, with the message `test`, and return it.
+        """Make the platform call a webhook once, with the message `test`, and return it.
 
         See the API's *Test webhook*.
 
@@ -141,8 +141,8 @@ class Webhooks(Resource):
 
         Raises:
             TypeError: `id` is not a string.
-            ValueError: `id` cannot be one.
-            UnknownResourceError: there is no such webhook, or its URL did not respond with a status from 200 to 299
+            ValueError: `id` is not an id.
+            UnknownResourceError: the webhook does not exist, or its URL did not respond with a status from 200 to 299
                 (`unknown-referenced-resource`).
             PryvError: the call failed; see *Errors and retries*.
         """
