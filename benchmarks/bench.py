@@ -29,7 +29,7 @@ from rows import MODULES
 from runner import Result, measure, run_script
 
 HERE = Path(__file__).parent
-VERSIONS = ["requests", "urllib3", "ijson", "numpy", "cryptography"]
+VERSIONS = ["requests", "urllib3", "ijson", "msgspec", "orjson", "numpy", "cryptography"]
 
 
 def main() -> None:

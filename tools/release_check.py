@@ -25,7 +25,7 @@ COMMANDS = {
     "pryv-sandbox": [],
 }
 EXTRAS = {
-    "pryv": "[keyring]",
+    "pryv": "[keyring,speed]",
     "pryv-socket-io": "",
     "pryv-monitor": "[socket]",
     "pryv-encryption": "",

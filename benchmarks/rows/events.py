@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 from bodies import EventsBody
-from row import Command, Function, Reply, Row, Site
+from row import Command, Contender, Function, Reply, Row, Site
 
 
 def site(size: int) -> Site:
@@ -26,8 +27,14 @@ def site_with_deletions(size: int) -> Site:
     }
 
 
-def streamed(url: str, _: int) -> Callable[[], int]:
-    """Read with `iter_events`."""
+def streamed(url: str, size: int) -> Callable[[], int]:
+    """Read with `iter_events` and the standard library."""
+    sys.modules["msgspec"] = None  # type: ignore[assignment]  # as if it were not installed
+    return streamed_with_msgspec(url, size)
+
+
+def streamed_with_msgspec(url: str, _: int) -> Callable[[], int]:
+    """Read with `iter_events` and the extra `speed`."""
     from pryv import Connection
 
     connection = Connection(url)
@@ -48,6 +55,17 @@ def whole(url: str, _: int) -> Callable[[], int]:
 
     def run() -> int:
         return sum(1 for _ in requests.get(f"{url}events", timeout=60).json()["events"])
+
+    return run
+
+
+def whole_by_orjson(url: str, _: int) -> Callable[[], int]:
+    """Read with requests, and parse what has come with orjson."""
+    import orjson
+    import requests
+
+    def run() -> int:
+        return sum(1 for _ in orjson.loads(requests.get(f"{url}events", timeout=60).content)["events"])
 
     return run
 
@@ -78,18 +96,31 @@ def first_event(url: str, _: int) -> Callable[[], int]:
     return run
 
 
+REFERENCES: dict[str, Contender] = {
+    "`requests.get().json()`": Function("whole"),
+    "JavaScript `getEventsStreamed`": Command(["node", "{here}/javascript/events.cjs", "{url}"], reports=True),
+    "requests and orjson, the whole body": Function("whole_by_orjson"),
+    "ijson": Function("parsed_by_ijson"),
+}
+
 ROWS = [
     Row(
         "events",
         "`iter_events`, 100,000 events",
         "cpu",
         Function("streamed"),
-        {
-            "`requests.get().json()`": Function("whole"),
-            "JavaScript `getEventsStreamed`": Command(["node", "{here}/javascript/events.cjs", "{url}"], reports=True),
-            "ijson": Function("parsed_by_ijson"),
-        },
-        {"`requests.get().json()`": 1.0, "JavaScript `getEventsStreamed`": 1.0},
+        REFERENCES,
+        dict(zip(REFERENCES, (0.48, 0.6, 0.55), strict=False)),
+        size=(100_000, 300),
+        site=site,
+    ),
+    Row(
+        "events-speed",
+        "the same with `pryv[speed]`",
+        "cpu",
+        Function("streamed_with_msgspec"),
+        REFERENCES,
+        dict(zip(REFERENCES, (0.28, 0.32, 0.3), strict=False)),
         size=(100_000, 300),
         site=site,
     ),

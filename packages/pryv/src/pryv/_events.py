@@ -25,6 +25,9 @@ from pryv.types import Event, Meta
 _LABEL = "GET events"
 _LONGEST_QUERY = 200
 """Characters of a query that are shown."""
+Batch = tuple["_Read", str, list[Any]]
+_OBJECTS = {dict}
+_SECTIONS = frozenset((EVENTS, DELETIONS))
 _LATEST = sys.float_info.max
 """The latest time an event can have, in seconds: the platform accepts any number."""
 
@@ -75,8 +78,8 @@ class _Read:
         """The JSON text of the item yielded last, until the next one is requested."""
         return "" if self._members is None else self._members.text
 
-    def items(self) -> Generator[Item, None, None]:
-        """Yield each event and deletion as an `Item`: this read, the name of the section, the item itself."""
+    def batches(self) -> Generator[Batch, None, None]:
+        """Yield batches of events and deletions: this read, the name of the section, the items, the next one last."""
         response = self._account.send(
             "GET", "events", query=self._query, idempotent=True, stream=True, timeout=self._timeout
         )
@@ -107,26 +110,36 @@ class _Read:
         self._account.keep_endpoint(response.moved_to)
         self.ended = True
 
-    def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Item]:
-        self._members = Members(chunks, (EVENTS, DELETIONS), limit)
-        for key, value in self._members:
-            if key == "meta":
-                self.meta = value
-            elif key in (EVENTS, DELETIONS):
-                if not isinstance(value, dict):
+    def _parsed(self, chunks: Iterator[bytes], limit: int | None) -> Iterator[Batch]:
+        self._members = Members(chunks, _SECTIONS, limit)
+        for key, values in self._members.batches():
+            if key in _SECTIONS:
+                if not set(map(type, values)) <= _OBJECTS:
                     raise MalformedError
-                yield self, key, value
+                yield self, key, values
+            elif key == "meta":
+                self.meta = values.pop()
 
 
-def _items(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Item, None, None]:
-    """Yield the items of one read, or of the reads that a query was split into.
+def _batches(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Batch, None, None]:
+    """Yield the items of one read, or of the reads that a query was split into, in batches.
 
     This is not a method, so that the generator does not refer to the `EventStream`. Without that reference cycle, an
     `EventStream` that is no longer used frees its connections at once.
     """
     with contextlib.ExitStack() as reading:
-        sources = [reading.enter_context(contextlib.closing(read.items())) for read in reads]
-        yield from sources[0] if len(sources) == 1 else merged(sources, query)
+        sources = [reading.enter_context(contextlib.closing(read.batches())) for read in reads]
+        if len(sources) == 1:
+            yield from sources[0]
+        else:
+            for read, section, item in merged([_one_by_one(source) for source in sources], query):
+                yield read, section, [item]
+
+
+def _one_by_one(batches: Iterator[Batch]) -> Iterator[Item]:
+    for read, section, items in batches:
+        while items:
+            yield read, section, items.pop()
 
 
 class EventStream(Iterator[Event]):
@@ -149,7 +162,9 @@ class EventStream(Iterator[Event]):
         self._reads = [_Read(account, part, timeout) for part in split(query, f"{account.endpoint}events")]
         self._last = self._reads[0]
         self._token = account.token
-        self._items = _items(self._reads, query)
+        self._batches = _batches(self._reads, query)
+        self._section = EVENTS
+        self._batch: list[Event] = []
         self.events_count = 0
         self.event_deletions_count = 0 if query.get("includeDeletions") else None
 
@@ -173,19 +188,24 @@ class EventStream(Iterator[Event]):
     __dir__ = public_names
 
     def __next__(self) -> Event:
-        event: Event
-        while True:
-            try:
-                self._last, section, event = next(self._items)
-            except PryvStreamError as error:
-                error.events_seen = self.events_count + (self.event_deletions_count or 0)
-                raise
-            if section == EVENTS:
-                self.events_count += 1
-                return event
-            if self.event_deletions_count is not None:
-                self.event_deletions_count += 1
-                return event
+        batch = self._batch or self._next_batch()
+        if self._section == EVENTS:
+            self.events_count += 1
+        else:
+            self.event_deletions_count = (self.event_deletions_count or 0) + 1
+        return batch.pop()
+
+    def _next_batch(self) -> list[Event]:
+        """Return the next items that were asked for."""
+        try:
+            while True:
+                read, section, batch = next(self._batches)
+                if section == EVENTS or self.event_deletions_count is not None:
+                    self._last, self._section, self._batch = read, section, batch
+                    return batch
+        except PryvStreamError as error:
+            error.events_seen = self.events_count + (self.event_deletions_count or 0)
+            raise
 
     def __enter__(self) -> EventStream:
         return self
@@ -197,7 +217,8 @@ class EventStream(Iterator[Event]):
 
     def close(self) -> None:
         """End the read and free its connection."""
-        self._items.close()
+        self._batch.clear()
+        self._batches.close()
 
     def summary(self) -> StreamedEvents:
         """Return the counts and the `meta` of a read that is complete.

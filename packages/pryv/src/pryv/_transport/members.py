@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
 from collections.abc import Container, Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
+from .blocks import SIZE, Block, Blocks, Decoder, fastest_decoder
 from .json import refuse_constant
 from .libraries import is_unterminated_string
 from .limits import parsed_size
+from .source import Source
 
 _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
 _SPACES = " \t\n\r"
@@ -51,8 +52,17 @@ class Members:
         UnicodeDecodeError: it is not UTF-8.
     """
 
-    def __init__(self, chunks: Iterator[bytes], streamed: Container[str], limit: int | None = None) -> None:
-        self._parts = codecs.iterdecode(chunks, "utf-8-sig")
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        streamed: Container[str],
+        limit: int | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
+        self._source = Source(chunks)
+        self._decoder = decoder or fastest_decoder()
+        self._block: Block | None = None
+        self._texts_are_read = False
         self._limit = math.inf if limit is None else limit
         self._streamed = streamed
         self.found: set[str] = set()
@@ -63,14 +73,21 @@ class Members:
     @property
     def text(self) -> str:
         """The text of the value yielded last, until the next one is requested."""
-        return self._text[self._start : self._at]
+        self._texts_are_read = True
+        return self._text[self._start : self._at] if self._block is None else self._block.text
 
     @property
     def size(self) -> int:
         """The characters of the value yielded last."""
-        return self._at - self._start
+        return self._at - self._start if self._block is None else len(self._block.text)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for key, values in self.batches():
+            while values:
+                yield key, values.pop()
+
+    def batches(self) -> Iterator[tuple[str, list[Any]]]:
+        """Yield values some at a time, the next one last, to be taken with `pop` before more are asked for."""
         self._expect("{")
         more = not self._take("}")
         while more:
@@ -81,14 +98,35 @@ class Members:
             if key in self._streamed:
                 self._expect("[")
                 self.found.add(key)
-                items = not self._take("]")
-                while items:
-                    yield key, self._value()
-                    items = self._take_comma_or("]")
+                for values in self._items():
+                    yield key, values
             else:
-                yield key, self._value()
+                yield key, [self._value()]
             more = self._take_comma_or("}")
         self._expect("")
+
+    def _items(self) -> Iterator[list[Any]]:
+        """Read the items of an array, up to its end."""
+        blocks: Blocks | None = None
+        more = not self._take("]")
+        while more:
+            self._block = None
+            yield [self._value()]
+            blocks = blocks or Blocks(self._decoder, self._text[self._start : self._at])
+            if self._may_read_blocks() and blocks.is_due():
+                yield from self._in_blocks(blocks)
+            more = self._take_comma_or("]")
+
+    def _in_blocks(self, blocks: Blocks) -> Iterator[list[Any]]:
+        """Read the items that follow, as far as they come in blocks."""
+        self._source.unread(self._text[self._at :])
+        self._text, self._start, self._at = "", 0, 0
+        while self._may_read_blocks() and (block := blocks.next(self._source)):
+            self._block = block
+            yield block.items
+
+    def _may_read_blocks(self) -> bool:
+        return self._limit >= SIZE and (self._decoder.splits or not self._texts_are_read)
 
     def _take(self, mark: str) -> bool:
         """Read `mark` if it is next, and return whether it was."""
@@ -157,7 +195,7 @@ class Members:
         parts: list[str] = []
         wanted = size * 2 if size > _LARGE else 0
         try:
-            for part in self._parts:
+            while self._failure is None and (part := self._source.read_text()):
                 parts.append(part)
                 size += len(part)
                 if size > self._limit or (size >= wanted and _END_OF_VALUE.search(part)):
