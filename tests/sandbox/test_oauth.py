@@ -241,6 +241,24 @@ def test_a_private_key_in_a_proof_is_refused(key: Jwk) -> None:
         check_dpop(proof, "GET", URL, NOW)
 
 
+@pytest.mark.parametrize("path", ["access-info", "events/é x'~%2F..?limit=1", "streams?state=all"])
+def test_a_proof_is_for_the_url_that_the_client_requests(
+    sandbox: Sandbox, account: Account, key: Jwk, path: str
+) -> None:
+    proofs = Proofs()
+    proof = proofs.dpop({"key": key}, "POST", f"{sandbox.url}oauth2/token")
+    token = exchange(sandbox, accept(sandbox, account), proof=proof)["access_token"]
+    prepared = requests.Request("GET", f"{sandbox.url}{account.username}/{path}").prepare()
+    assert prepared.url
+    claimed = prepared.url.partition("?")[0]
+    for forwarded in ({}, {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "pryv.example:8443, inner"}):
+        if forwarded:
+            claimed = claimed.replace(sandbox.url, "https://pryv.example:8443/")
+        headers = {"DPoP": proofs.dpop({"key": key, "token": token}, "GET", claimed), "Authorization": f"DPoP {token}"}
+        answer = requests.get(prepared.url, headers={**headers, **forwarded}, timeout=5)
+        assert answer.status_code != 403, answer.text
+
+
 def test_a_bound_token_is_refused_where_no_proof_can_be_sent(sandbox: Sandbox, account: Account, key: Jwk) -> None:
     proofs = Proofs()
 

@@ -75,6 +75,15 @@ def base_url(request: web.Request) -> str:
     return f"{request.scheme}://{request.host}/"
 
 
+def requested_url(request: web.Request) -> str:
+    """The URL that a client has requested, maybe from a proxy, without the query string."""
+    scheme, host = (
+        request.headers.get(f"X-Forwarded-{name}", value).split(",")[0].strip()
+        for name, value in (("Proto", request.scheme), ("Host", request.host))
+    )
+    return f"{scheme}://{host}{request.raw_path.partition('?')[0]}"
+
+
 def token_of(request: web.Request) -> str | None:
     """The token of a request: in ``Authorization``, plain or as Basic, Bearer or DPoP, or in the query string."""
     header = request.headers.get("Authorization")
@@ -179,7 +188,7 @@ def _check_bound(request: web.Request, platform: Platform, access: Access) -> No
         return
     proof = request.headers.get("DPoP")
     try:
-        url = base_url(request).rstrip("/") + request.rel_url.raw_path
+        url = requested_url(request)
         if access.key and proof and check_proof(platform, proof, request.method, url, access.token) == access.key:
             return
     except ProofError:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pryv_sandbox.http.exchange import base_url, json_response, read_object
+from pryv_sandbox.http.exchange import base_url, json_response, read_object, requested_url
 from pryv_sandbox.methods.oauth import (
     TOKEN_PATH,
     AuthorizationServer,
@@ -87,7 +87,7 @@ class OAuthRoutes:
         else:
             params = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         basic = basic_credentials(request.headers.get("Authorization"))
-        asked = TokenRequest(params, basic, request.headers.get("DPoP"), _issuer(request))
+        asked = TokenRequest(params, basic, request.headers.get("DPoP"), requested_url(request), _issuer(request))
         try:
             return _respond(self._server.token(asked), 200, _NEVER_STORED)
         except OAuthError as error:

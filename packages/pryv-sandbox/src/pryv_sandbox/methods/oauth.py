@@ -32,6 +32,7 @@ from pryv_sandbox.state.changes import Change
 from pryv_sandbox.state.oauth import Client, Grant, Used, find_client, is_revoked, issue, use, use_proof
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.sessions import check_session
+from pryv_sandbox.state.settings import OAuthSettings
 from pryv_sandbox.state.users import User
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -53,12 +54,14 @@ class TokenRequest:
     Attributes:
         basic: the id and secret in the ``Authorization`` header.
         proof: the ``DPoP`` header.
+        requested_url: the URL of the request, as the client has it.
         url: the URL of the platform.
     """
 
     params: dict[str, Any]
     basic: tuple[str, str] | None
     proof: str | None
+    requested_url: str
     url: str
 
 
@@ -70,7 +73,7 @@ class AuthorizationServer:
         self._key = secrets.token_bytes(32)
 
     @property
-    def _settings(self) -> Any:
+    def _settings(self) -> OAuthSettings:
         return self._platform.settings.oauth
 
     # ---- asking a person
@@ -253,7 +256,7 @@ class AuthorizationServer:
         if request.proof is None:
             return None
         try:
-            return check_proof(self._platform, request.proof, "POST", f"{request.url}/{TOKEN_PATH}")
+            return check_proof(self._platform, request.proof, "POST", request.requested_url)
         except ProofError:
             raise _bad_proof() from None
 
