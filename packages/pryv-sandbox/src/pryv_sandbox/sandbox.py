@@ -18,7 +18,8 @@ from pryv_sandbox.http.app import create_app
 from pryv_sandbox.http.oauth_routes import OAuthRoutes
 from pryv_sandbox.http.server_thread import ServerThread
 from pryv_sandbox.methods import account, registration, second_factor
-from pryv_sandbox.methods.oauth import AuthorizationServer, UnsafeRequestError
+from pryv_sandbox.methods.oauth.authorization import Authorization, UnsafeRequestError
+from pryv_sandbox.methods.oauth.tokens import Tokens
 from pryv_sandbox.model.oauth import OAuthError
 from pryv_sandbox.sockets.server import Sockets
 from pryv_sandbox.state import oauth as oauth_state
@@ -86,7 +87,7 @@ class Sandbox:
                 oauth=oauth,
             )
         )
-        self._authorization = AuthorizationServer(self._platform)
+        self._authorization = Authorization(self._platform)
         weakref.finalize(self, self._platform.close)
         self._host = host
         self._server = ServerThread(self._make_app, host, port)
@@ -241,7 +242,7 @@ class Sandbox:
         app = create_app(self._platform, self.faults.middleware)
         auth_requests = AuthRequests(self._platform)
         app.add_routes(auth_requests.routes())
-        app.add_routes(OAuthRoutes(self._authorization).routes())
+        app.add_routes(OAuthRoutes(self._authorization, Tokens(self._platform)).routes())
         app.add_routes(ConsentPage(auth_requests, self._authorization, self._platform.settings.name).routes())
         self.sockets.attach(app)
         return app

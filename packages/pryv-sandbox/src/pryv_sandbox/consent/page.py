@@ -9,7 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from pryv_sandbox.consent.auth_requests import CONSENT_PATH, AuthRequests
-from pryv_sandbox.methods.oauth import OAUTH_CONSENT_PATH, AuthorizationServer
+from pryv_sandbox.methods.oauth.authorization import CONSENT_PATH as OAUTH_CONSENT_PATH
+from pryv_sandbox.methods.oauth.authorization import Authorization
 from pryv_sandbox.model.oauth import OAuthError
 
 _ASKED = (
@@ -22,9 +23,9 @@ _PAGE = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 class ConsentPage:
     """Serves the page, which contains what is asked as JSON."""
 
-    def __init__(self, auth_requests: AuthRequests, server: AuthorizationServer, platform_name: str) -> None:
+    def __init__(self, auth_requests: AuthRequests, authorization: Authorization, platform_name: str) -> None:
         self._auth_requests = auth_requests
-        self._server = server
+        self._authorization = authorization
         self._platform_name = platform_name
 
     def routes(self) -> list[web.RouteDef]:
@@ -41,7 +42,7 @@ class ConsentPage:
     async def _show_authorization(self, request: web.Request) -> web.Response:
         state = request.query.get("state", "")
         try:
-            asked = self._server.asked(state)
+            asked = self._authorization.asked(state)
         except OAuthError:
             return self._page(authorization=None)
         offer = asked["offer"]

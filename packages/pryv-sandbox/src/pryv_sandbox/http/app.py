@@ -8,7 +8,7 @@ from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, re
 from pryv_sandbox.http.exchange import ACCESS_ID, PLATFORM, PROOF_REFUSED, error_response
 from pryv_sandbox.http.webhook_delivery import WebhookDelivery
 from pryv_sandbox.libraries import Handler, Middleware
-from pryv_sandbox.methods.oauth import TOKEN_PATH
+from pryv_sandbox.methods.oauth.clients import TOKEN_PATH
 from pryv_sandbox.model.errors import ApiError, unexpected
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE

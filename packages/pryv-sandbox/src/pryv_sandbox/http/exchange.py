@@ -10,7 +10,7 @@ from aiohttp import web
 
 from pryv_sandbox.http.query_string import parse_query
 from pryv_sandbox.methods.calls import Context, Pages, Result
-from pryv_sandbox.methods.oauth import check_proof
+from pryv_sandbox.methods.oauth.proofs import check_proof
 from pryv_sandbox.model.access import Access
 from pryv_sandbox.model.errors import ApiError, invalid_request_structure, proof_refused, unknown_resource
 from pryv_sandbox.model.json_text import dumps, loads

@@ -8,13 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from pryv_sandbox.http.exchange import base_url, json_response, read_object, requested_url
-from pryv_sandbox.methods.oauth import (
-    TOKEN_PATH,
-    AuthorizationServer,
-    TokenRequest,
-    UnsafeRequestError,
-    basic_credentials,
-)
+from pryv_sandbox.methods.oauth.authorization import Authorization, UnsafeRequestError
+from pryv_sandbox.methods.oauth.clients import TOKEN_PATH, TokenRequest, basic_credentials
+from pryv_sandbox.methods.oauth.tokens import Tokens
 from pryv_sandbox.model.oauth import OAuthError
 
 _NOT_STORED = {"Cache-Control": "no-store"}
@@ -28,8 +24,9 @@ _ERROR_PAGE = (
 class OAuthRoutes:
     """The paths of an authorization server."""
 
-    def __init__(self, server: AuthorizationServer) -> None:
-        self._server = server
+    def __init__(self, authorization: Authorization, tokens: Tokens) -> None:
+        self._authorization = authorization
+        self._tokens = tokens
 
     def routes(self) -> list[web.RouteDef]:
         """The paths."""
@@ -61,7 +58,7 @@ class OAuthRoutes:
 
     async def _authorize(self, request: web.Request) -> web.Response:
         try:
-            place = self._server.authorize(dict(request.query), _issuer(request))
+            place = self._authorization.authorize(dict(request.query), _issuer(request))
         except UnsafeRequestError as error:
             page = _ERROR_PAGE.format(escape(str(error)))
             return web.Response(text=page, status=400, content_type="text/html", charset="utf-8", headers=_NOT_STORED)
@@ -69,27 +66,26 @@ class OAuthRoutes:
 
     async def _accept(self, request: web.Request) -> web.Response:
         try:
-            place = self._server.accept(await read_object(request), _issuer(request))
+            place = self._authorization.accept(await read_object(request), _issuer(request))
         except OAuthError as error:
             return _respond_error(error, _NOT_STORED)
         return _respond({"redirectTo": place}, 200, _NOT_STORED)
 
     async def _refuse(self, request: web.Request) -> web.Response:
         try:
-            place = self._server.refuse(await read_object(request), _issuer(request))
+            place = self._authorization.refuse(await read_object(request), _issuer(request))
         except OAuthError as error:
             return _respond_error(error, _NOT_STORED)
         return _respond({"redirectTo": place}, 200, _NOT_STORED)
 
     async def _token(self, request: web.Request) -> web.Response:
-        if request.content_type == "application/json":
-            params = await read_object(request)
-        else:
-            params = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        is_json = request.content_type == "application/json"
+        body = await read_object(request) if is_json else await request.post()
+        params = {name: value for name, value in body.items() if isinstance(value, str)}
         basic = basic_credentials(request.headers.get("Authorization"))
         asked = TokenRequest(params, basic, request.headers.get("DPoP"), requested_url(request), _issuer(request))
         try:
-            return _respond(self._server.token(asked), 200, _NEVER_STORED)
+            return _respond(self._tokens.issue(asked), 200, _NEVER_STORED)
         except OAuthError as error:
             return _respond_error(error, _NEVER_STORED)
 

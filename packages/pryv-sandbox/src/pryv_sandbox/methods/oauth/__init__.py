@@ -1,0 +1,1 @@
+"""The authorization server of OAuth 2."""
