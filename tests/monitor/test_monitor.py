@@ -101,7 +101,17 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         monitor.sync(error_tolerance=-1)
     with pytest.raises(ValueError, match="seconds"):
         EventsTimer(0)
-    assert str(subject.connection.token) not in repr(monitor)
+
+
+def test_a_monitor_shows_what_it_follows(subject: Subject) -> None:
+    endpoint, token = subject.connection.endpoint, str(subject.connection.token)
+    with Monitor(subject.connection, {"types": ["note/txt"]}) as monitor:
+        assert repr(monitor).startswith(f"<Monitor {endpoint} {{")
+        assert "'types': ['note/txt']" in repr(monitor)
+        assert repr(monitor).endswith("}, started>")
+    assert repr(monitor).endswith("}>")
+    assert token not in repr(Monitor(subject.connection, {"streams": [token]}))
+    assert len(repr(Monitor(subject.connection, {"streams": ["diary"] * 1000}))) < 400
 
 
 def test_a_scope_may_hold_datetimes_and_numbers_of_numpy(subject: Subject) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from pryv import Connection
-from pryv.addons import SignalSafeEvent
+from pryv.addons import SignalSafeEvent, redact
 from pryv.types import EventsParams, Untyped
 from pryv_monitor._deduplication import DeduplicatingMirror
 from pryv_monitor._driver import Driver, Setup
@@ -25,6 +25,8 @@ from pryv_monitor.update_methods import EventsTimer, UpdateMethod
 OVERLAP: Final = 10.0
 
 _DEFAULT_INTERVAL = 5.0
+_LONGEST_SCOPE = 200
+"""Characters of a scope that are shown."""
 
 
 class Monitor:
@@ -86,7 +88,8 @@ class Monitor:
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
-        return f"<Monitor {self.connection.endpoint}{' started' if self.started else ''}>"
+        scope = redact(repr(dict(self.scope)), self.connection.token)[:_LONGEST_SCOPE]
+        return f"<Monitor {self.connection.endpoint} {scope}{', started' if self.started else ''}>"
 
     def __enter__(self) -> Monitor:
         return self.start()

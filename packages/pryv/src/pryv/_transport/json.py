@@ -101,11 +101,11 @@ def _plain(value: Any) -> float | dict[Any, Any]:
     """Return the JSON form of a value of a type that `json` does not know."""
     if isinstance(value, datetime):
         return to_timestamp(value)
-    if isinstance(value, Mapping):
-        return dict(value)
     if getattr(getattr(value, "dtype", None), "kind", None) in _NUMBERS and getattr(value, "ndim", None) == 0:
         number = value.item()
         return number if isinstance(number, (int, float)) else float(number)  # a longdouble is its own item
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
 
 
