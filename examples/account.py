@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pryv import Call, Connection, PryvError
+from pryv import Connection, PryvError
 from pryv.cli import exit_code, say
 from pryv_sandbox import Sandbox
 
@@ -50,14 +50,13 @@ def open_account(endpoint: str | None, *, for_others: bool = False) -> Iterator[
 def make_account(sandbox: Sandbox) -> str:
     """The API endpoint of an app's access to an account that has a diary."""
     notes = ["Slept well.", "Walked to the lake and back.", "Rain. Read all day."]
-    calls = [Call("streams.create", {"id": "diary", "name": "Diary"})] + [
-        Call("events.create", {"streamIds": ["diary"], "type": "note/txt", "content": note}) for note in notes
-    ]
-    asked = {"type": "app", "name": "examples", "permissions": [{"streamId": "*", "level": "manage"}]}
     with Connection(sandbox.create_account().api_endpoint) as owner:
-        owner.api(calls)
-        access = owner.api_one("accesses.create", asked, expected_key="access")
-    return str(access["apiEndpoint"])
+        owner.streams.ensure({"id": "diary", "name": "Diary"})
+        owner.events.create_many({"streamIds": ["diary"], "type": "note/txt", "content": note} for note in notes)
+        access = owner.accesses.create(
+            {"type": "app", "name": "examples", "permissions": [{"streamId": "*", "level": "manage"}]}
+        )
+    return access["apiEndpoint"]
 
 
 def command(connection: Connection) -> str:

@@ -1,11 +1,10 @@
 """Attaches files to an event, downloads them with a check of size and checksum, and deletes one."""
 
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from account import argument_parser, open_account
-from pryv import Connection, ItemAlreadyExistsError
+from pryv import Connection
 from pryv.types import EventCreate
 
 STREAM = "example-files"
@@ -13,8 +12,7 @@ RECORDING = Path(__file__).parent / "data" / "pulse.csv"
 
 
 def main(connection: Connection, directory: Path) -> None:
-    with suppress(ItemAlreadyExistsError):  # from an earlier run
-        connection.api_one("streams.create", {"id": STREAM, "name": "Files"})
+    connection.streams.ensure({"id": STREAM, "name": "Files"})
 
     new: EventCreate = {"streamIds": [STREAM], "type": "file/attached"}
     event = connection.create_event_with_file(new, RECORDING)["event"]  # read from disk as it is sent

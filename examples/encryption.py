@@ -2,14 +2,13 @@
 
 import base64
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from account import argument_parser, open_account
 from import_csv import RECORDING, START, read_events
-from pryv import Call, Connection, ItemAlreadyExistsError
+from pryv import Connection
 from pryv_encryption import EventsCipher, Keyring, generate_key_pair
 from pryv_monitor import Monitor, SQLiteMirror
 
@@ -24,12 +23,10 @@ CLINIC = generate_key_pair()
 def record(account: Connection) -> int:
     """What the patient's app does, with the clinic's public key; the number of events."""
     cipher = EventsCipher(Keyring({"clinic": CLINIC.public_key}))
-    with suppress(ItemAlreadyExistsError):  # from an earlier run
-        account.api_one("streams.create", {"id": STREAM, "name": "Pulse, encrypted"})
+    account.streams.ensure({"id": STREAM, "name": "Pulse, encrypted"})
     pulse = (event for event in read_events(RECORDING) if PART[0] <= event["time"] < PART[1])
     events = ({"streamIds": [STREAM], **{key: event[key] for key in ("time", "type", "content")}} for event in pulse)
-    calls = (Call("events.create", cipher.encrypt_event(event, **HOW)) for event in events)
-    return len(account.api(calls, raise_on_error=True))
+    return len(account.events.create_many(cipher.encrypt_event(event, **HOW) for event in events))
 
 
 def plot(mirror: SQLiteMirror, picture: Path) -> int:

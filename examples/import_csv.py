@@ -4,12 +4,11 @@ import csv
 import hashlib
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from account import argument_parser, open_account
-from pryv import ERRORS, Call, Connection, ItemAlreadyExistsError
+from pryv import ERRORS, Call, Connection
 
 STREAM = "example-pulse"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
@@ -18,8 +17,7 @@ START = 1767600000  # 5 January 2026, 08:00 UTC: the file has milliseconds since
 
 def import_csv(connection: Connection, file: Path) -> tuple[int, int]:
     """The number of new events, and of those that were there already."""
-    with suppress(ItemAlreadyExistsError):  # from an earlier run
-        connection.api_one("streams.create", {"id": STREAM, "name": "Pulse"})
+    connection.streams.ensure({"id": STREAM, "name": "Pulse"})
     calls = [Call("events.create", event) for event in read_events(file)]
     results = connection.api(calls, progress=show_progress)
     print(file=sys.stderr)

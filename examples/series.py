@@ -1,6 +1,5 @@
 """Stores a pulse recording as a series, from a NumPy array, reads it back, and plots it with its heart rate."""
 
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from account import argument_parser, open_account
-from pryv import Connection, ItemAlreadyExistsError
+from pryv import Connection
 
 STREAM = "example-series"
 RECORDING = Path(__file__).parent / "data" / "pulse.csv"
@@ -22,10 +21,8 @@ def main(connection: Connection, plot: Path) -> None:
     samples = np.loadtxt(RECORDING, delimiter=",", skiprows=1)
     samples[:, 0] /= 1000  # milliseconds
 
-    with suppress(ItemAlreadyExistsError):  # from an earlier run
-        connection.api_one("streams.create", {"id": STREAM, "name": "Series"})
-    new = {"streamIds": [STREAM], "type": "series:count/generic"}
-    event = connection.api_one("events.create", new, expected_key="event")
+    connection.streams.ensure({"id": STREAM, "name": "Series"})
+    event = connection.events.create({"streamIds": [STREAM], "type": "series:count/generic"})
     sent = connection.add_points_to_hf_event(event["id"], FIELDS, samples)
     print(f"{sent:,} points sent")
 

@@ -1,9 +1,7 @@
 """Shares a stream with someone else to read, then to write, and revokes the access."""
 
-from contextlib import suppress
-
 from account import argument_parser, open_account
-from pryv import Connection, ForbiddenError, InvalidAccessTokenError, ItemAlreadyExistsError
+from pryv import Connection, ForbiddenError, InvalidAccessTokenError
 
 SHARED, PRIVATE = "example-sleep", "example-thoughts"
 
@@ -11,13 +9,13 @@ SHARED, PRIVATE = "example-sleep", "example-thoughts"
 def main(owner: Connection) -> None:
     write_something(owner)
 
-    asked = {
-        "type": "shared",
-        "name": "For Dr. Jones",
-        "permissions": [{"streamId": SHARED, "level": "read"}],
-        "expireAfter": 7 * 24 * 3600,
-    }
-    access = owner.api_one("accesses.create", asked, expected_key="access")
+    access = owner.accesses.create(
+        {
+            "name": "For Dr. Jones",
+            "permissions": [{"streamId": SHARED, "level": "read"}],
+            "expireAfter": 7 * 24 * 3600,
+        }
+    )
     print("Shared with Dr. Jones:", access["permissions"])
 
     # The API endpoint is all that the doctor needs. It holds the token: send it over a safe channel.
@@ -25,12 +23,12 @@ def main(owner: Connection) -> None:
         for event in doctor.iter_events():  # only what was shared
             print("The doctor reads:", event["content"])
         try:
-            doctor.api_one("events.create", {"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
+            doctor.events.create({"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
         except ForbiddenError as error:
             print("The doctor may not write:", error)
 
-        owner.update_access(access["id"], {"permissions": [{"streamId": SHARED, "level": "contribute"}]})
-        doctor.api_one("events.create", {"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
+        owner.accesses.update(access["id"], {"permissions": [{"streamId": SHARED, "level": "contribute"}]})
+        doctor.events.create({"streamIds": [SHARED], "type": "note/txt", "content": "Sleep more!"})
         print("With `contribute`, the doctor may write.")
 
         doctor.revoke(using=owner)
@@ -45,9 +43,8 @@ def write_something(owner: Connection) -> None:
         (SHARED, "Sleep", "Slept well, 8½ h."),
         (PRIVATE, "Thoughts", "I do not like Mondays."),
     ):
-        with suppress(ItemAlreadyExistsError):  # from an earlier run
-            owner.api_one("streams.create", {"id": stream, "name": name})
-        owner.api_one("events.create", {"streamIds": [stream], "type": "note/txt", "content": note})
+        owner.streams.ensure({"id": stream, "name": name})
+        owner.events.create({"streamIds": [stream], "type": "note/txt", "content": note})
 
 
 if __name__ == "__main__":

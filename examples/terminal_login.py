@@ -22,8 +22,7 @@ def main(platform: str, store: CredentialStore) -> None:
 
 
 def greet(connection: Connection) -> None:
-    note = {"streamIds": ["diary"], "type": "note/txt", "content": "Signed in from a terminal."}
-    connection.api_one("events.create", note)
+    connection.events.create({"streamIds": ["diary"], "type": "note/txt", "content": "Signed in from a terminal."})
     notes = list(connection.iter_events({"streams": ["diary"]}))
     print(f"The diary of {connection.username()} has {len(notes)} notes.")
 
@@ -33,7 +32,7 @@ def sandbox_with_a_diary(stack: ExitStack) -> str:
     sandbox = stack.enter_context(Sandbox())
     account = sandbox.create_account("alice", "see-you-soon")
     with Connection(account.api_endpoint) as connection:
-        connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
+        connection.streams.ensure({"id": "diary", "name": "Diary"})
     print(f"Sign in as {account.username}, password {account.password}.", file=sys.stderr)
     return sandbox.service_info_url
 

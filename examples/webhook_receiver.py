@@ -52,13 +52,13 @@ def main(connection: Connection, public_url: str | None, port: int, anchor: Path
     with Receiver(port, updates) as receiver:
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
         url = (public_url or f"http://127.0.0.1:{receiver.server_port}").rstrip("/") + receiver.path
-        webhook = connection.api_one("webhooks.create", {"url": url}, expected_key="webhook")
+        webhook = connection.webhooks.create(url)
         print(f"Following {connection.username()}; Ctrl-C ends it.", file=sys.stderr)
         try:
             monitor.run()
         finally:
             receiver.shutdown()
-            connection.delete(f"webhooks/{webhook['id']}")
+            connection.webhooks.delete(webhook["id"])
 
 
 if __name__ == "__main__":

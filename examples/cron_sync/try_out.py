@@ -4,27 +4,29 @@ import os
 import subprocess
 import sys
 import tempfile
+from datetime import datetime, timezone
 from pathlib import Path
 
-from pryv import Call, Connection
+from pryv import Connection
 from pryv_sandbox import Sandbox
 
 SYNC = Path(__file__).with_name("sync.py")
 
 
 def main(owner: Connection, directory: Path) -> None:
-    permission = {"streamId": "weight", "defaultName": "Weight", "level": "read"}
-    asked = {"type": "shared", "name": "Copy", "permissions": [permission]}
-    access = owner.api_one("accesses.create", asked, expected_key="access")
+    owner.streams.ensure({"id": "weight", "name": "Weight"})
+    access = owner.accesses.create({"name": "Copy", "permissions": [{"streamId": "weight", "level": "read"}]})
     environment = {**os.environ, "PRYV_API_ENDPOINT": access["apiEndpoint"], "STATE_DIRECTORY": str(directory)}
 
     def sync() -> None:
         subprocess.run([sys.executable, str(SYNC)], env=environment, check=True)  # noqa: S603
 
-    weights = [{"streamIds": ["weight"], "type": "mass/kg", "content": kg, "time": 1767600000} for kg in (61.2, 61.0)]
-    results = owner.api([Call("events.create", weight) for weight in weights])
+    time = datetime(2026, 1, 5, 8, tzinfo=timezone.utc)
+    weights = owner.events.create_many(
+        {"streamIds": ["weight"], "type": "mass/kg", "content": weight, "time": time} for weight in (61.2, 61.0)
+    )
     sync()
-    owner.put(f"events/{results[1]['event']['id']}", {"content": 60.6})
+    owner.events.update(weights[1]["id"], {"content": 60.6})
     sync()
     sync()
     print((directory / "days.csv").read_text(), end="")

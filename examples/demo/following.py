@@ -41,9 +41,7 @@ def mark_gap(connection: Connection, events: Sequence[Event]) -> int:
     begin, end = off[0]["time"], off[-1]["time"]
     note = {"streamIds": ["heart"], "type": "note/txt", "time": begin, "duration": end - begin, "content": "sensor off"}
     calls = [Call("events.create", note), *(Call("events.delete", {"id": event["id"]}) for event in off)]
-    for result in connection.api(calls):
-        if "error" in result:
-            raise ValueError(result["error"]["message"])
+    connection.api(calls, raise_on_error=True)
     return len(off)
 
 

@@ -27,8 +27,7 @@ def read_recording(path: Path, start: float) -> list[dict[str, Any]]:
 
 def create_streams(connection: Connection) -> None:
     """A stream for the heart, and in it one for the sensor's pulse."""
-    connection.api_one("streams.create", {"id": "heart", "name": "Heart"})
-    connection.api_one("streams.create", {"id": STREAM, "name": "Pulse", "parentId": "heart"})
+    connection.streams.ensure({"id": "heart", "name": "Heart", "children": [{"id": STREAM, "name": "Pulse"}]})
 
 
 def write(connection: Connection, events: list[dict[str, Any]], advance: Callable[[int], None]) -> list[str]:

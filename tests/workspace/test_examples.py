@@ -204,7 +204,7 @@ def test_an_import_says_that_it_may_not_write(runner: Runner, owner: Connection)
     extract = write_extract(runner.directory, slice(5))
     done = runner.run("import_csv.py", extract, "--endpoint", narrow["apiEndpoint"])
     assert done.returncode == 77
-    assert re.search(r"^import_csv: .*\[forbidden\]", done.stderr)
+    assert re.search(r"^import_csv: .*\[forbidden, HTTP 403\]", done.stderr)
     assert done.stdout == ""
 
 
@@ -287,7 +287,7 @@ def test_sharing(runner: Runner, owner: Connection) -> None:
     output = runner.output("sharing.py")
     assert "The doctor reads: Slept well" in output
     assert "Mondays" not in output
-    assert re.search(r"may not write: .*\[forbidden\]", output)
+    assert re.search(r"may not write: .*\[forbidden, HTTP 403\]", output)
     assert re.search(r"Revoked: .*\[invalid-access-token", output)
     contents = {event["content"] for event in owner.iter_events()}
     assert {"Slept well, 8½ h.", "I do not like Mondays.", "Sleep more!"} <= contents
