@@ -1,4 +1,4 @@
-"""Opens the account that an example works on. In a program of yours, a `Connection` takes its place."""
+"""Opens the account for an example. In your own program, use a `Connection` instead."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from pryv_sandbox import Sandbox
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the option that names the account."""
+    """A parser with the option for the account."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--endpoint",

@@ -2,8 +2,8 @@
 """
 # A pulse, beat by beat
 
-The recording is in an account, and a mirror holds a copy of it in SQLite. pandas reads the copy as often as it likes,
-without the platform. (Each `# %%` begins a cell in editors with notebook support: VS Code, Spyder, PyCharm.)
+The recording is in an account, and a mirror has a copy of it in SQLite. pandas reads the copy, without requests to the
+platform. (Each `# %%` begins a cell in editors with notebook support: VS Code, Spyder, PyCharm.)
 """
 
 # %%
@@ -23,9 +23,9 @@ parser = argument_parser("Reads a copy of an account with pandas, and plots the 
 parser.add_argument("file", metavar="FILE", type=Path, nargs="?", default=RECORDING, help="default: %(default)s")
 parser.add_argument("--mirror", metavar="COPY", type=Path, help="the copy (default: a temporary one)")
 parser.add_argument("--plot", metavar="PNG", type=Path, default="analysis.png", help="default: %(default)s")
-options, _ = parser.parse_known_args()  # a notebook's kernel has arguments of its own
+options, _ = parser.parse_known_args()  # a notebook's kernel has other arguments
 
-# %% Bring the copy up to date: the first time everything, then what changed.
+# %% Bring the copy up to date: everything the first time, then the changes.
 directory = tempfile.TemporaryDirectory()
 copy = options.mirror or Path(directory.name) / "pulse.db"
 with open_account(options.endpoint) as account:

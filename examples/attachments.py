@@ -19,7 +19,7 @@ def main(connection: Connection, directory: Path) -> None:
     event = connection.add_attachment(event["id"], b"The sensor sits well from 30 s on.", "note.txt")["event"]
 
     for attachment in event["attachments"]:
-        copy = directory / attachment["id"]  # not its fileName: whoever uploaded the file chose that
+        copy = directory / attachment["id"]  # not its fileName, which the person who uploaded the file chose
         connection.download_attachment(event["id"], attachment, copy)  # raises IntegrityError if the check fails
         print(f"{attachment['fileName']}: {copy.stat().st_size:,} bytes, {attachment.get('integrity')}")
 

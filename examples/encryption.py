@@ -17,11 +17,11 @@ HOW = {"method": "ecies-aes-256-gcm", "key_ref": "clinic"}
 PART = (START + 66, START + 78)  # twelve seconds of the recording
 
 CLINIC = generate_key_pair()
-"""The clinic publishes the public key, and keeps the private one to itself: in a key file, mode 0600."""
+"""The clinic publishes the public key, and stores the private key in a key file with mode 0600."""
 
 
 def record(account: Connection) -> int:
-    """What the patient's app does, with the clinic's public key; the number of events."""
+    """Encrypt in the patient's app, with the clinic's public key; returns the number of events."""
     cipher = EventsCipher(Keyring({"clinic": CLINIC.public_key}))
     account.streams.ensure({"id": STREAM, "name": "Pulse, encrypted"})
     pulse = (event for event in read_events(RECORDING) if PART[0] <= event["time"] < PART[1])
@@ -30,12 +30,10 @@ def record(account: Connection) -> int:
 
 
 def plot(mirror: SQLiteMirror, picture: Path) -> int:
-    """What the clinic does, with its private key; the number of events that it can read."""
+    """Decrypt in the clinic, with its private key; returns the number of events that it can read."""
     cipher = EventsCipher(Keyring({"clinic": CLINIC.private_key}))
     found = cipher.decrypt_events(mirror.events({"streams": [STREAM], "sortAscending": True}))
-    events = [
-        event for event in found if event["type"] == "count/generic"
-    ]  # others stay encrypted, as of an earlier run
+    events = [event for event in found if event["type"] == "count/generic"]  # events of earlier runs stay encrypted
     times = [event["time"] - START for event in events]
     stored = [base64.b64decode(cipher.strip_decrypted(event)["content"]["payload"])[-17] for event in events]
 

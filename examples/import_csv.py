@@ -16,7 +16,7 @@ START = 1767600000  # 5 January 2026, 08:00 UTC: the file has milliseconds since
 
 
 def import_csv(connection: Connection, file: Path) -> tuple[int, int]:
-    """The number of new events, and of those that were there already."""
+    """The numbers of new and of existing events."""
     connection.streams.ensure({"id": STREAM, "name": "Pulse"})
     calls = [Call("events.create", event) for event in read_events(file)]
     results = connection.api(calls, progress=show_progress)

@@ -18,7 +18,7 @@ def main(owner: Connection) -> None:
     )
     print("Shared with Dr. Jones:", access["permissions"])
 
-    # The API endpoint is all that the doctor needs. It holds the token: send it over a safe channel.
+    # The doctor needs only the API endpoint. It contains the token: send it over a safe channel.
     with Connection(access["apiEndpoint"]) as doctor:
         for event in doctor.iter_events():  # only what was shared
             print("The doctor reads:", event["content"])

@@ -1,4 +1,4 @@
-"""Asks a person for access from a terminal, once: later runs use the stored credentials."""
+"""Asks the user for access in a terminal, once: later runs use the stored credentials."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Prints the notifications of an account until it is interrupted; if streams are named, only those of their events."""
+"""Prints the notifications of an account until it is interrupted; with streams as arguments, only for their events."""
 
 import sys
 import time

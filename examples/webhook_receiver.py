@@ -1,7 +1,7 @@
-"""Follows an account by webhook: the platform calls this program when something changes, and a monitor reads what.
+"""Follows an account by webhook: the platform calls this program at each change, and a monitor reads the changes.
 
-The platform has to reach it: put it behind a web server with HTTPS, and pass that server's URL with --public-url. It
-needs an app's token, as a personal token may not create webhooks.
+The platform must be able to reach it: put it behind a web server with HTTPS, and pass that server's URL with
+--public-url. It needs the token of an app access, as a personal token may not create webhooks.
 """
 
 import secrets
@@ -17,7 +17,7 @@ from pryv_monitor import EventsTimer, FileAnchorStore, Monitor, UpdateMethod
 
 
 class Receiver(ThreadingHTTPServer):
-    """Asks the monitor for a pass at each POST to a path that only the platform knows."""
+    """Starts a pass of the monitor at each POST to a path that only the platform knows."""
 
     def __init__(self, port: int, updates: UpdateMethod) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         known = secrets.compare_digest(self.path.encode(), self.server.path.encode())
         self.send_response(204 if known else 404)
         self.end_headers()
-        if known:  # the call does not say what changed: the monitor finds out
+        if known:  # the call does not contain the changes: the monitor reads them
             self.server.updates.ask()
 
     def log_message(self, *_: object) -> None:
@@ -45,7 +45,7 @@ def main(connection: Connection, public_url: str | None, port: int, anchor: Path
     updates = UpdateMethod()
     monitor = Monitor(connection, anchor_store=FileAnchorStore(anchor) if anchor else None)
     monitor.add_update_method(updates)
-    monitor.add_update_method(EventsTimer(3600))  # calls can get lost, and the platform gives up after some failures
+    monitor.add_update_method(EventsTimer(3600))  # calls can be lost, and the platform gives up after some failures
     monitor.on("event", lambda event: print(event["type"], event.get("content"), flush=True))
     monitor.on("eventDelete", lambda deletion: print(deletion["id"], "is gone", flush=True))
 
@@ -63,9 +63,9 @@ def main(connection: Connection, public_url: str | None, port: int, anchor: Path
 
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
-    parser.add_argument("--public-url", metavar="URL", help="where the platform reaches it (default: this machine)")
+    parser.add_argument("--public-url", metavar="URL", help="the URL for the platform (default: this machine)")
     parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any that is free)")
-    parser.add_argument("--anchor", metavar="FILE", type=Path, help="stores how far it has come, for the next run")
+    parser.add_argument("--anchor", metavar="FILE", type=Path, help="stores its progress for the next run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

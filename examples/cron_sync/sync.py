@@ -33,7 +33,7 @@ def sync(options: argparse.Namespace, directory: Path) -> None:
 
 
 def write_days(directory: Path) -> None:
-    """Replace days.csv at once, so that nobody reads half of it."""
+    """Replace days.csv atomically, so that no reader sees a part of it."""
     unfinished = directory / "days.csv.new"
     with closing(sqlite3.connect(directory / "account.db")) as db, unfinished.open("w", newline="") as file:
         rows = db.execute(DAYS)

@@ -1,4 +1,4 @@
-"""Runs sync.py on a sandbox as a timer would, while the account changes."""
+"""Runs sync.py on a sandbox, like a timer, while the account changes."""
 
 import os
 import subprocess

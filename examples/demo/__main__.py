@@ -24,7 +24,7 @@ APP_ID = "pulse-demo"
 
 
 class DemoError(Exception):
-    """The demo did not reach its end; the message says why."""
+    """The demo failed; the message contains the reason."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def run(service_info_url: str, plot: Path) -> None:
     """Runs the demo on a platform.
 
     Raises:
-        DemoError: a sample was not taken or did not come back as it was written.
+        DemoError: a sample was refused, or was read back with another value.
         TimeoutError: the mirror did not follow.
     """
     print(f"Platform     {service_info_url}")
@@ -57,7 +57,7 @@ def run(service_info_url: str, plot: Path) -> None:
 
 
 def write_and_read(connection: Connection) -> list[Event]:
-    """Writes the recording and returns what is read back, which is the same."""
+    """Writes the recording, and returns the events read back, after a comparison of both."""
     recording = HERE.parent / "data" / "pulse.csv"
     written = read_recording(recording, start=time.time() - 3600)
     create_streams(connection)
@@ -65,14 +65,14 @@ def write_and_read(connection: Connection) -> list[Event]:
         bar = bars.add_task("Writing", total=len(written))
         refusals = write(connection, written, lambda done: bars.update(bar, completed=done))
         if refusals:
-            raise DemoError(f"{len(refusals):,} samples were not taken; the first one: {refusals[0]}")
+            raise DemoError(f"{len(refusals):,} samples were refused; the first one: {refusals[0]}")
         came_back = list(bars.track(read(connection), total=len(written), description="Reading"))
 
     found = difference(written, came_back)
     if found:
         raise DemoError(found)
     print(f"Recording    {len(written):,} samples, {written[-1]['time'] - written[0]['time']:.0f} s, {recording.name}")
-    print("Check        every sample came back as it was written")
+    print("Check        every sample was read back unchanged")
     return came_back
 
 

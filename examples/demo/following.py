@@ -24,7 +24,7 @@ def copy(connection: Connection, mirror: SQLiteMirror) -> SyncReport:
 
 @contextmanager
 def watching(api_endpoint: str, mirror: SQLiteMirror) -> Iterator[None]:
-    """Has a process of its own keep the copy up to date."""
+    """Starts a process that keeps the copy up to date."""
     before = mirror.load()
     environment = {**os.environ, "PRYV_API_ENDPOINT": api_endpoint}  # on a command line, others could see the token
     with subprocess.Popen([*WATCH, "--mirror", str(mirror.path)], env=environment) as watch:  # noqa: S603
@@ -36,7 +36,7 @@ def watching(api_endpoint: str, mirror: SQLiteMirror) -> Iterator[None]:
 
 
 def mark_gap(connection: Connection, events: Sequence[Event]) -> int:
-    """Trashes the samples of the time when the sensor was off, writes a note there, and returns how many they were."""
+    """Trashes the samples from while the sensor was off, writes a note instead, and returns the number of samples."""
     off = [event for event in events if event["content"] == 0]
     begin, end = off[0]["time"], off[-1]["time"]
     note = {"streamIds": ["heart"], "type": "note/txt", "time": begin, "duration": end - begin, "content": "sensor off"}
@@ -46,10 +46,10 @@ def mark_gap(connection: Connection, events: Sequence[Event]) -> int:
 
 
 def wait_until_equal(mirror: SQLiteMirror, connection: Connection) -> None:
-    """Waits until the copy holds what the account holds, the trash included.
+    """Waits until the copy equals the account, including the trash.
 
     Raises:
-        TimeoutError: it did not come to that.
+        TimeoutError: the copy did not become equal in time.
     """
     account = by_id(connection.iter_events({**SCOPE, "state": "all"}))
     wait_until(lambda: by_id(mirror.events({"state": "all"})) == account, "the mirror did not follow")

@@ -30,7 +30,7 @@ def save_plot(events: list[Event], path: Path) -> None:
 
 
 def draw(axes: Axes, seconds: list[float], values: list[int], title: str, width: float) -> None:
-    """Draws one curve with what both have in common."""
+    """Draws one curve, with the settings that both share."""
     axes.plot(seconds, values, color=COLOR, linewidth=width)
     axes.set_title(title, loc="left")
     axes.set_ylabel("sensor value")

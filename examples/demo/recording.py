@@ -31,7 +31,7 @@ def create_streams(connection: Connection) -> None:
 
 
 def write(connection: Connection, events: list[dict[str, Any]], advance: Callable[[int], None]) -> list[str]:
-    """Writes the events in batches; returns the messages of those that the platform did not take."""
+    """Writes the events in batches; returns the messages for refused events."""
     calls = [Call("events.create", event) for event in events]
     results = connection.api(calls, progress=lambda _, results: advance(len(results)))
     return [result["error"]["message"] for result in results if "error" in result]
@@ -43,11 +43,11 @@ def read(connection: Connection) -> Iterator[Event]:
 
 
 def difference(written: Sequence[Mapping[str, object]], came_back: Sequence[Mapping[str, object]]) -> str | None:
-    """Says where what came back is not what was written; `None` where they are equal."""
+    """Returns the first difference between the events written and read back; `None` if they are equal."""
     if len(came_back) != len(written):
-        return f"{len(written):,} samples were written, {len(came_back):,} came back"
+        return f"{len(written):,} samples were written, {len(came_back):,} were read back"
     for number, (ours, theirs) in enumerate(zip(written, came_back, strict=True), 1):
         for key, value in ours.items():
             if theirs.get(key) != value:
-                return f"sample {number:,} was written with {key} {value}, and came back with {theirs.get(key)}"
+                return f"sample {number:,} was written with {key} {value}, and read back with {theirs.get(key)}"
     return None

@@ -1,4 +1,4 @@
-"""A web application that people sign in to with Pryv.io, and that shows them the last events of their diary."""
+"""A web application with sign-in by Pryv.io, which shows users the last events of their diary."""
 
 import argparse
 import secrets
@@ -37,10 +37,10 @@ HEADERS = {
 
 @attrs.define
 class Visit:
-    """Someone who is signing in, or has signed in.
+    """A user who is signing in, or has signed in.
 
     Attributes:
-        key: The access request under way; it leads to the token.
+        key: The key of the current access request; it gives the token.
         connection: The account, once its user has given access.
     """
 
@@ -50,9 +50,9 @@ class Visit:
 
 
 class Visits:
-    """All visits, by number. They stay on the server: all that a browser has is the number.
+    """All visits, by number. They stay on the server: the browser has only the number.
 
-    One that began longer ago than `LONGEST`, in seconds, is forgotten when another begins.
+    A visit that began more than `LONGEST` seconds ago is deleted when another one begins.
     """
 
     LONGEST = 8 * 3600
@@ -61,11 +61,11 @@ class Visits:
         self._visits: dict[str, Visit] = {}
 
     def current(self) -> Visit | None:
-        """The visit of the browser whose request is answered."""
+        """The visit of the browser that sent the current request."""
         return self._visits.get(session.get("visit", ""))
 
     def begin(self, visit: Visit) -> None:
-        """Put a visit in place of the browser's current one, under a number not used before."""
+        """Replace the browser's current visit by another one, under a new number."""
         self.end()
         for number, other in list(self._visits.items()):
             if visit.since - other.since > self.LONGEST:
@@ -74,7 +74,7 @@ class Visits:
         self._visits[session["visit"]] = visit
 
     def end(self) -> None:
-        """Forget the browser's current visit."""
+        """Delete the browser's current visit."""
         self._forget(session.pop("visit", ""))
 
     def _forget(self, number: str) -> None:
@@ -97,7 +97,7 @@ def platform() -> Service:
 
 @app.before_request
 def refuse_forms_of_other_sites() -> None:
-    """They come without the cookie, so they cannot act for a visitor; but their answer would replace it."""
+    """They are sent without the cookie, so they cannot act for a visitor; but the response would replace the cookie."""
     origin = request.headers.get("Origin")
     if request.method == "POST" and origin is not None and urlsplit(origin).netloc != request.host:
         abort(400, "This was not sent by a page of this application. Nothing has changed.")
@@ -127,14 +127,14 @@ def sign_in() -> AnyResponse:
 
 
 def come_back(key: str) -> None:
-    """Go on with the access request that the user of this browser has answered.
+    """Continue with the access request that the user of this browser has accepted or refused.
 
-    The key stands for what OAuth calls `state`: an answer counts in the browser that asked, and nowhere else. So nobody
-    is led into someone else's account by a link.
+    The key has the role of `state` in OAuth: the result is valid only in the browser that made the request. So a link
+    cannot sign a visitor in to another person's account.
     """
     visit = visits.current()
     if visit is None or visit.connection or not compare_digest(visit.key.encode(), key.encode()):
-        abort(400, "This is no answer to what was asked in this browser. Nothing has changed.")
+        abort(400, "This is not the result of a request from this browser. Nothing has changed.")
     try:
         visits.begin(Visit(key, platform().connect_from_key(key)))
     except AccessRefusedError:
@@ -159,7 +159,7 @@ def show_that_access_is_gone(_: InvalidAccessTokenError) -> AnyResponse:
 
 @app.errorhandler(PryvError)
 def show_failure(error: PryvError) -> tuple[str, int]:
-    return render_template("error.html", message=f"The platform did not do what it was asked: {error}"), 502
+    return render_template("error.html", message=f"The platform failed: {error}"), 502
 
 
 @app.errorhandler(BadRequest)
@@ -179,19 +179,19 @@ def date(timestamp: object) -> str:
     try:
         return datetime.fromtimestamp(float(str(timestamp)), timezone.utc).strftime("%d %B %Y, %H:%M UTC")
     except (ValueError, OverflowError, OSError):
-        return "beyond all calendars"
+        return "not a date of the calendar"
 
 
 class RequestLog(WSGIRequestHandler):
     """Logs requests without their parameters: a key is a secret."""
 
-    path = ""  # of a request line that is too long, or none
+    path = ""  # for a request line that is too long or empty
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         self.log("info", "%s %r %s", self.command, self.path.partition("?")[0], code)
 
     def log_error(self, *_: object) -> None:
-        """Leave out what is wrong with a request, as it repeats the request; `log_request` tells the code."""
+        """Log nothing: the message would repeat the request. `log_request` logs the status code."""
 
 
 @contextmanager
