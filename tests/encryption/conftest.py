@@ -1,4 +1,4 @@
-"""What the tests of encryption have in common."""
+"""Fixtures for the tests of encryption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of keys, which only their owner has access to."""
+"""Key files, which only their owner can access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys and plaintext are nowhere but where they are asked for."""
+"""Keys and plaintext do not appear in reprs, messages, logs and tracebacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests write to a mirror themselves, without a platform, and how they look at it as somebody else."""
+"""Functions to write to a mirror without a platform, and to read it as another process or user."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def take_in(
     deletions: Iterable[dict[str, Any]] = (),
     streams: Iterable[dict[str, Any]] = (STREAM,),
 ) -> list[dict[str, Any]]:
-    """Takes in what a pass would read, and commits it; returns the events and deletions that made a difference."""
+    """Applies changes as a pass does, and commits them; returns the events and deletions that were new."""
     anchor, new = Anchor("fingerprint", 1.0), []
     tree = list(streams)
     transaction = mirror.begin(anchor, 1.0)
@@ -46,14 +46,14 @@ def take_in(
 
 
 def filled(mirror: SQLiteMirror, count: int = 3) -> SQLiteMirror:
-    """A mirror with so many events."""
+    """A mirror with a number of events."""
     with mirror.lock():
         take_in(mirror, (event(number) for number in range(count)))
     return mirror
 
 
 def killed_while(mirror: SQLiteMirror, act: Callable[[], object]) -> None:
-    """Lets a process with the lock do something, and kills it before it gives the lock back."""
+    """Runs an action in a process with the lock, and kills it before it releases the lock."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,4 +1,4 @@
-"""Accounts to follow, what they hold, and how often the platform was asked."""
+"""Accounts to follow, their contents, and the number of requests to the platform."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from pryv_monitor._scope import START
 
 
 class Traffic:
-    """The answers that come over a session."""
+    """The responses that a session receives."""
 
     def __init__(self, session: requests.Session) -> None:
         self.answers: list[requests.Response] = []
@@ -76,7 +76,7 @@ class Subject:
 
 
 def is_untouched(store: AnchorStore | SQLiteMirror) -> bool:
-    """Whether nothing that was delivered counts as such."""
+    """Whether no change was delivered."""
     anchor = store.load()
     return anchor is None or (anchor.synced is None and anchor.reached == START)
 
@@ -87,5 +87,5 @@ def own(events: Any) -> dict[str, dict[str, Any]]:
 
 
 def wait_for_count(look: Callable[[], Any], count: int) -> None:
-    """Waits until what `look` returns has so many items."""
+    """Waits until the result of `look` has a number of items."""
     wait_for(lambda: len(look()) == count)

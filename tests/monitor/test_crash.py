@@ -1,4 +1,4 @@
-"""A process that is killed at any moment loses nothing, and repeats no committed pass."""
+"""A process that is killed at any time loses no change, and repeats no committed pass."""
 
 import random
 import subprocess

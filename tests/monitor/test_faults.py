@@ -1,4 +1,4 @@
-"""Every fault, at a first reading and at a later pass: nothing is lost, nothing comes twice."""
+"""Every fault, at a first read and in a later pass: no change is lost, and none is delivered twice."""
 
 import contextlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every change once, none lost: what a pass delivers, when it is committed, what it costs."""
+"""Every change is delivered once: the changes of a pass, its commit, its number of requests."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: who keeps what is delivered ends with what the account holds."""
+"""After any operations in any order, a program that stores the delivered changes has the contents of the account."""
 
 import contextlib
 import errno
@@ -40,7 +40,7 @@ class FailedError(Exception):
 
 
 class Listener:
-    """Keeps the events it is told of, as a program would that is told of nothing else."""
+    """Stores the delivered events, like a program that knows nothing else of the account."""
 
     scope = ALL
 
@@ -61,7 +61,7 @@ class Listener:
         self.take(Change(kind, data))
 
     def count(self) -> None:
-        """Fail once as many changes as are left to it were delivered."""
+        """Fail after a number of changes was delivered."""
         if self.left is not None:
             self.left -= 1
             if self.left < 0:
@@ -86,11 +86,11 @@ class Listener:
 
 
 class OfAnchor(Listener):
-    """Is told by a monitor that keeps nothing but an anchor."""
+    """Gets the changes of a monitor that has only an anchor."""
 
 
 class OfMirror(Listener):
-    """Is told by a monitor that keeps a mirror, and also of events that leave its scope."""
+    """Gets the changes of a monitor with a mirror, including events that leave its scope."""
 
     scope = PART
 

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: the mirror equals the platform, and nothing committed is delivered again."""
+"""After any operations in any order, the mirror equals the platform, and no committed change is delivered again."""
 
 import contextlib
 import shutil
@@ -74,7 +74,7 @@ class Account(RuleBasedStateMachine):
 
     @contextlib.contextmanager
     def stamped(self, late: float) -> Iterator[None]:
-        """What is written inside becomes visible so many seconds after the time it is stamped with, if it is taken."""
+        """Writes in this context become visible a number of seconds after their timestamp."""
         self.sandbox.faults.skew -= late
         with contextlib.suppress(ApiError):  # the event is deleted, or in the trash
             yield

@@ -1,4 +1,4 @@
-"""The file of a mirror: what becomes of it, what is beside it, and who may read it."""
+"""The file of a mirror: its replacement and removal, the files next to it, and its permissions."""
 
 import json
 import os

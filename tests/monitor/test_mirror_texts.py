@@ -1,4 +1,4 @@
-"""What a mirror holds of odd texts and numbers: exactly what came, and tables that any SQL can read."""
+"""Unusual texts and numbers in a mirror: they are stored exactly, and any SQL can read the tables."""
 
 import json
 import math
@@ -24,7 +24,7 @@ VIEWS = ("events", "deletions", "streams")
 
 
 def rows(mirror: SQLiteMirror, view: str) -> list[dict[str, Any]]:
-    """All that plain SQL reads of a view."""
+    """The rows of a view, read with plain SQL."""
     with closing(sqlite3.connect(f"{mirror.path.as_uri()}?mode=ro", uri=True)) as db:
         db.row_factory = sqlite3.Row
         return [dict(row) for row in db.execute(f"SELECT * FROM {view}")]

@@ -1,4 +1,4 @@
-"""Any change to any answer of a platform leads to a documented exception or to a right result: monitors and mirrors."""
+"""Any change to any response of a platform causes a documented exception or a right result: monitors and mirrors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pryv_sandbox import Sandbox
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 EXIT_CODES = (0, 1, 69, 75, 77)
-"""Those that an answer can lead to."""
+"""The exit codes that a response can cause."""
 COUNTS = [600, pytest.param(8000, marks=pytest.mark.long)]
 
 
@@ -67,7 +67,7 @@ class Followed:
 
 
 class Passes:
-    """Passes of all kinds; what they deliver is held against what they report."""
+    """Passes of all kinds; the delivered changes are compared with the report."""
 
     def __init__(self, followed: Followed) -> None:
         self.followed = followed
@@ -137,7 +137,7 @@ def is_sound(kind: Kind, data: Any) -> bool:
 
 
 def of_command_line(followed: Followed) -> dict[str, Use]:
-    """Return a use of each command that asks a platform."""
+    """Return a use of each command that sends requests to a platform."""
 
     def use(begun: str | None, target: str, *arguments: str) -> Use:
         def run() -> int:

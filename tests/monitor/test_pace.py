@@ -1,4 +1,4 @@
-"""A platform that sends, but too slowly to come to an end, does not keep a monitor and its lock for ever."""
+"""A platform that sends too slowly to finish does not block a monitor and its lock for ever."""
 
 import contextlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`events.get` on a mirror, held against the platform's own answers."""
+"""`events.get` on a mirror, compared with the platform's responses."""
 
 import math
 import time

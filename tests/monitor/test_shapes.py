@@ -1,4 +1,4 @@
-"""Platforms, and data stores behind them, that send events and streams of another form than the documented one."""
+"""Platforms and data stores that send malformed events and streams."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def platform() -> Iterator[Platform]:
 
 @pytest.fixture(params=["anchor", "mirror"])
 def keep(request: pytest.FixtureRequest, tmp_path: Path) -> Keep:
-    """Makes a new store, by the name that a monitor takes it by."""
+    """Makes a new store, by the name of the monitor's argument."""
     numbers = iter(range(100_000))
     if request.param == "mirror":
         return lambda: {"mirror": SQLiteMirror(tmp_path / f"{next(numbers)}.db")}

@@ -1,4 +1,4 @@
-"""A signal handler may stop a monitor, wherever it interrupts the main thread."""
+"""A signal handler can stop a monitor at any point of the main thread."""
 
 import contextlib
 import threading

@@ -1,4 +1,4 @@
-"""Anchor stores: one set of tests for all of them, then what files can suffer."""
+"""Anchor stores: one set of tests for all of them, then the faults of files."""
 
 import os
 import resource

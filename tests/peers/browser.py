@@ -71,7 +71,7 @@ class Page:
         self._driver.find_element("id", element_id).click()
 
     def press(self, *keys: str) -> None:
-        """Type into whatever has the focus."""
+        """Type into the element with the focus."""
         for key in keys:
             self._driver.switch_to.active_element.send_keys(key)
 

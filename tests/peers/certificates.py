@@ -1,4 +1,4 @@
-"""Certificates, of an authority that nobody trusts without being told to."""
+"""Certificates of an authority that no program trusts by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published JavaScript client, installed once a session, and scripts on it as processes that are talked to."""
+"""The published JavaScript client, installed once per session, and processes that run scripts with it."""
 
 from __future__ import annotations
 

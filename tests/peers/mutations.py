@@ -1,4 +1,4 @@
-"""A platform's own answers, recorded once and played back again and again, each time with one of them changed."""
+"""A platform's responses, recorded once and replayed many times, each time with one of them changed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ HEADERS: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request, and the answer to it."""
+    """A request and its response."""
 
     method: str
     path: str
@@ -71,7 +71,7 @@ class Exchange:
 
 
 class Playback:
-    """A server that passes on to a platform and remembers what it answers, or repeats what it remembers.
+    """A server that forwards requests to a platform and records the responses, or replays them.
 
     Attributes:
         exchanges: What was recorded, or is to be played back, in order.
@@ -125,7 +125,7 @@ class Playback:
         self._session.close()
 
     def record(self, use: Callable[[], Any]) -> list[Exchange]:
-        """Return what the platform answers while it is used."""
+        """Return the responses of the platform while it is used."""
         self.exchanges, self.recording = [], True
         try:
             use()
@@ -134,7 +134,7 @@ class Playback:
         return self.exchanges
 
     def play(self, exchanges: Sequence[Exchange]) -> None:
-        """Answer from now on as recorded."""
+        """Replay the recorded responses from now on."""
         with self._lock:
             self._left = list(exchanges)
             self.exchanges = list(exchanges)

@@ -1,4 +1,4 @@
-"""What may stand between a client and a platform: a relay that spoils what passes, a proxy, a server with a script."""
+"""Servers between a client and a platform: a relay that corrupts the bytes, a proxy, a scripted server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Relay:
         self._threads[0].start()
 
     def close(self) -> None:
-        """Listen no more, and cut what is open."""
+        """Stop listening, and cut the open connections."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -59,7 +59,7 @@ class Relay:
         return socket.create_connection(self._target)
 
     def forwarded(self, data: bytes) -> bytes:
-        """Return what the platform gets of what a client sent."""
+        """Return the bytes for the platform, from those that a client sent."""
         return data
 
     def _accept(self) -> None:
@@ -131,7 +131,7 @@ class Proxy(Relay):
 
 
 class Scripted:
-    """Takes connections, reads what comes first, sends bytes, and ends them: by `close` or `reset`.
+    """Accepts connections, reads a request, sends bytes, and ends the connection by `close` or `reset`.
 
     Attributes:
         connections: how many were made so far.
@@ -147,7 +147,7 @@ class Scripted:
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Makes one call to the API endpoint in the environment, and prints what came of it and the memory it took at most."""
+"""Makes one call to the API endpoint in the environment, and prints its outcome and its peak memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pryv import Connection, PryvError
 
 
 def call(connection: Connection, how: str) -> int:
-    """Make the call, and return the number of what came."""
+    """Make the call, and return the number of its results."""
     if how == "get":
         return len(connection.get("events"))
     if how == "api":

@@ -1,4 +1,4 @@
-"""People who answer access requests, and what they see of them."""
+"""Users who answer access requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Person:
 
 
 class Interface:
-    """A login interface that keeps what it is told; `at_signin` is what its user does with the page."""
+    """A login interface that records the states; `at_signin` is the action of its user on the page."""
 
     def __init__(self, at_signin: Callable[[str], object] = lambda key: None) -> None:
         self.at_signin = at_signin

@@ -1,4 +1,4 @@
-"""What there is to call."""
+"""The public methods of a class."""
 
 from __future__ import annotations
 

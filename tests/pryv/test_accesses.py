@@ -1,4 +1,4 @@
-"""Accesses that change under their holders: versions, history, and their end."""
+"""Accesses that are changed while they are used: versions, history, deletion."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def app(owner: Connection) -> Iterator[Connection]:
 
 
 def current_id(owner: Connection, app: Connection) -> str:
-    """Return the id of the app's access as it is now."""
+    """Return the current id of the app's access."""
     accesses = owner.api_one("accesses.get", expected_key="accesses")
     return str(next(access["id"] for access in accesses if access.get("token") == app.token))
 

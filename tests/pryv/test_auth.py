@@ -1,4 +1,4 @@
-"""Access requests and the flow around them, answered as the platform's own page does."""
+"""Access requests and the authentication flow, answered like the platform's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores of credentials: one set of tests for all, and what each has of its own."""
+"""Stores of credentials: one set of tests for all, and tests of each store."""
 
 from __future__ import annotations
 
@@ -346,11 +346,11 @@ def test_a_locked_keyring_says_so(system_keyring: FileKeyring) -> None:
 
 
 class DBusError(Exception):
-    """What a back end lets through of the library below it."""
+    """An error of the library below a back end."""
 
 
 class PanicError(BaseException):
-    """As libraries made with PyO3 raise it."""
+    """A panic, as raised by libraries made with PyO3."""
 
 
 @pytest.mark.parametrize("raised", [DBusError, ImportError, OSError, RecursionError, PanicError])

@@ -1,4 +1,4 @@
-"""Signing in from a terminal: what it shows, on a terminal and elsewhere, and what it keeps."""
+"""Signing in from a terminal: its output, on a terminal and elsewhere, and the stored credentials."""
 
 from __future__ import annotations
 

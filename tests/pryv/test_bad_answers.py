@@ -1,4 +1,4 @@
-"""Answers that are not the API's, or errors of it: each gives its typed error, and the connection stays of use."""
+"""Responses that are not the API's, or errors of it: each raises its typed error, and the connection stays usable."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ NOT_THE_API = {
 
 
 def assert_usable(wire: Wire, connection: Connection) -> None:
-    """Tell whether a proper answer is still taken for one."""
+    """Return whether a correct response is still accepted."""
     wire.replies.clear()
     wire.always = reply({"streams": []})
     assert connection.get("streams")["streams"] == []

@@ -1,4 +1,4 @@
-"""Batches: chunks, order, progress, and what is left when one stops."""
+"""Batches: chunks, order, progress, and the results of a batch that stops."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_an_error_of_a_batch_shows_neither_token_nor_password(wire: Wire) -> Non
 
 
 class Callbacks:
-    """Callables of every kind, which take one argument or two and keep the first."""
+    """Callables of every kind, which take one or two arguments and record the first."""
 
     def __init__(self) -> None:
         self.seen: list[Any] = []

@@ -1,4 +1,4 @@
-"""A connection's plain calls, and what it knows of its account."""
+"""A connection's plain calls, and the state of its account."""
 
 from __future__ import annotations
 

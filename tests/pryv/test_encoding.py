@@ -1,4 +1,4 @@
-"""What may be sent: JSON, aware datetimes, and numbers of NumPy and pandas; anything else is refused by its place."""
+"""Data to send: JSON, aware datetimes, numbers of NumPy and pandas; the error for any other value contains its path."""
 
 from __future__ import annotations
 

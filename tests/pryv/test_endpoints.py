@@ -1,4 +1,4 @@
-"""API endpoints: what is one, what is not, and what is in it."""
+"""API endpoints: valid and invalid ones, and their parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an `ApiError` says: what the platform objects to, and no secret."""
+"""The message of an `ApiError`: the platform's objections, and no secret."""
 
 from __future__ import annotations
 

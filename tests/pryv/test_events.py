@@ -44,7 +44,7 @@ def body_of(**members: Any) -> bytes:
 
 
 def read(connection: Connection, params: dict[str, Any] | None = None) -> tuple[list[Any], PryvStreamError | None]:
-    """Read to the end, and return what came, and the error that ended it."""
+    """Read to the end, and return the items and the error that ended the read."""
     seen: list[Any] = []
     try:
         seen.extend(iter_into(connection, params, seen))

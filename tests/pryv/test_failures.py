@@ -1,4 +1,4 @@
-"""What a failure is taken for: whether it may pass, and whether anything had been sent."""
+"""The classification of failures: whether one is transient, and whether anything was sent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def error_of(wire: Wire, use: Callable[[Connection], object], **options: Any) ->
 
 
 def failure(endpoint: str, method: str = "get", **options: Any) -> PryvConnectionError:
-    """The error that a call to an endpoint fails with."""
+    """The error of a call to an endpoint."""
     with (
         Connection(endpoint, **{"retry": FAST, "timeout": 5, **options}) as connection,
         pytest.raises(PryvConnectionError) as failed,

@@ -1,4 +1,4 @@
-"""Files attached to events: what is sent, what is received, and what neither may do."""
+"""Files attached to events: uploads, downloads, and their limits."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_path_may_be_a_string(account: Connection, photo: Path) -> None:
 
 
 class OneByOne(io.RawIOBase):
-    """A file that cannot seek and gives a single byte at a time."""
+    """A file that cannot seek and returns a single byte at a time."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)

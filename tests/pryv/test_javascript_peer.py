@@ -1,4 +1,4 @@
-"""The published JavaScript client beside the SDK: what one writes, the other reads."""
+"""The published JavaScript client and the SDK: each reads the data that the other writes."""
 
 from __future__ import annotations
 

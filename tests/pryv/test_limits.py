@@ -1,4 +1,4 @@
-"""Limits in size and rate: how they are given, and what they keep out."""
+"""Limits in size and rate: their arguments, and the responses that they refuse."""
 
 from __future__ import annotations
 

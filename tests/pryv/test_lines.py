@@ -1,4 +1,4 @@
-"""Lines of standard output, in a file: whole ones only, whatever happens."""
+"""Lines of standard output in a file: always complete lines."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Logging in, with a second factor where one is asked for, and passwords that were forgotten."""
+"""Logins, with a second factor if the platform requires one, and password resets."""
 
 from __future__ import annotations
 

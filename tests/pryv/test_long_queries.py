@@ -1,4 +1,4 @@
-"""Queries that are too long for one request: what several find together is what one would have found."""
+"""Queries that are too long for one request: several together find the events that one would have found."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def filled(module_account: Account) -> tuple[Connection, list[dict[str, Any]]]:
 
 
 def selected(events: Iterable[dict[str, Any]], query: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the events that a query means, the latest first."""
+    """Return the events that match a query, the latest first."""
     streams = query.get("streams", STREAMS)
     for part in streams if isinstance(streams, list) and isinstance(streams[0], dict) else [streams]:
         streams = part["any"] if isinstance(part, dict) else part
@@ -156,7 +156,7 @@ def test_deletions_come_once_and_last(filled: tuple[Connection, list[dict[str, A
 
 
 def test_streams_of_several_stores(filled: tuple[Connection, list[dict[str, Any]]]) -> None:
-    """A platform sorts what comes from one store only: each read has one, so that what comes twice comes together."""
+    """A platform sorts the events of one store only: each read has one store, so that duplicates come in a row."""
     connection, events = filled
     fields = [":system:email", ":_system:language"]
     mixed = [*STREAMS[:200], *fields, *STREAMS[200:]]
@@ -286,7 +286,7 @@ def requested(params: dict[str, Any]) -> str:
 
 
 def combinations(params: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
-    """Yield what each event found has: one of the streams, one of the types, one of each list of values."""
+    """Yield the values of each event found: one of the streams, one of the types, one of each list of values."""
     streams = params.get("streams", ["*"])
     streams = streams["any"] if isinstance(streams, dict) else streams
     values = [condition["in"] for condition in params.get("content", ())]

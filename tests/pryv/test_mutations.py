@@ -1,4 +1,4 @@
-"""Any change to any answer of a platform leads to a documented exception or to a right result."""
+"""Any change to any response of a platform causes a documented exception or a right result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ APP_REQUEST: AppCheckRequest = {
 ASKED: dict[str, Any] = {"requestingAppId": APP_ID, "requestedPermissions": [{"streamId": "diary", "level": "read"}]}
 EVENT: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "text"}
 EXIT_CODES = (0, 1, 69, 75, 77)
-"""Those that an answer can lead to."""
+"""The exit codes that a response can cause."""
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ class Filled:
 
 
 def a(*kinds: type) -> Callable[[Any], bool]:
-    """Tell whether a result is of a kind."""
+    """Return whether a result has a type."""
     return lambda result: isinstance(result, kinds) and not (isinstance(result, bool) and bool not in kinds)
 
 
@@ -229,7 +229,7 @@ NOT_USED = {"token", "endpoint", "api_endpoint", "delta_time", "socket", "close"
 
 
 class Visitor:
-    """What a program does with a platform, from a stranger's first look to a connection."""
+    """The calls of a program to a platform, from the service info to a connection."""
 
     def __init__(self, filled: Filled, playback: Playback) -> None:
         self.filled = filled

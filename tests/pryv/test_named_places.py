@@ -1,4 +1,4 @@
-"""What an answer names as a place is a URL of the web, and no less secure than the answer; secrets go nowhere else."""
+"""URLs in responses are http(s) URLs, and no less secure than the response; secrets are sent to no other host."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_a_new_account_is_found_by_the_template(secure_wire: Wire, wire: Wire, s
 
 
 def answered(wire: Wire, **members: Any) -> Reply:
-    """The answer to a new access request."""
+    """The response to a new access request."""
     places = {"authUrl": f"{wire.url}page?key={SECRET}", "poll": f"{wire.url}access/{SECRET}"}
     return reply({"status": "NEED_SIGNIN", "key": SECRET, "poll_rate_ms": 10, **places, **members}, 201)
 
@@ -278,7 +278,7 @@ def test_the_domain_of_a_platform(domain: str, inside: list[str], outside: list[
 
 @pytest.fixture
 def proxied(wire: Wire) -> Iterator[Service]:
-    """A platform at `pryv.example`, reached through `wire`, which so sees which hosts are asked for."""
+    """A platform at `pryv.example`, reached through `wire`, which records the hosts of the requests."""
     info = {
         "name": "Proxied",
         "api": "http://{username}.pryv.example/",

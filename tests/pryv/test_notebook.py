@@ -1,4 +1,4 @@
-"""What shells and notebooks show: reprs that help, names to complete, and no token."""
+"""The output of shells and notebooks: helpful reprs, completion of names, and no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of the API with one member of another shape: a result or a `PryvError`, never another exception."""
+"""Responses of the API with one malformed member: a result or a `PryvError`, never another exception."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def described(wire: Wire) -> dict[str, Any]:
 
 
 def odd_shapes(data: Any) -> Iterator[Any]:
-    """Yield the data with each part of it in turn left out, or replaced by what it never is."""
+    """Yield the data with each part in turn removed, or replaced by a wrong value."""
     yield from ODD
     if isinstance(data, dict):
         for key, value in data.items():

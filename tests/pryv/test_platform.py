@@ -1,4 +1,4 @@
-"""What a platform tells of itself, its assets, its accounts, and access requests made by hand."""
+"""A platform's service info, assets, accounts, and access requests step by step."""
 
 from __future__ import annotations
 

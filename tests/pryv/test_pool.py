@@ -1,4 +1,4 @@
-"""A connection serves the next request only if nothing is left on it: each request gets the response to it."""
+"""A connection is reused only if no data are left on it: each request gets its own response."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INTERIM = {
 
 
 def numbered(number: int) -> bytes:
-    """Return a response that says which it is."""
+    """Return a response that contains its number."""
     return reply({"number": number}).data
 
 
@@ -40,7 +40,7 @@ def numbered_gzip(number: int) -> bytes:
 
 @pytest.fixture(params=["own", "given"])
 def connection(wire: Wire, request: pytest.FixtureRequest) -> Iterator[Connection]:
-    """A connection to `wire` with sessions of its own, or with one of the user's."""
+    """A connection to `wire` with its own sessions, or with one of the user."""
     with requests.Session() as session, wire.connection(session=session if request.param == "given" else None) as made:
         yield made
 
@@ -93,7 +93,7 @@ def test_interim_responses_without_end(wire: Wire, connection: Connection) -> No
 
 
 def test_any_number_of_100_without_end(wire: Wire) -> None:
-    """In sessions of users, `http.client` reads them without an end of its own."""
+    """In sessions of users, `http.client` reads them without a limit."""
     wire.always = Reply(INTERIM["continue"] * 1000 + numbered(0))
     with wire.connection() as connection, pytest.raises(PryvConnectionError, match="TooManyInterimResponses"):
         connection.post("streams")
@@ -160,7 +160,7 @@ def test_a_connection_that_leaves_http_is_not_used_again(wire: Wire, connection:
 def test_what_follows_in_the_same_tls_record(
     authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch, given: bool, length: int
 ) -> None:
-    """It has left the socket, and so urllib3 does not see it there."""
+    """The data are no longer on the socket, so urllib3 does not see them."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -177,7 +177,7 @@ def test_what_follows_in_the_same_tls_record(
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_pool_of_few_connections_gets_each_back(wire: Wire, given: bool) -> None:
-    """One that would wait for a connection to come back finds that it has, closed or not."""
+    """A pool that blocks gets each connection back, closed or not."""
     wire.replies.extend([Reply(numbered(0) + b"x"), Reply(b"", "reset"), Reply(numbered(2) + b"x")])
     wire.always = Reply(numbered(3))
     with requests.Session() as session:

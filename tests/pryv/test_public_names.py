@@ -1,4 +1,4 @@
-"""The public names, and what their parameters are called: what programs out there rely on."""
+"""The public names and the names of their parameters, on which programs rely."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ PROPERTIES = {
 
 
 def found(path: str) -> Any:
-    """Return what a dotted path leads to."""
+    """Return the object at a dotted path."""
     value: Any = pryv
     for name in path.split(".")[1:]:
         value = getattr(value, name)
@@ -200,7 +200,7 @@ def found(path: str) -> Any:
 
 
 def written(path: str) -> Iterator[str]:
-    """Yield the parameters of what a dotted path leads to, with a `*` before the first that needs its name."""
+    """Yield the parameters of the object at a dotted path, with a `*` before the first keyword-only parameter."""
     star = False
     for parameter in inspect.signature(found(path)).parameters.values():
         if parameter.name == "self":
@@ -234,7 +234,7 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
 
 @pytest.mark.parametrize("path", CALLABLES)
 def test_parameters_are_called_as_they_are(path: str) -> None:
-    """More may follow than is written here, if they have a default; so may a default that is not written here."""
+    """Further parameters are allowed if they have a default, and so are further defaults."""
     there = list(written(path))
     promised = CALLABLES[path].replace(", ", ",").split()
     for text, parameter in itertools.zip_longest(promised, there):

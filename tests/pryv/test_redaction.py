@@ -1,4 +1,4 @@
-"""A canary of a token goes through every public call, failing and succeeding: nobody gets to see it."""
+"""A canary token is used in every public call, with failures and successes: it is never shown."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ CONNECTION_CALLS: dict[str, Callable[[Connection], Any]] = {
 
 
 def service_calls(secret: str) -> dict[str, Callable[[Service], Any]]:
-    """Return every call of a service, with a secret wherever one is taken."""
+    """Return every call of a service, with a secret as each argument that may be one."""
     request = {"requestingAppId": "app-id", "requestedPermissions": []}
     return {
         "info": lambda service: service.info(force_fetch=True),
@@ -121,7 +121,7 @@ TAKES_SECRET = {"login", "mfa_challenge", "mfa_verify", "create_user", "reset_pa
 
 
 def answers(secret: str) -> dict[str, Reply]:
-    """Return answers that give the secret away, as good ones and as bad ones."""
+    """Return responses that contain the secret, valid and invalid ones."""
     told = {"message": f"no {secret} here", "data": {secret: [f"https://{secret}@host/", {"token": secret}]}}
     page = f"<html>{secret}</html>"
     endpoint = f"http://{secret}@127.0.0.1/userone/"
@@ -163,7 +163,7 @@ ANSWERS = answers("")
 
 
 def links(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
-    """Yield an exception and all it comes from."""
+    """Yield an exception and its causes."""
     if error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
@@ -172,7 +172,7 @@ def links(error: BaseException | None, seen: set[int]) -> Iterator[BaseException
 
 
 def what_it_shows(error: BaseException, locals_too: bool) -> str:
-    """Return all that people may read of an exception; of local variables, those outside this file."""
+    """Return all text of an exception, with the local variables of frames outside this file."""
     shown = []
     for link in links(error, set()):
         shown += [str(link), repr(link), repr(link.args), repr(vars(link))]
@@ -185,7 +185,7 @@ def what_it_shows(error: BaseException, locals_too: bool) -> str:
 def use_silently(
     call: Callable[[], Any], secret: str, caplog: pytest.LogCaptureFixture, locals_too: bool
 ) -> Exception | None:
-    """Make a call, and see that the secret is nowhere to be read."""
+    """Make a call, and check that its output does not contain the secret."""
     failure = None
     with caplog.at_level(logging.DEBUG):
         try:

@@ -1,4 +1,4 @@
-"""Accesses by their resource: created, listed, changed and deleted; what an app has already."""
+"""The resource `accesses`: accesses are created, listed, changed, deleted, and compared with a request."""
 
 from __future__ import annotations
 

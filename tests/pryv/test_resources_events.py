@@ -1,4 +1,4 @@
-"""Events by their resource: created, read, changed and deleted."""
+"""The resource `events`: events are created, read, changed and deleted."""
 
 from __future__ import annotations
 

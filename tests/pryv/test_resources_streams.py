@@ -1,4 +1,4 @@
-"""Streams by their resource: the tree is listed, changed, and made sure of by several processes at once."""
+"""The resource `streams`: the tree is listed, changed, and created by several processes at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def account(new_account: Callable[[], Account]) -> Connection:
 
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another look at the streams is taken at once."""
+    """Reads the streams again without waiting."""
     monkeypatch.setattr(looking, "_WAITS", RetryPolicy(attempts=4, backoff=0.001))
 
 
@@ -57,7 +57,7 @@ def ids(streams: list[Any]) -> list[str]:
 
 
 def shape(streams: list[Any]) -> dict[str, Any]:
-    """The tree as dicts by id, without what a platform has of its own."""
+    """The tree as dicts by id, without the platform's own streams and members."""
     return {stream["id"]: shape(stream["children"]) for stream in streams if not stream["id"].startswith(":")}
 
 
@@ -219,7 +219,7 @@ def wide_tree(width: int) -> list[StreamTree]:
 
 
 def together(processes: list[Popen[str]]) -> list[str]:
-    """Let processes go on at the same moment, and return what they print."""
+    """Let processes continue at the same moment, and return their output."""
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")

@@ -1,4 +1,4 @@
-"""Webhooks by their resource: created by an app, changed, called and deleted."""
+"""The resource `webhooks`: webhooks are created by an app, changed, called and deleted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def app(module_account: Account) -> Iterator[Connection]:
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, Queue[bytes]]]:
-    """The URL of a server, and what is posted to it."""
+    """The URL of a server, and the bodies that are posted to it."""
     posted: Queue[bytes] = Queue()
 
     class Handler(BaseHTTPRequestHandler):

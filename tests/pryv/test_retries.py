@@ -1,4 +1,4 @@
-"""What is tried again, when, and what is never sent twice: counted where it arrives."""
+"""Retries: which calls, when, and which calls are never sent twice; the server counts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events created under an id of one's own: an answer that was lost is made up for, and nothing is there twice."""
+"""Events created with their own id: a lost response is replaced, and no event is created twice."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def account(module_account: Account) -> Connection:
 
 @pytest.fixture
 def new_series(account: Connection) -> Callable[..., str]:
-    """Creates series events and tells their ids."""
+    """Creates series events and returns their ids."""
 
     def create(content_type: str = "frequency/bpm") -> str:
         event = {"streamIds": ["heart"], "type": f"series:{content_type}", "time": 1385046854.282}
@@ -62,7 +62,7 @@ def new_series(account: Connection) -> Callable[..., str]:
 
 @pytest.fixture
 def taking(wire: Wire, connection: Connection) -> Connection:
-    """A connection to a platform that takes all points."""
+    """A connection to a platform that accepts all points."""
     wire.always = TAKEN
     return connection
 
@@ -247,7 +247,7 @@ def test_points_are_taken_as_they_are_sent(wire: Wire, connection: Connection) -
 
 @pytest.fixture
 def in_threes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three rows a request."""
+    """Three rows per request."""
     limited(monkeypatch, 8_000_000, 3, 3)
 
 
@@ -493,7 +493,7 @@ def test_what_is_read_is_what_was_sent(
     block: int,
     size: int,
 ) -> None:
-    """Whole numbers stay whole, floats floats, and what is no number what it is."""
+    """Whole numbers, floats and other values keep their types."""
     monkeypatch.setattr(_points, "_BLOCK", block)
     fields = [f"field{number}" for number in range(len(rows[0]) if rows else 2)]
     body = {"fields": fields, "points": rows, "meta": META}

@@ -1,4 +1,4 @@
-"""What a platform should never say of itself: each gives its typed error."""
+"""Service infos and assets that are invalid: each raises its typed error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that cannot be used (proxies, CA bundles, client certificates): named, and never taken for the network's."""
+"""Settings that cannot be used (proxies, CA bundles, client certificates): the error names the setting and is final."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ BARE.trust_env = False
 
 @pytest.fixture
 def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
-    """Tell how often a call was tried again."""
+    """Return the number of retries of a call."""
     caplog.set_level(logging.INFO, logger="pryv")
     return lambda: sum("failed, the next" in record.message for record in caplog.records)
 
 
 def assert_named(name: str, session: requests.Session | None = None, endpoint: str = ENDPOINT) -> str:
-    """Return the words of the error that names a setting, of an HTTP call and for an add-on."""
+    """Return the message of the error that names a setting, of an HTTP call and for an add-on."""
     with Connection(endpoint, retry=FAST, timeout=2, session=session) as connection:
         for use in (lambda: connection.get("streams"), lambda: http_settings(connection)):
             with pytest.raises(PryvConnectionError) as failed:
@@ -185,7 +185,7 @@ def test_an_https_proxy_is_gone_through(
 
 
 def failure(endpoint: str = ENDPOINT, method: str = "get", **options: Any) -> PryvConnectionError:
-    """The error that a call to an endpoint fails with."""
+    """The error of a call to an endpoint."""
     with (
         Connection(endpoint, **{"retry": FAST, "timeout": 2, **options}) as connection,
         pytest.raises(PryvConnectionError) as failed,
@@ -196,7 +196,7 @@ def failure(endpoint: str = ENDPOINT, method: str = "get", **options: Any) -> Pr
 
 @pytest.fixture
 def plain() -> Iterator[Scripted]:
-    """A server that answers any handshake by HTTP."""
+    """A server that responds to any handshake with HTTP."""
     with contextlib.closing(Scripted(b"HTTP/1.1 400 Bad Request\r\n\r\n", "close")) as plain:
         yield plain
 
@@ -224,7 +224,7 @@ def test_a_platform_without_tls_behind_an_https_proxy(
 
 @pytest.fixture(params=["missing", "directory", "empty", "garbage", "key"])
 def no_certificate(request: pytest.FixtureRequest, tmp_path: Path, authority: Any) -> str:
-    """A path that leads to no certificate."""
+    """A path without a usable certificate."""
     path = tmp_path / "file.pem"
     if request.param == "directory":
         path.mkdir()

@@ -1,4 +1,4 @@
-"""Signing in: from the store where that is possible, otherwise by asking; and signing out."""
+"""Signing in: with stored credentials if possible, otherwise by asking the user; and signing out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BROADER: Permissions = [{"streamId": "diary", "defaultName": "Diary", "level": "
 
 
 class Login:
-    """Signs in as one program does, with a person who accepts what is asked, and counts how often that is."""
+    """Signs in like a program, with a user who accepts each request, and counts the requests."""
 
     def __init__(self, url: str, person: Person, store: CredentialStore) -> None:
         self.url = url
@@ -198,7 +198,7 @@ def test_a_refusal_and_no_answer_leave_what_is_stored(login: Login, platform_url
 
 
 class Failing(MemoryStore):
-    """A store that can be read, and does not keep what is saved after `saved` times."""
+    """A store that can be read, and fails after `saved` writes."""
 
     def __init__(self, saves: int) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class Failing(MemoryStore):
 
 
 class Own:
-    """A store of a program's own: it has the methods of the protocol, and no others."""
+    """A custom store: it has the methods of the protocol, and no others."""
 
     def __init__(self, store: CredentialStore) -> None:
         self.store = store
@@ -454,7 +454,7 @@ def test_an_access_that_may_not_revoke_itself_is_forgotten(login: Login, store: 
 
 
 def test_signing_out_keeps_what_was_stored_meanwhile(login: Login) -> None:
-    """Another process may have signed in anew while this one revoked."""
+    """Another process may have signed in again while this one revoked the access."""
     memory = MemoryStore()
     login.store = memory
     with login():

@@ -1,4 +1,4 @@
-"""A signal handler may end what the main thread waits for, wherever it interrupts it."""
+"""A signal handler can end a wait of the main thread, at any point where it interrupts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of others: what is shown of it does nothing to a terminal, and stays where it is."""
+"""Text from other sources: it cannot control a terminal or change the order of text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE = "\x1b]52;c;cm0gLXJm\x07\x1b[2J\x9b31m\r\n\x85\u2028\u202egnp.exe\x7f\x
 
 
 def acts(char: str) -> bool:
-    """Whether a character does something other than being shown."""
+    """Whether a character has an effect on the display of other text."""
     kind = unicodedata.category(char)
     is_mark = char in "\u061c\u200e\u200f" or (kind == "Cf" and unicodedata.bidirectional(char) in BIDI)
     return kind in {"Cc", "Cs", "Zl", "Zp"} or is_mark
@@ -104,7 +104,7 @@ JSON = st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner) | s
 
 
 def written(write: Callable[[Any], None], value: Any) -> str:
-    """What is written to standard output, which has no encoding of its own choice for it."""
+    """The bytes written to standard output."""
     output = io.BytesIO()
     with contextlib.redirect_stdout(io.TextIOWrapper(output, "ascii", write_through=True)):
         write(value)

@@ -1,4 +1,4 @@
-"""TLS contexts are shared by connections, and still say what is trusted."""
+"""TLS contexts are shared by connections, and each trusts only its CA bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How requests travel: timeouts, moves, redirects, credentials, sessions, certificates, and the sockets left behind."""
+"""The transport: timeouts, moves, redirects, credentials, sessions, certificates, and sockets that are left open."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ VERBS = ["get", "post", "put", "delete"]
 
 
 def info_reply(wire: Wire) -> Reply:
-    """Describe a platform all of which is `wire`."""
+    """Return the service info of a platform with all URLs at `wire`."""
     return reply({"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url})
 
 
@@ -108,7 +108,7 @@ def test_a_timeout_can_be_turned_off(wire: Wire, timeout: Any) -> None:
 
 @pytest.fixture
 def deaf() -> Iterator[str]:
-    """An API endpoint whose host takes no more connections, nor refuses them."""
+    """An API endpoint whose host neither accepts nor refuses connections."""
     with ExitStack() as sockets:
         listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         host, port = listener.getsockname()
@@ -146,7 +146,7 @@ SENT = {"results": [{}], "status": "ok", "event": {}}
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_body_may_take_longer_than_connecting(wire: Wire, given: bool) -> None:
-    """Each piece is bounded, not the whole; small sockets make the sending wait for the reading."""
+    """Each block is limited, not the whole body; with small socket buffers, the sender waits for the reader."""
     wire.always = reply(SENT)
     wire.read_slowly([0.006] * 200)
     with (
@@ -566,7 +566,7 @@ def test_writes_to_the_platform_follow_no_redirect(wire: Wire, other_wire: Wire)
 
 @pytest.fixture
 def netrc(wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `.netrc` with credentials for every host there is."""
+    """A `.netrc` with credentials for every host."""
     path = tmp_path / "netrc"
     path.write_text("machine 127.0.0.1 login intruder password secret\ndefault login intruder password secret\n")
     path.chmod(0o600)
@@ -918,7 +918,7 @@ def test_closing_a_connection_closes_what_it_opened_for_its_service(wire: Wire, 
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """Do some work in a forked process and return what it returned."""
+    """Run a function in a forked process, and return its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

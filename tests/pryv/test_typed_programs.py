@@ -1,4 +1,4 @@
-"""Type checkers report what is wrong in a program that uses typed dicts, and nothing else."""
+"""Type checkers report the errors in a program that uses typed dicts, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths and query parameters: on the wire they are what was meant, and nothing leaves its place."""
+"""Paths and query parameters: they are encoded correctly, and no id changes the rest of the URL."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ ONCE = RetryPolicy(attempts=1)
 
 @pytest.fixture
 def other(connection: Connection) -> Iterator[Connection]:
-    """A connection that differs from `connection` in that it makes one try."""
+    """A connection like `connection`, with one attempt."""
     with closing(connection.with_options(retry=None)) as other:
         yield other
 

@@ -1,4 +1,4 @@
-"""A server that answers with exact bytes, for what no well-behaved platform can be made to do."""
+"""A server that responds with exact bytes, for responses that a correct platform never sends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True)
 class Reply:
-    """Bytes to send, and what becomes of the connection then: `keep`, `close`, `reset` or `hang`.
+    """Bytes to send, and the action on the connection after them: `keep`, `close`, `reset` or `hang`.
 
     With an `interval`, they leave one by one, so many seconds apart, after those `at_once`.
     """
@@ -50,7 +50,7 @@ def reply(
     then: str = "keep",
     interval: float = 0.0,
 ) -> Reply:
-    """Return a well-formed answer; a dict is sent as JSON, with `meta`, and no body is an empty result."""
+    """Return a well-formed response; a dict is sent as JSON, with `meta`, and no body is an empty result."""
     if body is None or isinstance(body, Mapping):
         body = json.dumps({**(body or {}), "meta": META})
     content = body.encode() if isinstance(body, str) else body
@@ -60,19 +60,19 @@ def reply(
 
 
 def error_reply(status: int, error_id: str, headers: Mapping[str, str] | None = None, **members: Any) -> Reply:
-    """Return an error as the API sends it."""
+    """Return an error response of the API."""
     return reply({"error": {"id": error_id, "message": f"refused with {error_id}", **members}}, status, headers)
 
 
 def chunked(chunks: list[bytes], end: bytes = b"0\r\n\r\n", then: str = "keep") -> Reply:
-    """Return an answer whose body comes in the chunks given, and so is read chunk by chunk."""
+    """Return a response whose body is sent in these chunks, and so is read chunk by chunk."""
     body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks if chunk)
     return Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + end, then)
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came."""
+    """A request as it was received."""
 
     method: str
     target: str
@@ -80,12 +80,12 @@ class Received:
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """Return what the body says."""
+        """Return the JSON data of the body."""
         return json.loads(self.body)
 
 
 class Wire:
-    """Answers each request with the next of `replies`, or with `always` once there are none left.
+    """Responds to each request with the next of `replies`, then with `always`.
 
     Attributes:
         requests: What was asked, in order.
@@ -124,17 +124,17 @@ class Wire:
         return len(self._open)
 
     def wait_until_open(self, count: int) -> bool:
-        """Wait until exactly so many connections are open."""
+        """Wait until a number of connections are open."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self._open) == count, timeout=5)
 
     def wait_until_asked(self, count: int) -> bool:
-        """Wait until so many requests have come."""
+        """Wait until a number of requests have arrived."""
         with self._changed:
             return self._changed.wait_for(lambda: len(self.requests) >= count, timeout=5)
 
     def read_slowly(self, pauses: list[float]) -> None:
-        """Let so many seconds pass before each of the first pieces of a body, and have little of it wait unread."""
+        """Wait a number of seconds before each of the first reads of a body, with small socket buffers."""
         self._pauses = pauses
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
 
@@ -232,7 +232,7 @@ class Wire:
 
 @contextlib.contextmanager
 def interrupted_once_asked(wire: Wire) -> Iterator[None]:
-    """What is done inside is interrupted, as by Ctrl-C, when a request has come, and ends long before a time limit."""
+    """Interrupts its block, like Ctrl-C, when a request has arrived; the block must end long before a time limit."""
 
     def interrupt() -> None:
         wire.wait_until_asked(1)

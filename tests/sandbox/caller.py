@@ -13,7 +13,7 @@ from pryv_sandbox import Sandbox
 
 @dataclass(frozen=True, repr=False)
 class Caller:
-    """Calls made to one account with one token; each is told what status to expect."""
+    """Calls to one account with one token; each has an expected status."""
 
     url: str
     username: str
@@ -57,7 +57,7 @@ class Caller:
         return self.post("events", body, expect).get("event")
 
     def grant(self, access_type: str = "app", **levels: str) -> Caller:
-        """A caller with an access to these streams only; ``every`` stands for all."""
+        """A caller with an access to these streams only; ``every`` means all."""
         permissions = [
             {"streamId": "*" if stream == "every" else stream, "level": level} for stream, level in levels.items()
         ]

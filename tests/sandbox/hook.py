@@ -1,4 +1,4 @@
-"""What is asked outside of the API while recordings are played: what a person reads in a mail or on a telephone.
+"""Inputs from outside of the API while recordings are replayed: texts in a mail or on a telephone.
 
 As a program, it serves a sandbox and these answers until it is terminated, and prints both URLs.
 """

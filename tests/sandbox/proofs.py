@@ -1,4 +1,4 @@
-"""Proofs that recorded requests need: they are signed anew in each run."""
+"""Proofs that recorded requests need: they are signed again in each run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def signed(jwk: Jwk, header: dict[str, Any], payload: dict[str, Any]) -> str:
 
 
 class Proofs:
-    """The proofs of a run; an id of a recorded proof stands for one of the run."""
+    """The proofs of a run; each id of a recorded proof is mapped to one of the run."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}

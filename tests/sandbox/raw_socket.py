@@ -59,5 +59,5 @@ class RawSocket:
             notifications.append(json.loads(event[1]))
 
     def pending(self) -> list[list[Any]]:
-        """The notifications of all that has happened so far: a call's answer comes after them."""
+        """The notifications of all changes so far: the response to a call comes after them."""
         return self.call("getSubscriptions", {}, number=_BARRIER)[1]

@@ -1,4 +1,4 @@
-"""The recorded exchanges with the real platform, and how the responses of another one are held against them."""
+"""The recorded exchanges with the real platform, and the comparison of another platform's responses with them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Recording:
     topics: tuple[str, ...]
 
     def exchanges(self, topic: str, edit: Edit = str) -> list[Exchange]:
-        """What was recorded of a topic, read after an edit of its text."""
+        """The recordings of a topic, parsed after an edit of their text."""
         return [
             Exchange(**{"answer" if key == "as" else key: value for key, value in recorded.items()})
             for recorded in load(self.directory / f"{topic}.json", edit)
@@ -106,20 +106,20 @@ SECOND = Recording(DIRECTORY / "second", 1795721005, ("account", "mfa", "audit",
 
 
 def load(file: Path, edit: Edit = str) -> list[dict[str, Any]]:
-    """What a file has, read after an edit of its text."""
+    """The contents of a file, parsed after an edit of its text."""
     recorded: list[dict[str, Any]] = json.loads(edit(file.read_text(encoding="utf8")))
     return recorded
 
 
 class Run:
-    """What the recorded names and times are in this run."""
+    """The names and times of this run for the recorded ones."""
 
     def __init__(self, names: dict[str, str], recorded_at: float = FIRST.recorded_at) -> None:
         self._names = dict(names)
         self.shift = time.time() - recorded_at
 
     def learn(self, names: dict[str, str]) -> None:
-        """Learn what recorded names are in this run."""
+        """Store the names of this run for recorded names."""
         self._names.update(names)
 
     def translated(self, recorded: Any) -> Any:
@@ -131,7 +131,7 @@ class Run:
         return json.loads(self.translated(json.dumps(recorded, ensure_ascii=False)))
 
     def differences(self, recorded: Any, actual: Any, path: str = "") -> Iterator[str]:
-        """What differs between a recorded JSON value and one of this run; learns the names that are new."""
+        """The differences between a recorded JSON value and one of this run; stores new names."""
         if isinstance(recorded, dict) and isinstance(actual, dict):
             yield from (f"{path}.{key}: missing" for key in recorded if key not in actual)
             yield from (f"{path}.{key}: not in the recording" for key in actual if key not in recorded)
@@ -183,7 +183,7 @@ class Replay:
         self._run = Run({"HOST": host, "STATIC": host, "%2FHOST": f"%2F{quote(host)}"}, recording.recorded_at)
 
     def differences(self, exchange: Exchange) -> list[str]:
-        """What differs from the recorded response: status, headers, JSON, and its order at the top."""
+        """The differences from the recorded response: status, headers, JSON, and the order of its members."""
         if exchange.answer:
             given = self._ask(self._run.translated(exchange.request["json"]))
             self._learn({f"{exchange.answer}.{name}": value for name, value in given.items()})
@@ -207,7 +207,7 @@ class Replay:
         self._run.learn({f"{{{{{name}}}}}": value for name, value in values.items()})
 
     def _other_place(self, recorded: str, actual: str) -> Iterator[str]:
-        """What differs between two places to go to; of the consent page, only the URL of the platform is compared."""
+        """The differences between two locations; of the consent page, only the URL of the platform is compared."""
         if "pryvApi=" in recorded:
             recorded, actual = (_parameter(url, "pryvApi") for url in (recorded, actual))
         yield from self._run.differences(recorded, actual, "location")

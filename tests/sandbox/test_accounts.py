@@ -202,7 +202,7 @@ def test_a_profile_is_merged_key_by_key(pryv_sandbox: Sandbox) -> None:
 
 
 class TestBehindTheScenes:
-    """What needs a hand on the platform itself: a mailed token, a second factor, a short session."""
+    """Tests that need access to the sandbox itself: a mailed token, a second factor, a short session."""
 
     @pytest.fixture
     def platform(self) -> Any:

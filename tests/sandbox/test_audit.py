@@ -1,4 +1,4 @@
-"""The audit log: what the recordings do not show."""
+"""The audit log: behaviour that is not in the recordings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Auth requests, as an app and a consent page of one's own see them."""
+"""Auth requests of an app, and of another consent page."""
 
 from __future__ import annotations
 

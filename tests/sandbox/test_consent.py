@@ -63,7 +63,7 @@ def granted(access: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def give(page: Page, asked: Asked, account: Account) -> None:
-    """Give the access that is asked for."""
+    """Grant the requested access."""
     page.open(asked.auth_url)
     page.sign_in(account)
     page.wait_for("What it asks for")

@@ -40,7 +40,7 @@ def test_fails_when_samples_are_missing(sandbox: Sandbox, tmp_path: Path) -> Non
     sandbox.faults.status(200, method="GET", path="/events", body={"events": [], "meta": {}})
     done = run_demo(tmp_path / "pulse.png", "--platform", sandbox.service_info_url)
     assert done.returncode == 1
-    assert "The demo failed: 15,000 samples were written, 0 came back" in done.stderr
+    assert "The demo failed: 15,000 samples were written, 0 were read back" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -70,7 +70,7 @@ def test_a_changed_sample_is_found(new_account: Callable[[], tuple[str, str, Con
 
     connection.put(f"events/{came_back[1233]['id']}", {"content": 12})
     found = difference(written, list(read(connection)))
-    assert found == f"sample 1,234 was written with content {written[1233]['content']}, and came back with 12"
+    assert found == f"sample 1,234 was written with content {written[1233]['content']}, and read back with 12"
 
 
 def test_a_sample_that_is_not_taken_is_reported(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
