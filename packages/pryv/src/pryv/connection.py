@@ -29,7 +29,7 @@ from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Default, Timeout
 from pryv._transport.urls import path_segment, query_pairs, relative_path
 from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_files, create_event_with_path
-from pryv.errors import InvalidAccessTokenError, MissingAddonError, PryvError
+from pryv.errors import InvalidAccessTokenError, PryvError
 from pryv.resources import Accesses, Events, Streams, Webhooks
 from pryv.types import (
     Access,
@@ -839,20 +839,8 @@ class Connection:
             MissingAddonError: `pryv-socket-io` is not installed.
         """
         if "socket" not in self._addons:
-            self._addons.setdefault("socket", _socket_addon()(self))  # another thread's stays
+            from pryv._addons import load_addon
+
+            addon = load_addon("socket", "pryv_socket_io:SocketIO", "notifications need")
+            self._addons.setdefault("socket", addon(self))  # another thread's stays
         return self._addons["socket"]
-
-
-def _socket_addon() -> Any:
-    from importlib.metadata import EntryPoint, entry_points
-
-    # A frozen program may have the module without the metadata that announces it:
-    # https://pyinstaller.org/en/stable/hooks.html#PyInstaller.utils.hooks.copy_metadata
-    unannounced = EntryPoint(name="socket", value="pryv_socket_io:SocketIO", group="pryv.addons")
-    addon = next(iter(entry_points(group="pryv.addons", name="socket")), unannounced)
-    try:
-        return addon.load()
-    except ModuleNotFoundError as error:
-        if error.name != addon.module:
-            raise
-    raise MissingAddonError("notifications need an add-on: pip install pryv-socket-io")
