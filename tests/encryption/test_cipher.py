@@ -329,10 +329,23 @@ def test_what_is_no_keyring_or_callback_is_refused() -> None:
         EventsCipher(Keyring(), "print")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="resolver"):
         Keyring().use("vault")  # type: ignore[arg-type]
+    cipher = EventsCipher(Keyring())
+    with pytest.raises(TypeError, match="one"):
+        cipher.decrypt_events(NOTE)  # type: ignore[type-var]
+    with pytest.raises(DecryptionError, match="not encrypted"):
+        cipher.decrypt_attachment_data(None, b"")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         Keyring({"k": None})
     with pytest.raises(TypeError):
         Keyring({3: AES_KEY})  # type: ignore[dict-item]
+
+
+def test_coroutine_functions_are_refused(cipher: EventsCipher) -> None:
+    async def awaited(*_: object) -> None: ...
+
+    for refuse in (Keyring().use, cipher.wrap_for_each_event, lambda function: EventsCipher(Keyring(), function)):
+        with pytest.raises(TypeError, match="is a coroutine function"):
+            refuse(awaited)
 
 
 def test_no_iv_is_used_twice() -> None:

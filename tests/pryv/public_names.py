@@ -481,6 +481,7 @@ def add_ons(connection: Connection) -> None:
     with addons.replace_file("keys.json", private=True) as secret:
         secret.write(b"whole")
     masked: str = addons.SecretText("TOKEN")
+    addons.require_callback(print, "progress")
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]

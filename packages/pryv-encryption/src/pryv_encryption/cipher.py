@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import attrs
 
-from pryv.addons import Destination, open_destination
+from pryv.addons import Destination, open_destination, require_callback
 from pryv_encryption import _streams
 from pryv_encryption._gcm import AesGcmMethod
 from pryv_encryption._streams import Source
@@ -55,7 +55,7 @@ class EventsCipher:
         on_decrypt_error: The function for events that cannot be decrypted.
 
     Raises:
-        TypeError: the keyring is none, or the function cannot be called.
+        TypeError: the keyring is none, or the function cannot be called or is a coroutine function.
     """
 
     @without_frames
@@ -64,8 +64,8 @@ class EventsCipher:
     ) -> None:
         if not isinstance(keyring, Keyring):
             raise TypeError(f"an EventsCipher takes a Keyring, not {type(keyring).__name__}")
-        if on_decrypt_error is not None and not callable(on_decrypt_error):
-            raise TypeError(f"on_decrypt_error is a function, not {type(on_decrypt_error).__name__}")
+        if on_decrypt_error is not None:
+            require_callback(on_decrypt_error, "on_decrypt_error")
         self.keyring = keyring
         self.on_decrypt_error = on_decrypt_error
         self._methods: dict[str, EncryptionMethod] = dict(METHODS)
@@ -174,7 +174,7 @@ class EventsCipher:
         return event
 
     def decrypt_events(self, events: Iterable[EventT], strict: bool = False) -> Iterator[EventT]:
-        """Yield events as `decrypt_event` returns them, each when it is asked for.
+        """Return an iterator over events as `decrypt_event` returns them, each decrypted when it is asked for.
 
         Args:
             events: Any iterable of events, such as `Connection.iter_events` or the `events` of a mirror.
@@ -182,16 +182,22 @@ class EventsCipher:
 
         Raises:
             EncryptionError: `strict`, and an event is not decrypted.
+            TypeError: it is one event.
         """
-        for event in events:
-            yield self.decrypt_event(event, strict)
+        if isinstance(events, Mapping):
+            raise TypeError("decrypt_events takes an iterable of events; decrypt_event takes one")
+        return (self.decrypt_event(event, strict) for event in events)
 
     def wrap_for_each_event(self, callback: Callable[[Any], T]) -> Callable[[Any], T]:
         """Return a function that decrypts an event and calls another with it.
 
         Args:
             callback: The function to call, such as one for `Connection.get_events_streamed` or `Monitor.on`.
+
+        Raises:
+            TypeError: it cannot be called, or is a coroutine function.
         """
+        require_callback(callback, "callback")
         return lambda event: callback(self.decrypt_event(event))
 
     def strip_decrypted(self, event: EventT) -> EventT:
@@ -200,7 +206,7 @@ class EventsCipher:
         Args:
             event: The event.
         """
-        original: EventT | None = event.get(_FROM)
+        original: EventT | None = event.get(_FROM) if isinstance(event, Mapping) else None
         return event if original is None else original
 
     @without_frames

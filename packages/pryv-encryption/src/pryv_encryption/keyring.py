@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from pryv.addons import require_callback
 from pryv_encryption._key_files import read_keys
 from pryv_encryption._tracebacks import without_frames
 
@@ -82,10 +83,9 @@ class Keyring:
                 where the event has none.
 
         Raises:
-            TypeError: it cannot be called.
+            TypeError: it cannot be called, or is a coroutine function.
         """
-        if not callable(resolver):
-            raise TypeError(f"a resolver is a function, not {type(resolver).__name__}")
+        require_callback(resolver, "resolver")
         self._resolvers.append(resolver)
         return self
 

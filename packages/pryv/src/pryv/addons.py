@@ -19,6 +19,7 @@
 - `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler can notify or set.
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
+- `require_callback`: refuses a callback that cannot be called, or that is a coroutine function.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
@@ -35,6 +36,7 @@ from collections.abc import Callable, Collection, Mapping
 import attrs
 
 from pryv._accesses import access_info
+from pryv._arguments import require_callback
 from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._destinations import Destination
 from pryv._destinations import opened as open_destination
@@ -82,6 +84,7 @@ __all__ = [
     "redact",
     "redact_data",
     "replace_file",
+    "require_callback",
     "run_batch",
 ]
 
