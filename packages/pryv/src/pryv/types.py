@@ -16,7 +16,7 @@ Timestamp = float
 """Seconds since 1970-01-01 UTC."""
 
 Time = SupportsFloat | datetime
-"""A time to send: seconds since 1970-01-01 UTC (of Python, NumPy or pandas), or a `datetime` with a time zone."""
+"""Seconds since 1970-01-01 UTC (of Python, NumPy or pandas), or a `datetime` with a time zone."""
 
 Level = Literal["read", "contribute", "manage", "create-only", "none"]
 AccessType = Literal["personal", "app", "shared"]
@@ -67,7 +67,7 @@ class Event(_EventRequired, total=False):
     """A timestamped, typed piece of data."""
 
     content: Any
-    """The content, of the form that `type` defines: a number, a text, an object, …"""
+    """The content, of the form that `type` defines (a number, a text, an object, …)."""
     duration: float | None
     """Seconds; `None` while it is running."""
     description: str
@@ -103,7 +103,7 @@ class EventCreate(_EventCreateRequired, total=False):
     duration: SupportsFloat | None
     """Seconds; `None` while it is running."""
     content: Any
-    """The content, of the form that `type` defines: a number, a text, an object, …"""
+    """The content, of the form that `type` defines (a number, a text, an object, …)."""
     description: str | None
     clientData: Mapping[str, Any] | None
     """Data of apps, by their keys."""
@@ -173,7 +173,7 @@ class EventsParams(TypedDict, total=False):
     modifiedSince: Time
     """Only events that were changed after this time."""
     includeDeletions: bool
-    """With `modifiedSince`: whether to return the deletions since then, too."""
+    """Whether to return the deletions since `modifiedSince`, too."""
     running: bool
     """Only events that are running."""
     content: Sequence[ContentCondition]
@@ -245,7 +245,7 @@ class StreamTree(_StreamTreeRequired, total=False):
     """A stream that an app needs, with its children."""
 
     parentId: str | None
-    """Of the topmost stream only: the existing stream to put it into. By default it is a root."""
+    """The existing stream to put the topmost stream of a tree into. By default it is a root."""
     clientData: Mapping[str, Any] | None
     """Data of apps, by their keys, if the stream has to be created."""
     children: Sequence[StreamTree]
@@ -274,7 +274,7 @@ class Permission(TypedDict, total=False):
     """The stream; `*` means all."""
     level: Level
     defaultName: str
-    """In a request: the name of the stream if it has to be created."""
+    """The name of the stream, if a request has to create it."""
     feature: str
     """Such as `selfRevoke`."""
     setting: str
