@@ -15,6 +15,7 @@ from pryv._display import public_names
 from pryv._points import Points, read_points
 from pryv._transport import json
 from pryv._transport.account import Account
+from pryv._transport.fast_json import encode_rows
 from pryv._transport.members import MalformedError, TooLargeError
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
@@ -98,7 +99,7 @@ class Series:
         rows_are_alike = hasattr(self._points, "ndim")
         for block in _blocks_of(self._points):
             checked = block[:1] if rows_are_alike else block
-            if not ({type(row) for row in checked} <= _PLAIN and {len(row) for row in checked} == {len(self.fields)}):
+            if not (set(map(type, checked)) <= _PLAIN and set(map(len, checked)) == {len(self.fields)}):
                 block = [self._checked_row(number, row) for number, row in enumerate(block, first)]
             yield block
             first += len(block)
@@ -249,7 +250,7 @@ def _encoded_rows(series: Series, label: str = "") -> Iterator[tuple[bytes, int]
 
 
 def _encoded_block(rows: list[Sequence[Any]]) -> Iterator[tuple[bytes, int]]:
-    text = json.encode(rows)[1:-1]
+    text = encode_rows(rows)[1:-1]
     if len(text) <= MAX_BYTES or len(rows) == 1:
         yield text, len(rows)
     else:

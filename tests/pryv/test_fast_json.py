@@ -1,0 +1,76 @@
+"""Rows are encoded alike with msgspec and without."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pryv._transport import fast_json
+from pryv._transport.fast_json import encode_rows
+from pryv._transport.json import EncodingError, encode
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("null")
+
+
+@pytest.fixture(params=["msgspec", "the standard library"])
+def _encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    fast_json._fast_encode.cache_clear()
+    if request.param != "msgspec":
+        monkeypatch.setitem(sys.modules, "msgspec", None)
+    assert (fast_json._fast_encode() is not None) is (request.param == "msgspec")
+    yield
+    fast_json._fast_encode.cache_clear()
+
+
+@given(st.lists(st.lists(VALUES, max_size=3) | st.tuples(VALUES, VALUES), max_size=5))
+@example([[2**64, -(2**63) - 1, 10**30]])
+@example([["\ud800"]])
+@example([[math.nan, None]])
+def test_rows_are_those_that_json_encodes(rows: list[Any]) -> None:
+    assert outcome(encode_rows, rows) == outcome(encode, rows)
+
+
+def outcome(encoder: Callable[[Any], bytes], rows: list[Any]) -> Any:
+    """Return what the text of rows stands for, or the place of what has no JSON form."""
+    try:
+        return repr(json.loads(encoder(rows)))
+    except EncodingError as error:
+        return error.path
+
+
+@pytest.mark.usefixtures("_encoder")
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.nan,
+        -math.inf,
+        decimal.Decimal(1),
+        datetime.date(2026, 1, 1),
+        datetime.datetime(2026, 1, 1),
+        uuid.UUID(int=1),
+        b"bytes",
+        {1},
+        "\ud800",
+    ],
+    ids=repr,
+)
+def test_what_has_no_json_form_is_refused_by_its_place(value: Any) -> None:
+    with pytest.raises(EncodingError) as failed:
+        encode_rows([[0, 1], [2, value]])
+    assert failed.value.path == (1, 1)
+
+
+@pytest.mark.usefixtures("_encoder")
+def test_aware_datetimes_become_seconds() -> None:
+    moment = datetime.datetime(1970, 1, 2, tzinfo=datetime.timezone.utc)
+    assert json.loads(encode_rows([[moment, 1]])) == [[86400, 1]]
