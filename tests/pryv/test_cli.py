@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import stat
@@ -14,13 +17,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import requests
+from tests.peers.terminal import shown
 
 from pryv import Connection, Service
+from pryv.auth import FileStore
 from pryv_sandbox import Sandbox
 
 PRYV = Path(sys.executable).with_name("pryv")
@@ -106,6 +112,13 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["call", "events.get", "7"],
         ["call", "events.get", "[" * 100_000],
         ["events", "--since", "yesterday"],
+        ["events", "--since", "nan"],
+        ["events", "--until", "inf"],
+        ["events", "--limit", "0"],
+        ["events", "--limit", "many"],
+        ["events", "--csv", "--jsonl"],
+        ["completion"],
+        ["completion", "csh"],
         ["upload", "file"],
         ["upload", "file", "--stream", "diary", "--event", "e"],
         ["download", "e"],
@@ -250,6 +263,277 @@ def test_a_missing_file_is_named(pryv: Run, signed_in: Connection) -> None:
     assert said.stderr == "pryv: no-such-file: No such file or directory\n"
 
 
+# ---- lists: tables on a terminal, JSON in a pipe
+
+
+def test_events_on_a_terminal_are_a_table(signed_in: Connection, environment: dict[str, str]) -> None:
+    lines = shown([PRYV, "events", "--streams", "diary"], environment | {"TZ": "UTC"}, columns=100)
+    assert [line.split()[0] for line in lines[:1]] == ["id"]
+    assert [re.split(" {2,}", line)[1:] for line in lines] == [
+        ["time", "type", "streams", "content"],
+        ["1970-01-01 00:50:00", "note/txt", "diary", "🎈 three"],
+        ["1970-01-01 00:33:20", "note/txt", "notes", "zwölf ½"],
+        ["1970-01-01 00:16:40", "note/txt", "diary", "one"],
+    ]
+
+
+def test_streams_on_a_terminal_are_a_table(signed_in: Connection, environment: dict[str, str]) -> None:
+    lines = shown([PRYV, "streams"], environment)
+    position = lines[0].index("id")
+    assert [line for line in lines if line[position:] in ("diary", "notes")] == [
+        f"{'Diary':{position}}diary",
+        f"{'  Notes':{position}}notes",
+    ]
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"TERM": "xterm-256color"}, {"LC_ALL": "C"}]
+)
+def test_tables_are_plain_text(signed_in: Connection, environment: dict[str, str], variables: dict[str, str]) -> None:
+    for line in shown([PRYV, "events"], environment | variables):
+        assert line.isprintable()
+
+
+def test_accesses_are_shown_without_tokens(pryv: Run, signed_in: Connection, environment: dict[str, str]) -> None:
+    shared = signed_in.accesses.create(
+        {"type": "shared", "name": "tokens", "permissions": [{"streamId": "diary", "level": "read"}]}
+    )
+    secret = [str(shared["token"]), str(signed_in.token)]
+    said = pryv("accesses", "-v")
+    listed = {access["id"]: access for access in json.loads(said.stdout)}
+    assert listed[shared["id"]]["name"] == "tokens"
+    lines = shown([PRYV, "accesses"], environment)
+    (line,) = (line for line in lines if line.startswith(shared["id"]))
+    assert "diary:read" in shown([PRYV, "accesses"], environment, columns=200)[lines.index(line)]
+    for token in secret:
+        assert token not in said.stdout + said.stderr + "".join(lines)
+
+    (asked_for,) = (one for one in json.loads(pryv("accesses", "--tokens").stdout) if one["id"] == shared["id"])
+    assert asked_for["token"] == shared["token"]
+    assert any(line.endswith(str(shared["token"])) for line in shown([PRYV, "accesses", "--tokens"], environment, 200))
+    signed_in.accesses.delete(shared["id"])
+
+
+# ---- which events
+
+
+@pytest.mark.parametrize(
+    ("options", "times"),
+    [
+        (["--until", "2000"], [2000, 1000]),
+        (["--until", "1970-01-01T00:33:20Z", "--since", "1500"], [2000]),
+        (["--limit", "2"], [3000, 2000]),
+        (["--limit", "1", "--until", "2999"], [2000]),
+        (["--limit", "1", "--until", "1e6"], [3000]),
+        (["--type", "note/txt", "--limit", "1"], [3000]),
+        (["--type", "note/*", "mass/kg"], [3000, 2000, 1000]),
+        (["--type", "mass/kg"], []),
+    ],
+)
+def test_options_select_events(pryv: Run, signed_in: Connection, options: list[str], times: list[float]) -> None:
+    said = pryv("events", "--streams", "diary", "--jsonl", *options)
+    assert said.returncode == 0
+    assert [json.loads(line)["time"] for line in said.stdout.splitlines()] == times
+
+
+CONTENTS: list[tuple[str, Any, str, str]] = [
+    ("mass/kg", 61.25, "61.25", ""),
+    ("count/generic", 2**50, str(2**50), ""),
+    ("note/txt", 'two "lines",\r\nand \r more\n', "", 'two "lines",\r\nand \r more\n'),
+    ("note/txt", "=1+1 🎈", "", "=1+1 🎈"),
+    ("note/txt", "a\rb", "", "a\rb"),
+    ("note/txt", "\x1b[2J", "", "\x1b[2J"),
+    ("position/wgs84", {"latitude": 1.5, "longitude": 2}, "", '{"latitude": 1.5, "longitude": 2}'),
+    ("boolean/bool", True, "", "true"),
+    ("activity/plain", None, "", ""),
+]
+
+
+def test_events_as_csv(pryv: Run, environment: dict[str, str], new_account: Callable[[], Account]) -> None:
+    _, _, connection = new_account()
+    connection.streams.create({"id": "csv", "name": "CSV"})
+    for number, (kind, content, _, _) in enumerate(CONTENTS):
+        connection.api_one(
+            "events.create", {"streamIds": ["csv"], "type": kind, "content": content, "time": number + 0.25}
+        )
+    connection.api_one(
+        "events.create", {"streamIds": ["csv"], "type": "activity/plain", "time": 1e12, "duration": 60, "trashed": True}
+    )
+    environment["PRYV_API_ENDPOINT"] = connection.api_endpoint
+    done = subprocess.run(
+        [PRYV, "events", "--streams", "csv", "--csv"],
+        env=environment | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=True,
+    )
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
+    assert done.stdout.startswith(b"id,time,duration,type,stream_ids,content,content_text,modified,trashed\n")
+    assert [(row["type"], row["content"], row["content_text"]) for row in reversed(rows)] == [
+        (kind, number, text) for kind, _, number, text in CONTENTS
+    ]
+    assert datetime.fromisoformat(rows[-1]["time"]) == datetime.fromtimestamp(0.25, timezone.utc)
+    assert json.loads(rows[0]["stream_ids"]) == ["csv"]
+    assert {row["trashed"] for row in rows} == {"false"}
+    assert not any("\x1b" in line for line in shown([PRYV, "events", "--csv"], environment))
+
+
+def test_a_full_disk_leaves_whole_records(signed_in: Connection, environment: dict[str, str], tmp_path: Path) -> None:
+    program = """
+import resource, signal, sys
+from pryv.cli._csv import write_csv
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_csv({"id": "\\ud800", "content": "a\\nb\\n" * 30} for n in range(10))
+"""
+    with (tmp_path / "events.csv").open("wb") as file:
+        done = subprocess.run([sys.executable, "-c", program], stdout=file, stderr=subprocess.PIPE, check=False)
+    assert b"File too large" in done.stderr
+    with (tmp_path / "events.csv").open(newline="") as text:
+        rows = list(csv.DictReader(text))
+    assert rows
+    assert {(row["id"], row["content_text"]) for row in rows} == {("\\ud800", "a\nb\n" * 30)}
+
+
+# ---- the log
+
+
+def test_the_log_goes_to_standard_error(pryv: Run, signed_in: Connection) -> None:
+    for arguments in (["whoami", "-v"], ["whoami", "--verbose"], ["-v", "whoami"]):
+        said = pryv(*arguments)
+        assert json.loads(said.stdout)["user"]["username"] == signed_in.username()
+        assert re.fullmatch(r"[-\d]+ [:,\d]+ pryv DEBUG: GET access-info → 200 in \d+ ms\n", said.stderr)
+    assert pryv("whoami").stderr == ""
+
+
+def test_a_log_that_cannot_be_written_changes_nothing(signed_in: Connection, environment: dict[str, str]) -> None:
+    for end in ("2>/dev/full", "2>&-"):
+        command = f"{shlex.quote(str(PRYV))} whoami -v {end}"
+        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False)
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["user"]["username"] == signed_in.username()
+
+
+# ---- profiles
+
+
+def stored(environment: Mapping[str, str], **profiles: Connection) -> None:
+    """Stores the credentials of connections, as `pryv login` does."""
+    store = FileStore(Path(environment["HOME"]) / ".config" / "pryv")
+    for profile, connection in profiles.items():
+        store.save(profile, {"apiEndpoint": connection.api_endpoint, "username": connection.username()})
+
+
+def test_profiles(
+    pryv: Run, account: Connection, new_account: Callable[[], Account], environment: dict[str, str]
+) -> None:
+    _, _, other = new_account()
+    stored(environment, default=account, other=other)
+
+    def user(*options: str, **variables: str) -> str:
+        said = pryv("whoami", *options, **variables)
+        assert said.returncode == 0, said.stderr
+        name: str = json.loads(said.stdout)["user"]["username"]
+        return name
+
+    assert user() == user("--profile", "default") == account.username()
+    assert user("--profile", "other") == other.username()
+    assert user("--profile", "other", PRYV_API_ENDPOINT=account.api_endpoint) == other.username()
+    assert user("--profile", "other", "--endpoint", account.api_endpoint) == account.username()
+    assert user(PRYV_API_ENDPOINT=other.api_endpoint) == other.username()
+
+
+@pytest.mark.parametrize("name", ["missing", "", "../other", "two words", "x" * 65])
+def test_profiles_that_are_none(pryv: Run, name: str) -> None:
+    for command in ("whoami", "events"):
+        said = pryv(command, "--profile", name)
+        assert said.returncode == 2
+        assert said.stdout == ""
+        assert said.stderr.count("\n") == 1
+    assert name != "missing" or "pryv login --profile missing" in said.stderr
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_logout(
+    pryv: Run, new_account: Callable[[], Account], environment: dict[str, str], tmp_path: Path, revoked: bool
+) -> None:
+    username, _, personal = new_account()
+    personal.streams.create({"id": "diary", "name": "Diary"})
+    access = personal.accesses.create(
+        {"type": "app", "name": "logout", "permissions": [{"streamId": "diary", "level": "read"}]}
+    )
+    endpoint = personal.endpoint.replace("//", f"//{access['token']}@")
+    with Connection(endpoint) as connection:
+        stored(environment, work=connection)
+    if revoked:
+        personal.accesses.delete(access["id"])
+
+    said = pryv("logout", "--profile", "work", PRYV_API_ENDPOINT=personal.api_endpoint)
+
+    assert (said.returncode, said.stdout) == (0, "")
+    assert said.stderr == f"Signed out of the account of {username}.\n"
+    assert access["id"] not in [one["id"] for one in personal.accesses.list()]
+    assert pryv("whoami", "--profile", "work").returncode == 2
+    assert pryv("whoami", "--endpoint", endpoint).returncode == 77
+    again = pryv("logout", "--profile", "work")
+    assert again.returncode == 0
+    assert "Nobody is signed in" in again.stderr
+
+
+def test_logout_keeps_what_it_could_not_revoke(pryv: Run, environment: dict[str, str], account: Connection) -> None:
+    store = FileStore(Path(environment["HOME"]) / ".config" / "pryv")
+    store.save("default", {"apiEndpoint": "http://token@127.0.0.1:9/"})
+    assert pryv("logout").returncode == 69
+    assert store.get("default") == {"apiEndpoint": "http://token@127.0.0.1:9/"}
+
+
+# ---- completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_the_shell(pryv: Run, shell: str, tmp_path: Path) -> None:
+    said = pryv("completion", shell)
+    assert said.returncode == 0
+    for word in ("accesses", "logout", "--jsonl", "--tokens", "fish"):
+        assert word.removeprefix("--") in said.stdout
+    if program := shutil.which(shell):
+        (tmp_path / "script").write_text(said.stdout)
+        subprocess.run([program, "-n", tmp_path / "script"], check=True)
+
+
+BASH = """
+eval "$(pryv completion bash)"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_shtab_pryv
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["ac"], "accesses"),
+        (["completion", ""], "bash zsh fish"),
+        (["events", "--js"], "--jsonl"),
+        (["accesses", "--to"], "--tokens"),
+        (["upload", "pho"], "photo.jpg"),
+    ],
+)
+def test_bash_completes(words: list[str], completed: str, environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    path = f"{PRYV.parent}{os.pathsep}{os.defpath}"
+    command = ["bash", "-c", BASH, "bash", "pryv", *words]
+    done = subprocess.run(
+        command, env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == completed
+
+
+def test_every_command_has_the_common_options(pryv: Run) -> None:
+    for command in re.findall(r"^    ([a-z]+) ", pryv("--help").stdout, re.MULTILINE):
+        assert {"--profile", "--verbose"} <= set(re.findall("--[a-z]+", pryv(command, "--help").stdout))
+
+
 # ---- exit codes
 
 
@@ -340,7 +624,7 @@ def peak_memory(environment: Mapping[str, str], output: Path, *arguments: str) -
     return int(done.stderr)
 
 
-@pytest.mark.parametrize("form", [["--jsonl"], []])
+@pytest.mark.parametrize("form", [["--jsonl"], ["--csv"], []])
 def test_memory_does_not_grow_with_the_events(
     signed_in: Connection, much: int, environment: dict[str, str], tmp_path: Path, form: list[str]
 ) -> None:

@@ -63,7 +63,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (40, limits[1]))
 try:
-    _lines._append(1, b"x" * 50 + b"\\n", int(sys.argv[1]))
+    _lines._append(1, [b"x" * 50 + b"\\n"], int(sys.argv[1]))
 except OSError:
     pass
 resource.setrlimit(resource.RLIMIT_FSIZE, limits)

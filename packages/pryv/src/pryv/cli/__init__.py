@@ -11,32 +11,43 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pryv.cli._commands import main
-    from pryv.cli._frame import (
-        add_endpoint_option,
-        connect,
-        exit_code,
-        run,
-        say,
-        write_json,
-        write_json_array,
-        write_json_lines,
-    )
+    from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
+    from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
+    from pryv.cli._program import Command, Program
     from pryv.cli._start import start
+    from pryv.cli._tables import Column, write_table
 
 __all__ = [
+    "Column",
+    "Command",
+    "Program",
+    "add_common_options",
     "add_endpoint_option",
     "connect",
     "exit_code",
     "main",
+    "on_terminal",
     "run",
     "say",
     "start",
     "write_json",
     "write_json_array",
     "write_json_lines",
+    "write_table",
 ]
 
-_MODULES = {"main": "_commands", "start": "_start"}
+_LATER = {
+    "Column": "_tables",
+    "Command": "_program",
+    "Program": "_program",
+    "main": "_commands",
+    "on_terminal": "_output",
+    "start": "_start",
+    "write_json": "_output",
+    "write_json_array": "_output",
+    "write_json_lines": "_output",
+    "write_table": "_tables",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -44,5 +55,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"pryv.cli.{_MODULES.get(name, '_frame')}"), name)
+    value = globals()[name] = getattr(import_module(f"pryv.cli.{_LATER.get(name, '_frame')}"), name)
     return value

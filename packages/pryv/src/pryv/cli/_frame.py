@@ -1,20 +1,17 @@
-"""What the commands of all packages have in common: exit codes, messages, credentials, output."""
+"""What the commands of all packages have in common: exit codes, messages, the log, credentials."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import json
+import logging
 import os
-import re
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pryv._text import UNPRINTABLE, from_system, printable
+from pryv._text import from_system, printable
 from pryv.cli._interrupts import Interrupts
-from pryv.cli._lines import Lines
 from pryv.cli._start import INTERRUPTED
 from pryv.errors import (
     AccessRefusedError,
@@ -29,6 +26,7 @@ from pryv.errors import (
 )
 
 if TYPE_CHECKING:
+    from pryv.auth._profiles import Profile
     from pryv.connection import Connection
 
 DONE = 0
@@ -38,14 +36,12 @@ UNREACHABLE = 69
 TRY_LATER = 75
 REFUSED = 77
 
+EXIT_CODES = """\
+exit codes: 0 done, 2 usage, 69 platform out of reach, 75 locked or try again later, 77 refused, 130 interrupted,
+  1 anything else
+"""
 ENDPOINT_VARIABLE = "PRYV_API_ENDPOINT"
-STORED_AS = "command-line"
-"""The name under which the store keeps the command line's credentials."""
 
-_COMPACT = (",", ":")
-_BLOCK = 1 << 16
-"""Characters that are written at once."""
-_LINES = Lines()
 _REFUSALS = (
     AccessRefusedError,
     ForbiddenError,
@@ -99,111 +95,104 @@ def say(text: str) -> None:
             print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
-def standard_input() -> BinaryIO:
-    """Return standard input, for bytes.
-
-    Raises:
-        OSError: the program was started with it closed.
-    """
-    return _binary(sys.stdin, "standard input")
-
-
-def standard_output() -> BinaryIO:
-    """Return standard output, for bytes.
-
-    Raises:
-        OSError: the program was started with it closed.
-    """
-    return _binary(sys.stdout, "standard output")
-
-
-def _binary(stream: TextIO | None, name: str) -> BinaryIO:
-    if stream is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), name)
-    return stream.buffer
-
-
-def write_json(value: Any) -> None:
-    """Write one value to standard output, indented."""
-    _write(f"{_json(value, indent=2)}\n")
-
-
-def write_json_lines(values: Iterable[Any]) -> None:
-    """Write values to standard output, one a line; where it is a file that cannot take all, whole lines only.
-
-    They are written in blocks, and all of them when it returns.
-
-    Raises:
-        OSError: they cannot be written.
-    """
-    pending = ""
-    try:
-        for value in values:
-            pending += f"{_json(value, separators=_COMPACT)}\n"
-            if len(pending) >= _BLOCK:
-                lines, pending = pending, ""
-                _LINES.write(standard_output(), lines.encode())
-    finally:
-        if pending:
-            _LINES.write(standard_output(), pending.encode())
-
-
-def write_json_array(values: Iterable[Any]) -> None:
-    """Write values to standard output as they come, as one array with an item a line."""
-    opener = "[\n"
-    for value in values:
-        _write(f"{opener}{_json(value, separators=_COMPACT)}")
-        opener = ",\n"
-    _write("[]\n" if opener == "[\n" else "\n]\n")
-
-
 def add_endpoint_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--endpoint`, which `connect` looks at first."""
+    """Add `--endpoint`, which `connect` looks at first.
+
+    Args:
+        parser: The parser of a command that works on an account.
+    """
     parser.add_argument(
         "--endpoint",
         type=from_system,
         metavar="URL",
         default=argparse.SUPPRESS,
         help=f"the account's API endpoint, https://TOKEN@host/...; otherwise {ENDPOINT_VARIABLE} in the environment "
-        "(other users of the machine do not see it there), or what `pryv login` keeps",
+        "(other users of the machine do not see it there), or what `pryv login` stored",
     )
 
 
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all commands have: `--profile`, for `connect`, and `-v`, which starts the log.
+
+    Args:
+        parser: The parser of a command.
+    """
+    parser.add_argument(
+        "--profile",
+        type=from_system,
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="the name under which `pryv login` stores credentials (default)",
+    )
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action=_StartLog,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="write the log to standard error; it holds no tokens",
+    )
+
+
+class _StartLog(argparse.Action):
+    def __call__(self, *_: Any) -> None:
+        """Write what the SDK logs to standard error from now on."""
+        logger = logging.getLogger()
+        if not any(isinstance(handler, _LogHandler) for handler in logger.handlers):
+            logger.addHandler(_LogHandler())
+            logger.setLevel(logging.DEBUG)
+
+
+class _LogHandler(logging.Handler):
+    """Writes the records of the SDK's packages; libraries may log what is secret."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+        self.addFilter(lambda record: record.name.startswith("pryv"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        say(self.format(record))
+
+
 def connect(arguments: argparse.Namespace) -> Connection:
-    """Return the connection to the account named by `--endpoint`, the environment, or the credential store.
+    """Return the connection to the account that is named by the first of these.
+
+    `--endpoint`, `--profile`, the variable `PRYV_API_ENDPOINT`, and what `pryv login` stored.
+
+    Args:
+        arguments: The parsed arguments of a command that has the options.
 
     Raises:
         ValueError: none of them names one, or it is malformed.
-        PryvError: the store's credentials cannot be read.
+        PryvError: the stored credentials cannot be read.
         OSError: the store's file cannot be read.
     """
-    given = getattr(arguments, "endpoint", None) or from_system(os.environ.get(ENDPOINT_VARIABLE, ""))
-    endpoint = given.strip() or _stored_endpoint()  # a secret kept in a file often ends with a line break
-    if endpoint is None:
-        raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
+    endpoint: str | None = getattr(arguments, "endpoint", None)
+    if not endpoint and not hasattr(arguments, "profile"):
+        endpoint = from_system(os.environ.get(ENDPOINT_VARIABLE, ""))
+    endpoint = (endpoint or "").strip() or _stored_endpoint(arguments)  # a secret in a file often ends with a newline
     from pryv.connection import Connection
 
     return Connection(endpoint)
 
 
-def _stored_endpoint() -> str | None:
+def profile(arguments: argparse.Namespace) -> Profile:
+    """Return the profile of the default store that `--profile` names."""
     from pryv.auth import default_store
-    from pryv.auth._profiles import Profile
+    from pryv.auth._profiles import DEFAULT, Profile
 
-    return next((kept["apiEndpoint"] for kept in Profile(default_store()).credentials()), None)
-
-
-def _json(value: Any, **form: Any) -> str:
-    """Return JSON that can be shown: what acts on a terminal is escaped in it, as JSON escapes."""
-    return UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, **form))
+    return Profile(default_store(), getattr(arguments, "profile", DEFAULT))
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"  # a line break in JSON stands between values
-
-
-def _write(text: str) -> None:
-    standard_output().write(text.encode())
+def _stored_endpoint(arguments: argparse.Namespace) -> str:
+    stored = profile(arguments).credentials()
+    if stored:
+        return stored[0]["apiEndpoint"]
+    if hasattr(arguments, "profile"):
+        raise ValueError(f"nothing is stored under this name: use `pryv login --profile {arguments.profile}`")
+    raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:

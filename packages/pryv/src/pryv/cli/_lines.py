@@ -1,4 +1,4 @@
-"""Lines at the end of a stream: each is written whole, or not at all."""
+"""Records of one line or several at the end of a stream: each is written whole, or not at all."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import contextlib
 import io
 import os
 import stat
+from itertools import accumulate
 from typing import BinaryIO
 
 
 class Lines:
-    """Writes lines to a stream, past its buffer.
+    """Writes records to a stream, past its buffer.
 
-    What a full disk takes of a line is taken back where the stream ends a regular file. A line that an earlier program
-    was killed in is ended first. A pipe takes nothing back.
+    What a full disk takes of a record is taken back where the stream ends a regular file. A line that an earlier
+    program was killed in is ended first. A pipe takes nothing back.
     """
 
     def __init__(self) -> None:
         self._end: int | None = None
 
-    def write(self, stream: BinaryIO, lines: bytes) -> None:
-        """Write lines, each with its line break.
+    def write(self, stream: BinaryIO, records: list[bytes]) -> None:
+        """Write records, each with its line break.
 
         Raises:
             OSError: not all can be written.
@@ -28,25 +29,26 @@ class Lines:
         stream.flush()
         file = _regular_file(stream)
         if file is None:
-            stream.write(lines)
+            stream.write(b"".join(records))
             stream.flush()
             return
         size = os.fstat(file).st_size
         if size != self._end and _is_within_line(file, size):
-            lines = b"\n" + lines
-        self._end = size + _append(file, lines, size)
+            records = [b"\n", *records]
+        self._end = size + _append(file, records, size)
 
 
-def _append(file: int, lines: bytes, size: int) -> int:
+def _append(file: int, records: list[bytes], size: int) -> int:
+    content = b"".join(records)
     written = 0
     try:
-        while written < len(lines):
-            written += os.write(file, lines[written:])
+        while written < len(content):
+            written += os.write(file, content[written:])
     except OSError:
         if os.fstat(file).st_size == size + written:  # or another program has appended meanwhile
-            end = size + lines.rfind(b"\n", 0, written) + 1
-            os.ftruncate(file, end)
-            os.lseek(file, end, os.SEEK_SET)
+            whole = max((end for end in accumulate(map(len, records)) if end <= written), default=0)
+            os.ftruncate(file, size + whole)
+            os.lseek(file, size + whole, os.SEEK_SET)
         raise
     return written
 

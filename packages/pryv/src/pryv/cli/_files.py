@@ -1,0 +1,83 @@
+"""Commands for the files attached to events."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from pryv._text import from_system
+from pryv._transport.media_types import media_type
+from pryv.cli._frame import connect
+from pryv.cli._output import standard_output, write_json
+from pryv.errors import PryvProtocolError
+from pryv.types import EventCreate
+
+
+def add_upload_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `upload`."""
+    parser.add_argument("file", metavar="FILE")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--stream", type=from_system, metavar="STREAM", help="the stream of a new event")
+    target.add_argument("--event", type=from_system, metavar="EVENT", help="the id of an event that exists")
+    parser.add_argument(
+        "--type",
+        type=from_system,
+        metavar="TYPE",
+        help="the type of a new event (picture/attached or file/attached, by the file's name)",
+    )
+
+
+def upload(arguments: argparse.Namespace) -> None:
+    """Upload a file, and print its event."""
+    with connect(arguments) as connection:
+        if arguments.event is not None:
+            body = connection.add_attachment(arguments.event, arguments.file)
+        else:
+            event: EventCreate = {
+                "streamIds": [arguments.stream],
+                "type": arguments.type or _type_for(arguments.file),
+            }
+            body = connection.create_event_with_file(event, arguments.file)
+        if not isinstance(body.get("event"), dict):
+            raise PryvProtocolError("the response to the upload has no event")
+        write_json(body["event"])
+
+
+def add_download_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `download`."""
+    parser.add_argument("event", type=from_system, metavar="EVENT", help="the event's id")
+    parser.add_argument("destination", metavar="FILE", help="where it goes; - writes to standard output")
+    parser.add_argument("--attachment", type=from_system, metavar="ID", help="which one, where the event has several")
+
+
+def download(arguments: argparse.Namespace) -> None:
+    """Download a file."""
+    destination = standard_output() if arguments.destination == "-" else arguments.destination
+    with connect(arguments) as connection:
+        event = connection.api_one("events.getOne", {"id": arguments.event}, "event")
+        attachment = _chosen(_attachments(event), arguments.attachment)
+        connection.download_attachment(arguments.event, attachment, destination)
+
+
+def _attachments(event: Any) -> list[dict[str, Any]]:
+    attachments = event.get("attachments") or [] if isinstance(event, dict) else None
+    if not isinstance(attachments, list) or not all(
+        isinstance(attachment, dict) and isinstance(attachment.get("id"), str) for attachment in attachments
+    ):
+        raise PryvProtocolError("events.getOne: the result is no event with attachments that have ids")
+    return attachments
+
+
+def _chosen(attachments: Sequence[dict[str, Any]], chosen_id: str | None) -> dict[str, Any]:
+    if not attachments:
+        raise ValueError("the event has no attachments")
+    found = [attachment for attachment in attachments if chosen_id in (None, attachment["id"])]
+    if len(found) != 1:
+        names = ", ".join(f"{attachment['id']} ({attachment.get('fileName')})" for attachment in attachments)
+        raise ValueError(f"choose one with --attachment: {names}")
+    return found[0]
+
+
+def _type_for(file: str) -> str:
+    return "picture/attached" if media_type(file).startswith("image/") else "file/attached"

@@ -1,0 +1,112 @@
+"""A program with commands, from a table of them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from pryv.cli._completion import SHELLS, completion
+from pryv.cli._frame import EXIT_CODES, add_common_options, add_endpoint_option, run
+from pryv.cli._output import write_text
+
+
+def _no_options(_: argparse.ArgumentParser) -> None:
+    """Add nothing."""
+
+
+class Command(NamedTuple):
+    """A command of a program.
+
+    Attributes:
+        name: Its name on the command line.
+        summary: What it does: one sentence, for the help.
+        example: A command line that uses it.
+        run: Runs it, given the parsed arguments.
+        add_options: Adds its own arguments to its parser.
+        account: Whether it works on an account, so that it takes `--endpoint`.
+    """
+
+    name: str
+    summary: str
+    example: str
+    run: Callable[[argparse.Namespace], object]
+    add_options: Callable[[argparse.ArgumentParser], object] = _no_options
+    account: bool = True
+
+
+class Program:
+    """A program with commands. Each command has a help with its example, and `--profile` and `-v`.
+
+    The command `completion` is added: it prints what makes a shell complete the program's commands and options.
+
+    Args:
+        name: The program's name.
+        version: Its version, for `--version`.
+        description: What it is for: a sentence for the help.
+        commands: Its commands.
+    """
+
+    def __init__(self, name: str, version: str, description: str, commands: Sequence[Command]) -> None:
+        self.name = name
+        self._version = version
+        self._description = description
+        self._commands = [*commands, self._completion_command()]
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Run the command that the arguments name, as `run` does.
+
+        Args:
+            arguments: The arguments; by default those of the process.
+
+        Returns:
+            The exit code.
+        """
+
+        def command() -> None:
+            parsed = self.parser().parse_args(arguments)
+            parsed.run(parsed)
+
+        return run(self.name, command)
+
+    def parser(self) -> argparse.ArgumentParser:
+        """Return a parser of the arguments; what it returns has the command's `run`."""
+        parser = argparse.ArgumentParser(
+            prog=self.name,
+            description=self._description,
+            epilog="\n".join(["examples:", *(f"  {command.example}" for command in self._commands), "", EXIT_CODES]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--version", action="version", version=f"{self.name} {self._version}")
+        if any(command.account for command in self._commands):
+            add_endpoint_option(parser)
+        add_common_options(parser)
+        added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+        for command in self._commands:
+            _add(command, added)
+        return parser
+
+    def _completion_command(self) -> Command:
+        return Command(
+            "completion",
+            "Print a script that makes a shell complete commands and options.",
+            f'eval "$({self.name} completion bash)"',
+            lambda arguments: write_text(completion(self.parser(), arguments.shell)),
+            lambda parser: parser.add_argument("shell", choices=SHELLS, help="the shell"),
+            account=False,
+        )
+
+
+def _add(command: Command, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        command.name,
+        help=command.summary[0].lower() + command.summary[1:].rstrip("."),
+        description=command.summary,
+        epilog=f"example:\n  {command.example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=command.run)
+    if command.account:
+        add_endpoint_option(parser)
+    add_common_options(parser)
+    command.add_options(parser)
