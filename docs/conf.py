@@ -11,6 +11,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 
 from pryv import __version__
@@ -151,6 +152,24 @@ def link_guides(
     ]
 
 
+def describe_required_keys() -> None:
+    """Document the required keys of typed dicts, which are in private bases.
+
+    Those of data to send are marked.
+    """
+    analyzer = ModuleAnalyzer.for_module("pryv.types")
+    analyzer.analyze()
+    for base, key in list(analyzer.annotations):
+        if not (base.startswith("_") and base.endswith("Required")):
+            continue
+        cls = base[1:].removesuffix("Required")
+        text = " ".join(analyzer.attr_docs.get((base, key), ())).strip()
+        if cls.endswith(("Create", "Tree", "Request")):
+            text = f"Required. {text}"
+        analyzer.attr_docs[cls, key] = [text, ""]
+        analyzer.tagorder[f"{cls}.{key}"] = analyzer.tagorder[f"{base}.{key}"]
+
+
 def check_reference(_app: Sphinx, env: BuildEnvironment) -> None:
     """Warn of each public name that has no docstring, or no place in the reference."""
     documented = env.domains.python_domain.objects
@@ -188,6 +207,7 @@ def public_names() -> Iterator[str]:
 
 def setup(app: Sphinx) -> None:
     """Register what is done on the way."""
+    describe_required_keys()
     app.connect("source-read", read_page)
     app.connect("include-read", read_included)
     app.connect("autodoc-process-signature", shorten_signature)
