@@ -294,6 +294,23 @@ def test_credentials_that_name_no_platform_are_not_sent_to_another(wire: Wire, s
     assert set(files(store)) == {"default.json"}
 
 
+def test_a_profile_has_credentials_once_and_in_their_place() -> None:
+    one, two, three = (AuthorizationData(apiEndpoint=f"https://token@host/{name}/") for name in "abc")
+    kept = Profile(MemoryStore())
+    for new in (one, two, one, two):  # as two processes that are given the same access
+        kept.keep(new)
+    assert kept.credentials() == [one, two]
+    kept.keep(three, replaced=[one])
+    assert kept.credentials() == [three, two]
+    kept.use(two)
+    assert kept.credentials() == [two, three]
+    kept.keep(one, replaced=[two, three])
+    assert kept.credentials() == [one]
+    kept.forget(two)
+    kept.forget(one)
+    assert kept.credentials() == []
+
+
 # ---- a platform that is not as usual
 
 

@@ -68,9 +68,10 @@ class Profile:
         """
         with self._locked():
             kept = self.credentials()
-            place = next((index for index, credentials in enumerate(kept) if credentials in replaced), len(kept))
+            gone = [new, *replaced]
+            place = next((index for index, credentials in enumerate(kept) if credentials in gone), len(kept))
             kept.insert(place, new)
-            self._write(credentials for credentials in kept if credentials is new or credentials not in replaced)
+            self._write(credentials for credentials in kept if credentials is new or credentials not in gone)
 
     def use(self, chosen: AuthorizationData) -> None:
         """Put credentials first, so that the commands use them.
