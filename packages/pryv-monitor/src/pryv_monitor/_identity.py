@@ -96,7 +96,8 @@ class Owner:
 def _identity(connection: Connection) -> Identity | None:
     """Return the identity of an account, `None` if the platform's responses lack a part of it.
 
-    See the API's *Get current access info* and *Service info*.
+    See `Get current access info <https://pryv.github.io/reference/#access-info>`__ and
+    `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
     """
     info = connection.access_info()
     access, user = info.get("id"), info.get("user")

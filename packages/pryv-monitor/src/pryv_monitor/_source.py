@@ -31,7 +31,7 @@ class Source:
     def streams(self, reader: Reader) -> tuple[Item, float]:
         """Return the tree of streams, and the platform's time when it was read.
 
-        See the API's *Get streams*.
+        See `Get streams <https://pryv.github.io/reference/#get-streams>`__ in the API reference.
 
         Raises:
             PryvError: the call failed; see *Errors and retries*.

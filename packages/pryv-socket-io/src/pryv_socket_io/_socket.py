@@ -33,7 +33,7 @@ class SocketIO:
     No token is logged, at any level. A filter on the logger `websocket` of websocket-client keeps the traffic of these
     sockets out of its traces.
 
-    See the API's *Call with websockets*.
+    See `Call with websockets <https://pryv.github.io/reference/#call-with-websockets>`__ in the API reference.
 
     Names and payloads: `eventsChanged`, `streamsChanged`, `accessesChanged` (`None`), `accessUpdated` (a dict with
     `accessId` and `serial`; for the own access, `Connection.access_info` was refreshed before), `notificationsChanged`

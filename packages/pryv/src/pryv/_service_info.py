@@ -45,7 +45,8 @@ _FIELDS = {
 class ServiceInfo(Mapping[str, Any]):
     """A platform's service info: attributes for the members in the API reference, and a mapping of all members.
 
-    The mapping has the keys of the API. See the API's *Service info*.
+    The mapping has the keys of the API. See `Service info <https://pryv.github.io/reference/#service-info>`__ in the
+    API reference.
 
     Attributes:
         name: The platform's name.

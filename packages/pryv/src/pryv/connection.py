@@ -207,7 +207,7 @@ class Connection:
     def username(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
 
-        See the API's *Get current access info*.
+        See `Get current access info <https://pryv.github.io/reference/#access-info>`__ in the API reference.
 
         Args:
             timeout: Replaces the connection's timeout.
@@ -221,7 +221,7 @@ class Connection:
     def access_info(self, force_refresh: bool = False, *, timeout: CallTimeout = DEFAULT) -> AccessInfo:
         """Return this connection's access: its name, type, permissions, user.
 
-        See the API's *Get current access info*.
+        See `Get current access info <https://pryv.github.io/reference/#access-info>`__ in the API reference.
 
         Args:
             force_refresh: Whether to fetch it again; otherwise it is fetched once. After a failure the old one is kept.
@@ -246,7 +246,7 @@ class Connection:
         An API error is the result of its call, `{"error": {…}}`, or is raised with `raise_on_error`. A batch with only
         idempotent calls (reads, and `events.create` with an `id`) is retried by the policy; others are not sent twice.
 
-        See the API's *Call batch*.
+        See `Call batch <https://pryv.github.io/reference/#call-batch>`__ in the API reference.
 
         Args:
             calls: Instances of `Call`, or dicts with `method`, `params` and `handle_result`; any iterable, read lazily.
@@ -269,7 +269,7 @@ class Connection:
     def iter_api(self, calls: Iterable[CallLike], *, timeout: CallTimeout = DEFAULT) -> Iterator[tuple[Call, Result]]:
         """Send calls as `api` does, lazily: yield each call with its result, with one chunk in memory at a time.
 
-        See the API's *Call batch*.
+        See `Call batch <https://pryv.github.io/reference/#call-batch>`__ in the API reference.
 
         Args:
             calls: As in `api`.
@@ -293,7 +293,8 @@ class Connection:
     ) -> Any:
         """Send one call and return its result, or the value of `expected_key` in it.
 
-        See the API's *Call batch*, and *Method ids*.
+        See `Call batch <https://pryv.github.io/reference/#call-batch>`__ and
+        `Method ids <https://pryv.github.io/reference/#method-ids>`__ in the API reference.
 
         Args:
             method: The API method's id, such as `events.get`.
@@ -315,7 +316,7 @@ class Connection:
     ) -> dict[str, Any]:
         """GET a path below the endpoint and return the decoded body.
 
-        See the API's *Call with HTTP*.
+        See `Call with HTTP <https://pryv.github.io/reference/#call-with-http>`__ in the API reference.
 
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
@@ -336,7 +337,7 @@ class Connection:
     def post(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """POST data as JSON to a path below the endpoint and return the decoded body.
 
-        See the API's *Call with HTTP*.
+        See `Call with HTTP <https://pryv.github.io/reference/#call-with-http>`__ in the API reference.
 
         Args:
             path: Such as `events`. An id in it must be one percent-encoded segment.
@@ -359,7 +360,7 @@ class Connection:
     def put(self, path: str, data: Any = None, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """PUT data as JSON to a path below the endpoint and return the decoded body.
 
-        See the API's *Call with HTTP*.
+        See `Call with HTTP <https://pryv.github.io/reference/#call-with-http>`__ in the API reference.
 
         Args:
             path: Such as `events/ID`. An id in it must be one percent-encoded segment.
@@ -379,7 +380,7 @@ class Connection:
     ) -> dict[str, Any]:
         """DELETE a path below the endpoint and return the decoded body.
 
-        See the API's *Call with HTTP*.
+        See `Call with HTTP <https://pryv.github.io/reference/#call-with-http>`__ in the API reference.
 
         Args:
             path: Such as `events/ID`. An id in it must be one percent-encoded segment.
@@ -403,7 +404,7 @@ class Connection:
         no default page, no window of 24 hours and no cut at the present. Lists of streams, types or values that are too
         long for one request are read by several at once, and yielded as if by one.
 
-        See the API's *Get events*.
+        See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
 
         Args:
             params: Parameters of `events.get`.
@@ -429,7 +430,7 @@ class Connection:
     ) -> StreamedEvents:
         """Call `for_each_event` with each event, and each requested deletion, as they arrive: see `iter_events`.
 
-        See the API's *Get events*.
+        See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
 
         Args:
             params: Parameters of `events.get`.
@@ -464,7 +465,7 @@ class Connection:
         The file keeps its name on the platform; its extension decides the type. An event with its own `id` is retried
         by the policy; no other is sent twice.
 
-        See the API's *Create event*.
+        See `Create event <https://pryv.github.io/reference/#create-event>`__ in the API reference.
 
         Args:
             event: The event, as `events.create` takes it.
@@ -493,7 +494,7 @@ class Connection:
     ) -> dict[str, Any]:
         """Create an event with a file attached, from bytes or an open file: see `create_event_with_file`.
 
-        See the API's *Create event*.
+        See `Create event <https://pryv.github.io/reference/#create-event>`__ in the API reference.
 
         Args:
             event: The event, as `events.create` takes it.
@@ -523,7 +524,7 @@ class Connection:
     ) -> dict[str, Any]:
         """Create an event with several files attached, in one request: see `create_event_with_file`.
 
-        See the API's *Create event*.
+        See `Create event <https://pryv.github.io/reference/#create-event>`__ in the API reference.
 
         Args:
             event: The event, as `events.create` takes it.
@@ -552,7 +553,7 @@ class Connection:
     ) -> dict[str, Any]:
         """Attach a file to an event, read as it is sent.
 
-        See the API's *Add attachment(s)*.
+        See `Add attachment(s) <https://pryv.github.io/reference/#add-attachments>`__ in the API reference.
 
         Args:
             event_id: The event.
@@ -575,7 +576,7 @@ class Connection:
     def delete_attachment(self, event_id: str, file_id: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Delete a file attached to an event, and return the response, with `event`.
 
-        See the API's *Delete attachment*.
+        See `Delete attachment <https://pryv.github.io/reference/#delete-attachment>`__ in the API reference.
 
         Args:
             event_id: The event.
@@ -621,7 +622,7 @@ class Connection:
     ) -> DestinationT | bytes:
         """Download a file attached to an event, and check its size and checksum.
 
-        See the API's *Get attachment*.
+        See `Get attachment <https://pryv.github.io/reference/#get-attachment>`__ in the API reference.
 
         Args:
             event_id: The event.
@@ -654,7 +655,9 @@ class Connection:
     ) -> int:
         """Add points to a high-frequency series, in several requests if they are many.
 
-        No request is sent twice. See the API's *Add HF series data points*.
+        No request is sent twice. See
+        `Add HF series data points <https://pryv.github.io/reference/#add-hf-series-data-points>`__ in the API
+        reference.
 
         Args:
             event_id: The series event.
@@ -677,7 +680,7 @@ class Connection:
     def add_points_batch(self, series_by_event: Mapping[str, Series], *, timeout: CallTimeout = DEFAULT) -> int:
         """Add points to several high-frequency series at once: see `add_points_to_hf_event`.
 
-        See the API's *Add HF series batch*.
+        See `Add HF series batch <https://pryv.github.io/reference/#add-hf-series-batch>`__ in the API reference.
 
         Args:
             series_by_event: The points by the id of their event.
@@ -705,7 +708,8 @@ class Connection:
     ) -> Series:
         """Read the points of a high-frequency series.
 
-        See the API's *Get HF series data points*.
+        See `Get HF series data points <https://pryv.github.io/reference/#get-hf-series-data-points>`__ in the API
+        reference.
 
         Args:
             event_id: The series event.
@@ -734,7 +738,7 @@ class Connection:
         For platforms with content queries: see `Service.supports_content_queries`. For each 100 values, events are read
         from the latest on, until each value was found.
 
-        See the API's *Get events*.
+        See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
 
         Args:
             path: A dot-path into `content`, such as `drug.codes.atc`; `$` is the whole content.
@@ -755,7 +759,7 @@ class Connection:
     def update_access(self, id: str, changes: AccessUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Change an access and return it: see `Accesses.update`.
 
-        See the API's *Update access*.
+        See `Update access <https://pryv.github.io/reference/#update-access>`__ in the API reference.
 
         Args:
             id: The access's current id, with its serial.
@@ -773,7 +777,7 @@ class Connection:
     def get_access_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
         """Return an access (or one version of it) with its `history`: see `Accesses.get_with_history`.
 
-        See the API's *Get one access*.
+        See `Get one access <https://pryv.github.io/reference/#get-one-access>`__ in the API reference.
 
         Args:
             id: The access's id, `base` or `base:serial`.
@@ -796,7 +800,7 @@ class Connection:
     ) -> dict[str, Any] | None:
         """Delete this connection's access, which ends the connection.
 
-        See the API's *Delete access*.
+        See `Delete access <https://pryv.github.io/reference/#delete-access>`__ in the API reference.
 
         Args:
             throw_on_fail: Whether a failure raises; otherwise it returns `None`.

@@ -366,7 +366,8 @@ def _objection(message: str, about: Mapping[str, Any]) -> str:
 def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
     """Return the exception for an error object of the API (`{"id", "message", "data"}`).
 
-    The id decides the class, then the status; otherwise it is a plain `ApiError`. See the API's *Errors*.
+    The id decides the class, then the status; otherwise it is a plain `ApiError`. See
+    `Errors <https://pryv.github.io/reference/#errors>`__ in the API reference.
 
     Args:
         body: The error object.

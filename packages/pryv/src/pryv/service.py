@@ -98,7 +98,7 @@ class Service:
     def info(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceInfo:
         """Return the platform's service info, with the customizations.
 
-        See the API's *Service info*.
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
 
         Args:
             force_fetch: Whether to fetch it again; otherwise it is fetched once.
@@ -118,7 +118,7 @@ class Service:
     def set_service_info(self, service_info: Mapping[str, Any]) -> None:
         """Set the service info, so that it need not be fetched.
 
-        See the API's *Service info*.
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
 
         Args:
             service_info: The whole service info, with the keys of the API.
@@ -132,7 +132,7 @@ class Service:
     def supports_hf(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Return whether the platform has high-frequency series.
 
-        See the API's *Service info*.
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
 
         Args:
             timeout: Replaces the service's timeout.
@@ -145,7 +145,7 @@ class Service:
     def supports_content_queries(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Return whether `events.get` supports conditions on `content` and `clientData`.
 
-        See the API's *Service info*.
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
 
         Args:
             timeout: Replaces the service's timeout.
@@ -158,7 +158,7 @@ class Service:
     def is_dns_less(self, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Return whether API endpoints have the username in their path, and not in their host name.
 
-        See the API's *Service info*.
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ in the API reference.
 
         Args:
             timeout: Replaces the service's timeout.
@@ -171,7 +171,7 @@ class Service:
     def assets(self, force_fetch: bool = False, *, timeout: CallTimeout = DEFAULT) -> ServiceAssets | None:
         """Return the platform's assets, or `None` if it has none.
 
-        See the API's *Service info* (`assets`).
+        See `Service info <https://pryv.github.io/reference/#service-info>`__ (`assets`) in the API reference.
 
         Args:
             force_fetch: Whether to fetch them again, with the service info; otherwise they are fetched once.
@@ -187,7 +187,7 @@ class Service:
     def api_endpoint_for(self, username: str, token: str | None = None, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the API endpoint of a user's account, with the token in it if one is given.
 
-        See the API's *API endpoint*.
+        See `API endpoint <https://pryv.github.io/reference/#api-endpoint>`__ in the API reference.
 
         Args:
             username: The user's name.
@@ -227,7 +227,7 @@ class Service:
     ) -> Connection:
         """Log a user in and return the connection, with a personal token that expires. For trusted apps only.
 
-        See the API's *Login user*.
+        See `Login user <https://pryv.github.io/reference/#login-user>`__ in the API reference.
 
         Args:
             username: The user's name.
@@ -248,7 +248,7 @@ class Service:
     def mfa_challenge(self, username: str, mfa_token: str, *, timeout: CallTimeout = DEFAULT) -> None:
         """Ask the platform to send the second factor's code again.
 
-        See the API's *Trigger MFA challenge*.
+        See `Trigger MFA challenge <https://pryv.github.io/reference/#trigger-mfa-challenge>`__ in the API reference.
 
         Args:
             username: The user's name.
@@ -265,7 +265,7 @@ class Service:
     def mfa_verify(self, username: str, mfa_token: str, code: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Finish a login with the second factor's code, and return the connection.
 
-        See the API's *Verify MFA challenge*.
+        See `Verify MFA challenge <https://pryv.github.io/reference/#verify-mfa-challenge>`__ in the API reference.
 
         Args:
             username: The user's name.
@@ -283,7 +283,7 @@ class Service:
     def user_exists(self, username: str, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Return whether a username is taken.
 
-        See the system API's *Get core*.
+        See `Get core <https://pryv.github.io/reference-system/#get-core>`__ in the system API reference.
 
         Args:
             username: The username.
@@ -299,7 +299,8 @@ class Service:
     def user_id_for_email(self, email: str, *, timeout: CallTimeout = DEFAULT) -> str | None:
         """Return the username of the account that has an e-mail address, `None` if there is no such account.
 
-        See the system API's *Get username from email*.
+        See `Get username from email <https://pryv.github.io/reference-system/#get-username-from-email>`__ in the system
+        API reference.
 
         Args:
             email: The address.
@@ -315,7 +316,7 @@ class Service:
     def available_hostings(self, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Return the available hostings of accounts, as a tree of regions, zones and hostings.
 
-        See the system API's *Get hostings*.
+        See `Get hostings <https://pryv.github.io/reference-system/#get-hostings>`__ in the system API reference.
 
         Args:
             timeout: Replaces the service's timeout.
@@ -328,7 +329,7 @@ class Service:
     def flat_hostings(self, *, timeout: CallTimeout = DEFAULT) -> list[Hosting]:
         """Return the hostings of accounts as a list.
 
-        See the system API's *Get hostings*.
+        See `Get hostings <https://pryv.github.io/reference-system/#get-hostings>`__ in the system API reference.
 
         Args:
             timeout: Replaces the service's timeout.
@@ -353,7 +354,8 @@ class Service:
     ) -> UserCreated:
         """Register an account.
 
-        See the system API's *Create user*. A platform older than 1.6 gets the request in its older form.
+        See `Create user <https://pryv.github.io/reference-system/#create-user>`__ in the system API reference. A
+        platform older than 1.6 gets the request in its older form.
 
         Args:
             username: 5 to 60 characters of a-z 0-9 -.
@@ -392,6 +394,8 @@ class Service:
     def request_password_reset(self, username: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> None:
         """Ask the platform to send the user an e-mail with a reset token. For trusted apps only.
 
+        See `Request password reset <https://pryv.github.io/reference/#request-password-reset>`__ in the API reference.
+
         Args:
             username: The user's name.
             app_id: The app's id, 6 characters at least.
@@ -415,6 +419,8 @@ class Service:
     ) -> None:
         """Set a new password with the token from the reset e-mail. For trusted apps only.
 
+        See `Reset password <https://pryv.github.io/reference/#reset-password>`__ in the API reference.
+
         Args:
             username: The user's name.
             new_password: The user's new password.
@@ -434,7 +440,7 @@ class Service:
     ) -> AccessRequest:
         """Ask a user for access to the account; the user answers on the page `auth_url`.
 
-        See the API's *Auth request*.
+        See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
         Args:
             auth_request: `requestingAppId`, `requestedPermissions` and further members of the API's auth request.
@@ -450,7 +456,7 @@ class Service:
     def poll_access_request(self, key_or_url: str, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Poll the status of an access request once.
 
-        See the API's *Poll request*.
+        See `Poll request <https://pryv.github.io/reference/#poll-request>`__ in the API reference.
 
         Args:
             key_or_url: The request's `poll` URL (preferred) or its `key`.
@@ -471,7 +477,7 @@ class Service:
     def connect_from_key(self, key: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Return the connection that an accepted access request gives.
 
-        See the API's *Poll request*.
+        See `Poll request <https://pryv.github.io/reference/#poll-request>`__ in the API reference.
 
         Args:
             key: The request's key.

@@ -486,7 +486,10 @@ class ErrorBody(TypedDict, total=False):
 
 
 class AuthRequest(TypedDict, total=False):
-    """A request of an app for access to an account; see the API's *Auth request*."""
+    """A request of an app for access to an account.
+
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
+    """
 
     requestingAppId: str
     """The app's id, of 6 characters at least."""

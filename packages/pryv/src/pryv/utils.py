@@ -82,7 +82,7 @@ class AccessRef(NamedTuple):
 def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     """Split an API endpoint into token and endpoint.
 
-    See the API's *API endpoint*.
+    See `API endpoint <https://pryv.github.io/reference/#api-endpoint>`__ in the API reference.
 
     Args:
         url: Such as `https://TOKEN@host/path/`; the final slash may be missing. The endpoint returned is normalized:
@@ -160,7 +160,7 @@ def decompose_api_endpoint(url: str, service_info_api: str) -> DecomposedEndpoin
 def parse_access_ref(ref: str) -> AccessRef:
     """Split an access id into its base and the serial of its version.
 
-    See the API's *Update access*.
+    See `Update access <https://pryv.github.io/reference/#update-access>`__ in the API reference.
 
     Args:
         ref: `base` or `base:serial`, as in `id`, `createdBy` and `modifiedBy`.
@@ -212,7 +212,7 @@ def service_info_from_url(url: str) -> str | None:
 def clean_url_from_pryv_params(url: str) -> str:
     """Remove the parameters of the authentication flow (`pryvKey`, `pryvPoll`, `prYv…`) from a return URL.
 
-    See the API's *Auth request* (`returnURL`).
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ (`returnURL`) in the API reference.
 
     Args:
         url: The URL that the user came back to.
@@ -251,7 +251,7 @@ def query_params_from_url(url: str) -> dict[str, str]:
 def new_event_id() -> str:
     """Return a new event id (`c` and 24 of a-z 0-9), which makes an `events.create` idempotent.
 
-    See the API's *Create event* (`id`).
+    See `Create event <https://pryv.github.io/reference/#create-event>`__ (`id`) in the API reference.
     """
     return "c" + "".join(_random.choices(_ID_ALPHABET, k=24))
 

@@ -104,7 +104,8 @@ class AuthController:
     def start_auth_request(self, timeout: float | None = WAIT) -> None:
         """Ask for access and wait for the answer: `AUTHORIZED`, or `REFUSED` and then `INITIALIZED`.
 
-        An earlier request that still waits is stopped. See the API's *Auth request*.
+        An earlier request that still waits is stopped. See
+        `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
         Args:
             timeout: Seconds to wait for the answer; `None` waits until the platform deletes the request.

@@ -44,7 +44,7 @@ def _checked(request: Mapping[str, Any]) -> dict[str, Any]:
 class AuthSettings:
     """The access request to the user, and the callback for each state.
 
-    See the API's *Auth request*.
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
     Attributes:
         auth_request: `requestingAppId`, `requestedPermissions` and further members of the API's auth request.

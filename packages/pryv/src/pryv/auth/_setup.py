@@ -28,7 +28,7 @@ def setup_auth(
     `AUTHORIZED` state, make the connection with `service.connect_from_key(state.key)` where it has a `key`, otherwise
     with `Connection(state.api_endpoint, service)`.
 
-    See the API's *Auth request*.
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
     Args:
         settings: The access request, and the callback for each state.

@@ -41,7 +41,7 @@ def sign_in(
     before the connection is returned. If the platform cannot be reached, the error is raised, and the stored
     credentials are kept.
 
-    See the API's *Auth request*.
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
     Args:
         service_info_url: The URL of the platform's service info.
@@ -94,7 +94,7 @@ def sign_out(service_info_url: str, *, store: CredentialStore | None = None, pro
     If there are no credentials, nothing happens. If an access was revoked already, only its credentials are removed.
     If the platform cannot be reached, the error is raised, and the credentials are kept.
 
-    See the API's *Delete access*.
+    See `Delete access <https://pryv.github.io/reference/#delete-access>`__ in the API reference.
 
     Args:
         service_info_url: The URL of the platform's service info.

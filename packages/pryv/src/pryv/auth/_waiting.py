@@ -31,7 +31,7 @@ def wait_for_access(
 
     It polls at the rate that the platform requests, and continues while the platform cannot be reached.
 
-    See the API's *Auth request*.
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
 
     Args:
         service: The platform.

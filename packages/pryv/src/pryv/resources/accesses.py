@@ -39,7 +39,7 @@ class Accesses(Resource):
     def list(self, params: AccessesParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Access]:
         """Return the accesses, then the deleted ones if they were requested. Accesses contain tokens.
 
-        See the API's *Get accesses*.
+        See `Get accesses <https://pryv.github.io/reference/#get-accesses>`__ in the API reference.
 
         Args:
             params: The parameters of `accesses.get`.
@@ -54,7 +54,7 @@ class Accesses(Resource):
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Return an access, in the version of the id.
 
-        See the API's *Get one access*.
+        See `Get one access <https://pryv.github.io/reference/#get-one-access>`__ in the API reference.
 
         Args:
             id: The access's id, `base` or `base:serial`.
@@ -71,7 +71,7 @@ class Accesses(Resource):
     def get_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> AccessWithHistory:
         """Return an access (or one version of it) with its `history`, the oldest version first.
 
-        See the API's *Get one access*.
+        See `Get one access <https://pryv.github.io/reference/#get-one-access>`__ in the API reference.
 
         Args:
             id: The access's id, `base` or `base:serial`.
@@ -91,7 +91,7 @@ class Accesses(Resource):
     def create(self, access: AccessCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Create an access and return it, with its `token` and `apiEndpoint`.
 
-        See the API's *Create access*.
+        See `Create access <https://pryv.github.io/reference/#create-access>`__ in the API reference.
 
         Args:
             access: The access.
@@ -109,7 +109,7 @@ class Accesses(Resource):
     def update(self, id: str, changes: AccessUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Change an access and return it, with a new serial in its id.
 
-        See the API's *Update access*.
+        See `Update access <https://pryv.github.io/reference/#update-access>`__ in the API reference.
 
         Args:
             id: The access's current id, with its serial.
@@ -128,7 +128,8 @@ class Accesses(Resource):
     def delete(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Deletion:
         """Delete an access, so that its token is no longer valid, and return the deletion.
 
-        See the API's *Delete access*. `Connection.revoke` deletes the connection's own access.
+        See `Delete access <https://pryv.github.io/reference/#delete-access>`__ in the API reference.
+        `Connection.revoke` deletes the connection's own access.
 
         Args:
             id: The access's current id, with its serial.
@@ -146,7 +147,8 @@ class Accesses(Resource):
     def check_app(self, request: AppCheckRequest | Untyped, *, timeout: CallTimeout = DEFAULT) -> AppCheck:
         """Compare a request of an app with the app's access; this needs a personal token.
 
-        See the API's *Check app authorization*.
+        See `Check app authorization <https://pryv.github.io/reference/#check-app-authorization>`__ in the API
+        reference.
 
         Args:
             request: The permissions that the app would request.

@@ -34,7 +34,7 @@ class Events(Resource):
         With an `id` (see `utils.new_event_id`) the call is idempotent: it is retried by the retry policy, and creates
         the event once.
 
-        See the API's *Create event*.
+        See `Create event <https://pryv.github.io/reference/#create-event>`__ in the API reference.
 
         Args:
             event: The event.
@@ -63,7 +63,8 @@ class Events(Resource):
         A batch in which every event has an `id` is idempotent, and retried by the retry policy; any other batch is
         never sent twice.
 
-        See the API's *Create event*, and *Call batch*.
+        See `Create event <https://pryv.github.io/reference/#create-event>`__ and
+        `Call batch <https://pryv.github.io/reference/#call-batch>`__ in the API reference.
 
         Args:
             events: The events. An iterator is read batch by batch.
@@ -118,7 +119,7 @@ class Events(Resource):
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Event:
         """Return an event; of a deleted event, only `id` and `deleted`.
 
-        See the API's *Get one event*.
+        See `Get one event <https://pryv.github.io/reference/#get-one-event>`__ in the API reference.
 
         Args:
             id: The event's id.
@@ -135,7 +136,7 @@ class Events(Resource):
     def get_with_history(self, id: str, *, timeout: CallTimeout = DEFAULT) -> tuple[Event, list[Event]]:
         """Return an event with its former versions, the oldest first, if the platform stores them.
 
-        See the API's *Get one event*.
+        See `Get one event <https://pryv.github.io/reference/#get-one-event>`__ in the API reference.
 
         Args:
             id: The event's id.
@@ -154,7 +155,7 @@ class Events(Resource):
     def update(self, id: str, changes: EventUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Event:
         """Change an event and return it.
 
-        See the API's *Update event*.
+        See `Update event <https://pryv.github.io/reference/#update-event>`__ in the API reference.
 
         Args:
             id: The event's id.
@@ -182,7 +183,7 @@ class Events(Resource):
     def delete(self, id: str, permanently: bool = False, *, timeout: CallTimeout = DEFAULT) -> Event | EventDeletion:
         """Move an event to the trash, or delete it permanently.
 
-        See the API's *Delete event*.
+        See `Delete event <https://pryv.github.io/reference/#delete-event>`__ in the API reference.
 
         Args:
             id: The event's id.

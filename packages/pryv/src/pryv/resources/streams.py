@@ -22,7 +22,7 @@ class Streams(Resource):
     def list(self, params: StreamsParams | Untyped | None = None, *, timeout: CallTimeout = DEFAULT) -> List[Stream]:
         """Return the tree of streams, each with its `children`, then the deletions if they were requested.
 
-        See the API's *Get streams*.
+        See `Get streams <https://pryv.github.io/reference/#get-streams>`__ in the API reference.
 
         Args:
             params: The parameters of `streams.get`.
@@ -38,7 +38,7 @@ class Streams(Resource):
     def create(self, stream: StreamCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Stream:
         """Create a stream and return it. `ensure` creates only the streams that are missing.
 
-        See the API's *Create stream*.
+        See `Create stream <https://pryv.github.io/reference/#create-stream>`__ in the API reference.
 
         Args:
             stream: The stream.
@@ -56,7 +56,7 @@ class Streams(Resource):
     def update(self, id: str, changes: StreamUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Stream:
         """Change a stream and return it.
 
-        See the API's *Update stream*.
+        See `Update stream <https://pryv.github.io/reference/#update-stream>`__ in the API reference.
 
         Args:
             id: The stream's id.
@@ -113,7 +113,7 @@ class Streams(Resource):
     ) -> Stream | Deletion:
         """Move a stream to the trash, or delete it permanently with the streams below it.
 
-        See the API's *Delete stream*.
+        See `Delete stream <https://pryv.github.io/reference/#delete-stream>`__ in the API reference.
 
         Args:
             id: The stream's id.
@@ -160,7 +160,8 @@ class Streams(Resource):
         A stream whose `id` exists is not changed, even if it has another name or parent, or is in the trash. An app can
         call this at each start, in several processes at once.
 
-        See the API's *Get streams* and *Create stream*.
+        See `Get streams <https://pryv.github.io/reference/#get-streams>`__ and
+        `Create stream <https://pryv.github.io/reference/#create-stream>`__ in the API reference.
 
         Args:
             tree: One stream or several, each with `id`, `name` and, if it has any, `children`, which are streams too.

@@ -21,7 +21,7 @@ class Webhooks(Resource):
     def list(self, *, timeout: CallTimeout = DEFAULT) -> List[Webhook]:
         """Return the webhooks.
 
-        See the API's *Get webhooks*.
+        See `Get webhooks <https://pryv.github.io/reference/#get-webhooks>`__ in the API reference.
 
         Args:
             timeout: Replaces the connection's timeout.
@@ -34,7 +34,7 @@ class Webhooks(Resource):
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Webhook:
         """Return a webhook.
 
-        See the API's *Get one webhook*.
+        See `Get one webhook <https://pryv.github.io/reference/#get-one-webhook>`__ in the API reference.
 
         Args:
             id: The webhook's id.
@@ -57,7 +57,7 @@ class Webhooks(Resource):
     ) -> Webhook:
         """Create a webhook and return it; this needs the token of an app access or a shared access.
 
-        See the API's *Create webhook*.
+        See `Create webhook <https://pryv.github.io/reference/#create-webhook>`__ in the API reference.
 
         Args:
             url: The URL to call.
@@ -80,7 +80,7 @@ class Webhooks(Resource):
     def update(self, id: str, changes: WebhookUpdate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Webhook:
         """Change a webhook and return it.
 
-        See the API's *Update webhook*.
+        See `Update webhook <https://pryv.github.io/reference/#update-webhook>`__ in the API reference.
 
         Args:
             id: The webhook's id.
@@ -99,7 +99,7 @@ class Webhooks(Resource):
     def activate(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Webhook:
         """Activate a webhook that the platform deactivated after too many failures, and return it.
 
-        See the API's *Update webhook*.
+        See `Update webhook <https://pryv.github.io/reference/#update-webhook>`__ in the API reference.
 
         Args:
             id: The webhook's id.
@@ -116,7 +116,7 @@ class Webhooks(Resource):
     def delete(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Deletion:
         """Delete a webhook and return the deletion.
 
-        See the API's *Delete webhook*.
+        See `Delete webhook <https://pryv.github.io/reference/#delete-webhook>`__ in the API reference.
 
         Args:
             id: The webhook's id.
@@ -133,7 +133,7 @@ class Webhooks(Resource):
     def test(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Webhook:
         """Make the platform call a webhook once, with the message `test`, and return it.
 
-        See the API's *Test webhook*.
+        See `Test webhook <https://pryv.github.io/reference/#test-webhook>`__ in the API reference.
 
         Args:
             id: The webhook's id.
