@@ -15,7 +15,7 @@ from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 
 from pryv import AccessRequest, Connection, PryvError, PryvProtocolError, Service
 from pryv._spelling import web_url
-from pryv._transport.urls import is_in_domain, moved, named, resolved
+from pryv._transport.urls import is_in_domain, moved_endpoint, resolved, usable_url
 from pryv.auth import wait_for_access
 
 ASKED: dict[str, Any] = {"requestingAppId": "an-app", "requestedPermissions": []}
@@ -86,19 +86,19 @@ def test_only_https_follows_https(first: str, then: str, loopback: bool) -> None
     host = "localhost" if loopback else "host.example"
     allowed = first == "http" or then.lower() == "https"
     place = f"{then}://{host}/user/"
-    assert (named(f"{first}://{host}/", place) is not None) == allowed
+    assert (usable_url(f"{first}://{host}/", place) is not None) == allowed
     assert (resolved(f"{first}://{host}/", place) is not None) == allowed
-    assert (moved(f"{first}://{host}/user/", place) is not None) == allowed
+    assert (moved_endpoint(f"{first}://{host}/user/", place) is not None) == allowed
 
 
 @pytest.mark.parametrize("place", NO_PLACES)
 def test_what_is_no_url_of_the_web_names_no_place(place: Any) -> None:
-    assert named("http://host/", place) is None
+    assert usable_url("http://host/", place) is None
 
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_a_place_is_one_printable_word(text: str) -> None:
-    place = named("http://host/", f"https://host/{text}")
+    place = usable_url("http://host/", f"https://host/{text}")
     assert place is None or (place.isascii() and place.isprintable() and not set(place) & set(' "<>\\^`{|}'))
     assert place is None or web_url(place) == place
 

@@ -34,7 +34,7 @@ from pryv import (
     Service,
 )
 from pryv._transport.timeouts import DEFAULT_TIMEOUT
-from pryv._transport.urls import moved
+from pryv._transport.urls import moved_endpoint
 from pryv.addons import access_info_within
 
 if TYPE_CHECKING:
@@ -416,9 +416,9 @@ def test_a_move_to_nowhere_is_not_followed(wire: Wire, connection: Connection, p
 
 
 def test_a_move_never_gives_up_encryption() -> None:
-    assert moved("https://host/user/", "http://core/") is None
-    assert moved("https://host/user/", "https://core/") == "https://core/user/"
-    assert moved("http://host/user/", "https://core/") == "https://core/user/"
+    assert moved_endpoint("https://host/user/", "http://core/") is None
+    assert moved_endpoint("https://host/user/", "https://core/") == "https://core/user/"
+    assert moved_endpoint("http://host/user/", "https://core/") == "https://core/user/"
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_a_move_never_gives_up_encryption() -> None:
     ],
 )
 def test_a_move_keeps_the_username(endpoint: str, place: str, there: str) -> None:
-    assert moved(endpoint, place) == there
+    assert moved_endpoint(endpoint, place) == there
 
 
 def test_a_move_from_a_host_of_its_own(wire: Wire) -> None:

@@ -94,7 +94,7 @@ class SocketIO:
             PryvError: the platform rejected the connection for another reason.
         """
         timeout = _seconds(timeout)
-        self._forget_after_fork()
+        self._reset_after_fork()
         self._session_to_open(timeout).open()
         return self
 
@@ -242,13 +242,13 @@ class SocketIO:
         timeout = _seconds(timeout)
         return self._opened("getSubscriptions").scopes.get(timeout)
 
-    def _forget_after_fork(self) -> None:
+    def _reset_after_fork(self) -> None:
         """Leave the session, with its threads and its connection, to the parent process."""
         if self._pid != os.getpid():
             self._session, self._lock, self._pid = None, threading.RLock(), os.getpid()
 
     def _own_session(self) -> Session | None:
-        self._forget_after_fork()
+        self._reset_after_fork()
         return self._session
 
     def _opened(self, method: str) -> Session:

@@ -71,7 +71,7 @@ class Stream:
         if time.monotonic() > self._deadline:  # even if data are available
             raise TimeoutError
         size = int(min(size, self._left, _LARGEST_READ))
-        data = self._exclusively(lambda: self._sock.recv(size), selectors.EVENT_READ, self._deadline)
+        data = self._with_lock(lambda: self._sock.recv(size), selectors.EVENT_READ, self._deadline)
         self._left -= len(data)
         return data
 
@@ -82,12 +82,12 @@ class Stream:
             TimeoutError: nothing could be written within the timeout.
             OSError: the connection broke.
         """
-        return self._exclusively(lambda: self._sock.send(data), selectors.EVENT_WRITE, _deadline(self._timeout))
+        return self._with_lock(lambda: self._sock.send(data), selectors.EVENT_WRITE, _deadline(self._timeout))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def _exclusively(self, task: Callable[[], ResultT], event: int, deadline: float) -> ResultT:
+    def _with_lock(self, task: Callable[[], ResultT], event: int, deadline: float) -> ResultT:
         while True:
             with self._lock:
                 try:

@@ -17,7 +17,7 @@ from pryv._transport.platform import MAX_REDIRECTS, Platform
 from pryv._transport.redact import redact
 from pryv._transport.results import member, result_of
 from pryv._transport.timeouts import CallTimeout
-from pryv._transport.urls import api_endpoint_named, host_of, is_in_domain, named, path_segment
+from pryv._transport.urls import host_of, is_in_domain, path_segment, usable_api_endpoint, usable_url
 from pryv.errors import AccessRefusedError, PryvError, PryvProtocolError
 
 _POLL = "GET access request"
@@ -66,7 +66,9 @@ def start(platform: DescribedPlatform, auth_request: Any, timeout: CallTimeout) 
     key, status = body.get("key"), body.get("status", "NEED_SIGNIN")
     if not isinstance(key, str) or not _KEY.fullmatch(key) or not isinstance(status, str):
         raise PryvProtocolError(f"{label}: the response has no key, or its status is not a string")
-    auth_url, poll_url = (named(access_url, url) for url in (body.get("authUrl") or body.get("url"), body.get("poll")))
+    auth_url, poll_url = (
+        usable_url(access_url, url) for url in (body.get("authUrl") or body.get("url"), body.get("poll"))
+    )
     if auth_url is None or poll_url is None:
         name = "authUrl" if auth_url is None else "poll"
         raise PryvProtocolError(f"{label}: its {name} is not an http(s) URL, or less secure than {host_of(access_url)}")
@@ -121,7 +123,7 @@ def _poll(platform: Platform, url: str, timeout: CallTimeout) -> tuple[dict[str,
             body = result_of(response, url, key)
         if member(body, "status", str, _POLL) != "REDIRECTED":
             return body, url
-        poll_url = named(url, body.get("poll"), key)
+        poll_url = usable_url(url, body.get("poll"), key)
         if poll_url is None:
             break
         url = poll_url
@@ -137,7 +139,7 @@ def _accepted_endpoint(body: Mapping[str, Any], url: str, info: ServiceInfo) -> 
     """
     endpoint, home = body.get("apiEndpoint"), domain(info.api)
     if endpoint is not None:
-        target = api_endpoint_named(url, endpoint)
+        target = usable_api_endpoint(url, endpoint)
         if target is None:
             raise PryvProtocolError(f"{_POLL}: its apiEndpoint is not a URL, or less secure than {host_of(url)}")
         if is_in_domain(target, home):

@@ -11,7 +11,7 @@ from pryv._service_info import INFO, DescribedPlatform
 from pryv._transport import json
 from pryv._transport.platform import Platform
 from pryv._transport.timeouts import DEFAULT, CallTimeout
-from pryv._transport.urls import named, resolved
+from pryv._transport.urls import resolved, usable_url
 from pryv.errors import PryvProtocolError
 
 _LABEL = "GET asset"
@@ -81,7 +81,7 @@ class ServiceAssets:
         Raises:
             ValueError: it is not an http(s) URL, or it is http and the definition came over https.
         """
-        absolute = named(self._url, urljoin(self._base_url, url))
+        absolute = usable_url(self._url, urljoin(self._base_url, url))
         if absolute is None:
             raise ValueError("not an http(s) URL, or less secure than the URL of the assets")
         return absolute
@@ -136,7 +136,7 @@ def fetch_assets(platform: DescribedPlatform, force_fetch: bool, timeout: CallTi
         return None
     info_url = platform.known.url
     is_given = info_url is None or "assets" in platform.customizations
-    assets_url = named("http:" if is_given else str(info_url), url)
+    assets_url = usable_url("http:" if is_given else str(info_url), url)
     if assets_url is None:
         raise PryvProtocolError(f"{INFO}: the URL of its assets is not http(s), or less secure than its own URL")
     return ServiceAssets(*platform.calls.get(assets_url, "GET assets", timeout), platform.calls)

@@ -31,7 +31,7 @@ def latest_by_content(
         plain = json.plain(value, "values", number)
         if not isinstance(plain, (str, int, float)):
             raise TypeError(f"a value is a string, a number or a boolean, not {type(value).__name__}")
-        wanted[_distinct(plain)] = plain
+        wanted[_json_key(plain)] = plain
     keys_to_value = ["content"] if path == "$" else ["content", *path.split(".")]
     conditions = query.get("content") or ()
     found: dict[Any, Event] = {}
@@ -40,7 +40,7 @@ def latest_by_content(
         condition = {"path": path, "in": [wanted[key] for key in keys]}
         with read({**query, "content": [*conditions, condition], "sortAscending": False}) as events:
             for event in events:
-                key = _distinct(_value_at(keys_to_value, event))
+                key = _json_key(_value_at(keys_to_value, event))
                 if key in keys:
                     del keys[key]
                     found[wanted[key]] = event
@@ -58,6 +58,6 @@ def _value_at(keys: list[str], data: Any) -> Any:
     return data
 
 
-def _distinct(value: Any) -> Any:
+def _json_key(value: Any) -> Any:
     """Return a key that distinguishes values as JSON does: `True` is not 1."""
     return (isinstance(value, bool), value) if isinstance(value, Hashable) else _MISSING

@@ -39,13 +39,13 @@ def download(
     limit = account.http.limits.response if destination is None else None
     with opened(io.BytesIO() if destination is None else destination) as file:
         if isinstance(attachment, str):
-            attachment = _announced(account, event_path, attachment, timeout)
+            attachment = _find_attachment(account, event_path, attachment, timeout)
         check = _Check(attachment, redact(f"GET {path}", account.token), limit)
         _fetch(account, path, check, file, timeout)
         return file.getvalue() if destination is None else destination  # type: ignore[attr-defined]
 
 
-def _announced(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
+def _find_attachment(account: Account, event_path: str, attachment_id: str, timeout: CallTimeout) -> Mapping[str, Any]:
     """Return the description of an attachment in its event."""
     body = account.call("GET", event_path, idempotent=True, timeout=timeout)
     event = body.get("event")

@@ -18,7 +18,7 @@ from pryv.types import Stream
 Node = Mapping[str, Any]
 Tree = Node | Iterable[Node]
 
-_KEPT: Final = re.compile(r"(?!.*--)[\w.~:-]+", re.ASCII)
+_UNCHANGED_ID: Final = re.compile(r"(?!.*--)[\w.~:-]+", re.ASCII)
 """Ids that the platform accepts unchanged; it replaces other characters (`slugify` in open-pryv.io)."""
 
 _WAITS: Final = RetryPolicy(attempts=8, backoff=0.1, max_backoff=1)
@@ -31,7 +31,7 @@ def ensure(account: Account, tree: Tree, timeout: CallTimeout) -> list[Stream]:
     If several processes create a stream, the platform refuses all but one: the id or the name is taken, the key is a
     duplicate in its database, or the parent is not visible yet. After each of these errors, the streams are read again.
     """
-    wanted = missing = _wanted(tree)
+    wanted = missing = _flattened(tree)
     made: list[Stream] = []
     attempt = 0
     while missing:
@@ -53,7 +53,7 @@ def ensure(account: Account, tree: Tree, timeout: CallTimeout) -> list[Stream]:
     return made
 
 
-def _wanted(tree: Tree) -> list[dict[str, Any]]:
+def _flattened(tree: Tree) -> list[dict[str, Any]]:
     """Return the streams of a tree as parameters of `streams.create`, parents first.
 
     Raises:
@@ -64,7 +64,7 @@ def _wanted(tree: Tree) -> list[dict[str, Any]]:
     names: set[tuple[object, str]] = set()
     for stream in _flat([tree] if isinstance(tree, Mapping) else tree, None):
         stream_id = stream["id"]
-        if not _KEPT.fullmatch(stream_id):
+        if not _UNCHANGED_ID.fullmatch(stream_id):
             raise ValueError(f"the platform would change the characters of the stream id {stream_id!r}")
         if stream_id in streams:
             raise ValueError(f"the stream id {stream_id!r} is in the tree twice")

@@ -12,7 +12,7 @@ from pryv._service_info import DescribedPlatform, endpoint_of
 from pryv._transport import json
 from pryv._transport.results import member, result_of
 from pryv._transport.timeouts import CallTimeout
-from pryv._transport.urls import api_endpoint_named, named, path_segment
+from pryv._transport.urls import path_segment, usable_api_endpoint, usable_url
 from pryv._trusted import post_trusted
 from pryv.errors import PryvError, PryvProtocolError, UnknownResourceError
 from pryv.types import Hosting, UserCreated
@@ -38,7 +38,7 @@ def user_id_for_email(platform: DescribedPlatform, email: str, timeout: CallTime
     path, label = f"{path_segment(email)}/uid", "GET reg/…/uid"
     response, final_url = platform.calls.follow(platform.info(timeout).register + path, label, timeout)
     body = json.decode(response.body, label) if response.status == 307 else None
-    core = named(final_url, body.get("server")) if isinstance(body, Mapping) else None
+    core = usable_url(final_url, body.get("server")) if isinstance(body, Mapping) else None
     if core is not None:
         response, _ = platform.calls.follow(f"{core.rstrip('/')}/reg/{path}", label, timeout)
     try:
@@ -103,7 +103,7 @@ def create_user(
         data["referer"] = referer
     label = f"POST reg/{path}"
     body = platform.calls.post(info.register + path, data, label, timeout)
-    endpoint = api_endpoint_named(info.register, body.get("apiEndpoint")) or endpoint_of(info, username)
+    endpoint = usable_api_endpoint(info.register, body.get("apiEndpoint")) or endpoint_of(info, username)
     return UserCreated(username=member({"username": username, **body}, "username", str, label), apiEndpoint=endpoint)
 
 

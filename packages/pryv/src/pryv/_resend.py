@@ -116,7 +116,7 @@ def _reconcile(account: Account, calls: Sequence[Any], results: list[dict[str, A
     reads = [{"method": "events.getOne", "params": {"id": event["id"]}} for event in sent]
     body = account.call("POST", "", label="callBatch", data=reads, idempotent=True, timeout=timeout)
     for index, event, found in zip(taken, sent, body.get("results") or (), strict=False):
-        if isinstance(found, Mapping) and _is_as_sent(found.get("event"), event):
+        if isinstance(found, Mapping) and _is_same_event(found.get("event"), event):
             results[index] = {"event": found["event"]}
 
 
@@ -133,19 +133,19 @@ def _found(
         body = account.call("GET", f"events/{path_segment(event['id'])}", idempotent=True, timeout=timeout)
     except ApiError:
         return None
-    there = body.get("event", {})
-    return body if _is_as_sent(there, event) and _has_files(there, file_sizes) else None
+    existing = body.get("event", {})
+    return body if _is_same_event(existing, event) and _has_files(existing, file_sizes) else None
 
 
-def _is_as_sent(there: Any, event: Mapping[str, Any]) -> bool:
+def _is_same_event(existing: Any, event: Mapping[str, Any]) -> bool:
     """Return whether an event has all fields that were sent; the platform leaves out `None`, 0 and `False`."""
-    return isinstance(there, Mapping) and all(
-        there[key] == value if key in there else not value for key, value in json.plain(event).items()
+    return isinstance(existing, Mapping) and all(
+        existing[key] == value if key in existing else not value for key, value in json.plain(event).items()
     )
 
 
 def _has_files(event: Mapping[str, Any], sizes: Sequence[int]) -> bool:
-    """Return whether an event has files of these sizes; if there are none, it may have any."""
+    """Return whether an event has files of these sizes; without sizes, any files match."""
     attachments = event.get("attachments")
-    there = attachments if isinstance(attachments, list) else []
-    return not sizes or [item.get("size") for item in there if isinstance(item, Mapping)] == list(sizes)
+    existing = attachments if isinstance(attachments, list) else []
+    return not sizes or [item.get("size") for item in existing if isinstance(item, Mapping)] == list(sizes)

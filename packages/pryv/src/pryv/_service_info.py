@@ -14,7 +14,7 @@ from pryv._spelling import template
 from pryv._transport.platform import Platform
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import CallTimeout, Default
-from pryv._transport.urls import host_of, named
+from pryv._transport.urls import host_of, usable_url
 from pryv.errors import PryvProtocolError
 from pryv.utils import build_api_endpoint
 
@@ -93,7 +93,9 @@ class ServiceInfo(Mapping[str, Any]):
         lacking += [key for key in _MAPPINGS if not isinstance(wire.get(key) or {}, Mapping)]
         if lacking:
             raise ValueError(f"not a service info: {', '.join(lacking)} missing or malformed")
-        normalized = {key: _spelled(value) if key in _URLS else value for key, value in wire.items() if key != "meta"}
+        normalized = {
+            key: _normalized_url(value) if key in _URLS else value for key, value in wire.items() if key != "meta"
+        }
         fields: dict[str, Any] = {field: normalized[key] for key, field in _FIELDS.items() if normalized.get(key)}
         return cls(**fields, wire=normalized)
 
@@ -144,7 +146,9 @@ class DescribedPlatform:
         """Return the service info, with the customizations; see `Service.info`."""
         known = self.known.info
         if known is None or force_fetch:
-            known = self.known.info = self._given() if self.url is None else self._fetched(self.url, timeout)
+            known = self.known.info = (
+                self._from_customizations() if self.url is None else self._fetch(self.url, timeout)
+            )
         return known
 
     def set_info(self, service_info: Mapping[str, Any]) -> None:
@@ -157,13 +161,13 @@ class DescribedPlatform:
         """Return the API endpoint of a user's account; see `Service.api_endpoint_for`."""
         return endpoint_of(self.info(timeout), username, token)
 
-    def _given(self) -> ServiceInfo:
+    def _from_customizations(self) -> ServiceInfo:
         try:
             return ServiceInfo.from_wire(self.customizations)
         except ValueError as error:
             raise ValueError(f"there is no service_info_url, and the customizations are {error}") from None
 
-    def _fetched(self, url: str, timeout: CallTimeout) -> ServiceInfo:
+    def _fetch(self, url: str, timeout: CallTimeout) -> ServiceInfo:
         wire, final_url = self.calls.get(url, INFO, timeout)
         self.known.url = final_url
         try:
@@ -171,7 +175,7 @@ class DescribedPlatform:
         except ValueError as error:
             raise PryvProtocolError(f"{INFO}: {error}") from None
         for key in set(_URLS) - self.customizations.keys():
-            if named(final_url, info[key].replace("{username}", "username")) is None:
+            if usable_url(final_url, info[key].replace("{username}", "username")) is None:
                 raise PryvProtocolError(
                     f"{INFO}: its {key} is not an http(s) URL, or less secure than {host_of(final_url)}"
                 )
@@ -200,5 +204,5 @@ def _is_template(api: str) -> bool:
     return True
 
 
-def _spelled(url: str) -> str:
+def _normalized_url(url: str) -> str:
     return template(url) if _is_template(url) else f"{url.rstrip('/')}/"

@@ -134,8 +134,8 @@ class ApiError(PryvError):
         if retry_after is not None:
             facts.append(f"retry after {retry_after:.0f} s")
         known = f" [{', '.join(facts)}]" if facts else ""
-        objections = dict.fromkeys(text for text in _objections(self.data) if text not in self.message)
-        why = f": {_cut('; '.join(objections))}" if objections else ""
+        messages = dict.fromkeys(text for text in _validation_messages(self.data) if text not in self.message)
+        why = f": {_cut('; '.join(messages))}" if messages else ""
         return f"{where}{_cut(self.message)}{known}{why}"
 
 
@@ -336,7 +336,7 @@ def _cut(text: str) -> str:
     return shown if len(shown) < _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
-def _objections(data: Any) -> Iterator[str]:
+def _validation_messages(data: Any) -> Iterator[str]:
     """Yield the messages in the data of an error, each with the path that it is about."""
     if isinstance(data, str):
         yield data
@@ -347,14 +347,14 @@ def _objections(data: Any) -> Iterator[str]:
 def _messages(data: Any, depth: int = 0) -> Iterator[str]:
     if isinstance(data, Mapping):
         if isinstance(data.get("message"), str):
-            yield _objection(data["message"], data)
+            yield _validation_message(data["message"], data)
         data = list(data.values())
     if isinstance(data, list) and depth < _DEEPEST:
         for item in data:
             yield from _messages(item, depth + 1)
 
 
-def _objection(message: str, about: Mapping[str, Any]) -> str:
+def _validation_message(message: str, about: Mapping[str, Any]) -> str:
     """Return the message of a schema validation error, with the path `#/update/emails` as `update.emails`."""
     path = ".".join(filter(None, str(about.get("path") or "").lstrip("#").split("/"))) or about.get("param")
     params = about.get("params")

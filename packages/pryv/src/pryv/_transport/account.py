@@ -18,7 +18,7 @@ from .request_body import Body
 from .results import result_of
 from .retry import RetryPolicy
 from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, limit_of
-from .urls import moved
+from .urls import moved_endpoint
 
 ErrorT = TypeVar("ErrorT", bound=PryvError)
 
@@ -232,7 +232,9 @@ def _new_endpoint(response: Response, endpoint: str, token: str | None) -> str |
     if error.get("id") not in (ERRORS.WRONG_CORE, ERRORS.USER_ACCOUNT_RELOCATED):
         return None
     places = (*_strings(error.get("data")), error.get("coreUrl"), response.headers.get("Location"))
-    return next((new for place in places if isinstance(place, str) and (new := moved(endpoint, place, token))), None)
+    return next(
+        (new for place in places if isinstance(place, str) and (new := moved_endpoint(endpoint, place, token))), None
+    )
 
 
 def _strings(data: Any) -> list[Any]:

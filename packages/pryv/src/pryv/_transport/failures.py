@@ -113,7 +113,7 @@ def connection_error(
     return error
 
 
-def comes_of_plain_proxy(failure: BaseException) -> bool:
+def is_plain_proxy_error(failure: BaseException) -> bool:
     """Return whether a proxy responded to a TLS handshake without TLS."""
     chain = list(_chain(failure))
     return any(isinstance(error, _PROXY_ERRORS) for error in chain) and any(

@@ -57,7 +57,7 @@ def encode(value: Any, *path: str | int) -> bytes:
     try:
         return _encoded(value)
     except (TypeError, ValueError, RecursionError):  # not chained: the message may contain all of the data
-        problem, inner_path = _located(value)
+        problem, inner_path = _locate_problem(value)
     raise EncodingError(problem, (*path, *inner_path))
 
 
@@ -119,7 +119,7 @@ def _encoded(value: Any) -> bytes:
     return data
 
 
-def _located(value: Any) -> tuple[str, tuple[str | int, ...]]:
+def _locate_problem(value: Any) -> tuple[str, tuple[str | int, ...]]:
     """Return the problem with a value that has no JSON form, and its path in the data."""
     path: list[str | int] = []
     while len(path) < _DEEPEST:

@@ -16,7 +16,7 @@ from .urls import host_of
 T = TypeVar("T")
 BodyT = TypeVar("BodyT", bound=Mapping[str, Any])
 
-_BESIDE_ERROR: Final = frozenset(("error", "meta"))
+_ERROR_MEMBERS: Final = frozenset(("error", "meta"))
 """The members of an error. A result may have an `error` too, as that of `accesses.checkApp`."""
 
 
@@ -32,7 +32,7 @@ def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dic
     body = json.decode(response.body, response.label) if response.value is None else response.value
     if not isinstance(body, dict):
         raise PryvProtocolError(f"{response.label}: an object was expected, not {type(body).__name__}")
-    if isinstance(body.get("error"), dict) and not body.keys() - _BESIDE_ERROR:
+    if isinstance(body.get("error"), dict) and not body.keys() - _ERROR_MEMBERS:
         raise _api_error(body["error"], response, secrets, sent)
     return body
 

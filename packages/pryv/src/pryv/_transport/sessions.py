@@ -42,31 +42,31 @@ class Sessions:
 
     def __init__(self, given: requests.Session | None = None) -> None:
         self.given = given
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.RLock()  # reentrant: a signal handler may call close while this thread holds it
         self._local = threading.local()
-        self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._users: weakref.WeakSet[object] = weakref.WeakSet()
         self._pid = os.getpid()
 
-    def _forget_after_fork(self) -> None:
+    def _reset_after_fork(self) -> None:
         if self._pid != os.getpid():
-            self._forget()
+            self._reset()
 
     def get(self, user: object) -> requests.Session:
         """Return the session for this thread."""
         if self.given is not None:
             return self.given
-        self._forget_after_fork()
+        self._reset_after_fork()
         with self._lock:
             self._users.add(user)
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = new_session()
             with self._lock:
-                self._made.add(session)
+                self._sessions.add(session)
         return session
 
     def close(self, user: object) -> None:
@@ -74,11 +74,11 @@ class Sessions:
 
         Further use opens new ones.
         """
-        self._forget_after_fork()
+        self._reset_after_fork()
         with self._lock:
             self._users.discard(user)
             if not self._users:
-                for session in self._made:
+                for session in self._sessions:
                     session.close()
 
     def __reduce__(self) -> tuple[Any, ...]:

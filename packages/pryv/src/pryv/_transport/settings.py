@@ -17,7 +17,7 @@ from urllib3.util import parse_url
 
 from pryv.errors import PryvConnectionError, PryvTlsError
 
-from .failures import comes_of_plain_proxy
+from .failures import is_plain_proxy_error
 from .libraries import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
 
 PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -101,7 +101,7 @@ def _wrong_proxy(
         return f"{name} names a proxy with {scheme}://, which is not supported; supported are {supported}"
     if scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
         return f'{name} names a SOCKS proxy, which needs PySocks: pip install "requests[socks]"'
-    if scheme == "https" and failure is not None and comes_of_plain_proxy(failure):
+    if scheme == "https" and failure is not None and is_plain_proxy_error(failure):
         return f"{name} begins with https://, but the proxy does not speak TLS: most proxies need http://"
     return None
 
@@ -113,7 +113,7 @@ def _wrong_authorities(session: requests.Session, verify: Any) -> str | None:
     name = "verify of the session"
     if session.verify is True:
         name = next((name for name in _BUNDLES if os.environ.get(name) == path), "certifi")
-    return _unless_used(f"{name} names {path!r}", "certificates", (path,), _load_authorities)
+    return _problem_with_files(f"{name} names {path!r}", "certificates", (path,), _load_authorities)
 
 
 def _wrong_certificate(cert: Any) -> str | None:
@@ -121,7 +121,9 @@ def _wrong_certificate(cert: Any) -> str | None:
         return None
     paths = (cert,) if isinstance(cert, (str, os.PathLike)) else tuple(cert)
     named = " and ".join(repr(os.fspath(path)) for path in paths)
-    return _unless_used(f"cert of the session names {named}", "a certificate and its key", paths, _load_certificate)
+    return _problem_with_files(
+        f"cert of the session names {named}", "a certificate and its key", paths, _load_certificate
+    )
 
 
 def _wrong_key_log() -> str | None:
@@ -132,18 +134,18 @@ def _wrong_key_log() -> str | None:
     path = os.path.expandvars(os.environ.get("SSLKEYLOGFILE", ""))
     if not path:
         return None
-    return _unless_used(f"SSLKEYLOGFILE names {path!r}", "keys", (path,), _open_to_append)
+    return _problem_with_files(f"SSLKEYLOGFILE names {path!r}", "keys", (path,), _open_to_append)
 
 
-def _unless_used(named: str, what: str, paths: Collection[Any], use: Callable[..., object]) -> str | None:
+def _problem_with_files(setting: str, what: str, paths: Collection[Any], use: Callable[..., object]) -> str | None:
     """Return the problem with files, `None` if they can be used. A pipe is not read, as it can be read only once."""
     try:
         if not any(pathlib.Path(path).is_fifo() for path in paths):
             use(*paths)
     except ssl.SSLError:
-        return f"{named}, which does not contain {what} in PEM form"
+        return f"{setting}, which does not contain {what} in PEM form"
     except OSError as error:
-        return f"{named}, which cannot be used: {error.strerror}"
+        return f"{setting}, which cannot be used: {error.strerror}"
     return None
 
 

@@ -95,7 +95,7 @@ def host_of(url: str) -> str:
         return ""
 
 
-def named(url: str, target: object, *secrets: str | None) -> str | None:
+def usable_url(url: str, target: object, *secrets: str | None) -> str | None:
     """Return the normalized URL `target`, found in the response of `url`, if it may be used.
 
     It is `None` if `target` is not an http(s) URL, is less secure than `url`, or has a secret in its host: messages
@@ -108,7 +108,7 @@ def named(url: str, target: object, *secrets: str | None) -> str | None:
     return checked if is_no_less_secure(url, checked) and not _has_secret_in_host(checked, secrets) else None
 
 
-def api_endpoint_named(url: str, endpoint: Any) -> str | None:
+def usable_api_endpoint(url: str, endpoint: Any) -> str | None:
     """Return an API endpoint found in the response of `url`; `None` if it is malformed or less secure than `url`."""
     try:
         token, target = extract_token_and_api_endpoint(endpoint)
@@ -118,24 +118,24 @@ def api_endpoint_named(url: str, endpoint: Any) -> str | None:
 
 
 def resolved(url: str, target: str) -> str | None:
-    """Return the absolute form of `target`, which may be relative to `url`; `None` in the cases of `named`."""
+    """Return the absolute form of `target`, which may be relative to `url`; `None` in the cases of `usable_url`."""
     try:
-        return named(url, urljoin(url, target))
+        return usable_url(url, urljoin(url, target))
     except ValueError:
         return None
 
 
-def moved(endpoint: str, location: str, *secrets: str | None) -> str | None:
+def moved_endpoint(endpoint: str, location: str, *secrets: str | None) -> str | None:
     """Return an account's new endpoint from a `location` in a response: the URL of a core, or of the account there.
 
     Cores have the username in the path, even if the account has its own host name. The result is `None` in the cases
-    of `named`.
+    of `usable_url`.
     """
     try:
         token, target = extract_token_and_api_endpoint(location.partition("?")[0])
     except ValueError:
         return None
-    if token is not None or named(endpoint, target, *secrets) is None:
+    if token is not None or usable_url(endpoint, target, *secrets) is None:
         return None
     new = urlsplit(target)
     return urlunsplit((new.scheme, new.netloc, _account_path(urlsplit(endpoint), new), "", ""))

@@ -50,7 +50,7 @@ class PageInBrowser:
         try:
             self._directory = _private_directory()
             file = Path(self._directory.name, "sign-in.html")
-            with open(file, "x", encoding="utf-8", opener=_for_owner_alone) as opened:
+            with open(file, "x", encoding="utf-8", opener=_owner_only) as opened:
                 opened.write(_REDIRECT.format(url=html.escape(url)))
         except OSError:
             return
@@ -74,7 +74,7 @@ def _private_directory() -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="pryv-sign-in-", ignore_cleanup_errors=True)
 
 
-def _for_owner_alone(path: str, flags: int) -> int:
+def _owner_only(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 

@@ -76,10 +76,10 @@ def sign_in(
     with contextlib.ExitStack() as failing:
         service = failing.enter_context(Service(url))
         usable = [stored for stored in _of_platform(kept, url, service) if stored.get("appId", app_id) == app_id]
-        connection = _stored(service, usable, settings)
+        connection = _connection_from_store(service, usable, settings)
         if connection is None:
             kept.check_writable()
-            new = _asked_for(service, settings, _made(ui, settings, service, kept.store), timeout)
+            new = _request_access(service, settings, _login_ui(ui, settings, service, kept.store), timeout)
             connection = service._connection(new["apiEndpoint"])
             new["serviceInfoUrl"], new["appId"] = url, app_id
             kept.keep(new, replaced=usable)
@@ -153,7 +153,9 @@ def _of_platform(kept: Profile, url: str, service: Service) -> list[Authorizatio
     return [stored for stored in kept.credentials() if is_of_platform(stored)]
 
 
-def _stored(service: Service, usable: Iterable[AuthorizationData], settings: AuthSettings) -> Connection | None:
+def _connection_from_store(
+    service: Service, usable: Iterable[AuthorizationData], settings: AuthSettings
+) -> Connection | None:
     """Return a connection with the first credentials that work and have the permissions."""
     for stored in usable:
         connection = service._connection(stored["apiEndpoint"])
@@ -178,14 +180,14 @@ def _works(connection: Connection) -> bool:
     return True
 
 
-def _made(ui: Any, settings: AuthSettings, service: Service, store: CredentialStore) -> LoginUI:
+def _login_ui(ui: Any, settings: AuthSettings, service: Service, store: CredentialStore) -> LoginUI:
     if ui is None:
         return TerminalLogin(settings, service, store=store)
     made: LoginUI = ui(settings, service) if callable(ui) else ui
     return made
 
 
-def _asked_for(service: Service, settings: AuthSettings, ui: LoginUI, timeout: float | None) -> AuthorizationData:
+def _request_access(service: Service, settings: AuthSettings, ui: LoginUI, timeout: float | None) -> AuthorizationData:
     """Ask the user for access, and return the credentials."""
     request = service.start_access_request(settings.auth_request)
     state = accepted_state(service, request, timeout, lambda state: notify(ui.on_state_change, state))

@@ -130,7 +130,7 @@ class _Spinner:
         """Start the spinner."""
         if self._file.isatty():
             self._stopped = SignalSafeEvent()
-            self._thread = threading.Thread(target=self._turn, args=(self._stopped,), daemon=True)
+            self._thread = threading.Thread(target=self._spin, args=(self._stopped,), daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -140,7 +140,7 @@ class _Spinner:
         if thread is not None and thread.is_alive():
             thread.join()
 
-    def _turn(self, stopped: SignalSafeEvent) -> None:
+    def _spin(self, stopped: SignalSafeEvent) -> None:
         for frame in itertools.cycle("|/-\\"):
             self._file.write(f"\r{frame} Waiting for the answer")
             self._file.flush()
