@@ -146,7 +146,7 @@ class Webhooks(Resource):
                 (`unknown-referenced-resource`).
             PryvError: the call failed; see *Errors and retries*.
         """
-        return self._one(Webhook, "webhook", "webhooks.test", "POST", f"{_path(id)}/test", timeout)
+        return self._one(Webhook, "webhook", "webhooks.test", "POST", f"{_path(id)}/test", timeout, data={})
 
 
 def _path(id: str) -> str:
