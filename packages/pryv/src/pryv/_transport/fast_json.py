@@ -25,7 +25,7 @@ def encode_rows(rows: Sequence[Sequence[Any]]) -> bytes:
     if encode is not None and set(map(type, itertools.chain.from_iterable(rows))) <= _PLAIN:
         try:
             text = encode(rows)
-        except (OverflowError, UnicodeEncodeError):  # integers beyond 64 bits, lone surrogates
+        except (OverflowError, ValueError):  # integers beyond 64 bits or 4300 digits, lone surrogates
             text = b"null"
         if b"null" not in text:
             return text
