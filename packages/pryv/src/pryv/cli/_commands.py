@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pryv._version import __version__
-from pryv.cli import _account, _data, _files
+from pryv.cli import _account, _data, _encryption, _files
 from pryv.cli._program import Command, Program
 
 _PROGRAM = Program(
@@ -73,6 +73,14 @@ _PROGRAM = Program(
             "pryv download EVENT_ID photo.jpg",
             _files.download,
             _files.add_download_options,
+        ),
+        Command(
+            "keygen",
+            "Add a new key to a key file, to encrypt with (needs pryv-encryption).",
+            "pryv keygen keys.json journal-2026",
+            _encryption.keygen,
+            _encryption.add_keygen_options,
+            account=False,
         ),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 from pryv._text import from_system
 from pryv.cli._csv import write_csv
+from pryv.cli._encryption import add_decrypt_option, decrypted
 from pryv.cli._frame import connect
 from pryv.cli._output import on_terminal, standard_input, write_json, write_json_array, write_json_lines
 from pryv.cli._tables import Column, write_table
@@ -52,6 +53,7 @@ def add_events_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--until", type=_timestamp, metavar="TIME", help="only up to then")
     parser.add_argument("--limit", type=_count, metavar="N", help="only so many, the latest")
+    add_decrypt_option(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--jsonl", action="store_true", help="one event a line, as JSON")
     form.add_argument("--csv", action="store_true", help="comma-separated values, in UTF-8")
@@ -63,7 +65,8 @@ def events(arguments: argparse.Namespace) -> None:
 
     params = open_ended({"fromTime": arguments.since, "toTime": arguments.until})
     params |= {"streams": arguments.streams, "types": arguments.type, "limit": arguments.limit}
-    with connect(arguments) as connection, connection.iter_events(params) as found:
+    with connect(arguments) as connection, connection.iter_events(params) as stream:
+        found = decrypted(stream, arguments.decrypt)
         if arguments.csv:
             write_csv(found)
         elif arguments.jsonl:

@@ -1,0 +1,69 @@
+"""Commands that use the add-on for encryption. It is imported only when one of them asks for it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pryv._text import from_system
+from pryv.cli._frame import say
+from pryv.cli._output import write_json
+
+
+def add_keygen_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `keygen`."""
+    parser.add_argument("file", metavar="KEYFILE", help="the file it is added to; made if there is none, mode 0600")
+    parser.add_argument(
+        "name",
+        type=from_system,
+        nargs="?",
+        default="default",
+        metavar="NAME",
+        help="its name, which events have in clear (default)",
+    )
+    parser.add_argument("--pair", action="store_true", help="make a key pair, and print its public key")
+
+
+def keygen(arguments: argparse.Namespace) -> None:
+    """Add a new key to a key file."""
+    encryption = _encryption()
+    key = encryption.generate_key_pair() if arguments.pair else encryption.generate_key()
+    encryption.save_key(arguments.file, arguments.name, key)
+    say(f"The key {arguments.name} is in {arguments.file}. Keep a copy: nobody can decrypt anything without it.")
+    if arguments.pair:
+        write_json(key.public_key)
+
+
+def add_decrypt_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a key file."""
+    parser.add_argument("--decrypt", metavar="KEYFILE", help="decrypt the events, with the keys in a file")
+
+
+def decrypted(events: Iterable[Any], key_file: str | None) -> Iterable[Any]:
+    """Return events decrypted with the keys in a file, if one is named.
+
+    Raises:
+        MissingAddonError: the add-on is not installed.
+        ValueError: it is no key file.
+        OSError: the file cannot be read, or others have access to it.
+    """
+    if key_file is None:
+        return events
+    encryption = _encryption()
+    failures: list[Exception] = []
+    cipher = encryption.EventsCipher(encryption.Keyring.from_file(key_file), lambda _, error: failures.append(error))
+    return _reported(cipher.decrypt_events(events), failures)
+
+
+def _reported(events: Iterable[Any], failures: list[Exception]) -> Iterator[Any]:
+    """Yield events, and say in the end how many could not be decrypted."""
+    yield from events
+    if failures:
+        say(f"Events left encrypted: {len(failures)}. The first: {failures[0]}")
+
+
+def _encryption() -> Any:
+    from pryv._addons import load_addon
+
+    return load_addon("encryption", "pryv_encryption", "encryption needs")
