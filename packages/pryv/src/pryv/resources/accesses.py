@@ -49,7 +49,9 @@ class Accesses(Resource):
             TypeError: `params` is not a dict.
             PryvError: the call failed; see *Errors and retries*.
         """
-        return self._all("accesses", "accessDeletions", "accesses.get", "accesses", timeout, params)
+        # The platform takes `includeDeletions=false`, too, for a request of the deletions.
+        given = {key: value for key, value in as_dict({} if params is None else params, "params").items() if value}
+        return self._all("accesses", "accessDeletions", "accesses.get", "accesses", timeout, given)
 
     def get(self, id: str, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Return an access, in the version of the id.
