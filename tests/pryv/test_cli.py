@@ -11,12 +11,10 @@ import secrets
 import shlex
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Protocol
@@ -769,27 +767,6 @@ def test_login_interrupted(platform_url: str, environment: dict[str, str]) -> No
 
 
 # ---- interrupts
-
-
-@pytest.fixture
-def silent_platform() -> Iterator[str]:
-    """The API endpoint of a platform that accepts connections and never responds."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://token@127.0.0.1:{server.getsockname()[1]}/"
-
-
-@pytest.mark.parametrize("entry_point", [[str(PRYV)], ["-m", "pryv"]], ids=["script", "module"])
-def test_interrupts_at_any_moment(entry_point: list[str], silent_platform: str, environment: dict[str, str]) -> None:
-    command = [sys.executable, "-X", "importtime", *entry_point, "whoami", "--endpoint", silent_platform]
-    for milliseconds in range(0, 240, 12):
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
-            next_line_with(process, " argparse")  # by what `start` runs: before, interrupts are up to Python
-            time.sleep(milliseconds / 1000)
-            process.send_signal(signal.SIGINT)
-            assert process.stderr is not None
-            said = process.stderr.read()
-        assert [line for line in said.decode().splitlines() if not line.startswith("import time:")] == []
-        assert process.returncode == 130
 
 
 @pytest.mark.parametrize(
