@@ -42,7 +42,7 @@ def _register(sandbox: Sandbox, asked: dict[str, Any]) -> dict[str, str]:
         offers=asked["offers"],
         grant_types=asked["grantTypes"],
         secret=secret,
-        jwks=asked.get("jwks", {"keys": []})["keys"],
+        jwks=asked.get("jwks"),
     )
     return {"clientId": asked["username"], **({"secret": secret} if secret else {})}
 

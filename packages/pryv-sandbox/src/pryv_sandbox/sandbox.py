@@ -171,7 +171,7 @@ class Sandbox:
         offers: Mapping[str, Offered] | None = None,
         grant_types: Iterable[str] = ("authorization_code", "refresh_token"),
         secret: str | None = None,
-        jwks: Iterable[dict[str, Any]] = (),
+        jwks: dict[str, Any] | None = None,
     ) -> None:
         """Register a client, as an operator does.
 
@@ -183,13 +183,11 @@ class Sandbox:
                 out permissions without ``mandatory``; or the ``capabilityUrl`` of a consent request.
             grant_types: the grant types that it may use.
             secret: its secret.
-            jwks: its public keys.
+            jwks: its public keys, as a JWK Set (RFC 7517, 5).
         """
-        kept = {
-            name: [offer, False] if isinstance(offer, list) else offer if isinstance(offer, str) else list(offer)
-            for name, offer in (offers or {}).items()
-        }
-        client = Client(client_id, list(redirect_uris), kept, list(grant_types), secret, list(jwks))
+        kept = {name: (offer, False) if isinstance(offer, list) else offer for name, offer in (offers or {}).items()}
+        keys = jwks["keys"] if jwks else []
+        client = Client(client_id, list(redirect_uris), kept, list(grant_types), secret, keys)
         self._server.call(self._on_loop(lambda: oauth_state.save_client(self._platform, client)))
 
     def accept_oauth(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None = None) -> str:
