@@ -57,7 +57,8 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     yield terminal
     terminal.close()
@@ -71,6 +72,17 @@ def test_a_terminal_shows_the_page_and_that_it_waits(login: Make, terminal: Term
     ui.on_state_change(AuthState(AuthStates.AUTHORIZED, username="alice"))
     shown = terminal.wait_for("alice.\r\n")
     assert shown.endswith("\r\x1b[KSigned in as alice.\r\n")
+
+
+def test_nothing_turns_where_a_line_cannot_be_erased(
+    login: Make, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    ui = login(terminal.file)
+    ui.on_state_change(WAITING)
+    ui.on_state_change(AuthState(AuthStates.AUTHORIZED, username="alice"))
+    shown = terminal.wait_for("alice.\r\n").replace("\r\n", "\n")
+    assert shown == f"To sign in, and to accept or refuse, open this page:\n\n    {PAGE}\n\nSigned in as alice.\n"
 
 
 def test_elsewhere_nothing_turns(login: Make) -> None:

@@ -24,7 +24,7 @@ import requests
 from tests.peers.terminal import shown
 
 from pryv import Connection, Service
-from pryv.auth import FileStore
+from pryv.auth import AuthorizationData, FileStore
 from pryv_sandbox import Sandbox
 
 PRYV = Path(sys.executable).with_name("pryv")
@@ -736,10 +736,40 @@ def test_login_from_start_to_end(
     assert access["token"] not in whoami.stdout
     assert pryv("events", "--streams", "cli-diary").returncode == 0
 
+    again = pryv("login", platform_url, *LOGIN)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert again.stderr.startswith(f"The access to the account of {username} is stored in ")
+    assert pryv("whoami", "--profile", "another").returncode == 2
+
     kept.chmod(0o644)
     said_of_others = pryv("whoami")
     assert said_of_others.returncode == 1
     assert "chmod 600" in said_of_others.stderr
+
+
+def test_commands_use_what_was_signed_in_last(
+    pryv: Run, new_account: Callable[[], Account], environment: dict[str, str], platform_url: str
+) -> None:
+    """Two apps signed in under the same profile."""
+    username, _, personal = new_account()
+    personal.streams.create({"id": "diary", "name": "Diary"})
+    store = FileStore(Path(environment["HOME"]) / ".config" / "pryv")
+    kept: list[AuthorizationData] = []
+    for app in ("first-app", "second-app"):
+        access = personal.accesses.create(
+            {"type": "app", "name": app, "permissions": [{"streamId": "diary", "level": "read"}]}
+        )
+        endpoint = personal.endpoint.replace("//", f"//{access['token']}@")
+        kept.append(
+            {"apiEndpoint": endpoint, "username": username, "appId": app, "serviceInfoUrl": platform_url},
+        )
+    store.save("work", {**kept[0], "others": kept[1:]})
+    for app in ("second-app", "first-app"):
+        said = pryv("login", platform_url, "--app-id", app, "--permission", "diary:read", "--profile", "work")
+        assert said.returncode == 0
+        assert json.loads(pryv("whoami", "--profile", "work").stdout)["name"] == app
+    assert pryv("logout", "--profile", "work").stderr.count(username) == 2
+    assert len(personal.accesses.list()) == 1
 
 
 def test_login_refused(platform_url: str, environment: dict[str, str], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import sys
 import threading
 from typing import TextIO
@@ -128,7 +129,7 @@ class _Spinner:
 
     def start(self) -> None:
         """Start the spinner."""
-        if self._file.isatty():
+        if self._file.isatty() and os.environ.get("TERM") != "dumb":  # which cannot erase a line
             self._stopped = SignalSafeEvent()
             self._thread = threading.Thread(target=self._spin, args=(self._stopped,), daemon=True)
             self._thread.start()

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 SHELLS = ("bash", "zsh", "fish")
-_FILES = ("FILE", "DESTINATION")
+_FILES = ("DESTINATION", "FILE", "KEYFILE", "MIRROR")
 """Names of arguments, in the help, that are completed by files."""
 
 
