@@ -10,7 +10,7 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.accounts import Account
 from tests.pryv.wire import Wire, error_reply, reply
@@ -28,6 +28,7 @@ from pryv import (
 from pryv import _ensure as looking
 from pryv._transport.retry import RetryPolicy
 from pryv.types import StreamTree
+from pryv.utils import new_event_id
 from pryv_sandbox import Sandbox
 
 HEALTH: StreamTree = {
@@ -170,6 +171,9 @@ MALFORMED: dict[str, tuple[Any, type[Exception]]] = {
     "an empty name": ({"id": "x", "name": ""}, ValueError),
     "an id that is changed": ({"id": "My Diary!", "name": "X"}, ValueError),
     "an id that is shortened": ({"id": "a--b", "name": "X"}, ValueError),
+    "an id with a dash at its end": ({"id": "a-", "name": "X"}, ValueError),
+    "an id that no path can hold": ({"id": "..", "name": "X"}, ValueError),
+    "an id with a colon": ({"id": "a:b", "name": "X"}, ValueError),
     "an id twice": ([{"id": "x", "name": "X"}, {"id": "x", "name": "Y"}], ValueError),
     "a name twice": ([{"id": "x", "name": "X"}, {"id": "y", "name": "X"}], ValueError),
     "children that are none": ({"id": "x", "name": "X", "children": 5}, TypeError),
@@ -337,3 +341,11 @@ def test_any_tree_is_made_whole_and_once(sandbox: Sandbox, forest: list[Any]) ->
         assert len(made) == len({stream["id"] for stream in made})
         assert shape(connection.streams.list()) == wanted
         assert connection.streams.ensure(tree) == []
+
+
+@given(stream_id=st.from_regex(looking._UNCHANGED_ID, fullmatch=True).filter(lambda text: not text.startswith(":")))
+def test_an_id_that_is_taken_is_not_changed(module_account: Account, stream_id: str) -> None:
+    assume(stream_id not in (".", "..", "null", "undefined"))
+    made = module_account[2].streams.create({"id": stream_id, "name": new_event_id()})
+    assert made["id"] == stream_id
+    module_account[2].streams.delete(stream_id, permanently=True)

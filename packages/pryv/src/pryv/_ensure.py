@@ -12,13 +12,14 @@ from pryv._transport.account import Account
 from pryv._transport.results import member, with_members
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import CallTimeout
+from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, ApiError, ServerError, api_error
 from pryv.types import Stream
 
 Node = Mapping[str, Any]
 Tree = Node | Iterable[Node]
 
-_UNCHANGED_ID: Final = re.compile(r"(?!.*--)[\w.~:-]+", re.ASCII)
+_UNCHANGED_ID: Final = re.compile(r":.+|[\w.~]+(-[\w.~]+)*", re.ASCII)
 """Ids that the platform accepts unchanged; it replaces other characters (`slugify` in open-pryv.io)."""
 
 _WAITS: Final = RetryPolicy(attempts=8, backoff=0.1, max_backoff=1)
@@ -64,6 +65,7 @@ def _flattened(tree: Tree) -> list[dict[str, Any]]:
     names: set[tuple[object, str]] = set()
     for stream in _flat([tree] if isinstance(tree, Mapping) else tree, None):
         stream_id = stream["id"]
+        path_segment(stream_id)  # refuses what no path can hold
         if not _UNCHANGED_ID.fullmatch(stream_id):
             raise ValueError(f"the platform would change the characters of the stream id {stream_id!r}")
         if stream_id in streams:
