@@ -215,6 +215,23 @@ def test_what_cannot_be_written_leaves_nothing(cipher: EventsCipher, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+class Narrow(io.RawIOBase):
+    """A destination that takes a part of what is written."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data) // 2
+
+
+def test_a_destination_that_does_not_take_all_is_an_error(cipher: EventsCipher) -> None:
+    with pytest.raises(OSError, match="did not take all"):
+        cipher.encrypt_attachment(io.BytesIO(b"data"), cast(BinaryIO, Narrow()), **HOWS[0])
+    with pytest.raises(OSError, match="did not take all"):
+        cipher.decrypt_attachment(EVENT, io.BytesIO(encrypted(cipher, b"data")), cast(BinaryIO, Narrow()))
+
+
 def test_what_is_no_file_is_refused(cipher: EventsCipher, tmp_path: Path) -> None:
     for source in (b"bytes", 3, io.StringIO("text"), None):
         with pytest.raises(TypeError):

@@ -98,7 +98,7 @@ def test_what_could_not_be_decrypted_is_not_encrypted(cipher: EventsCipher) -> N
             with pytest.raises(ValueError, match=f"^{name} is missing"):
                 cipher.encrypt_event_content(event, method=AES, key_ref="k")
     for wrong in ({**NOTE, "type": 3}, "an event"):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"an event is a dict|type is a string"):
             cipher.encrypt_event(wrong, method=AES, key_ref="k")  # type: ignore[arg-type]
 
 

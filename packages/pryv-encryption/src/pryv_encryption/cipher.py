@@ -138,7 +138,8 @@ class EventsCipher:
             UnknownMethodError: no such method is known.
             EncryptionError: the method does not encrypt events.
         """
-        encrypted = {**event, **self.encrypt_event_content(event, method=method, key_ref=key_ref, hint=hint)}
+        update = self.encrypt_event_content(event, method=method, key_ref=key_ref, hint=hint)
+        encrypted = {**event, **update}
         encrypted.pop(_FROM, None)
         return encrypted
 
