@@ -1,7 +1,7 @@
-"""Idempotent calls: which calls are, and how the response to a second attempt is read.
+"""Idempotent calls, and the response to their second attempt.
 
-An `events.create` with its own `id` is idempotent: the platform refuses the second attempt. The event is read then; if
-it is as it was sent, the first attempt created it, and the call has succeeded.
+An `events.create` with its own `id` is idempotent: the platform refuses the second attempt. The event is then read; if
+it equals the event sent, the first attempt created it, and the call has succeeded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pryv._transport.urls import path_segment
 from pryv.errors import ERRORS, ApiError
 
 MAX_CHUNK = 8_000_000
-"""Bytes of calls that a chunk of a batch holds; the platform takes no body above 10 MB."""
+"""The most bytes of calls in a chunk of a batch; the platform refuses a body above 10 MB."""
 
 CREATE = "events.create"
 _READS = frozenset(("service.info", "accesses.checkApp"))
@@ -86,7 +86,7 @@ def created(
 ) -> dict[str, Any]:
     """Return the result of an `events.create`; the event is read if an earlier attempt created it.
 
-    `file_sizes` are those of the files that the event was sent with.
+    `file_sizes` are the sizes of the files sent with the event.
 
     Raises:
         ItemAlreadyExistsError: the id is taken by another event, or by one that cannot be read.
@@ -104,7 +104,7 @@ def created(
 
 
 def _reconcile(account: Account, calls: Sequence[Any], results: list[dict[str, Any]], timeout: CallTimeout) -> None:
-    """Replace the errors that an id is taken by the events, where an earlier attempt created them."""
+    """Replace each error for a taken id by the event, if an earlier attempt created the event."""
     taken = [
         index
         for index, (call, result) in enumerate(zip(calls, results, strict=True))
@@ -128,7 +128,7 @@ def _is_taken(result: Any) -> bool:
 def _found(
     account: Account, event: Mapping[str, Any], timeout: CallTimeout, file_sizes: Sequence[int]
 ) -> dict[str, Any] | None:
-    """Return the body with the event if the platform has it as it was sent."""
+    """Return the body with the event if the platform has the event that was sent."""
     try:
         body = account.call("GET", f"events/{path_segment(event['id'])}", idempotent=True, timeout=timeout)
     except ApiError:

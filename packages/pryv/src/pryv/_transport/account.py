@@ -29,7 +29,7 @@ _YEAR_10000 = 253_402_300_800
 class DeltaTime:
     """The running mean of server time minus local time, in seconds.
 
-    It needs no lock, which a fork could leave locked: of two observations at the very same time, one may be lost.
+    It has no lock, which a fork could leave locked: one of two simultaneous observations may be lost.
     """
 
     def __init__(self) -> None:
@@ -41,20 +41,20 @@ class DeltaTime:
         return self._mean_and_count[0]
 
     def add(self, difference: float) -> None:
-        """Take one more observation into the mean."""
+        """Add an observation to the mean."""
         mean, count = self._mean_and_count
         self._mean_and_count = mean + (difference - mean) / (count + 1), count + 1
 
 
 @attrs.define
 class AccountState:
-    """What is known of an account, by all that share it.
+    """The state of an account, shared by its copies with other limits.
 
     Attributes:
         first_endpoint: The URL that calls went to at first.
         moved_to: The endpoint that calls go to instead, named by the platform.
-        access_info: What the token gives access to.
-        delta_time: How far the platform's clock is ahead.
+        access_info: The access of the token.
+        delta_time: The seconds by which the platform's clock is ahead.
     """
 
     first_endpoint: str
@@ -64,10 +64,10 @@ class AccountState:
 
 
 class Account:
-    """Sends an account's calls, and follows the account when the platform says where else it is.
+    """Sends an account's calls, to another endpoint if the platform names one.
 
-    A new endpoint is kept once it has given a result, and dropped as soon as it fails: an error there must not outlast
-    one call.
+    A new endpoint is kept after it has returned a result, and dropped as soon as it fails, so that an error there
+    affects one call only.
     """
 
     def __init__(self, http: Http, endpoint: str, token: str | None, timeout: Timeout) -> None:
@@ -180,7 +180,7 @@ class Account:
     def result(self, response: Response, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
         """Return the result in the response to a request with the data `sent`, and keep the endpoint it came from.
 
-        If it `tells_time`, `delta_time` takes it into account.
+        If `tells_time`, its server time updates `delta_time`.
 
         Raises:
             ApiError: the response is an error of the API.

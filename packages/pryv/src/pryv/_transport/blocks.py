@@ -1,7 +1,7 @@
-"""The items of an array, parsed some at a time: that costs less than one by one.
+"""The items of an array, parsed in blocks: that costs less than one by one.
 
-The decoder is that of the standard library, or msgspec where it is installed (the extra `pryv[speed]`). The two read
-numbers alike. orjson does not: it turns large integers into floats (https://github.com/ijl/orjson#int).
+The decoder is that of the standard library, or msgspec if it is installed (the extra `pryv[speed]`). Both read
+numbers in the same way. orjson does not: it turns large integers into floats (https://github.com/ijl/orjson#int).
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ SIZE = 5000
 
 _FIRST_KEY = re.compile(r'\{"[^"\\]*":')
 _LONGEST_PAUSE = 1024
-"""Items that are read one by one, at most, before a block is tried again."""
+"""The most items that are read one by one before a block is tried again."""
 
 
 class Decoder(Protocol):
     """Parses objects with commas between them.
 
     Attributes:
-        splits: Whether `texts` costs little beside `items`.
+        splits: Whether `texts` costs little compared with `items`.
     """
 
     splits: bool
 
     def items(self, source: bytes) -> list[Any] | None:
-        """Return the objects; `None` if the decoder does not read them."""
+        """Return the objects, `None` if the decoder cannot read them."""
 
     def texts(self, source: bytes) -> list[str]:
-        """Return the text of each object, once `items` has read them."""
+        """Return the text of each object, after `items` has read them."""
 
 
 class StandardDecoder:
@@ -45,7 +45,7 @@ class StandardDecoder:
     _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
 
     def items(self, source: bytes) -> list[Any] | None:
-        """Return the objects; `None` if they are not JSON."""
+        """Return the objects, `None` if they are not JSON."""
         try:
             array = f"[{source.decode()}]"
             items, end = self._decode(array)
@@ -78,7 +78,7 @@ class MsgspecDecoder:
         self._split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
     def items(self, source: bytes) -> list[Any] | None:
-        """Return the objects; `None` if msgspec does not read them."""
+        """Return the objects, `None` if msgspec cannot read them."""
         try:
             return self._decode(b"[%b]" % source)
         except self._errors:
@@ -91,7 +91,7 @@ class MsgspecDecoder:
 
 @functools.cache
 def fastest_decoder() -> Decoder:
-    """Return msgspec's decoder where it is installed, otherwise that of the standard library."""
+    """Return msgspec's decoder if it is installed, otherwise that of the standard library."""
     try:
         return MsgspecDecoder()
     except ImportError:
@@ -99,11 +99,11 @@ def fastest_decoder() -> Decoder:
 
 
 class Block:
-    """Items that were parsed at once.
+    """Items that were parsed together.
 
     Attributes:
         source: Their JSON.
-        items: Those that were not taken yet, the next one last: a taken item is freed before the next is used.
+        items: The remaining items, the next one last: an item that was taken is freed before the next one is used.
     """
 
     def __init__(self, source: bytes, items: list[Any], decoder: Decoder) -> None:
@@ -123,11 +123,11 @@ class Block:
 
 
 class Blocks:
-    """Cuts blocks from the bytes of an array, each beginning at the comma behind the item read last.
+    """Cuts blocks from the bytes of an array. Each begins at the comma after the item read last.
 
-    A block ends before `},` and the first key of the array's items, or with the bytes that have arrived. If it parses,
-    its items are those of the array, as JSON can be read in one way only. If it does not, because such a text stands
-    inside an item, the next attempt is made some items later: the number doubles with each failure.
+    A block ends before `},` and the first key of the array's items, or with the bytes that have arrived. If it is valid
+    JSON, its items are those of the array, as JSON is unambiguous. If it is not, because such a text occurs inside an
+    item, the next attempt is made some items later: the number doubles with each failure.
     """
 
     def __init__(self, decoder: Decoder, first: str) -> None:
@@ -137,7 +137,7 @@ class Blocks:
         self._pause = self._skipped = 0
 
     def is_due(self) -> bool:
-        """Tell whether to try a block after an item that was read by itself."""
+        """Return whether to try a block after an item that was read separately."""
         self._skipped += 1
         return self._mark is not None and self._skipped > self._pause
 

@@ -1,4 +1,4 @@
-"""Sends HTTP requests: with time limits, and retries of what is idempotent; every failure becomes a `PryvError`."""
+"""Send HTTP requests with time limits, and retry idempotent ones; every failure becomes a `PryvError`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Request:
         label: Its name in messages and logs, without secrets.
         idempotent: Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2).
         stream: Whether the body of a response with status 200 is left to the caller to read.
-        read: What reads the body of a response with status 200 as it arrives, once more if the request is sent again.
+        read: A function that reads the body of a response with status 200 as it arrives, again for each attempt.
     """
 
     method: str
@@ -58,12 +58,12 @@ class Request:
 
 @attrs.frozen
 class Response:
-    """The response to a request; `body` is empty where it is left to be read, by `chunks`.
+    """The response to a request; `body` is empty if it is still to be read by `chunks`.
 
     Attributes:
         label: The name of the request in messages and logs.
         received: Local time at which its head arrived, in seconds.
-        resent: Whether the request had been sent before, so that the platform may have carried it out already.
+        resent: Whether the request had been sent before, so that the platform may have executed it already.
         value: The result of the request's `read`.
         moved_to: The account's endpoint that sent the response, if the first endpoint named another one.
     """
@@ -85,7 +85,7 @@ class Response:
         return parse_retry_after(self.headers.get("Retry-After"), self.headers.get("Date"), self.received)
 
     def chunks(self, *, decoded: bool = True) -> Generator[bytes, None, None]:
-        """Yield a body left to be read, as `ResponseBody.chunks` does."""
+        """Yield a body that is still to be read; see `ResponseBody.chunks`."""
         assert self._unread is not None  # noqa: S101  (only streams are read so)
         return self._unread.chunks(decoded=decoded)
 
@@ -110,11 +110,11 @@ class Http:
         self.sessions = Sessions(session)
 
     def close(self) -> None:
-        """Close the connections kept open, unless others share them."""
+        """Close the open connections, unless another `Http` shares them."""
         self.sessions.close(self)
 
     def with_retry(self, retry: RetryPolicy | Default | None) -> Http:
-        """Return one with another retry policy over the same sessions."""
+        """Return an `Http` with another retry policy over the same sessions."""
         other = copy.copy(self)
         if not isinstance(retry, Default):
             other.retry = _checked_retry(retry)
@@ -174,13 +174,13 @@ class Http:
             return error.with_traceback(None)  # its frames hold the body
         return Response(
             request.label, status, headers, body, received, resent
-        )  # without the response, which holds on to its socket
+        )  # without the response, which refers to its socket
 
     def _error_of(self, failure: Exception, request: Request, handled: BaseException | None) -> PryvConnectionError:
-        """Return the error for a failure; it names the setting, where a setting is the cause.
+        """Return the error for a failure; if a setting is the cause, the message names it.
 
         Raises:
-            Exception: `failure` itself, where a hook of the session raised it.
+            Exception: `failure` itself, if a hook of the session raised it.
         """
         session, label = self.sessions.get(self), request.label
         _, proxy_setting = proxy_of(session, request.url) or (None, None)

@@ -1,7 +1,7 @@
 """Interim responses (1xx), which come before the response itself: RFC 9110, section 15.2.
 
-`http.client` skips only 100 (Continue), any number of times. It takes any other interim response for the response
-itself, which then stays on the connection and would be taken for the response to the next request.
+`http.client` skips only 100 (Continue), any number of times. It returns any other interim response as the response.
+The real response then stays on the connection, and would be read as the response to the next request.
 """
 
 from __future__ import annotations

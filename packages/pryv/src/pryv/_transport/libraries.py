@@ -46,7 +46,7 @@ _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class Connection(HTTPConnection):
-    """A connection that shows its socket before anything is sent, and bounds the time of each write.
+    """A connection that passes on its socket before anything is sent, and limits the time of each write.
 
     urllib3 has no hook for the former. Its own SOCKS connections override the same method:
     https://github.com/urllib3/urllib3/blob/2.8.0/src/urllib3/contrib/socks.py#L98
@@ -65,10 +65,10 @@ class Connection(HTTPConnection):
         return sock
 
     def limit_writes(self, seconds: float | None) -> None:
-        """Bound each write of the next request by a time.
+        """Limit the time of each write of the next request.
 
-        It would be the connect timeout otherwise: https://github.com/psf/requests/issues/5263. A write timeout of
-        urllib3's own is asked for in https://github.com/urllib3/urllib3/issues/857.
+        Otherwise it would be the connect timeout: https://github.com/psf/requests/issues/5263. A write timeout in
+        urllib3 is requested in https://github.com/urllib3/urllib3/issues/857.
         """
         if self.is_closed:
             self.connect()
@@ -87,11 +87,11 @@ class Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self.reader(self.fp.detach(), sock.gettimeout()))
 
     def reader(self, raw: io.RawIOBase, seconds: float | None) -> io.RawIOBase:
-        """Return what reads from `raw`, of which each read takes `seconds` at most."""
+        """Return a reader of `raw` whose reads take at most `seconds` each."""
         return raw
 
     def before_head(self) -> None:
-        """Do something before a head is read, be it of an interim response."""
+        """A hook before each head is read, including those of interim responses."""
 
     def _read_status(self) -> tuple[str, int, str]:
         self.before_head()
@@ -100,7 +100,7 @@ class Response(http.client.HTTPResponse):
 
 
 def use_connections(pool: Any, connection: type[Connection], response: type[Response]) -> None:
-    """Make a pool use connections of a class, whose responses are of another, for its kind of host (TLS, SOCKS…).
+    """Make a pool use a class of connections and a class of responses, for its kind of host (TLS, SOCKS…).
 
     A pool takes no such class as an argument: https://github.com/urllib3/urllib3/issues/94
     """
@@ -115,15 +115,15 @@ def _connection_class(base: type[Any], connection: type[Any], response: type[Any
 
 
 class HeldConnection:
-    """The connection that a response comes on, kept out of its pool until `release`.
+    """The connection of a response, kept out of its pool until `release`.
 
-    urllib3 puts it back with the last byte of the body, even if more data follow, which would then be taken for the
+    urllib3 puts it back with the last byte of the body, even if more data follow, which would then be read as the
     next response (https://github.com/urllib3/urllib3/blob/2.8.0/src/urllib3/response.py#L975).
 
     Args:
         response: The response, its body unread.
-        on_read: Called after each read, with the bytes that it brought and the seconds that it took. What it raises
-            ends the body as a failure of the connection does.
+        on_read: A callback after each read, with the number of bytes and seconds. An exception in it ends the body like
+            a failure of the connection.
 
     Attributes:
         has_surplus: Whether data have arrived after the end of the body.
@@ -139,7 +139,7 @@ class HeldConnection:
             vars(self._original).update(read1=self._read1, _close_conn=self._close_conn)
 
     def release(self) -> None:
-        """Give the connection to its pool, where it is used again unless the response was closed."""
+        """Put the connection back into its pool, where it is reused unless the response was closed."""
         self._raw._pool = self._pool
         self._raw.release_conn()
         if self._original is not None:
@@ -153,7 +153,7 @@ class HeldConnection:
         return data
 
     def _close_conn(self) -> None:
-        """Look for a surplus before `http.client` lets go of the socket, which it does at the end of the body."""
+        """Check for surplus data before `http.client` drops the socket, at the end of the body."""
         sock = getattr(self._raw.connection, "sock", None)
         self.has_surplus = sock is not None and _has_data(self._original.fp, sock)
         type(self._original)._close_conn(self._original)
@@ -172,9 +172,9 @@ def _has_data(reader: io.BufferedReader, sock: socket.socket) -> bool:
 
 
 def read_next_head(response: requests.Response) -> bool:
-    """Read another head from the connection, and make the response one with this head.
+    """Read another head from the connection, and change the response to one with this head.
 
-    Returns `False` where there is no connection (of a test, say) to read from. `http.client` skips 100 (Continue) only:
+    Returns `False` if there is no connection to read from, as in a test. `http.client` skips 100 (Continue) only:
     https://github.com/python/cpython/blob/v3.13.0/Lib/http/client.py#L330
 
     Raises:
@@ -206,20 +206,20 @@ def drop_cookies(response: requests.Response) -> None:
 
 
 def ssl_context_of(session: requests.Session, url: str) -> ssl.SSLContext | None:
-    """Return the TLS context that the adapter of a session brings, if it does."""
+    """Return the TLS context of a session's adapter, if it has one."""
     pools = getattr(session.get_adapter(url), "poolmanager", None)
     return pools.connection_pool_kw.get("ssl_context") if pools is not None else None
 
 
 def repeated_status(failure: BaseException) -> int | None:
-    """Return the status that a `urllib3.Retry` gave up on; it is in the text only."""
+    """Return the status on which a `urllib3.Retry` gave up; it is in the text of the exception only."""
     reason = getattr(failure.args[0], "reason", None) if failure.args else None
     found = _REPEATED.fullmatch(str(reason)) if isinstance(reason, ResponseError) else None
     return int(found[1]) if found else None
 
 
 def tunnel_status(failure: BaseException) -> int | None:
-    """Return the status with which a proxy refused a tunnel; it is in the text only.
+    """Return the status with which a proxy refused a tunnel; it is in the text of the exception only.
 
     See https://github.com/python/cpython/blob/v3.13.0/Lib/http/client.py#L979.
     """
@@ -228,9 +228,9 @@ def tunnel_status(failure: BaseException) -> int | None:
 
 
 def happened_in_connect(failure: BaseException) -> bool:
-    """Return whether a connection was being made when a failure came up.
+    """Return whether a failure happened while a connection was being made.
 
-    urllib3 reports a handshake and a response that were cut short alike: only the traceback tells them apart.
+    urllib3 raises the same exception for a handshake and for a response that was cut short: only the traceback differs.
     """
     return any(
         frame.f_code.co_name == "connect" and isinstance(frame.f_locals.get("self"), http.client.HTTPConnection)

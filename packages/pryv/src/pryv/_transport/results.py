@@ -38,7 +38,7 @@ def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dic
 
 
 def _is_result_without_place(response: Response) -> bool:
-    """Return whether a 302 leads nowhere, as that of `mfa.activate` does."""
+    """Return whether a response is a 302 without a `Location`, such as that of `mfa.activate`."""
     return response.status == 302 and "Location" not in response.headers and bool(response.body)
 
 
@@ -53,7 +53,7 @@ def error_of(response: Response, *secrets: str | None, sent: Any = None) -> ApiE
     if isinstance(error, Mapping):
         return _api_error(error, response, secrets, sent)
     if response.status == 511:  # RFC 6585
-        return PryvProtocolError(f"{label}: HTTP 511: the network asks its user to sign in first")
+        return PryvProtocolError(f"{label}: HTTP 511: the network requires its user to sign in first")
     if is_transient_status(response.status) or response.status >= 500:
         return _api_error({"message": "no response of the API"}, response, secrets, sent)
     if response.status in (414, 431):
@@ -68,7 +68,7 @@ def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
     """Return a member of a response, checked to be of a type.
 
     Raises:
-        PryvProtocolError: there is none, or it has another type.
+        PryvProtocolError: the member is missing, or has another type.
     """
     value = body.get(key)
     if isinstance(value, kind):
@@ -81,7 +81,7 @@ def with_members(body: BodyT, label: str, **kinds: type) -> BodyT:
     """Return a response, checked to have members of types.
 
     Raises:
-        PryvProtocolError: one is not there, or has another type.
+        PryvProtocolError: a member is missing, or has another type.
     """
     wrong = [(key, kind) for key, kind in kinds.items() if not isinstance(body.get(key), kind)]
     if not wrong:

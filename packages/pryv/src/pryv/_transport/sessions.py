@@ -90,7 +90,7 @@ def new_session() -> requests.Session:
     session = requests.Session()
     session.headers["User-Agent"] = f"pryv-python/{__version__}"
     session.headers["Accept"] = "application/json"
-    # Without br: brotli bounds what it decompresses from 1.2 on only (https://github.com/google/brotli/issues/1149).
+    # Without br: brotli limits decompression only since 1.2 (https://github.com/google/brotli/issues/1149).
     session.headers["Accept-Encoding"] = "gzip, deflate"
     for scheme in ("http://", "https://"):
         session.mount(scheme, LimitingAdapter())

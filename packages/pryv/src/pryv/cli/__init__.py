@@ -1,7 +1,7 @@
-"""The command line, and what the commands of other packages share with it.
+"""The command line, and the functions that the commands of other packages share with it.
 
 Exit codes: 0 done, 2 usage, 69 the platform is out of reach, 75 locked or try again later, 77 refused, 130 interrupted,
-1 anything else. `run` sees to them.
+1 anything else. `run` returns them.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def info(arguments: argparse.Namespace) -> None:
 def add_login_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `login`."""
     parser.add_argument("url", type=from_system, metavar="SERVICE_INFO_URL", help="the platform's service info URL")
-    parser.add_argument("--app-id", type=from_system, required=True, metavar="ID", help="the app that asks")
+    parser.add_argument("--app-id", type=from_system, required=True, metavar="ID", help="the app's id")
     parser.add_argument(
         "--permission",
         required=True,
@@ -55,7 +55,7 @@ def add_login_options(parser: argparse.ArgumentParser) -> None:
         type=_permission,
         metavar="STREAM:LEVEL",
         dest="permissions",
-        help=f"what it asks for: a stream (* for all) and one of {', '.join(get_args(Level))}",
+        help=f"a permission to request: a stream (* for all) and one of {', '.join(get_args(Level))}",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the page's URL, and do not open it")
     parser.add_argument("--timeout", type=_seconds, default=600, metavar="SECONDS", help="how long to wait (600)")
@@ -87,7 +87,7 @@ def login(arguments: argparse.Namespace) -> None:
 
 
 def logout(arguments: argparse.Namespace) -> None:
-    """Revoke the accesses that are stored, and forget them."""
+    """Revoke the accesses of the stored credentials, and delete the credentials."""
     from pryv.auth._sign_in import revoke_and_forget
 
     kept = profile(arguments)
@@ -100,7 +100,7 @@ def logout(arguments: argparse.Namespace) -> None:
 
 
 def whoami(arguments: argparse.Namespace) -> None:
-    """Print the access in use."""
+    """Print the current access."""
     with connect(arguments) as connection:
         access = connection.access_info()
         write_json(_without_secrets(access))
@@ -126,7 +126,7 @@ def _without_secrets(access: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _permissions(permissions: Any) -> Any:
-    """Return permissions as `login` takes them."""
+    """Return permissions in the form of the arguments of `login`."""
     if not isinstance(permissions, list):
         return permissions
     return " ".join(

@@ -12,7 +12,7 @@ _PROGRAM = Program(
     "pryv",
     __version__,
     "Work with a Pryv.io account.\n\n"
-    "Data goes to standard output: lists as tables on a terminal, otherwise as JSON. All else goes to standard error.",
+    "Data goes to standard output: lists as tables on a terminal, otherwise as JSON. Messages go to standard error.",
     [
         Command(
             "info",
@@ -32,12 +32,12 @@ _PROGRAM = Program(
         ),
         Command(
             "logout",
-            "Revoke the access that is stored, and forget it.",
+            "Revoke the stored access, and delete its credentials.",
             "pryv logout",
             _account.logout,
             account=False,
         ),
-        Command("whoami", "Print the access in use, without its token.", "pryv whoami", _account.whoami),
+        Command("whoami", "Print the current access, without its token.", "pryv whoami", _account.whoami),
         Command(
             "accesses",
             "Print the accesses to the account, without their tokens.",
@@ -48,7 +48,7 @@ _PROGRAM = Program(
         Command("streams", "Print the streams as a tree.", "pryv streams", _data.streams),
         Command(
             "events",
-            "Print events, all there are, latest first.",
+            "Print all events, latest first.",
             "pryv events --streams diary health --since 2026-05-01 --csv > events.csv",
             _data.events,
             _data.add_events_options,
@@ -62,7 +62,7 @@ _PROGRAM = Program(
         ),
         Command(
             "upload",
-            "Upload a file, as a new event or to an event that exists, and print the event.",
+            "Upload a file as a new event or to an existing one, and print the event.",
             "pryv upload photo.jpg --stream diary",
             _files.upload,
             _files.add_upload_options,

@@ -16,7 +16,7 @@ COLUMNS = ("id", "time", "duration", "type", "stream_ids", "content", "content_t
 
 
 def write_csv(events: Iterable[Mapping[str, Any]]) -> None:
-    """Write events to standard output as they come, in UTF-8, with a line of column names first.
+    """Write events to standard output as they arrive, in UTF-8, after a line of column names.
 
     Args:
         events: The events.
@@ -41,7 +41,7 @@ def _record(values: Iterable[object]) -> str:
 
 
 def _harmless(record: str) -> str:
-    """Return a record as a terminal may show it."""
+    """Return a record with the characters escaped that control a terminal."""
     return "\n".join(map(printable, record.split("\n")))
 
 
@@ -73,7 +73,7 @@ def _text(value: Any) -> str | None:
 
 
 def _utc(seconds: Any) -> str | None:
-    """Return a time in ISO 8601; none where it is outside of the years 1 to 9999."""
+    """Return a time in ISO 8601; an empty text if it is outside of the years 1 to 9999."""
     if not _is_number(seconds):
         return None
     try:

@@ -49,13 +49,13 @@ def add_events_options(parser: argparse.ArgumentParser) -> None:
         "--type", type=from_system, nargs="+", action="extend", metavar="TYPE", help="only of these types (mass/*)"
     )
     parser.add_argument(
-        "--since", type=_timestamp, metavar="TIME", help="only from then on: seconds since 1970, or an ISO date"
+        "--since", type=_timestamp, metavar="TIME", help="only from this time: seconds since 1970, or an ISO date"
     )
-    parser.add_argument("--until", type=_timestamp, metavar="TIME", help="only up to then")
-    parser.add_argument("--limit", type=_count, metavar="N", help="only so many, the latest")
+    parser.add_argument("--until", type=_timestamp, metavar="TIME", help="only up to this time")
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most this many, the latest")
     add_decrypt_option(parser)
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--jsonl", action="store_true", help="one event a line, as JSON")
+    form.add_argument("--jsonl", action="store_true", help="one event per line, as JSON")
     form.add_argument("--csv", action="store_true", help="comma-separated values, in UTF-8")
 
 

@@ -19,7 +19,7 @@ def add_upload_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--stream", type=from_system, metavar="STREAM", help="the stream of a new event")
-    target.add_argument("--event", type=from_system, metavar="EVENT", help="the id of an event that exists")
+    target.add_argument("--event", type=from_system, metavar="EVENT", help="the id of an existing event")
     parser.add_argument(
         "--type",
         type=from_system,
@@ -47,8 +47,8 @@ def upload(arguments: argparse.Namespace) -> None:
 def add_download_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `download`."""
     parser.add_argument("event", type=from_system, metavar="EVENT", help="the event's id")
-    parser.add_argument("destination", metavar="FILE", help="where it goes; - writes to standard output")
-    parser.add_argument("--attachment", type=from_system, metavar="ID", help="which one, where the event has several")
+    parser.add_argument("destination", metavar="FILE", help="the file to write; - writes to standard output")
+    parser.add_argument("--attachment", type=from_system, metavar="ID", help="the attachment, if the event has several")
 
 
 def download(arguments: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def _attachments(event: Any) -> list[dict[str, Any]]:
     if not isinstance(attachments, list) or not all(
         isinstance(attachment, dict) and isinstance(attachment.get("id"), str) for attachment in attachments
     ):
-        raise PryvProtocolError("events.getOne: the result is no event with attachments that have ids")
+        raise PryvProtocolError("events.getOne: the result is not an event whose attachments have ids")
     return attachments
 
 

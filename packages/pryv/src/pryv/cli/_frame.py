@@ -1,4 +1,4 @@
-"""What the commands of all packages have in common: exit codes, messages, the log, credentials."""
+"""Functions for the commands of all packages: exit codes, messages, the log, credentials."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _REFUSALS = (
 
 
 def exit_code(error: Exception) -> int:
-    """Return the exit code that an exception leads to."""
+    """Return the exit code for an exception."""
     if isinstance(error, _REFUSALS):
         return REFUSED
-    if isinstance(error, (PryvConnectionError, PryvProtocolError)):  # something else may answer in its place
+    if isinstance(error, (PryvConnectionError, PryvProtocolError)):  # another server may respond instead
         return UNREACHABLE
     if isinstance(error, AccessTimeoutError) or (isinstance(error, PryvError) and error.retryable):
         return TRY_LATER
@@ -65,13 +65,13 @@ def exit_code(error: Exception) -> int:
 def run(program: str, command: Callable[[], object]) -> int:
     """Run a command and return its exit code; an error is printed to standard error, in one line.
 
-    What a user can cause ends so: a `PryvError`, an `OSError`, and a `ValueError`, which stands for a bad argument.
-    A reader of standard output who has had enough, such as `head`, ends it quietly.
+    These are errors that a user can cause: a `PryvError`, an `OSError`, and a `ValueError` for a bad argument.
+    If the reader of standard output closes it, as `head` does, the command ends without a message.
     """
     with Interrupts() as interrupts:
         try:
             command()
-            if sys.stdout is not None:  # as it is where the program was started with it closed
+            if sys.stdout is not None:  # `None` if the program was started with it closed
                 sys.stdout.flush()
         except BaseException as error:
             if interrupts.happened or isinstance(error, KeyboardInterrupt):
@@ -89,14 +89,14 @@ def run(program: str, command: Callable[[], object]) -> int:
 
 
 def say(text: str) -> None:
-    """Print text for people, on standard error, if there is one; what would act on the terminal is escaped."""
+    """Print a message on standard error, if it is open; characters that control a terminal are escaped."""
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):  # there is no other place to say it
+        with contextlib.suppress(OSError):  # there is no other output
             print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def add_endpoint_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--endpoint`, which `connect` looks at first.
+    """Add `--endpoint`, which `connect` uses first.
 
     Args:
         parser: The parser of a command that works on an account.
@@ -130,13 +130,13 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         action=_StartLog,
         nargs=0,
         default=argparse.SUPPRESS,
-        help="write the log to standard error; it holds no tokens",
+        help="write the log to standard error; it contains no tokens",
     )
 
 
 class _StartLog(argparse.Action):
     def __call__(self, *_: Any) -> None:
-        """Write what the SDK logs to standard error from now on."""
+        """Write the SDK's log to standard error from now on."""
         logger = logging.getLogger()
         if not any(isinstance(handler, _LogHandler) for handler in logger.handlers):
             logger.addHandler(_LogHandler())
@@ -144,7 +144,7 @@ class _StartLog(argparse.Action):
 
 
 class _LogHandler(logging.Handler):
-    """Writes the records of the SDK's packages; libraries may log what is secret."""
+    """Writes the records of the SDK's packages only, as other libraries may log secrets."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,15 +157,16 @@ class _LogHandler(logging.Handler):
 
 
 def connect(arguments: argparse.Namespace) -> Connection:
-    """Return the connection to the account that is named by the first of these.
+    """Return the connection to the account of the arguments.
 
-    `--endpoint`, `--profile`, the variable `PRYV_API_ENDPOINT`, and what `pryv login` stored.
+    It is that of the first of these: `--endpoint`, `--profile`, the variable `PRYV_API_ENDPOINT`, and the credentials
+    that `pryv login` stored.
 
     Args:
         arguments: The parsed arguments of a command that has the options.
 
     Raises:
-        ValueError: none of them names one, or it is malformed.
+        ValueError: there is no account, or the endpoint is malformed.
         PryvError: the stored credentials cannot be read.
         OSError: the store's file cannot be read.
     """
@@ -179,7 +180,7 @@ def connect(arguments: argparse.Namespace) -> Connection:
 
 
 def profile(arguments: argparse.Namespace) -> Profile:
-    """Return the profile of the default store that `--profile` names."""
+    """Return the profile of `--profile` in the default store."""
     from pryv.auth import default_store
     from pryv.auth._profiles import DEFAULT, Profile
 
@@ -196,7 +197,7 @@ def _stored_endpoint(arguments: argparse.Namespace) -> str:
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:
-    """Keep Python from writing once more, at its end, what could not be written.
+    """Keep Python from trying again, at its exit, to write the buffered output.
 
     See https://docs.python.org/3/library/signal.html#note-on-sigpipe.
     """

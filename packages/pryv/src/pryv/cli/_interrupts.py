@@ -17,7 +17,7 @@ _REPEATED = 1.0
 class Interrupts:
     """A context in which the first interrupt raises `KeyboardInterrupt`, and a later one ends the program at once.
 
-    What was interrupted may turn the exception into another, as the making of a class may
+    The interrupted code may convert the exception to another one, as the creation of a class may
     (https://github.com/python/cpython/issues/77757), or drop it with a message, as finalizers do: see `happened`.
 
     Attributes:
@@ -31,7 +31,7 @@ class Interrupts:
         self._handler = signal.getsignal(signal.SIGINT)
 
     def __enter__(self) -> Interrupts:
-        """Begin to handle interrupts, unless the process ignores them or has a handler of its own."""
+        """Begin to handle interrupts, unless the process ignores them or has another handler."""
         self._handle(self._interrupt, self._end_if_dropped)
         return self
 

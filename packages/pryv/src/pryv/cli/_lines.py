@@ -1,4 +1,4 @@
-"""Records of one line or several at the end of a stream: each is written whole, or not at all."""
+"""Append records of one or more lines to a stream: each is written completely, or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 
 class Lines:
-    """Writes records to a stream, past its buffer.
+    """Writes records to a stream without its buffer.
 
-    What a full disk takes of a record is taken back where the stream ends a regular file. A line that an earlier
-    program was killed in is ended first. A pipe takes nothing back.
+    If the disk is full, the written part of a record is removed, provided that the stream is at the end of a regular
+    file. An incomplete line, left by a program that was killed, is ended first. In a pipe, nothing can be removed.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ def _append(file: int, records: list[bytes], size: int) -> int:
         while written < len(content):
             written += os.write(file, content[written:])
     except OSError:
-        if os.fstat(file).st_size == size + written:  # or another program has appended meanwhile
+        if os.fstat(file).st_size == size + written:  # or another program has appended in the meantime
             whole = max((end for end in accumulate(map(len, records)) if end <= written), default=0)
             os.ftruncate(file, size + whole)
             os.lseek(file, size + whole, os.SEEK_SET)
@@ -62,7 +62,7 @@ def _regular_file(stream: BinaryIO) -> int | None:
 
 
 def _is_within_line(file: int, size: int) -> bool:
-    """Return whether what is there does not end in a line break, if that can be read."""
+    """Return whether the file does not end in a line break, if it can be read."""
     with contextlib.suppress(OSError), open(f"/dev/fd/{file}", "rb") as content:
         content.seek(max(0, size - 1))
         return content.read(1) not in (b"", b"\n")

@@ -1,4 +1,4 @@
-"""Standard input and output: bytes, JSON, and lines that are written whole."""
+"""Standard input and output: bytes, JSON, and complete lines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _binary(stream: TextIO | None, name: str) -> BinaryIO:
 
 
 def on_terminal() -> bool:
-    """Return whether standard output is a terminal, which a person reads."""
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -59,9 +59,9 @@ def write_json(value: Any) -> None:
 
 
 def write_json_lines(values: Iterable[Any]) -> None:
-    """Write values to standard output, one a line; where it is a file that cannot take all, whole lines only.
+    """Write values to standard output, one per line. If the disk is full, the file has complete lines only.
 
-    They are written in blocks, and all of them when it returns.
+    They are written in blocks; all are written when this returns.
 
     Raises:
         OSError: they cannot be written.
@@ -79,7 +79,7 @@ def write_records(records: Iterable[str]) -> None:
     size = 0
     try:
         for record in records:
-            pending.append(record.encode(errors="backslashreplace"))  # surrogates have no form in UTF-8
+            pending.append(record.encode(errors="backslashreplace"))  # surrogates have no UTF-8 form
             size += len(pending[-1])
             if size >= _BLOCK:
                 block, pending, size = pending, [], 0
@@ -90,7 +90,7 @@ def write_records(records: Iterable[str]) -> None:
 
 
 def write_json_array(values: Iterable[Any]) -> None:
-    """Write values to standard output as they come, as one array with an item a line."""
+    """Write values to standard output as they arrive, as one array with an item per line."""
     opener = "[\n"
     for value in values:
         _write(f"{opener}{_json(value, separators=_COMPACT)}")
@@ -99,12 +99,12 @@ def write_json_array(values: Iterable[Any]) -> None:
 
 
 def _json(value: Any, **form: Any) -> str:
-    """Return JSON that can be shown: what acts on a terminal is escaped in it, as JSON escapes."""
+    """Return JSON with the characters that control a terminal escaped as in JSON."""
     return UNPRINTABLE.sub(_escaped, json.dumps(value, ensure_ascii=False, **form))
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"  # a line break in JSON stands between values
+    return "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}"  # in JSON, it is between values
 
 
 def _write(text: str) -> None:

@@ -20,10 +20,10 @@ class Command(NamedTuple):
 
     Attributes:
         name: Its name on the command line.
-        summary: What it does: one sentence, for the help.
+        summary: One sentence on its purpose, for the help.
         example: A command line that uses it.
-        run: Runs it, given the parsed arguments.
-        add_options: Adds its own arguments to its parser.
+        run: A function that runs it, with the parsed arguments.
+        add_options: A function that adds its own arguments to its parser.
         account: Whether it works on an account, so that it takes `--endpoint`.
     """
 
@@ -38,12 +38,12 @@ class Command(NamedTuple):
 class Program:
     """A program with commands. Each command has a help with its example, and `--profile` and `-v`.
 
-    The command `completion` is added: it prints what makes a shell complete the program's commands and options.
+    The command `completion` is added: it prints a script that makes a shell complete the commands and options.
 
     Args:
         name: The program's name.
         version: Its version, for `--version`.
-        description: What it is for: a sentence for the help.
+        description: A sentence on its purpose, for the help.
         commands: Its commands.
     """
 
@@ -54,7 +54,7 @@ class Program:
         self._commands = [*commands, self._completion_command()]
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
-        """Run the command that the arguments name, as `run` does.
+        """Run the command in the arguments; see `run`.
 
         Args:
             arguments: The arguments; by default those of the process.
@@ -70,7 +70,7 @@ class Program:
         return run(self.name, command)
 
     def parser(self) -> argparse.ArgumentParser:
-        """Return a parser of the arguments; what it returns has the command's `run`."""
+        """Return a parser of the arguments, whose result has the command's `run`."""
         parser = argparse.ArgumentParser(
             prog=self.name,
             description=self._description,

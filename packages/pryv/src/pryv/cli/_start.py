@@ -1,4 +1,4 @@
-"""The start of a command, which imports next to nothing: an interrupt before the first line prints a traceback."""
+"""The start of a command. It imports almost nothing: an interrupt before the first line would print a traceback."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ INTERRUPTED = 130
 
 
 def start(module: str, arguments: Sequence[str] | None = None) -> int:
-    """Import the module of a command and run its `main`; for entry points, which may import nothing slow.
+    """Import the module of a command and run its `main`; for entry points, which must not import slow modules.
 
-    An interrupt before `main` and after it ends the program at once, with exit code 130; `run` handles those between.
+    An interrupt before or after `main` ends the program at once, with exit code 130; `run` handles those during `main`.
     With `-m`, Python itself would end by the signal if that interrupted a text it executes, such as a named tuple's:
     https://github.com/python/cpython/pull/11862
 
@@ -27,7 +27,7 @@ def start(module: str, arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code that `main` returned.
     """
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # background jobs ignore it, and go on to
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # background jobs ignore it, and continue to
         _signal.signal(_signal.SIGINT, end_at_once)
     try:
         from importlib import import_module
@@ -41,5 +41,5 @@ def start(module: str, arguments: Sequence[str] | None = None) -> int:
 
 
 def end_at_once(*_: object) -> NoReturn:
-    """End the process as an interrupted one; can handle the signal."""
+    """End the process like an interrupted one; this is a signal handler too."""
     os._exit(INTERRUPTED)

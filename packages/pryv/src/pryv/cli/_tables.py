@@ -1,4 +1,4 @@
-"""Tables for people, on a terminal: plain text, a line for each row."""
+"""Tables on a terminal: plain text, one line for each row."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pryv.cli._output import standard_output
 
 _GAP = "  "
 _LEAST = 4
-"""Cells that a column is cut to at least, as long as there is anything else to cut."""
+"""The least width of a column that is cut, as long as other columns can be cut."""
 _MEASURED = 100
-"""Rows that decide how wide the columns are: a table may be longer than memory."""
+"""The number of rows that set the width of the columns: a table may be larger than the memory."""
 _LONGEST = 4096
-"""Characters of a cell that are looked at: more than a terminal is wide."""
+"""The number of characters of a cell that are used: more than the width of a terminal."""
 _JOINER = "\u200d"
 _EMOJI = "\ufe0f"
 
@@ -28,9 +28,10 @@ class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        title: What stands above it.
-        value: Returns a row's value: text, a number, anything that has a JSON form, or `None` for an empty cell.
-        whole: Whether its cells are of use only when whole, as ids are: other columns are cut first.
+        title: Its title.
+        value: A function that returns a row's value: text, a number, a value with a JSON form, or `None` for an empty
+            cell.
+        whole: Whether its cells are useful only if they are complete, as ids are: other columns are cut first.
     """
 
     title: str
@@ -39,13 +40,13 @@ class Column(NamedTuple):
 
 
 def write_table(columns: Sequence[Column], rows: Iterable[Any]) -> None:
-    """Write rows to standard output as they come, each on one line, as wide as the terminal at most.
+    """Write rows to standard output as they arrive, each on one line that fits the width of the terminal.
 
-    Cells that are too long are cut, and control characters in them escaped.
+    Cells that are too long are cut, and control characters are escaped.
 
     Args:
         columns: The columns.
-        rows: What the columns take their values from.
+        rows: The rows, from which the columns get their values.
     """
     output = standard_output()
     encoding = sys.stdout.encoding or "ascii"
@@ -60,12 +61,12 @@ def write_table(columns: Sequence[Column], rows: Iterable[Any]) -> None:
 
 
 def display_width(text: str) -> int:
-    """Return how many cells of a terminal a text takes."""
+    """Return the width of a text in cells of a terminal."""
     return len(text) if text.isascii() else sum(_widths(text))
 
 
 def _widths(text: str) -> Iterator[int]:
-    """Yield how many cells each character adds: two for wide ones, none for those that join the one before."""
+    """Yield the width of each character in cells: 2 for wide characters, 0 for combining ones."""
     last, joined = 0, False
     for char in text:
         if char == _JOINER or joined:
@@ -88,7 +89,7 @@ def _cell(value: object, encoding: str) -> str:
 
 
 def _fit(widths: list[int], whole: Sequence[bool], available: int) -> None:
-    """Reduce widths, the largest first, until a line has room; those of whole columns only if nothing else is left."""
+    """Reduce widths, the largest first, until a line fits; those of `whole` columns only if no others are left."""
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - available
     for is_last_resort in (False, True):
         while excess > 0:

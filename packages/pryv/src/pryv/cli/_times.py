@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 def local_time(seconds: object) -> object:
-    """Return a time of the API as a local one, as `--since` reads it; anything else as it is.
+    """Return a time of the API as local time, in the form that `--since` reads; any other value unchanged.
 
     Args:
         seconds: Seconds since 1970.
