@@ -1,12 +1,14 @@
 """`pryv-monitor`, run as people and cron run it."""
 
 import contextlib
+import errno
 import json
 import os
 import re
 import shlex
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ from tests.monitor.subject import Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore
-from pryv_monitor import SQLiteMirror
+from pryv_monitor import FileAnchorStore, SQLiteMirror, cli
 from pryv_sandbox import Sandbox
 
 SCOPE = '{"streams": ["pulse", "notes"]}'
@@ -127,6 +129,198 @@ def test_sync_to_lines(subject: Subject, shell: Shell) -> None:
     assert abs(datetime.fromisoformat(status["lastPass"]).timestamp() - time.time()) < 60
     assert -5 < status["lag"] < 60
     assert str(subject.connection.token) not in (shell.directory / "anchor").read_text()
+
+
+def run_on_output_terminal(shell: Shell, *arguments: str) -> str:
+    """Runs the command with standard output on a terminal; returns what is written there."""
+    terminal, its_end = os.openpty()
+    command = [sys.executable, "-m", "pryv_monitor.cli", *arguments]
+    subprocess.run(command, cwd=shell.directory, env=shell.environment, stdout=its_end, check=True, timeout=60)
+    os.close(its_end)
+    written = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    return written
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+def test_status_is_for_people_on_a_terminal(subject: Subject, shell: Shell) -> None:
+    subject.add(3)
+    shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    shown = run_on_output_terminal(shell, "status", "copy.db").replace("\r\n", "\n")
+    expected = (
+        r"copy\.db: mirror\n  last complete pass: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+, \d+ s ago\n"
+        r"  up to date as of:   \d+ s ago\n  events: 3\n  deletions: 0\n  streams: \d+\n"
+    )
+    assert re.fullmatch(expected, shown), shown
+
+
+def test_a_copy_that_is_late_is_an_error(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:
+    def status(file: str, max_lag: float) -> tuple[int, bool, str]:
+        code, out, err = shell.run("status", file, "--max-lag", str(max_lag))
+        return code, bool(out), err
+
+    for target in (("--mirror", "copy.db"), ("--anchor", "anchor", "--jsonl")):
+        file = target[1]
+        assert shell.run("status", file, "--max-lag", "5")[0] == 1, "there is none"
+        sandbox.faults.cut(after_bytes=5, path="/events")
+        assert shell.run("sync", *target, "--error-tolerance", "0")[0] != 0
+        sandbox.faults.clear()
+        code, has_output, err = status(file, 1e9)
+        assert (code, has_output) == (1, True)
+        assert "no pass was complete yet" in err
+        assert shell.run("sync", *target, "--quiet")[0] == 0
+        assert status(file, 3600) == (0, True, "")
+        code, has_output, err = status(file, 0)
+        assert (code, has_output) == (1, True)
+        assert "more than 0 s" in err
+
+
+def test_a_mirror_that_was_never_written_is_late(shell: Shell) -> None:
+    with SQLiteMirror(shell.directory / "copy.db").lock():
+        pass
+    code, out, err = shell.run("status", "copy.db", "--max-lag", "1e9")
+    assert (code, out) == (1, "")
+    assert "no pass was complete yet" in err
+    assert shell.run("status", "copy.db")[0] == 2
+
+
+def test_reset_starts_over(subject: Subject, shell: Shell) -> None:
+    subject.add(2)
+    for target in (("--mirror", "copy.db"), ("--anchor", "anchor", "--jsonl")):
+        path = shell.directory / target[1]
+        assert shell.run("sync", *target, "--scope", SCOPE, "--quiet")[0] == 0
+        store = SQLiteMirror(path) if target[0] == "--mirror" else FileAnchorStore(path)
+        with store.lock():
+            code, _, err = shell.run("reset", target[1])
+            assert (code, len(err.splitlines())) == (75, 1)
+        assert path.exists()
+        assert shell.run("reset", target[1]) == (0, "", "")
+        assert not path.exists()
+        assert shell.run("reset", target[1])[0] == 1
+        assert "2 events" in shell.run("sync", *target, "--scope", SCOPE)[2]
+
+
+def test_reset_removes_what_is_damaged(subject: Subject, shell: Shell) -> None:
+    for target in (("--mirror", "copy.db"), ("--anchor", "anchor", "--jsonl")):
+        path = shell.directory / target[1]
+        shell.run("sync", *target)
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        assert shell.run("sync", *target)[0] == 1
+        assert shell.run("reset", target[1]) == (0, "", "")
+        assert not path.exists()
+
+
+def test_reset_refuses_what_is_neither_mirror_nor_anchor(shell: Shell) -> None:
+    bookmarks = shell.directory / "bookmarks"
+    with contextlib.closing(sqlite3.connect(bookmarks)) as db:
+        db.execute("CREATE TABLE bookmarks (url TEXT)")
+    (shell.directory / "text").write_text("thesis")
+    (shell.directory / "empty").touch()
+    (shell.directory / "directory").mkdir()
+    before = sorted(shell.directory.iterdir())
+    for name in ("bookmarks", "text", "empty", "directory", "nothing"):
+        code, _, err = shell.run("reset", name)
+        assert (code, len(err.splitlines())) == (1, 1)
+        assert name in err
+    assert [path for path in sorted(shell.directory.iterdir()) if path.suffix != ".lock"] == before
+
+
+def test_a_backup_is_one_file_that_is_a_mirror(subject: Subject, shell: Shell) -> None:
+    subject.add(20)
+    shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    directory = shell.directory / "backups"
+    directory.mkdir()
+    target = directory / "one.db"
+    target.write_text("something else")
+    target.chmod(0o644)
+    for suffix in ("-wal", "-shm", "-journal"):
+        Path(f"{target}{suffix}").write_bytes(b"of something else")
+    with SQLiteMirror(shell.directory / "copy.db").lock():  # a monitor is at work
+        assert shell.run("backup", "copy.db", "backups/one.db") == (0, "", "")
+    assert [path.name for path in directory.iterdir()] == ["one.db"]
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert target.read_bytes()[18:20] == b"\1\1", (
+        "reading it needs no write-ahead log: https://sqlite.org/fileformat.html"
+    )
+    subject.assert_mirrored(SQLiteMirror(target), json.loads(SCOPE))
+    subject.add(1)
+    code, _, err = shell.run("sync", "--mirror", "backups/one.db", "--scope", SCOPE)
+    assert (code, err.split(",")[0]) == (0, "1 events")
+
+
+def test_a_backup_is_refused_where_there_is_nothing_to_copy_or_nowhere_to(subject: Subject, shell: Shell) -> None:
+    shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    shell.run("sync", "--anchor", "anchor", "--jsonl", "--scope", SCOPE)
+    (shell.directory / "link.db").symlink_to("copy.db")
+    (shell.directory / "directory").mkdir()
+    for file, destination, code in (
+        ("nothing.db", "backup.db", 1),
+        ("anchor", "backup.db", 1),
+        ("copy.db", "copy.db", 2),
+        ("copy.db", "link.db", 2),
+        ("copy.db", "directory", 1),
+        ("copy.db", "elsewhere/backup.db", 1),
+    ):
+        found, _, err = shell.run("backup", file, destination)
+        assert (found, len(err.splitlines())) == (code, 1), err
+    assert not (shell.directory / "backup.db").exists()
+    subject.assert_mirrored(SQLiteMirror(shell.directory / "copy.db"), json.loads(SCOPE))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs ulimit")
+def test_a_backup_to_a_full_disk_leaves_the_last_one(subject: Subject, shell: Shell) -> None:
+    subject.add(1500)
+    shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)
+    (shell.directory / "backup.db").write_text("the last one")
+    before = sorted(shell.directory.iterdir())
+    code, _, err = shell.run("backup", "copy.db", "backup.db", before="trap '' XFSZ; ulimit -f 100")
+    assert code == 1
+    assert "backup.db" in err
+    assert (shell.directory / "backup.db").read_text() == "the last one"
+    assert sorted(shell.directory.iterdir()) == before
+
+
+def test_lines_are_on_the_disk_before_the_anchor(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject.add(2)
+    flushed: list[tuple[int, int]] = []
+    out, fsync = tmp_path / "changes.jsonl", os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        flushed.append((os.fstat(descriptor).st_ino, out.read_text().count("\n")))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    command = ["sync", "--endpoint", subject.connection.api_endpoint, "--anchor", str(tmp_path / "anchor")]
+    with out.open("w") as file, contextlib.redirect_stdout(file):
+        assert cli.main([*command, "--jsonl", "--quiet", "--scope", SCOPE]) == 0
+    number = out.stat().st_ino
+    written = [(inode == number, lines) for inode, lines in flushed]
+    anchor_saved = [index for index, (is_output, lines) in enumerate(written) if lines == 3 and not is_output]
+    assert (True, 3) in written[: anchor_saved[0]]
+
+
+def test_lines_that_do_not_reach_the_disk_are_not_committed(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, fsync = tmp_path / "changes.jsonl", os.fsync
+
+    def fail(descriptor: int) -> None:
+        if out.exists() and os.fstat(descriptor).st_ino == out.stat().st_ino:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    store = FileAnchorStore(tmp_path / "anchor")
+    command = ["sync", "--endpoint", subject.connection.api_endpoint, "--anchor", str(store.path), "--jsonl"]
+    with out.open("w") as file, contextlib.redirect_stdout(file):
+        assert cli.main(command) == 1
+    assert "Input/output error; the pass is not committed" in capsys.readouterr().err
+    assert is_untouched(store)
 
 
 def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:

@@ -162,6 +162,38 @@ def test_nothing_is_committed_while_a_handler_runs(subject: Subject, tmp_path: P
     assert len(list(mirror.events())) == 3
 
 
+@pytest.mark.parametrize("kind", ["anchor", "mirror"])
+def test_what_callbacks_wrote_can_be_flushed_before_each_commit(
+    kind: str, subject: Subject, mirror: SQLiteMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 2)
+    monkeypatch.setattr("pryv_monitor._source._BATCH", 1)
+    subject.add(6)
+    store = mirror if kind == "mirror" else FileAnchorStore(tmp_path / "a")
+    monitor = Monitor(subject.connection, SCOPE, **{"mirror" if kind == "mirror" else "anchor_store": store})  # type: ignore[arg-type]
+    buffered: list[str] = []
+    flushed: list[str] = []
+    failed: list[Anchor] = []
+
+    def flush(anchor: Anchor) -> None:
+        if len(flushed) + len(buffered) == 4 and not failed:
+            failed.append(anchor)
+            raise OSError("the disk is full")
+        flushed.extend(buffered)
+        buffered.clear()
+
+    monitor.on("event", lambda event: buffered.append(event["id"])).on("commit", flush)
+    with pytest.raises(OSError, match="the disk is full"):
+        monitor.sync()
+    assert len(flushed) == 2
+    committed = store.load()
+    assert committed is not None
+    assert committed.reached == 1_600_000_002
+    buffered.clear()
+    monitor.sync()
+    assert len(flushed) == len(set(flushed)) == 6
+
+
 def test_a_handler_that_fails_in_the_mirror_undoes_its_pass(subject: Subject, mirror: SQLiteMirror) -> None:
     (event,) = subject.add()
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)

@@ -275,6 +275,30 @@ def test_a_failed_pass_of_a_monitor_that_goes_on_is_undone(subject: Subject, mir
     assert set(seen) == set(subject.events(SCOPE))
 
 
+def test_a_backup_while_it_is_written_is_as_a_pass_left_it(subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.add(300)
+    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
+    anchor = mirror.load()
+    copies: list[SQLiteMirror] = []
+
+    def back_up(_: Any) -> None:
+        if len(copies) < 3:
+            copies.append(SQLiteMirror(mirror.path.with_name(f"copy-{len(copies)}.db")))
+            mirror.backup(copies[-1].path)
+
+    before = own(mirror.events())
+    subject.add(3)
+    Monitor(subject.connection, SCOPE, mirror=mirror).on("event", back_up).sync()
+    for copy in copies:
+        assert own(copy.events()) == before
+        found = copy.load()
+        assert found is not None
+        assert anchor is not None
+        assert found.since == anchor.since
+        assert Monitor(subject.connection, SCOPE, mirror=copy).sync().events == 3
+        subject.assert_mirrored(copy, SCOPE)
+
+
 def test_two_monitors_on_one_mirror_take_turns(subject: Subject, mirror: SQLiteMirror) -> None:
     subject.add(10)
     reports: list[int] = []

@@ -545,6 +545,30 @@ def test_a_kill_at_any_step_leaves_the_anchor_before_or_after(tmp_path: Path) ->
     assert after in seen
 
 
+@needs_fork
+def test_a_backup_that_is_killed_leaves_the_last_one(mirror: SQLiteMirror, tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    filled(mirror, 2)
+    mirror.backup(target)
+    filled(mirror, 3)
+    seen, step = set(), 1
+    while killed_at(step, lambda: mirror.backup(target), _opening, _files):
+        seen.add(SQLiteMirror(target).counts()["events"])
+        step += 3
+    assert seen == {2, 3}
+    mirror.backup(target)
+    assert sorted(files(tmp_path)) == ["backup.db", "mirror.db", "mirror.db.lock"]
+
+
+@needs_root
+def test_a_mirror_on_a_read_only_medium_can_be_backed_up(shared: SQLiteMirror, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o777)
+    assert as_somebody_else(lambda: shared.backup(elsewhere / "copy.db")) == "None"
+    assert SQLiteMirror(elsewhere / "copy.db").counts()["events"] == 3
+
+
 def test_a_copy_of_the_file_can_be_read(mirror: SQLiteMirror, tmp_path: Path) -> None:
     shutil.copyfile(filled(mirror).path, tmp_path / "other.db")
     assert seen(SQLiteMirror(tmp_path / "other.db")) == (3, 1, 1.0)

@@ -67,7 +67,7 @@ def without(member: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "message"),
     [
         (without("id"), "an event has no id"),
         ({**EVENT, "id": 7}, "an event has no id"),
@@ -75,25 +75,80 @@ def without(member: str) -> dict[str, Any]:
         ({**EVENT, "time": "1.5"}, "event 'x' has no time"),
         ({**EVENT, "time": True}, "event 'x' has no time"),
         ({**EVENT, "time": 10**400}, "event 'x' has no time"),
-        ({**EVENT, "modified": None}, "no number in 'modified'"),
+        ({**EVENT, "modified": "text"}, "no number in 'modified'"),
         ({**EVENT, "modified": []}, "no number in 'modified'"),
-        ({"id": "x", "deleted": None}, "no time of deletion"),
+        ({"id": "x", "deleted": 5.0}, "event 'x' has no time"),
     ],
 )
-def test_what_an_event_lacks_is_named(platform: Platform, keep: Keep, event: Any, told: str) -> None:
-    platform.events = [EVENT]
+def test_what_an_event_lacks_is_named(platform: Platform, keep: Keep, event: Any, message: str) -> None:
     store = keep()
-    monitor_of(store).sync()
-    for changed in (platform.changed, platform.deletions):
-        changed.append(event)
-        with pytest.raises(PryvProtocolError, match=told):
+    for events in (platform.events, platform.changed):
+        events.append(event)
+        with pytest.raises(PryvProtocolError, match=message):
             monitor_of(store).sync()
-        changed.clear()
-    assert monitor_of(store).sync().events == 0
+        events.clear()
+        monitor_of(store).sync()
 
 
 @pytest.mark.parametrize(
-    "tree", [None, {}, "tree", [None], ["d"], [{"name": "D"}], [{"id": 1}], [{"id": "d", "children": None}]]
+    ("deletion", "message"),
+    [
+        ({"deleted": 5.0}, "an event has no id"),
+        ({"id": "x", "deleted": "text"}, "no number in 'deleted'"),
+        ({"id": "x", "deleted": True}, "no number in 'deleted'"),
+    ],
+)
+def test_what_a_deletion_lacks_is_named(platform: Platform, keep: Keep, deletion: Any, message: str) -> None:
+    platform.events = [EVENT]
+    store = keep()
+    monitor_of(store).sync()
+    platform.deletions = [deletion]
+    with pytest.raises(PryvProtocolError, match=message):
+        monitor_of(store).sync()
+    platform.deletions = []
+    assert monitor_of(store).sync().events == 0
+
+
+@pytest.mark.parametrize("deletion", [{"id": "x"}, {"id": "x", "deleted": None}, {"id": "x", "time": 1.5}])
+def test_a_deletion_without_its_time_is_delivered_once(platform: Platform, keep: Keep, deletion: Any) -> None:
+    platform.events = [EVENT]
+    store = keep()
+    monitor_of(store).sync()
+    platform.events, platform.deletions = [], [deletion]
+    delivered: list[Any] = []
+    for _ in range(3):
+        monitor_of(store).on("eventDelete", delivered.append).sync()
+    assert delivered == [deletion]
+    if "mirror" in store:
+        assert list(store["mirror"].events({"state": "all"})) == []
+        assert list(store["mirror"].events({"modifiedSince": 0, "includeDeletions": True})) == [deletion]
+
+
+@pytest.mark.parametrize("value", [None, False, 5.0, "text"])
+def test_an_event_with_a_field_named_deleted_is_an_event(platform: Platform, keep: Keep, value: Any) -> None:
+    event = {**EVENT, "deleted": value}
+    platform.events = [event]
+    store = keep()
+    delivered: list[Any] = []
+    monitor_of(store).on("event", delivered.append).sync()
+    platform.changed = [{**event, "content": "changed"}]
+    monitor_of(store).on("event", delivered.append).sync()
+    assert delivered == [event, *platform.changed]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        None,
+        {},
+        "tree",
+        [None],
+        ["d"],
+        [{"name": "D"}],
+        [{"id": 1}],
+        [{"id": "d", "children": None}],
+        [{"id": "d", "parentId": 5}],
+    ],
 )
 def test_a_tree_that_is_none_is_refused(platform: Platform, keep: Keep, tree: Any) -> None:
     platform.streams = tree
@@ -101,8 +156,10 @@ def test_a_tree_that_is_none_is_refused(platform: Platform, keep: Keep, tree: An
         monitor_of(keep()).sync()
 
 
-def test_an_event_without_a_time_of_change_is_delivered_when_it_changed(platform: Platform, keep: Keep) -> None:
-    event = without("modified")
+@pytest.mark.parametrize("event", [without("modified"), {**EVENT, "modified": None}], ids=["absent", "null"])
+def test_an_event_without_a_time_of_change_is_delivered_when_it_changed(
+    event: dict[str, Any], platform: Platform, keep: Keep
+) -> None:
     platform.events, platform.changed = [event], [event]
     delivered: list[Any] = []
     store = keep()

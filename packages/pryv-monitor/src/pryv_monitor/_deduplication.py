@@ -89,12 +89,14 @@ class DeduplicatingTransaction:
         if kind == "streams":
             before, self._streams = self._streams, _digest(text)
             return self._streams != before
-        stamp = data.get("modified", self._now) if kind == "event" else data["deleted"]
+        stamp = data.get("modified" if kind == "event" else "deleted")
+        has_stamp = stamp is not None
+        stamp = stamp if has_stamp else self._now
         if stamp <= self._read_again and not self._remembered:
             return True
         if is_account_field(data["id"]):
             key = self._key_without_stamp(data["id"], encode(stable_fields(data)))
-        elif kind == "event" and "modified" not in data:
+        elif kind == "event" and not has_stamp:
             key = self._key_without_stamp(data["id"], text)
         else:
             key = _digest(text)

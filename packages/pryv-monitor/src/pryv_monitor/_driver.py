@@ -8,42 +8,17 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 
-import attrs
-
-from pryv_monitor._listeners import Listeners
 from pryv_monitor._pass import Pass
 from pryv_monitor._reader import InterruptibleReader, Reader, StoppedError
 from pryv_monitor._schedule import Schedule
-from pryv_monitor._source import Source
+from pryv_monitor._setup import Setup
 from pryv_monitor._tolerance import ErrorTolerance
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Change, SyncReport
 from pryv_monitor.errors import AnchorLockedError, ContendedError
-from pryv_monitor.protocols import Mirror
 
 _LOCK_INTERVAL = 0.05
 _log = logging.getLogger("pryv_monitor")
-
-
-@attrs.frozen
-class Setup:
-    """What a monitor was made with.
-
-    Attributes:
-        source: What it reads.
-        mirror: Where it keeps what was delivered.
-        keeps_copy: Whether the mirror keeps a copy: it then delivers only deletions of events that it has.
-        listeners: The callbacks.
-        overlap: How many seconds late a change may become visible.
-        wait: Seconds to wait for another monitor that uses the mirror.
-    """
-
-    source: Source
-    mirror: Mirror
-    keeps_copy: bool
-    listeners: Listeners
-    overlap: float
-    wait: float
 
 
 class Driver:
@@ -258,15 +233,7 @@ class Driver:
         self._anchor = (
             None  # a pass that fails may have committed a part, or lost to another worker's: it is loaded again
         )
-        return Pass(
-            setup.source,
-            setup.mirror,
-            self._reader,
-            anchor,
-            overlap=setup.overlap,
-            generation=generation,
-            marks_delivery=lambda: setup.keeps_copy and is_listened_to(),
-        )
+        return Pass(setup, self._reader, anchor, generation, is_listened_to)
 
     def _committed(self, batches: Pass) -> SyncReport:
         report = batches.report()
@@ -274,8 +241,7 @@ class Driver:
         return report
 
     def _succeeded(self, report: SyncReport) -> None:
-        for callback in self._setup.listeners.of("ready"):
-            callback(report)
+        self._setup.listeners.call("ready", report)
         self._tolerance.succeeded()
         self._schedule.pass_ended()
 

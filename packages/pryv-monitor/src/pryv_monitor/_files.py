@@ -69,16 +69,30 @@ def replace(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the previous content remains.
     """
+    with replacing(path) as temporary:
+        with suppress(FileNotFoundError):
+            shutil.copymode(real(path), temporary)
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Give an empty temporary file, which replaces another atomically at the end. When this returns, it is on the disk.
+
+    Args:
+        path: The file to replace.
+        mode: The permissions of the temporary file, apart from the umask.
+
+    Raises:
+        OSError: it cannot be written; the previous file remains.
+    """
     target = real(path)
     temporary = target.with_name(f"{target.name}.pryv-new")
     try:
         temporary.unlink(missing_ok=True)  # of a process that was killed
-        with open(temporary, "x", encoding="utf-8") as file:
-            with suppress(FileNotFoundError):
-                shutil.copymode(target, temporary)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+        yield temporary
+        _sync(temporary, os.O_RDWR)
         os.replace(temporary, target)
     except BaseException as error:
         with suppress(OSError):
@@ -86,7 +100,8 @@ def replace(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             error.filename, error.filename2 = str(path), None  # the temporary file is of no interest to the caller
         raise
-    _sync_directory(target.parent)
+    if os.name != "nt":  # a directory cannot be opened there, and needs no flush
+        _sync(target.parent, os.O_RDONLY)
 
 
 @contextmanager
@@ -137,10 +152,8 @@ _KINDS = {
 }
 
 
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # a directory cannot be opened there, and needs no flush
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

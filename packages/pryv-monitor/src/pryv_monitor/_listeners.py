@@ -8,7 +8,7 @@ from typing import Any, Final
 
 Callback = Callable[[Any], object]
 
-NAMES: Final = ("event", "eventDelete", "streams", "error", "ready", "stop", "accessUpdated")
+NAMES: Final = ("event", "eventDelete", "streams", "error", "commit", "ready", "stop", "accessUpdated")
 _log = logging.getLogger("pryv_monitor")
 
 
@@ -34,6 +34,15 @@ class Listeners:
     def of(self, name: str) -> tuple[Callback, ...]:
         """Return the callbacks for a name."""
         return tuple(self._callbacks[name])
+
+    def call(self, name: str, argument: Any) -> None:
+        """Call the callbacks for a name.
+
+        Raises:
+            Exception: what a callback raises.
+        """
+        for callback in self.of(name):
+            callback(argument)
 
     def notify(self, name: str, argument: Any) -> None:
         """Call the callbacks for a name, and log what they raise: they cannot end the monitor."""

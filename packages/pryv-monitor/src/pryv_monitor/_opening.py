@@ -19,6 +19,8 @@ _BUSY_TIMEOUT: Final = 30
 _PAGE_SIZE: Final = 16 * 1024
 _CACHE_KIB: Final = 16 * 1024
 _PAGES_PER_CHECKPOINT: Final = 2000
+_PAGES_PER_STEP: Final = 1000
+"""Pages copied between two moments at which a signal handler may run."""
 
 
 class Reading:
@@ -63,7 +65,7 @@ def for_writing(path: Path) -> sqlite3.Connection:
     """
     target = _files.real(path)
     if not _files.exists(path):
-        _remove_side_files(target)  # of a removed mirror, or links that somebody has put there
+        remove_side_files(target)  # of a removed mirror, or links that somebody has put there
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     db = _connect(target, "mode=rw")
     try:
@@ -121,6 +123,28 @@ def _reading(path: Path) -> Reading:
     return Reading(_connect(path, "mode=ro"))
 
 
+def copy(db: sqlite3.Connection, path: Path) -> None:
+    """Copy an open mirror into an empty file, which SQLite needs no other file to read.
+
+    Raises:
+        sqlite3.Error: it cannot be read or written.
+    """
+    with closing(_connect(path, "mode=rw")) as target:
+        db.backup(target, pages=_PAGES_PER_STEP)
+    with closing(_connect(path, "mode=rw")) as target:
+        target.execute("PRAGMA journal_mode = DELETE")  # the copy is in WAL mode as the mirror is
+
+
+def remove_side_files(path: Path) -> None:
+    """Remove the files that SQLite keeps beside a database.
+
+    Raises:
+        OSError: one cannot be removed.
+    """
+    for suffix in _SIDE_FILES:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
 def remove(path: Path) -> None:
     """Remove a mirror, intact or damaged, with the files that SQLite keeps beside it.
 
@@ -134,7 +158,7 @@ def remove(path: Path) -> None:
         with closing(_reading(target).db) as db:
             _check_owner(db)
         target.unlink()
-    _remove_side_files(target)
+    remove_side_files(target)
 
 
 def _check_owner(db: sqlite3.Connection) -> None:
@@ -146,11 +170,6 @@ def _check_owner(db: sqlite3.Connection) -> None:
         is_another = False  # damaged
     if is_another:
         raise AnchorError("a database of another program, not a mirror")
-
-
-def _remove_side_files(path: Path) -> None:
-    for suffix in _SIDE_FILES:
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:

@@ -13,10 +13,10 @@ import attrs
 from pryv_monitor._json import Item
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import END, START
-from pryv_monitor._source import Source
+from pryv_monitor._setup import Setup
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind, SyncReport
-from pryv_monitor.protocols import Mirror, MirrorTransaction
+from pryv_monitor.protocols import MirrorTransaction
 
 WINDOW = 10_000
 """Events after which reading the whole scope is committed."""
@@ -33,33 +33,26 @@ class Pass(Iterator[Batch]):
     is closed before its end, only the windows of a full reading that were committed before remain of it.
 
     Args:
-        source: What to read.
-        mirror: Where to keep what was delivered; it is locked.
+        setup: What to read, and the mirror, which is locked.
         reader: What to read with.
         anchor: The anchor committed last; `None` if there is none.
-        overlap: How many seconds late a change may become visible.
         generation: The least generation that the anchor has after the pass: a later one than now means a full reading.
-        marks_delivery: Whether the mirror has to know of changes that were delivered and not committed.
+        is_listened_to: Whether somebody is called for events.
     """
 
     def __init__(
         self,
-        source: Source,
-        mirror: Mirror,
+        setup: Setup,
         reader: Reader,
         anchor: Anchor | None,
-        *,
-        overlap: float,
         generation: int,
-        marks_delivery: Callable[[], bool],
+        is_listened_to: Callable[[], bool],
     ) -> None:
-        self._source = source
-        self._mirror = mirror
+        self._setup = setup
         self._reader = reader
         self._anchor = anchor
-        self._overlap = overlap
         self._generation = generation
-        self._marks_delivery = marks_delivery
+        self._is_listened_to = is_listened_to
         self._counts: Counter[str] = Counter()
         self._begin = time.monotonic()
         self._batches = self._run()
@@ -97,25 +90,17 @@ class Pass(Iterator[Batch]):
             is_whole = reading.anchor.reached is None
 
     def _new_reading(self) -> _Reading:
-        anchor = self._anchor
+        source, anchor = self._setup.source, self._anchor
         if anchor is not None:
-            anchor = self._source.owner.checked(anchor, self._reader)
-        streams, now = self._source.streams(self._reader)
+            anchor = source.owner.checked(anchor, self._reader)
+        streams, now = source.streams(self._reader)
         if anchor is None:
-            anchor = self._source.owner.new_anchor(now, self._reader)
+            anchor = source.owner.new_anchor(now, self._reader)
         if anchor.generation < self._generation or (anchor.reached is not None and now < anchor.began):
-            anchor = self._source.scope.start_over(anchor, now)
-        transaction = self._mirror.begin(anchor, now)
+            anchor = source.scope.start_over(anchor, now)
+        transaction = self._setup.mirror.begin(anchor, now)
         return _Reading(
-            self._source,
-            self._reader,
-            transaction,
-            streams,
-            anchor,
-            now,
-            self._overlap,
-            self._marks_delivery,
-            self._counts,
+            self._setup, self._reader, transaction, streams, anchor, now, self._is_listened_to, self._counts
         )
 
 
@@ -124,25 +109,23 @@ class _Reading:
     """Reads what changed since an anchor, or the whole scope, into a transaction.
 
     Attributes:
-        source: What to read.
+        setup: What to read.
         reader: What to read with.
         transaction: Where to keep what was delivered.
         streams: The tree of streams, read already.
         anchor: Where the reading starts from; later, what was committed last.
         now: The platform's time, in seconds, when the streams were read.
-        overlap: How many seconds late a change may become visible.
-        marks_delivery: Whether the mirror has to know of changes that were delivered and not committed.
+        is_listened_to: Whether somebody is called for events.
         counts: How many items of each kind were delivered, and how many were read again, as `duplicate`.
     """
 
-    source: Source
+    setup: Setup
     reader: Reader
     transaction: MirrorTransaction
     streams: Item
     anchor: Anchor
     now: float
-    overlap: float
-    marks_delivery: Callable[[], bool]
+    is_listened_to: Callable[[], bool]
     counts: Counter[str]
 
     def batches(self) -> Generator[Batch, None, None]:
@@ -156,7 +139,7 @@ class _Reading:
     def _read(self) -> Generator[Batch, None, None]:
         start = self.anchor.reached
         if start is not None:  # from here on, the next pass reads all deletions of what this one delivers
-            self._commit(attrs.evolve(self.anchor, delivering=self.anchor.delivering or self.marks_delivery()))
+            self._commit(attrs.evolve(self.anchor, delivering=self.anchor.delivering or self._marks_delivery()))
         yield from self._new("streams", [self.streams])
         if start is not None:
             yield from self._whole(start)
@@ -167,14 +150,14 @@ class _Reading:
                 self.counts["eventDelete"] += len(deletions)
                 yield "eventDelete", deletions
         anchor = attrs.evolve(self.anchor, since=self.now, reached=None, synced=time.time(), delivering=False)
-        self._commit(self.source.scope.start_over(anchor, self.now) if needs_full_read else anchor)
+        self._commit(self.setup.source.scope.start_over(anchor, self.now) if needs_full_read else anchor)
 
     def _whole(self, start: float) -> Generator[Batch, None, None]:
         """Yield all events by their time, and commit window by window; what changes meanwhile is read afterwards."""
         if start == END:
             return
         latest, uncommitted = start, 0
-        for events in self.source.whole(self.reader, start):
+        for events in self.setup.source.whole(self.reader, start):
             times = [event["time"] for event, _ in events]
             if uncommitted >= WINDOW and times[0] > latest:
                 self._commit(attrs.evolve(self.anchor, reached=times[0]))
@@ -188,20 +171,20 @@ class _Reading:
         anchor = self.anchor
         is_full = anchor.reached is not None
         clock_fell = (anchor.began if is_full else self.now) < anchor.since
-        seen_until = anchor.began - self.overlap if is_full else START
-        for items in self.source.changed(self.reader, START if clock_fell else anchor.since - self.overlap):
-            events = [item for item in items if "deleted" not in item[0]]
-            unseen = [item for item in events if item[0].get("modified", math.inf) > seen_until]
+        seen_until = anchor.began - self.setup.overlap if is_full else START
+        since = START if clock_fell else anchor.since - self.setup.overlap
+        for events, deletions in self.setup.source.changed(self.reader, since):
+            unseen = [item for item in events if _modified(item) > seen_until]
             self.counts["duplicate"] += len(events) - len(unseen)
             yield from self._new("event", unseen)
-            yield from self._new("eventDelete", [item for item in items if "deleted" in item[0]])
+            yield from self._new("eventDelete", deletions)
 
     def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
         """Apply items of one kind, and yield those that make a difference."""
         if not items:
             return
         new = self.transaction.apply(kind, items)
-        if new and not self.anchor.delivering and self.marks_delivery():
+        if new and not self.anchor.delivering and self._marks_delivery():
             self.transaction.rollback()  # nothing that made a difference
             self._commit(attrs.evolve(self.anchor, delivering=True))
             new = self.transaction.apply(kind, items)
@@ -211,5 +194,16 @@ class _Reading:
         if new:
             yield kind, new
 
+    def _marks_delivery(self) -> bool:
+        """Return whether the anchor has to say that changes are delivered before they are committed."""
+        return self.setup.keeps_copy and self.is_listened_to()
+
     def _commit(self, anchor: Anchor) -> None:
+        self.setup.listeners.call("commit", anchor)
         self.anchor = self.transaction.commit(anchor)
+
+
+def _modified(event: Item) -> float:
+    """Return the time of change of an event; infinity if it has none, as events of mapped data stores may have."""
+    modified: float | None = event[0].get("modified")
+    return math.inf if modified is None else modified

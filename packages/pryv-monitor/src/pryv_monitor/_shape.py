@@ -9,23 +9,36 @@ from pryv import PryvProtocolError
 from pryv_monitor._json import Item
 
 
-def checked_batch(items: list[Item]) -> list[Item]:
-    """Return events and deletions, all of which have the fields that a monitor needs.
+def checked_events(items: list[Item]) -> list[Item]:
+    """Return events, all of which have the fields that a monitor needs.
 
     Events of mapped data stores may come without `modified`.
 
     Raises:
         PryvProtocolError: one has not; the message names it and the field.
     """
-    for item, _ in items:
-        wrong = _wrong_in_event(item)
-        if wrong is not None:
-            raise PryvProtocolError(f"GET events: {_named(item)} {wrong}")
+    for event, _ in items:
+        _check_id(event)
+        if not _is_number(event.get("time")):
+            raise PryvProtocolError(f"GET events: event {event['id']!r} has no time")
+        _check_number_if_any(event, "modified")
+    return items
+
+
+def checked_deletions(items: list[Item]) -> list[Item]:
+    """Return deletions, all of which have the fields that a monitor needs.
+
+    Raises:
+        PryvProtocolError: one has not; the message names it and the field.
+    """
+    for deletion, _ in items:
+        _check_id(deletion)
+        _check_number_if_any(deletion, "deleted")
     return items
 
 
 def checked_tree(tree: Any) -> list[dict[str, Any]]:
-    """Return a tree of streams, each of which has an id, and a list of children or no children.
+    """Return a tree of streams, each of which has an id, and may have children and a `parentId`.
 
     Raises:
         PryvProtocolError: it is not such a tree.
@@ -38,25 +51,22 @@ def checked_tree(tree: Any) -> list[dict[str, Any]]:
         for stream in streams:
             if not isinstance(stream, dict) or not isinstance(stream.get("id"), str):
                 raise PryvProtocolError("GET streams: a stream has no id")
+            if not isinstance(stream.get("parentId"), (str, type(None))):
+                raise PryvProtocolError(f"GET streams: stream {stream['id']!r} has no text in 'parentId'")
             if "children" in stream:
                 levels.append(stream["children"])
     return tree  # type: ignore[no-any-return]
 
 
-def _wrong_in_event(item: dict[str, Any]) -> str | None:
+def _check_id(item: dict[str, Any]) -> None:
     if not isinstance(item.get("id"), str):
-        return "has no id"
-    if "deleted" in item:
-        return None if _is_number(item["deleted"]) else "has no time of deletion ('deleted')"
-    if not _is_number(item.get("time")):
-        return "has no time"
-    return None if "modified" not in item or _is_number(item["modified"]) else "has no number in 'modified'"
+        raise PryvProtocolError("GET events: an event has no id")
+
+
+def _check_number_if_any(item: dict[str, Any], field: str) -> None:
+    if item.get(field) is not None and not _is_number(item[field]):
+        raise PryvProtocolError(f"GET events: event {item['id']!r} has no number in {field!r}")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-
-
-def _named(item: dict[str, Any]) -> str:
-    item_id = item.get("id")
-    return f"event {item_id!r}" if isinstance(item_id, str) else "an event"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ from pryv_monitor._identity import Owner
 from pryv_monitor._json import Item, encode
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import Scope
-from pryv_monitor._shape import checked_batch, checked_tree
+from pryv_monitor._shape import checked_deletions, checked_events, checked_tree
 
 _BATCH = 100
 """Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs five.
@@ -46,21 +45,32 @@ class Source:
         Raises:
             PryvError: the call failed; see *Errors and retries*.
         """
-        return self._batches(reader, self.scope.whole(reached))
+        for events, _ in self._batches(reader, self.scope.whole(reached)):
+            yield events
 
-    def changed(self, reader: Reader, since: float) -> Iterator[list[Item]]:
-        """Yield batches of the events changed after `since`, then of the deletions, if they are in the scope.
+    def changed(self, reader: Reader, since: float) -> Iterator[tuple[list[Item], list[Item]]]:
+        """Yield batches of what changed after `since`: events, and deletions, if they are in the scope.
 
         Raises:
             PryvError: the call failed; see *Errors and retries*.
         """
         return self._batches(reader, self.scope.changed(since))
 
-    def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[list[Item]]:
+    def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
         return reader.read(lambda: _batches(self.connection, params))
 
 
-def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[list[Item]]:
-    with connection.iter_events(params) as events:
-        while batch := [(event, events.text) for event in itertools.islice(events, _BATCH)]:
-            yield checked_batch(batch)
+def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
+    """Yield batches of events and of deletions. They are distinguished by the section of the response that has them."""
+    with connection.iter_events(params) as stream:
+        events: list[Item] = []
+        deletions: list[Item] = []
+        count = 0
+        for data in stream:
+            is_event, count = stream.events_count > count, stream.events_count
+            (events if is_event else deletions).append((data, stream.text))
+            if len(events) + len(deletions) == _BATCH:
+                yield checked_events(events), checked_deletions(deletions)
+                events, deletions = [], []
+        if events or deletions:
+            yield checked_events(events), checked_deletions(deletions)

@@ -51,16 +51,18 @@ class SQLiteTransaction:
         path: Its name, for messages.
         identity: What distinguishes the file from another that is put in its place.
         anchor: Where the reading starts from.
+        now: The platform's time, in seconds, when the reading began.
 
     Raises:
         AnchorError: the copy cannot be read.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: Path, identity: object, anchor: Anchor) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path, identity: object, anchor: Anchor, now: float) -> None:
         self._db = db
         self._path = path
         self._identity = identity
         self._started_from = anchor
+        self._now = now
         self._anchor = anchor
         self._vanished: set[str] = set()
         with translated(path):
@@ -178,7 +180,8 @@ class SQLiteTransaction:
             deletion, key = item[0], shown_id(item[0]["id"])
             known = sum(db.execute(f"DELETE FROM {table} WHERE id = ?", (key,)).rowcount for table in _KNOWN_IN)  # noqa: S608
             if known or (self._started_from.delivering and not db.execute(_IS_DELETED, (key,)).fetchone()):
-                row = (key, seconds(deletion["deleted"]), *shown(item))
+                deleted = deletion.get("deleted")
+                row = (key, seconds(self._now if deleted is None else deleted), *shown(item))
                 db.execute("INSERT OR REPLACE INTO deletion_texts VALUES (?, ?, ?, ?)", row)
                 new.append(deletion)
         return new

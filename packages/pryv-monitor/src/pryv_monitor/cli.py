@@ -14,14 +14,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from pryv import __version__
 from pryv.addons import SignalSafeEvent, is_transient
-from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json, write_json_lines
-from pryv_monitor import _files
+from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json_lines
+from pryv_monitor import _maintenance
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.mirror import SQLiteMirror
 from pryv_monitor.monitor import OVERLAP, Monitor
@@ -33,13 +32,15 @@ examples:
   pryv-monitor sync --mirror account.db
   pryv-monitor sync --anchor account.anchor --jsonl >> changes.jsonl
   pryv-monitor watch --mirror account.db --every 60
-  pryv-monitor status account.db
+  pryv-monitor status account.db --max-lag 3600
+  pryv-monitor backup account.db copy.db
 
 exit codes: 0 done, 2 usage, 69 platform out of reach, 75 locked or try again later, 77 refused, 1 anything else
 """
-_SQLITE = b"SQLite format 3\0"
 _REDRAW = 0.1
 _TRY_LATER = 75
+_NO_FILE_ON_DISK = (None, errno.EINVAL, errno.ENOTSUP, errno.EROFS)
+"""The errors of `fsync` on a pipe, a terminal or another stream: https://man7.org/linux/man-pages/man2/fsync.2.html"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pryv-monitor {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    sync = commands.add_parser("sync", help="take in what changed since the last time, and end; for cron")
+    sync = commands.add_parser("sync", help="deliver what changed since the last run, and exit; for cron")
     _add_common_options(sync, error_tolerance=60)
     sync.add_argument(
         "--full", action="store_true", help="read the whole scope again; a mirror drops what is no longer in it"
@@ -87,13 +88,28 @@ def _parser() -> argparse.ArgumentParser:
         "--every",
         type=_seconds,
         metavar="SECONDS",
-        help="look so often; otherwise when the platform notifies, which needs pryv-monitor[socket]",
+        help="time between passes; by default, a pass is made when the platform notifies (needs pryv-monitor[socket])",
     )
     watch.set_defaults(command=_watch)
 
-    status = commands.add_parser("status", help="tell how far a mirror or an anchor has come")
+    status = commands.add_parser("status", help="show how up to date a mirror or an anchor is; as JSON in a pipe")
     status.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
-    status.set_defaults(command=_status)
+    status.add_argument(
+        "--max-lag",
+        type=_seconds,
+        metavar="SECONDS",
+        help="exit with 1 if the last complete pass began longer ago, or there was none",
+    )
+    status.set_defaults(command=_maintenance.status)
+
+    reset = commands.add_parser("reset", help="remove a mirror or an anchor, so that the next run starts over")
+    reset.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
+    reset.set_defaults(command=_maintenance.reset)
+
+    backup = commands.add_parser("backup", help="copy a mirror into one file, also while it is used")
+    backup.add_argument("file", type=_file, metavar="FILE", help="the mirror")
+    backup.add_argument("destination", type=_file, metavar="DESTINATION", help="the file to make, or to replace")
+    backup.set_defaults(command=_maintenance.backup)
     return parser
 
 
@@ -102,14 +118,14 @@ def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float)
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--mirror", type=_file, metavar="FILE", help="keep a copy of the account in this SQLite file")
     target.add_argument(
-        "--anchor", type=_file, metavar="FILE", help="keep in this file how far it has come; needs --jsonl"
+        "--anchor", type=_file, metavar="FILE", help="keep only the anchor, in this file; needs --jsonl"
     )
     parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one a line")
     parser.add_argument(
         "--scope",
         type=_scope,
         metavar="JSON",
-        help='parameters of events.get, such as {"streams": ["diary"]}; otherwise all that the access may read',
+        help='parameters of events.get, such as {"streams": ["diary"]}; by default all that the access may read',
     )
     parser.add_argument(
         "--overlap",
@@ -123,16 +139,16 @@ def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float)
         type=_seconds,
         default=0,
         metavar="SECONDS",
-        help="how long to wait for another that uses the file (0)",
+        help="how long to wait for another run that uses the file (0)",
     )
     parser.add_argument(
         "--error-tolerance",
         type=_seconds,
         default=error_tolerance,
         metavar="SECONDS",
-        help="how long to try again after failures that may pass (%(default)s)",
+        help="how long to try again after transient failures (%(default)s)",
     )
-    parser.add_argument("--quiet", action="store_true", help="say nothing when all is well")
+    parser.add_argument("--quiet", action="store_true", help="print nothing unless there is an error")
 
 
 def _sync(arguments: argparse.Namespace) -> None:
@@ -169,35 +185,14 @@ def _watch(arguments: argparse.Namespace) -> None:
         if not arguments.quiet:
             monitor.on("ready", lambda report: say(_summary(report)))
         monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
-        told: deque[Exception] = deque(maxlen=1)
-        monitor.on("error", told.append).on("error", lambda error: say(f"pryv-monitor: {error}"))
+        reported: deque[Exception] = deque(maxlen=1)
+        monitor.on("error", reported.append).on("error", lambda error: say(f"pryv-monitor: {error}"))
         try:
             monitor.run(stop, error_tolerance=arguments.error_tolerance)
         except Exception as error:
-            if error in told:
+            if error in reported:
                 sys.exit(exit_code(error))
             raise
-
-
-def _status(arguments: argparse.Namespace) -> None:
-    head = _files.read(arguments.file, len(_SQLITE))
-    if head is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(arguments.file))
-    is_mirror = head in (b"", _SQLITE)
-    store = SQLiteMirror(arguments.file) if is_mirror else FileAnchorStore(arguments.file)
-    anchor = store.load()
-    if anchor is None:
-        raise ValueError(f"{arguments.file}: nothing was synchronized yet")
-    write_json(
-        {
-            "kind": "mirror" if is_mirror else "anchor",
-            "anchor": anchor.since,
-            "lastPass": None if anchor.synced is None else _iso(anchor.synced),
-            "lag": round(time.time() - anchor.since, 3),
-            "readingWholeScope": anchor.reached is not None,
-            "counts": store.counts() if isinstance(store, SQLiteMirror) else {"remembered": len(anchor.remembered)},
-        }
-    )
 
 
 def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:
@@ -214,6 +209,7 @@ def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:
     if arguments.jsonl:
         for kind in ("event", "eventDelete", "streams"):
             monitor.on(kind, _writer(kind))
+        monitor.on("commit", lambda _anchor: _sync_output())
     return monitor
 
 
@@ -227,8 +223,19 @@ def _writer(kind: str) -> Callable[[Any], None]:
     return write
 
 
+def _sync_output() -> None:
+    """Flush standard output to the disk, if it is a file there: lines must not be lost after the anchor is saved."""
+    if sys.stdout is None:
+        return
+    try:
+        os.fsync(sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in _NO_FILE_ON_DISK:
+            raise _OutputError(error.strerror) from None
+
+
 class _OutputError(BaseException):
-    """Standard output takes no more: not an `Exception`, for which the pass would be tried again."""
+    """Standard output cannot be written. This is not an `Exception`, because the pass must not be tried again."""
 
 
 class _RetryNotice:
@@ -288,10 +295,6 @@ def _file(text: str) -> Path:
     return Path(text)
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
-
-
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not seconds >= 0:
@@ -301,7 +304,7 @@ def _seconds(text: str) -> float:
 
 def _scope(text: str) -> dict[str, Any]:
     try:
-        scope = json.loads(os.fsencode(text))  # UTF-8, whatever the locale
+        scope = json.loads(os.fsencode(text))  # UTF-8 in any locale
     except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
     if not isinstance(scope, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -86,6 +87,35 @@ class SQLiteMirror:
         with self._reader() as reading:
             return {name: _count(reading.db, name) for name in ("events", "deletions", "streams")}
 
+    def backup(self, destination: str | os.PathLike[str]) -> None:
+        """Copy the mirror into one file, also while a monitor writes it.
+
+        The copy is a mirror as the last complete pass left it. It needs none of the files that SQLite keeps beside a
+        database, and only its owner can read it.
+
+        Args:
+            destination: The file. If it exists, it is replaced atomically, with what SQLite keeps beside it.
+
+        Raises:
+            ValueError: it is the mirror itself.
+            FileNotFoundError: there is no mirror.
+            AnchorError: the mirror cannot be read, or the copy cannot be written.
+            OSError: the copy cannot be written.
+        """
+        target = _files.named(destination)
+        if not _files.exists(self.path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        if _files.exists(target) and os.path.samefile(target, self.path):
+            raise ValueError(f"{target} is the mirror itself: a backup needs another file")
+        with self._reader() as reading, _files.replacing(target, 0o600) as temporary:
+            _opening.remove_side_files(temporary)  # of a process that was killed
+            try:
+                _opening.copy(reading.db, temporary)
+            except sqlite3.Error as error:
+                raise AnchorError(f"cannot be copied to {target}: {error}") from None
+            reading.check()
+            _opening.remove_side_files(_files.real(target))  # SQLite would apply them to the new file
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Lock the mirror while in the context.
@@ -127,7 +157,7 @@ class SQLiteMirror:
         """
         if self._writer is None:
             raise RuntimeError("lock the mirror before writing to it")
-        return SQLiteTransaction(self._writer, self.path, self._identity, anchor)
+        return SQLiteTransaction(self._writer, self.path, self._identity, anchor, now)
 
     def reset(self) -> None:
         """Empty the copy.

@@ -12,9 +12,10 @@ from pryv import Connection
 from pryv.addons import SignalSafeEvent, redact
 from pryv.types import EventsParams, Untyped
 from pryv_monitor._deduplication import DeduplicatingMirror
-from pryv_monitor._driver import Driver, Setup
+from pryv_monitor._driver import Driver
 from pryv_monitor._listeners import Callback, Listeners
 from pryv_monitor._scope import Scope
+from pryv_monitor._setup import Setup
 from pryv_monitor._source import Source
 from pryv_monitor._tolerance import check_tolerance
 from pryv_monitor.changes import Change, SyncReport
@@ -120,6 +121,8 @@ class Monitor:
                 - `eventDelete`: an event was deleted; the deletion, with its `id`. Without a mirror it may name an
                   event that was never in the scope, with one also an event that has left it
                 - `streams`: the streams changed; the whole tree
+                - `commit`: what was delivered is about to be committed; the anchor. Flush here what other callbacks
+                  have written: if it raises, nothing is committed
                 - `ready`: a pass succeeded; its `SyncReport`
                 - `error`: a pass failed; the exception. If it is tolerated, the pass is tried again
                 - `stop`: the monitor ended; the exception that ended it, or `None`

@@ -281,12 +281,13 @@ def _keeps_everything_a_platform_sends(mirror: Mirror) -> None:
     events = [_event(number, content=content) for number, content in enumerate(contents)]
     events += [_event(len(events) + number, time=time) for number, time in enumerate((2**63, 1e300, -1e300, -5))]
     events += [_event(0, id=name, streamIds=[name]) for name in ("\0", "half \ud83d", "'\"\\", ":_system:email")]
-    without = {key: value for key, value in _event(90).items() if key != "modified"}
+    without, null = _event(90), _event(91, modified=None)
+    del without["modified"]
     with mirror.lock():
-        anchor = _filled(mirror, *events, without)
-        _expect_kept(mirror, anchor, "odd values", *events, without)
+        anchor = _filled(mirror, *events, without, null)
+        _expect_kept(mirror, anchor, "odd values", *events, without, null)
         transaction = mirror.begin(anchor, 2.0)
-        deletions = [_deletion(event) for event in events]
+        deletions = [*(_deletion(event) for event in events), {"id": null["id"]}]
         _expect(transaction.apply("eventDelete", _items(*deletions)), deletions, "deletions of events with odd values")
         _expect_kept(mirror, transaction.commit(anchor), "what is left without odd values", without)
 
