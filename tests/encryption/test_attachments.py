@@ -226,9 +226,9 @@ class Narrow(io.RawIOBase):
 
 
 def test_a_destination_that_does_not_take_all_is_an_error(cipher: EventsCipher) -> None:
-    with pytest.raises(OSError, match="did not take all"):
+    with pytest.raises(OSError, match="did not accept all"):
         cipher.encrypt_attachment(io.BytesIO(b"data"), cast(BinaryIO, Narrow()), **HOWS[0])
-    with pytest.raises(OSError, match="did not take all"):
+    with pytest.raises(OSError, match="did not accept all"):
         cipher.decrypt_attachment(EVENT, io.BytesIO(encrypted(cipher, b"data")), cast(BinaryIO, Narrow()))
 
 

@@ -16,7 +16,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes of standard Base64; blanks are skipped, and padding may be left out.
+    """Return the bytes of standard Base64; white space is skipped, and padding may be missing.
 
     Raises:
         ValueError: it is not standard Base64.

@@ -1,4 +1,4 @@
-"""ECIES on the curve P-256: whoever has the public key encrypts, and whoever has the private key decrypts."""
+"""ECIES on the curve P-256: encrypt with the public key, decrypt with the private key."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _INFO = b"encrypted/ecies-aes-256-gcm"
 
 
 class EciesAes256Gcm(AesGcmMethod):
-    """`ecies-aes-256-gcm`. The header is the point of a key pair made for this payload alone, and the IV."""
+    """`ecies-aes-256-gcm`. The header is the point of a key pair made for this payload only, and the IV."""
 
     header_size = POINT_SIZE + IV_SIZE
 
     def seal(self, key: Any) -> tuple[bytes, bytes]:
-        """Return a new point and IV, and the key of AES that goes with them."""
+        """Return a new point and IV, and the AES key for them."""
         recipient = public_key(key)
         ephemeral = ec.generate_private_key(CURVE)
         header = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -1,4 +1,4 @@
-"""AES-256-GCM behind a header: what events and files have in common, and how each part of them is laid out."""
+"""AES-256-GCM with a header: the layout of encrypted events and files."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class AesGcmMethod(ABC):
 
     @without_frames
     def encrypt(self, material: Mapping[str, Any], key: Any) -> dict[str, str]:
-        """Return what the content of an event holds in place of its type and content.
+        """Return the members of an encrypted event's content, for its type and content.
 
         Args:
             material: The `type` and `content` of the event.
             key: The key.
 
         Raises:
-            TypeError: the key cannot be used, or something in the material has no JSON form.
+            TypeError: the key cannot be used, or a value in the material has no JSON form.
             ValueError: the same.
         """
         return {"payload": _base64.encode(self._encrypted(serialized(material), key))}
@@ -52,7 +52,7 @@ class AesGcmMethod(ABC):
             key: The key.
 
         Raises:
-            DecryptionError: it was altered, or encrypted with another key or in another way.
+            DecryptionError: it was altered, or encrypted with another key or method.
         """
         return parsed(self._decrypted(payload(content), key))
 
@@ -79,7 +79,7 @@ class AesGcmMethod(ABC):
             key: The key.
 
         Raises:
-            DecryptionError: they were altered, or encrypted with another key or in another way.
+            DecryptionError: they were altered, or encrypted with another key or method.
         """
         return self._decrypted(bytes(data), key)
 
@@ -97,10 +97,10 @@ class AesGcmMethod(ABC):
             raise DecryptionError("altered, or encrypted with another key") from None
 
     def open(self, header: bytes, key: Any) -> bytes:
-        """Return the key of AES that a header and a key lead to.
+        """Return the AES key for a header and a key.
 
         Raises:
-            DecryptionError: the key cannot be used, or the header is none.
+            DecryptionError: the key cannot be used, or the header is invalid.
         """
         try:
             return self._content_key(header, key)
@@ -109,7 +109,7 @@ class AesGcmMethod(ABC):
 
     @abstractmethod
     def seal(self, key: Any) -> tuple[bytes, bytes]:
-        """Return a new header, and the key of AES that goes with it.
+        """Return a new header, and the AES key for it.
 
         Raises:
             TypeError: the key cannot be used.
@@ -121,7 +121,7 @@ class AesGcmMethod(ABC):
 
 
 class Aes256Gcm(AesGcmMethod):
-    """`aes-256-gcm`: whoever has the key of 32 bytes encrypts and decrypts. The header is the IV."""
+    """`aes-256-gcm`: one key of 32 bytes encrypts and decrypts. The header is the IV."""
 
     header_size = IV_SIZE
 
@@ -137,7 +137,7 @@ def payload(content: Mapping[str, Any]) -> bytes:
     """Return the bytes of a payload.
 
     Raises:
-        DecryptionError: there is none, or it is not Base64.
+        DecryptionError: the payload is missing, or is not Base64.
     """
     text = content.get("payload")
     if not isinstance(text, str):

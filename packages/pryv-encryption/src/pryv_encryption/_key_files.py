@@ -1,4 +1,4 @@
-"""Key files: JSON objects of keys by name, which only their owner may have access to."""
+"""Key files: JSON objects of keys by name, which only their owner may access."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def read_keys(path: Path) -> dict[str, Any]:
     """Return the keys in a file, by name.
 
     Raises:
-        PermissionError: others have access to the file.
-        ValueError: it is no key file.
+        PermissionError: other users have access to the file.
+        ValueError: it is not a key file.
         OSError: it cannot be read.
     """
     with open(path, "rb", opener=_open_private) as file:
@@ -51,9 +51,9 @@ def save_key(path: Path, key_ref: str, key: Any) -> None:
         key: The key: bytes, which are written in Base64, a `KeyPair`, a JWK or another dict, or a text.
 
     Raises:
-        ValueError: the file has a key of this name, or is no key file.
+        ValueError: the file has a key of this name, or is not a key file.
         TypeError: the name is not a string, or the key cannot be written to a file.
-        PermissionError: others have access to the file.
+        PermissionError: other users have access to the file.
         OSError: it cannot be read or written; its former content is kept.
     """
     if not isinstance(key_ref, str):
@@ -79,7 +79,7 @@ def _json_form(key: Any) -> Any:
 
 @contextlib.contextmanager
 def _locked(directory: str) -> Iterator[None]:
-    """Let one process at a time change the key files of a directory."""
+    """Lock the key files of a directory for one process at a time."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         if sys.platform != "win32":

@@ -1,4 +1,4 @@
-"""`aes-text-base64`, as crypto-js wrote it (OpenSSL's `enc` with a passphrase). It is only read."""
+"""`aes-text-base64`, the format of crypto-js (OpenSSL's `enc` with a passphrase). It is only decrypted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK = 16
 
 
 class AesTextBase64:
-    """`aes-text-base64`: the key is a passphrase. Nothing tells an altered payload: new events use another method."""
+    """`aes-text-base64`: the key is a passphrase. An altered payload is not detected: new events use another method."""
 
     @without_frames
     def decrypt(self, content: Mapping[str, Any], key: Any) -> Material:
@@ -32,14 +32,14 @@ class AesTextBase64:
             key: The passphrase.
 
         Raises:
-            DecryptionError: it was altered, or encrypted with another passphrase or in another way.
+            DecryptionError: it was altered, or encrypted with another passphrase or method.
         """
         if not isinstance(key, str):
             raise DecryptionError(f"the key is a passphrase, a string, not {type(key).__name__}")
         data = payload(content)
         start = len(_PREFIX) + _SALT_SIZE
         if not data.startswith(_PREFIX):
-            raise DecryptionError("the payload does not begin as it should")
+            raise DecryptionError("the payload has a wrong beginning")
         if len(data) <= start or (len(data) - start) % _BLOCK:
             raise DecryptionError("the payload is cut short")
         try:

@@ -1,4 +1,4 @@
-"""The plaintext of an event: the JSON of its type and content, as the JavaScript client writes it."""
+"""The plaintext of an event: the JSON of its type and content, in the format of the JavaScript client."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, NoReturn
 from pryv.addons import plain
 
 Material = dict[str, Any]
-"""What an event's payload holds: `type` and `content`; others may add to it."""
+"""The plaintext of an event's payload: `type` and `content`; other programs may add members."""
 
 
 def serialized(material: Mapping[str, Any]) -> bytes:
     """Return the text that is encrypted.
 
     Raises:
-        TypeError: something in it has no JSON form, and is named.
+        TypeError: a value in it has no JSON form; the message contains its path.
         ValueError: the same.
     """
     try:
@@ -28,7 +28,7 @@ def serialized(material: Mapping[str, Any]) -> bytes:
 
 
 def parsed(text: bytes) -> Material:
-    """Return what was encrypted.
+    """Return the object in a plaintext.
 
     Raises:
         ValueError: it is not the JSON of an object.
@@ -38,7 +38,7 @@ def parsed(text: bytes) -> Material:
     except (ValueError, RecursionError):  # holds the text
         material = None
     if not isinstance(material, dict):
-        raise ValueError("what was encrypted is not a JSON object")
+        raise ValueError("the plaintext is not a JSON object")
     return material
 
 

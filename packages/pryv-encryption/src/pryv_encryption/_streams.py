@@ -1,4 +1,4 @@
-"""Files encrypted and decrypted piece by piece. Nothing that is decrypted is written before all of it is verified."""
+"""Encrypt and decrypt files piece by piece. Plaintext is written only after the whole file is verified."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from pryv_encryption.errors import DecryptionError
 Source = str | os.PathLike[str] | BinaryIO
 
 _PIECE = 1 << 20
-"""Bytes that are in memory at a time."""
+"""Bytes of one piece."""
 
 
 @contextlib.contextmanager
 def opened(source: Source) -> Iterator[BinaryIO]:
-    """Open a path, or take a binary file from where it stands.
+    """Open a path, or use a binary file from its current position.
 
     Raises:
         TypeError: it is neither.
@@ -42,7 +42,7 @@ def opened(source: Source) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def opened_twice(source: Source) -> Iterator[BinaryIO]:
-    """Open a source that is read twice: what cannot seek is copied to a temporary file first.
+    """Open a source that is read twice: one that cannot seek is copied to a temporary file first.
 
     Raises:
         TypeError: it is neither a path nor a binary file.
@@ -60,7 +60,7 @@ def opened_twice(source: Source) -> Iterator[BinaryIO]:
 
 @without_frames
 def encrypt(method: AesGcmMethod, source: BinaryIO, destination: BinaryIO, key: Any) -> None:
-    """Write what a source holds to a destination, encrypted.
+    """Encrypt a source into a destination.
 
     Raises:
         TypeError: the key cannot be used.
@@ -76,15 +76,15 @@ def encrypt(method: AesGcmMethod, source: BinaryIO, destination: BinaryIO, key: 
 
 
 class Verified:
-    """An encrypted file whose tag is right.
+    """An encrypted file with a correct tag.
 
     Args:
-        method: How it was encrypted.
+        method: The method of encryption.
         source: The file, which can seek.
         key: The key.
 
     Raises:
-        DecryptionError: it was altered, or encrypted with another key or in another way.
+        DecryptionError: it was altered, or encrypted with another key or method.
         OSError: it cannot be read.
     """
 
@@ -100,7 +100,7 @@ class Verified:
         self._digests = list(self._verify())
 
     def _verify(self) -> Iterator[bytes]:
-        """Check the tag, and yield a digest of each piece: nobody can have another one decrypted later."""
+        """Check the tag, and yield a digest of each piece, so that a changed piece is not decrypted later."""
         decryptor = self._cipher.decryptor()
         for piece in self._pieces():
             decryptor.update(piece)
@@ -112,7 +112,7 @@ class Verified:
 
     @without_frames
     def write_to(self, destination: BinaryIO) -> None:
-        """Write what the file holds, decrypted.
+        """Decrypt the file into a destination.
 
         Raises:
             DecryptionError: it was altered since it was verified.
@@ -129,7 +129,7 @@ class Verified:
             yield self._read(self._start + offset, min(_PIECE, self._size - offset))
 
     def _read(self, position: int, size: int) -> bytes:
-        """Return bytes of the file, fewer where it has become shorter."""
+        """Return bytes of the file, fewer if it has become shorter."""
         self._source.seek(position)
         data = bytearray()
         while len(data) < size and (piece := read(self._source, size - len(data))):
@@ -150,10 +150,10 @@ def read(file: BinaryIO, size: int = -1) -> bytes:
 
 
 def write(file: BinaryIO, data: bytes) -> None:
-    """Write all of some bytes to a file.
+    """Write all bytes to a file.
 
     Raises:
-        OSError: it does not take them.
+        OSError: the file does not accept them.
     """
     if file.write(data) not in (len(data), None):
-        raise OSError("the destination did not take all that was written")
+        raise OSError("the destination did not accept all the bytes")

@@ -1,4 +1,4 @@
-"""Exceptions without frames that hold keys or plaintext: some programs log tracebacks with the values of variables."""
+"""Remove frames with keys or plaintext from exceptions: some programs log tracebacks with the values of variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def without_frames(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a function raise its exceptions without the frames below, and without its own arguments."""
+    """Remove the frames of called functions, and the function's own arguments, from the exceptions of a function."""
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:

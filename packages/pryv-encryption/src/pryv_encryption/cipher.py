@@ -30,32 +30,32 @@ _CLEAR = {
     *("id", "streamId", "streamIds", "time", "duration", "description", "attachments", "clientData", "tags"),
     *("trashed", "deleted", "created", "createdBy", "modified", "modifiedBy", "headId", "integrity", _FROM),
 }
-"""Members of an event that are never taken from what is decrypted: whoever has a public key can encrypt an event."""
+"""Members that decrypted data never replace: anyone with the public key can encrypt an event."""
 
 
 @attrs.frozen
 class _Key:
-    """A key that a traceback does not show where it shows local variables."""
+    """A key that is masked in tracebacks with local variables."""
 
     value: Any = attrs.field(repr=False)
 
 
 class EventsCipher:
-    """Encrypts and decrypts events, and the files attached to them, as the JavaScript client's `EventsCipher` does.
+    """Encrypts and decrypts events and their files, in the formats of the JavaScript client's `EventsCipher`.
 
-    The type and the content of an event are encrypted; all else stays in clear. An encrypted event has the type
+    The type and the content of an event are encrypted; all other members are not. An encrypted event has the type
     `encrypted/METHOD` (see the *encrypted* types at https://pryv.github.io/event-types/).
 
     Args:
         keyring: The keys.
-        on_decrypt_error: Called with an event and an `EncryptionError` when the event cannot be decrypted.
+        on_decrypt_error: A callback that gets an event and an `EncryptionError` if the event cannot be decrypted.
 
     Attributes:
         keyring: The keys.
-        on_decrypt_error: The function for events that cannot be decrypted.
+        on_decrypt_error: The callback for events that cannot be decrypted.
 
     Raises:
-        TypeError: the keyring is none, or the function cannot be called or is a coroutine function.
+        TypeError: `keyring` is not a `Keyring`, or the callback is not callable or is a coroutine function.
     """
 
     @without_frames
@@ -77,15 +77,15 @@ class EventsCipher:
         """Add a method of encryption, or replace the one of this name; returns the cipher.
 
         Args:
-            name: What follows `encrypted/` in the type of events.
+            name: The part of an event's type after `encrypted/`.
             method: The method.
 
         Raises:
-            TypeError: it is none.
+            TypeError: it is not a method.
         """
         optional = (getattr(method, member, None) for member in ("encrypt", "encrypt_bytes", "decrypt_bytes"))
         if not callable(getattr(method, "decrypt", None)) or not all(one is None or callable(one) for one in optional):
-            raise TypeError(f"a method has a function decrypt, and maybe others; {type(method).__name__} has not")
+            raise TypeError(f"a method has a function decrypt; {type(method).__name__} has none")
         self._methods[name] = method
         return self
 
@@ -96,16 +96,16 @@ class EventsCipher:
         """Return the `type` and `content` of the encrypted event, such as for `events.update`.
 
         Args:
-            material: A dict with a `type` and a `content`; what else it has is left out.
+            material: A dict with a `type` and a `content`; other members are left out.
             method: The method of encryption.
-            key_ref: The name of the key, in clear.
-            hint: A hint about the key, in clear; anything that has a JSON form.
+            key_ref: The name of the key; it is not encrypted.
+            hint: A hint about the key, any value with a JSON form; it is not encrypted.
 
         Raises:
             ValueError: there is no type or no content, it has no JSON form, or the key cannot be used.
             TypeError: the same.
-            MissingKeyError: no key is known.
-            UnknownMethodError: no such method is known.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             EncryptionError: the method does not encrypt events.
         """
         source = _material_of(material)
@@ -121,21 +121,21 @@ class EventsCipher:
     def encrypt_event(
         self, event: Mapping[str, Any], *, method: str, key_ref: str | None = None, hint: Any = None
     ) -> dict[str, Any]:
-        """Return an encrypted event; only its type and content are.
+        """Return an event with its type and content encrypted.
 
-        A decrypted event can be encrypted again after it was changed: its `decryptedFrom` is left out.
+        A decrypted event can be changed and encrypted again: its `decryptedFrom` is left out.
 
         Args:
-            event: The event in clear.
+            event: The unencrypted event.
             method: The method of encryption.
-            key_ref: The name of the key, in clear.
-            hint: A hint about the key, in clear; anything that has a JSON form.
+            key_ref: The name of the key; it is not encrypted.
+            hint: A hint about the key, any value with a JSON form; it is not encrypted.
 
         Raises:
             ValueError: there is no type or no content, it has no JSON form, or the key cannot be used.
             TypeError: the same.
-            MissingKeyError: no key is known.
-            UnknownMethodError: no such method is known.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             EncryptionError: the method does not encrypt events.
         """
         update = self.encrypt_event_content(event, method=method, key_ref=key_ref, hint=hint)
@@ -146,17 +146,17 @@ class EventsCipher:
     def decrypt_event(self, event: EventT, strict: bool = False) -> EventT:
         """Return a decrypted event: a new dict with the original one as its `decryptedFrom`.
 
-        What is not encrypted, or by an unknown method, is returned as it is. So is an event that cannot be decrypted,
-        after a call of `on_decrypt_error`.
+        An event that is not encrypted, or with an unknown method, is returned unchanged. So is an event that cannot be
+        decrypted, after a call of `on_decrypt_error`.
 
         Args:
             event: The event, which is not changed.
-            strict: Whether to raise an exception for an encrypted event that is not decrypted, in place of the call.
+            strict: Whether to raise an exception for an encrypted event that is not decrypted, instead of the call.
 
         Raises:
-            DecryptionError: `strict`, and it was altered, or encrypted with another key or in another way.
-            MissingKeyError: `strict`, and no key is known.
-            UnknownMethodError: `strict`, and its method is unknown.
+            DecryptionError: with `strict`: it was altered, or encrypted with another key or method.
+            MissingKeyError: with `strict`: the key is not known.
+            UnknownMethodError: with `strict`: the method is not known.
         """
         name = _method_name(event)
         if name is None or not (strict or name in self._methods):
@@ -175,34 +175,34 @@ class EventsCipher:
         return event
 
     def decrypt_events(self, events: Iterable[EventT], strict: bool = False) -> Iterator[EventT]:
-        """Return an iterator over events as `decrypt_event` returns them, each decrypted when it is asked for.
+        """Return an iterator that decrypts each event when it is read; see `decrypt_event`.
 
         Args:
             events: Any iterable of events, such as `Connection.iter_events` or the `events` of a mirror.
             strict: Whether to raise an exception for an encrypted event that is not decrypted.
 
         Raises:
-            EncryptionError: `strict`, and an event is not decrypted.
-            TypeError: it is one event.
+            EncryptionError: with `strict`: an event is not decrypted.
+            TypeError: `events` is one event.
         """
         if isinstance(events, Mapping):
             raise TypeError("decrypt_events takes an iterable of events; decrypt_event takes one")
         return (self.decrypt_event(event, strict) for event in events)
 
     def wrap_for_each_event(self, callback: Callable[[Any], T]) -> Callable[[Any], T]:
-        """Return a function that decrypts an event and calls another with it.
+        """Return a function that decrypts an event and calls `callback` with it.
 
         Args:
             callback: The function to call, such as one for `Connection.get_events_streamed` or `Monitor.on`.
 
         Raises:
-            TypeError: it cannot be called, or is a coroutine function.
+            TypeError: it is not callable, or is a coroutine function.
         """
         require_callback(callback, "callback")
         return lambda event: callback(self.decrypt_event(event))
 
     def strip_decrypted(self, event: EventT) -> EventT:
-        """Return the encrypted event that an event was decrypted from, or the event itself.
+        """Return the encrypted original of a decrypted event; any other event is returned unchanged.
 
         Args:
             event: The event.
@@ -214,10 +214,10 @@ class EventsCipher:
     def encrypt_attachment_data(
         self, data: bytes, *, method: str, key_ref: str | None = None, hint: Any = None
     ) -> bytes:
-        """Return an encrypted file, to attach to an event that has the same method, name of a key and hint.
+        """Return an encrypted file, to attach to an event with the same method, key name and hint.
 
         Args:
-            data: What the file holds.
+            data: The contents of the file.
             method: The method of encryption.
             key_ref: The name of the key.
             hint: A hint about the key.
@@ -225,8 +225,8 @@ class EventsCipher:
         Raises:
             ValueError: the key cannot be used.
             TypeError: the same, or the data are not bytes.
-            MissingKeyError: no key is known.
-            UnknownMethodError: no such method is known.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             EncryptionError: the method does not encrypt files.
         """
         _check_bytes(data)
@@ -238,13 +238,13 @@ class EventsCipher:
 
         Args:
             event: The event that the file is attached to, encrypted or decrypted.
-            data: What the file on the platform holds.
+            data: The contents of the file on the platform.
 
         Raises:
-            DecryptionError: the event is not encrypted, or the file was altered, or encrypted with another key or in
-                another way.
-            MissingKeyError: no key is known.
-            UnknownMethodError: its method is unknown.
+            DecryptionError: the event is not encrypted, or the file was altered, or encrypted with another key or
+                method.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             TypeError: the data are not bytes.
         """
         _check_bytes(data)
@@ -260,12 +260,12 @@ class EventsCipher:
         key_ref: str | None = None,
         hint: Any = None,
     ) -> DestinationT:
-        """Encrypt a file of any size, to attach to an event that has the same method, name of a key and hint.
+        """Encrypt a file of any size, to attach to an event with the same method, key name and hint.
 
         Args:
-            source: The path of the file, or a binary file, which is read from where it stands.
-            destination: The path of the encrypted file, which appears when it is whole, or a binary file.
-            method: The method of encryption. One of your own gets the file in one piece.
+            source: The path of the file, or a binary file, which is read from its current position.
+            destination: The path of the encrypted file, which appears when it is complete, or a binary file.
+            method: The method of encryption. A custom method gets the file in one piece.
             key_ref: The name of the key.
             hint: A hint about the key.
 
@@ -275,8 +275,8 @@ class EventsCipher:
         Raises:
             ValueError: the key cannot be used.
             TypeError: the same, or the source or the destination is neither a path nor a binary file.
-            MissingKeyError: no key is known.
-            UnknownMethodError: no such method is known.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             EncryptionError: the method does not encrypt files.
             OSError: the source cannot be read, or the destination cannot be written to.
         """
@@ -291,23 +291,24 @@ class EventsCipher:
         return destination
 
     def decrypt_attachment(self, event: Mapping[str, Any], source: Source, destination: DestinationT) -> DestinationT:
-        """Decrypt a file of any size. Nothing is written, not even to a temporary file, before all of it is verified.
+        """Decrypt a file of any size. The whole file is verified before any plaintext is written, even temporarily.
 
-        The source is read twice. What cannot seek, such as a pipe, is copied to a temporary file first, encrypted.
+        The source is read twice. A source that cannot seek, such as a pipe, is first copied, still encrypted, to
+        a temporary file.
 
         Args:
             event: The event that the file is attached to, encrypted or decrypted.
-            source: The path of the encrypted file, or a binary file, which is read from where it stands.
-            destination: The path of the decrypted file, which appears when it is whole, or a binary file.
+            source: The path of the encrypted file, or a binary file, which is read from its current position.
+            destination: The path of the decrypted file, which appears when it is complete, or a binary file.
 
         Returns:
             The destination.
 
         Raises:
-            DecryptionError: the event is not encrypted, or the file was altered, or encrypted with another key or in
-                another way.
-            MissingKeyError: no key is known.
-            UnknownMethodError: its method is unknown.
+            DecryptionError: the event is not encrypted, or the file was altered, or encrypted with another key or
+                method.
+            MissingKeyError: the key is not known.
+            UnknownMethodError: the method is not known.
             TypeError: the source or the destination is neither a path nor a binary file.
             OSError: the source cannot be read, or the destination cannot be written to.
         """
@@ -319,24 +320,24 @@ class EventsCipher:
         return destination
 
     def _material(self, event: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return what an event's content is decrypted to."""
+        """Return the decrypted type and content of an event."""
         decrypt = self._function(name, "decrypt", "decrypt events")
         key = self._key_of(event, name)
         material = _decrypted(decrypt, event["content"], key)
         if not isinstance(material, Mapping) or not isinstance(material.get("type"), str):
-            raise DecryptionError("what was encrypted has no type")
+            raise DecryptionError("the plaintext has no type")
         if material.get("content") is None:
-            raise DecryptionError("what was encrypted has no content")
+            raise DecryptionError("the plaintext has no content")
         return dict(material)
 
     def _data(self, event: Mapping[str, Any], data: bytes) -> bytes:
-        """Return what a file of an encrypted event is decrypted to."""
+        """Return the decrypted contents of a file of an encrypted event."""
         name = _method_of_files(event)
         decrypt = self._function(name, "decrypt_bytes", "decrypt files")
         return bytes(_decrypted(decrypt, data, self._key_of(event, name)))
 
     def _verified(self, event: Mapping[str, Any], file: BinaryIO) -> Callable[[BinaryIO], None]:
-        """Return a function that writes what a file of an encrypted event is decrypted to."""
+        """Return a function that writes the decrypted contents of a file of an encrypted event."""
         method = self._methods.get(_method_of_files(event))
         if isinstance(method, AesGcmMethod):
             key = self._key_of(event, _method_of_files(event))
@@ -348,8 +349,8 @@ class EventsCipher:
         """Return a function of a method.
 
         Raises:
-            UnknownMethodError: there is no such method.
-            EncryptionError: it has no such function.
+            UnknownMethodError: the method is not known.
+            EncryptionError: the method has no such function.
         """
         if name not in self._methods:
             raise UnknownMethodError(f"no encryption method is named {name[:_SHOWN]!r}")
@@ -362,8 +363,8 @@ class EventsCipher:
         """Return the key of an encrypted event.
 
         Raises:
-            MissingKeyError: it is not known.
-            DecryptionError: the event has no proper content, or the search for the key failed.
+            MissingKeyError: the key is not known.
+            DecryptionError: the content of the event is malformed, or the search for the key failed.
         """
         content = event.get("content")
         if not isinstance(content, Mapping):
@@ -383,7 +384,7 @@ class EventsCipher:
         """Return a key of the keyring.
 
         Raises:
-            MissingKeyError: it is not known.
+            MissingKeyError: the key is not known.
             TypeError: the name of the key is not a string.
         """
         if not isinstance(key_ref, (str, type(None))):
@@ -396,10 +397,10 @@ class EventsCipher:
 
 
 def _material_of(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of an event is encrypted.
+    """Return the members of an event that are encrypted.
 
     Raises:
-        TypeError: it is no event.
+        TypeError: it is not an event.
         ValueError: it has no type or no content, and so could not be decrypted.
     """
     if not isinstance(event, Mapping):
@@ -414,7 +415,7 @@ def _material_of(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _method_name(event: Any) -> str | None:
-    """Return the name of the method that an event was encrypted by, `None` if it is not encrypted."""
+    """Return the name of the method with which an event was encrypted, `None` if it is not encrypted."""
     event_type = event.get("type") if isinstance(event, Mapping) else None
     if not isinstance(event_type, str) or not event_type.startswith(_PREFIX):
         return None

@@ -1,4 +1,4 @@
-"""Exceptions of this package; none of them holds a key, a passphrase or plaintext."""
+"""Exceptions of this package; none of them contains a key, a passphrase or plaintext."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pryv import PryvError
 
 
 class EncryptionError(PryvError):
-    """Something cannot be encrypted or decrypted."""
+    """An event or a file cannot be encrypted or decrypted."""
 
 
 class UnknownMethodError(EncryptionError):
-    """No encryption method of that name is registered."""
+    """The encryption method is not registered."""
 
 
 class MissingKeyError(EncryptionError):
-    """The keyring has no key for it.
+    """The keyring does not have the key.
 
     Attributes:
-        key_ref: The name of the key, `None` where the event has none.
-        hint: The event's hint about the key, `None` where it has none.
+        key_ref: The name of the key, `None` if the event has none.
+        hint: The event's hint about the key, `None` if it has none.
     """
 
     def __init__(self, message: str, *, key_ref: str | None = None, hint: Any = None) -> None:
@@ -30,10 +30,10 @@ class MissingKeyError(EncryptionError):
 
 
 class DecryptionError(EncryptionError):
-    """An event or a file cannot be decrypted: it was altered, or encrypted with another key or in another way.
+    """An event or a file cannot be decrypted: it was altered, or encrypted with another key or method.
 
     Attributes:
-        event_id: The id of the event, `None` where it is not known.
+        event_id: The id of the event, `None` if it is not known.
     """
 
     def __init__(self, message: str, *, event_id: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Keys by name, and functions that find others."""
+"""Keys by name, and functions that find further keys."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pryv_encryption._key_files import read_keys
 from pryv_encryption._tracebacks import without_frames
 
 Resolver = Callable[[str, str | None, Any], Any]
-"""Finds a key by the method's name, the key's name and the hint; `None` where it knows none."""
+"""Returns the key for the method's name, the key's name and the hint, `None` if it has none."""
 
 
 class Keyring:
-    """Keys by the name that events have in `keyRef`. It shows none of them, and cannot be pickled.
+    """Keys by the name in the `keyRef` of events. Its `repr` contains no key, and it cannot be pickled.
 
-    A key is kept as it is given; the method decides what it takes:
+    A key is stored unchanged; each method accepts certain forms:
 
     - `aes-256-gcm`: 32 bytes, or their Base64;
     - `ecies-aes-256-gcm`: a key on P-256, the public one to encrypt, the private one to decrypt, or a pair of both
@@ -39,17 +39,17 @@ class Keyring:
     @classmethod
     @without_frames
     def from_file(cls, path: str | os.PathLike[str]) -> Keyring:
-        """Return the keyring that a key file holds.
+        """Return a keyring with the keys in a key file.
 
         A key file is a JSON object: the keys by name, each a Base64 text, a JWK, a pair of JWKs, or a passphrase. Only
-        its owner may have access to it.
+        its owner may access it.
 
         Args:
             path: The file's path.
 
         Raises:
-            PermissionError: others have access to the file.
-            ValueError: it is no key file.
+            PermissionError: other users have access to the file.
+            ValueError: it is not a key file.
             OSError: it cannot be read.
         """
         return cls(read_keys(path))
@@ -75,22 +75,22 @@ class Keyring:
     def use(self, resolver: Resolver) -> Keyring:
         """Add a function that finds keys which are not in the keyring; returns the keyring.
 
-        Functions are asked in the order they were added, and the first answer that is not `None` counts. When an event
-        is decrypted, an exception of such a function is a failed decryption; when one is encrypted, it passes through.
+        Functions are called in the order they were added, and the first result that is not `None` is used. During
+        decryption, an exception in such a function is a failed decryption; during encryption, it is raised.
 
         Args:
-            resolver: Called with the name of the method, the name of the key, and the hint; the last two are `None`
-                where the event has none.
+            resolver: A function that gets the name of the method, the name of the key, and the hint; the last two are
+                `None` if the event has none.
 
         Raises:
-            TypeError: it cannot be called, or is a coroutine function.
+            TypeError: it is not callable, or is a coroutine function.
         """
         require_callback(resolver, "resolver")
         self._resolvers.append(resolver)
         return self
 
     def get_key_for(self, method: str, key_ref: str | None = None, hint: Any = None) -> Any:
-        """Return a key as it was given, `None` if none is known.
+        """Return a key unchanged, `None` if none is known.
 
         Args:
             method: The name of the method.
@@ -106,4 +106,4 @@ class Keyring:
         return f"Keyring({len(self._keys)} keys, {len(self._resolvers)} resolvers)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a keyring cannot be pickled: it holds keys")
+        raise TypeError("a keyring cannot be pickled: it contains keys")

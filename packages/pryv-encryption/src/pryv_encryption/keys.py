@@ -36,20 +36,20 @@ _PEM = b"-----BEGIN "
 
 @attrs.frozen
 class KeyPair:
-    """A key pair on the curve P-256: what is encrypted with the public key is decrypted with the private key.
+    """A key pair on the curve P-256: the private key decrypts data that were encrypted with the public key.
 
     It cannot be pickled.
 
     Attributes:
         public_key: The public key as a JSON Web Key, for those who encrypt.
-        private_key: The private key as a JSON Web Key. A secret: its `repr` is masked, its JSON is not.
+        private_key: The private key as a JSON Web Key. It is a secret: its `repr` is masked, its JSON is not.
     """
 
     public_key: Jwk
     private_key: Jwk = attrs.field(repr=False)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a key pair cannot be pickled: it holds a private key")
+        raise TypeError("a key pair cannot be pickled: it contains a private key")
 
 
 def generate_key() -> bytes:
@@ -66,7 +66,7 @@ def generate_key_pair() -> KeyPair:
 
 
 def symmetric_key(key: object) -> bytes:
-    """Return a key of 32 bytes, which may be given in Base64.
+    """Return a key of 32 bytes, from bytes or Base64.
 
     Raises:
         TypeError: it is neither bytes nor a string.
@@ -99,10 +99,10 @@ def public_key(key: object) -> ec.EllipticCurvePublicKey:
 
 
 def point(data: bytes) -> ec.EllipticCurvePublicKey:
-    """Return the public key that an uncompressed point of P-256 is.
+    """Return the public key of an uncompressed point of P-256.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such a point.
     """
     try:
         if len(data) == POINT_SIZE:
@@ -134,7 +134,7 @@ def private_key(key: object) -> ec.EllipticCurvePrivateKey:
 
 
 def _side(key: object, side: str) -> object:
-    """Return the key that a pair has for one side, or what is no pair as it is."""
+    """Return the key of a pair for one side; any other value is returned unchanged."""
     if isinstance(key, KeyPair):
         return key.public_key if side == "publicKey" else key.private_key
     if not isinstance(key, Mapping) or "kty" in key:
@@ -175,7 +175,7 @@ def _urlsafe(number: int) -> str:
 
 
 def _loaded(load: Callable[[bytes], object], data: bytes) -> object:
-    """Return what data are read as, `None` if that cannot be done."""
+    """Return the result of a parser, `None` if it fails."""
     try:
         return load(data)
     except (TypeError, ValueError, UnsupportedAlgorithm):  # an encrypted key is a TypeError

@@ -1,4 +1,4 @@
-"""The methods of encryption: what the second part of the type `encrypted/METHOD` stands for."""
+"""The methods of encryption, named by the second part of the type `encrypted/METHOD`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pryv_encryption._legacy import AesTextBase64
 class EncryptionMethod(Protocol):
     """A method of encryption, for `EventsCipher.register_method`.
 
-    One that also encrypts has `encrypt(material, key)`, which returns members of the encrypted event's content, such as
-    `payload`. One for attached files has `encrypt_bytes(data, key)` and `decrypt_bytes(data, key)`, which return bytes.
-    An exception of a method is a failed decryption; of its text, nothing is shown.
+    A method that also encrypts has `encrypt(material, key)`, which returns members of the encrypted event's content,
+    such as `payload`. A method for attached files has `encrypt_bytes(data, key)` and `decrypt_bytes(data, key)`, which
+    return bytes. An exception in a method is a failed decryption; its text is not shown.
     """
 
     def decrypt(self, content: Mapping[str, Any], key: Any, /) -> Mapping[str, Any]:
-        """Return what was encrypted: a dict with the event's `type` and `content`.
+        """Return the plaintext: a dict with the event's `type` and `content`.
 
         Args:
             content: The content of the encrypted event.
-            key: The key, as it is in the keyring.
+            key: The key in the keyring.
         """
         ...
 
