@@ -1,4 +1,4 @@
-"""What a monitor without a mirror remembers, so that it delivers each change once."""
+"""The changes that a monitor without a mirror stores, so that it delivers each change once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeduplicatingMirror:
 
     Args:
         store: Keeps the anchor.
-        overlap: How many seconds before the last pass the next one begins to read.
+        overlap: The seconds before the last pass at which the next one begins to read.
     """
 
     def __init__(self, store: AnchorStore, overlap: float) -> None:
@@ -55,15 +55,15 @@ class DeduplicatingTransaction:
         return [item[0] for item in items if self._is_new(kind, item)]
 
     def needs_full_read(self) -> bool:
-        """Return `False`: which events are in a stream is not known here."""
+        """Return `False`: the events of a stream are not known without a copy."""
         return False
 
     def dropped(self) -> Iterator[list[Any]]:
-        """Yield nothing: which events there were is not known here."""
+        """Yield nothing: the former events are not known without a copy."""
         yield from ()
 
     def commit(self, anchor: Anchor) -> Anchor:
-        """Save the anchor with what the next pass reads again."""
+        """Save the anchor with the changes that the next pass reads again."""
         read_again = self._read_again_after(anchor, anchor.since)
         remembered = {key: stamp for key, stamp in self._remembered.items() if stamp > read_again}
         anchor = attrs.evolve(anchor, streams=self._streams, remembered=remembered)

@@ -1,4 +1,4 @@
-"""What `sync`, `start`, `run` and `changes` have in common: they make passes until they end."""
+"""The driver of `sync`, `start`, `run` and `changes`, which makes passes until it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Driver:
     """Makes the passes of one call of `sync`, `start`, `run` or `changes`.
 
     Args:
-        setup: What the monitor was made with.
+        setup: The configuration of the monitor.
         error_tolerance: Seconds since the last success for which transient failures are tried again.
         follows: Whether it goes on after a pass. It then reads on a second thread, so that `stop` can interrupt it.
         timeout: Seconds without a change after which it ends; `None` for never.
@@ -51,11 +51,11 @@ class Driver:
 
     @property
     def stopped(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether the end was requested."""
         return self._schedule.stopped
 
     def stop(self) -> None:
-        """Ask for the end: every wait ends at once."""
+        """Request the end: every wait ends at once."""
         self._schedule.stop()
         self._reader.interrupt()
 
@@ -73,7 +73,7 @@ class Driver:
         """Make one pass.
 
         Raises:
-            Exception: what is not tolerated, and what a callback raised.
+            Exception: a failure that is not tolerated, or an exception of a callback.
         """
         with self._running():
             generation = self._next_generation() if full else 1
@@ -86,7 +86,7 @@ class Driver:
 
         Raises:
             AnchorError: the anchor is of another scope or account, or cannot be written.
-            PryvError: the platform cannot be asked.
+            PryvError: the platform cannot be reached.
         """
         with self._running():
             source, mirror = self._setup.source, self._setup.mirror
@@ -102,7 +102,7 @@ class Driver:
         """Follow the account on a new thread, and return when the first pass has ended.
 
         Raises:
-            Exception: what ended the first pass for good.
+            Exception: the failure that ended the first pass.
         """
         self._thread = threading.Thread(target=self._work, name="pryv-monitor", daemon=True)
         self._thread.start()
@@ -115,7 +115,7 @@ class Driver:
         """Make passes until stopped.
 
         Raises:
-            Exception: what is not tolerated.
+            Exception: a failure that is not tolerated.
         """
         with suppress(StoppedError), self._running():
             while self._make_pass():
@@ -125,7 +125,7 @@ class Driver:
         """Make passes until stopped, and yield their changes.
 
         Raises:
-            Exception: what is not tolerated.
+            Exception: a failure that is not tolerated.
         """
         with suppress(StoppedError), self._running():
             while (yield from self._yield_pass()):
@@ -197,7 +197,7 @@ class Driver:
         return self._schedule.wait_for_request()
 
     def _yield_pass(self) -> Generator[Change, None, bool]:
-        """Do as `_make_pass`, but yield the changes."""
+        """Make a pass like `_make_pass`, and yield the changes."""
         try:
             with closing(self._new_pass(lambda: True)) as batches:
                 for kind, items in batches:

@@ -45,7 +45,7 @@ class Owner:
 
         Raises:
             AnchorMismatchError: it belongs to another.
-            PryvError: the platform cannot be asked.
+            PryvError: the platform cannot be reached.
         """
         self._check_scope(anchor)
         if anchor.credentials == self._credentials:
@@ -61,7 +61,7 @@ class Owner:
 
         Raises:
             AnchorMismatchError: it is of another scope, or of another account and `force` is not set.
-            PryvError: the platform cannot be asked.
+            PryvError: the platform cannot be reached.
         """
         self._check_scope(anchor)
         if anchor.credentials == self._credentials:

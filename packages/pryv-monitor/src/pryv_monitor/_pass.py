@@ -65,7 +65,7 @@ class Pass(Iterator[Batch]):
         self._batches.close()
 
     def report(self) -> SyncReport:
-        """Return what the pass did, after its end.
+        """Return the report of the pass, after its end.
 
         Raises:
             RuntimeError: it has read nothing yet.

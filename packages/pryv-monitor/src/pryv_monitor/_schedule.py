@@ -16,7 +16,7 @@ class Schedule:
         timeout: Seconds without a change after which it ends; `None` for never.
 
     Attributes:
-        stopped: Whether the end was asked for.
+        stopped: Whether the end was requested.
     """
 
     def __init__(self, timeout: float | None = None) -> None:
@@ -33,7 +33,7 @@ class Schedule:
         self._end = time.monotonic() + self._timeout
 
     def stop(self) -> None:
-        """Ask for the end: every wait ends at once."""
+        """Request the end: every wait ends at once."""
         self.stopped = True
         self._condition.notify_all()
 

@@ -1,4 +1,4 @@
-"""What a monitor looks at: parameters of `events.get`."""
+"""The scope of a monitor: parameters of `events.get`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pryv_monitor.anchor import Anchor
 
 START: Final = -sys.float_info.max
 END: Final = sys.float_info.max
-"""The earliest and the latest time an event can have, in seconds: the platform takes any number."""
+"""The earliest and the latest time an event can have, in seconds: the platform accepts any number."""
 
 
 @attrs.frozen
 class Scope:
-    """The events a monitor looks at.
+    """The events that a monitor follows.
 
     Attributes:
-        params: Parameters of `events.get`, all but `limit` and `skip`. The `state` is `all` where not given. Changes
-            made until `modifiedSince`, where given, are not looked at.
+        params: Parameters of `events.get`, all but `limit` and `skip`. The default `state` is `all`. Changes made
+            until `modifiedSince`, if it is set, are ignored.
     """
 
     params: Mapping[str, Any]
@@ -45,14 +45,14 @@ class Scope:
 
     @property
     def floor(self) -> float | None:
-        """The time until which changes are not looked at."""
+        """The time until which changes are ignored."""
         return self.params.get("modifiedSince")
 
     def start_over(self, anchor: Anchor, now: float) -> Anchor:
-        """Return the anchor from which the whole scope is read, and after it what changed since `anchor`."""
+        """Return the anchor for a full read, after which the changes since `anchor` are read."""
         if self.floor is None:
             anchor = attrs.evolve(anchor, reached=START, began=now)
-        else:  # what changed since then is the whole scope
+        else:  # the changes since then are the whole scope
             anchor = attrs.evolve(anchor, since=self.floor, reached=END, began=min(self.floor, now))
         return attrs.evolve(anchor, generation=anchor.generation + 1, streams=None, remembered={})
 
@@ -62,6 +62,6 @@ class Scope:
         return {**params, "fromTime": max(params.get("fromTime", START), reached), "sortAscending": True}
 
     def changed(self, since: float) -> dict[str, Any]:
-        """Return the parameters that read what was changed after `since`."""
+        """Return the parameters that read the changes after `since`."""
         floor = START if self.floor is None else self.floor
         return {**self.params, "modifiedSince": max(floor, since), "sortAscending": True}

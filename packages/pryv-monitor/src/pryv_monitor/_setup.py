@@ -1,4 +1,4 @@
-"""What a monitor was made with."""
+"""The configuration of a monitor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pryv_monitor.protocols import Mirror
 
 @attrs.frozen
 class Setup:
-    """What a monitor was made with.
+    """The configuration of a monitor.
 
     Attributes:
-        source: What it reads.
-        mirror: Where it keeps what was delivered.
+        source: The source that it reads.
+        mirror: The mirror that stores the delivered changes.
         keeps_copy: Whether the mirror keeps a copy: it then delivers only deletions of events that it has.
         listeners: The callbacks.
-        overlap: How many seconds late a change may become visible.
+        overlap: The most seconds until a change becomes visible.
         wait: Seconds to wait for another monitor that uses the mirror.
     """
 

@@ -1,4 +1,4 @@
-"""What a pass reads from the platform."""
+"""The data that a pass reads from the platform."""
 
 from __future__ import annotations
 

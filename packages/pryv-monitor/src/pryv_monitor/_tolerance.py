@@ -1,4 +1,4 @@
-"""Which failed passes are tried again, when, and for how long."""
+"""The retries of failed passes: which failures, when, and for how long."""
 
 from __future__ import annotations
 

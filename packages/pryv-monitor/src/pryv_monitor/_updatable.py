@@ -1,4 +1,4 @@
-"""What update methods use of a monitor."""
+"""The interface of a monitor for update methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a monitor has come."""
+"""The progress of a monitor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERSION: Final = 1
 
 @attrs.frozen
 class Identity:
-    """What identifies an account and an access.
+    """The identity of an account and an access.
 
     Attributes:
         platform: The host of the platform's register.
@@ -31,7 +31,7 @@ class Identity:
 
 @attrs.frozen
 class Anchor:
-    """How far a monitor has come in one scope of one account. It holds no secret.
+    """The progress of a monitor in one scope of one account. It contains no secret.
 
     Attributes:
         scope: Digest of the parameters of the scope.
@@ -39,7 +39,7 @@ class Anchor:
             began (while there is none, the first one). A full reading keeps it until it is complete, because the
             deletions since then are reported only by the list of changes.
         reached: During a full reading: the event time, in seconds, before which all events were read. Otherwise `None`.
-        generation: How many full readings were begun.
+        generation: The number of full reads that were begun.
         synced: The local time, in seconds, when the last complete pass ended.
         streams: Digest of the streams delivered last.
         remembered: The changes delivered that the next pass reads again: digests, with the time of each in seconds.
@@ -71,7 +71,7 @@ class Anchor:
         """Return the anchor in a text.
 
         Raises:
-            AnchorCorruptError: the text is not what `dumps` returned.
+            AnchorCorruptError: the text is not one that `dumps` returned.
             AnchorError: a later version wrote it, or a version before the first release.
         """
         try:

@@ -1,4 +1,4 @@
-"""What a monitor delivers, and the report of a pass."""
+"""The changes that a monitor delivers, and the report of a pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Change:
 
 @attrs.frozen
 class SyncReport:
-    """What a pass did.
+    """The report of a pass.
 
     Attributes:
         events: Events delivered.

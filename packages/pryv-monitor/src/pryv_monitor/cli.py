@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = _parser()
         parsed = parser.parse_args(arguments)
         if getattr(parsed, "anchor", None) and not parsed.jsonl:
-            parser.error("--anchor needs --jsonl: without a mirror, the changes have to go somewhere")
+            parser.error("--anchor needs --jsonl: without a mirror, the changes are written there")
         parsed.command(parsed)
 
     for name in ("pryv", "pryv_monitor"):
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
         "--full", action="store_true", help="read the whole scope again; a mirror drops what is no longer in it"
     )
     sync.add_argument(
-        "--adopt", action="store_true", help="go on with a file that was made with another access to the same account"
+        "--adopt",
+        action="store_true",
+        help="continue with a file of another access to the same account",
     )
     sync.set_defaults(command=_sync)
 
@@ -120,7 +122,7 @@ def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float)
     target.add_argument(
         "--anchor", type=_file, metavar="FILE", help="keep only the anchor, in this file; needs --jsonl"
     )
-    parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one a line")
+    parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one per line")
     parser.add_argument(
         "--scope",
         type=_scope,
@@ -160,7 +162,7 @@ def _sync(arguments: argparse.Namespace) -> None:
                 monitor.adopt()
             report = _one_pass(monitor, arguments)
     except SystemExit:
-        say("pryv-monitor: terminated; the next pass goes on from what was committed")
+        say("pryv-monitor: terminated; the next pass continues from the last commit")
         raise
     if not arguments.quiet:
         say(_summary(report))
@@ -239,7 +241,7 @@ class _OutputError(BaseException):
 
 
 class _RetryNotice:
-    """Says on the terminal that a failed pass is tried again, and that this is over."""
+    """Prints on the terminal that a failed pass is retried, and when the retries end."""
 
     def __init__(self, tolerance: float, progress: _Progress) -> None:
         self._tolerance = tolerance
@@ -280,7 +282,7 @@ class _Progress:
             self._draw("\r\033[K")
 
     def _draw(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # a terminal that is gone ends no pass
+        with contextlib.suppress(OSError):  # a closed terminal does not end a pass
             print(text, end="", file=sys.stderr, flush=True)
 
 

@@ -23,9 +23,9 @@ from pryv_monitor.errors import AnchorError
 class SQLiteMirror:
     """A copy of a scope's events and streams in an SQLite file, which also keeps the anchor.
 
-    A pass changes the copy and the anchor in one transaction: readers see the account as one complete pass left it (or,
-    during a full reading, one of its windows). Any number of programs can read it, also while a monitor writes it. The
-    guide *Keep a copy in sync* describes its tables.
+    A pass changes the copy and the anchor in one transaction: readers see the state after a complete pass (or, during a
+    full read, after one of its windows). Any number of programs can read it, also while a monitor writes it. The guide
+    *Keep a copy in sync* describes its tables.
 
     Args:
         path: The file. It is made at the first write, with permissions for its owner only. Its directory must exist. To
@@ -40,7 +40,7 @@ class SQLiteMirror:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = _files.named(path)
         if os.fspath(path).startswith(("file:", ":memory:")):
-            raise ValueError(f"a mirror is a file, and needs its path, not {os.fspath(path)!r}")
+            raise ValueError(f"a mirror needs the path of a file, not {os.fspath(path)!r}")
         self._writer: sqlite3.Connection | None = None
         self._identity: object = None
 
@@ -48,9 +48,9 @@ class SQLiteMirror:
         return f"SQLiteMirror({str(self.path)!r})"
 
     def events(self, params: EventsParams | Untyped | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the events that `events.get` would return for these parameters, then deletions if asked for.
+        """Yield the events that `events.get` would return for these parameters, then deletions if they were requested.
 
-        Without time bounds, it yields events at any time; without `limit`, all of them.
+        Without time bounds, it yields events of any time; without `limit`, all events.
 
         Args:
             params: Parameters of `events.get`. `includeDeletions`, with `modifiedSince`, yields deletions of events
@@ -70,7 +70,7 @@ class SQLiteMirror:
                 yield event
 
     def streams(self) -> list[dict[str, Any]]:
-        """Return the tree of streams, those in the trash included.
+        """Return the tree of streams, including those in the trash.
 
         Raises:
             AnchorError: the file cannot be read, or is not a mirror.
@@ -79,7 +79,7 @@ class SQLiteMirror:
             return _tree(reading.db)
 
     def counts(self) -> dict[str, int]:
-        """Return how many `events`, `deletions` and `streams` the copy holds.
+        """Return the numbers of `events`, `deletions` and `streams` in the copy.
 
         Raises:
             AnchorError: the file cannot be read, or is not a mirror.
@@ -90,11 +90,11 @@ class SQLiteMirror:
     def backup(self, destination: str | os.PathLike[str]) -> None:
         """Copy the mirror into one file, also while a monitor writes it.
 
-        The copy is a mirror as the last complete pass left it. It needs none of the files that SQLite keeps beside a
-        database, and only its owner can read it.
+        The copy is a mirror in the state after the last complete pass. It consists of one file, without the other files
+        of an SQLite database, and only its owner can read it.
 
         Args:
-            destination: The file. If it exists, it is replaced atomically, with what SQLite keeps beside it.
+            destination: The file. If it exists, it is replaced atomically, together with SQLite's other files.
 
         Raises:
             ValueError: it is the mirror itself.

@@ -43,14 +43,14 @@ class Monitor:
     Args:
         connection_or_api_endpoint: The account.
         scope: Parameters of `events.get`, all but `limit` and `skip`; `None` for all that the access may read.
-        anchor_store: Keeps how far the monitor has come; in memory if neither this nor a mirror is given.
-        mirror: A local copy to keep up to date, which also keeps how far it has come.
+        anchor_store: Stores the progress of the monitor; by default in memory, if there is no mirror.
+        mirror: A local copy to keep up to date, which also stores the progress.
         overlap: How late a change may become visible: the most seconds between its time on the platform, and the moment
             it can be read. A change that becomes visible later than that may be lost.
         wait: Seconds to wait for another monitor that uses the store or mirror. `stop` ends the wait.
 
     Raises:
-        TypeError: an argument is of another type.
+        TypeError: an argument has the wrong type.
         ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, or a number of seconds is
             negative.
     """
@@ -66,7 +66,7 @@ class Monitor:
         wait: float = 0,
     ) -> None:
         if anchor_store is not None and mirror is not None:
-            raise ValueError("a mirror is its own anchor store: give one of the two")
+            raise ValueError("a mirror is its own anchor store: pass one of the two")
         if not 0 <= overlap < math.inf:
             raise ValueError("overlap is a number of seconds, at least 0")
         if not wait >= 0:
@@ -112,22 +112,22 @@ class Monitor:
         return driver is not None and driver.follows and not driver.stopped
 
     def on(self, name: str, callback: Callback) -> Monitor:
-        """Register a callback, which is called with one argument.
+        """Register a callback, which gets one argument.
 
         Args:
-            name: When it is called, and with what:
+            name: The kind of callback. Each gets an argument when:
 
                 - `event`: an event was created or updated; the event
                 - `eventDelete`: an event was deleted; the deletion, with its `id`. Without a mirror it may name an
                   event that was never in the scope, with one also an event that has left it
                 - `streams`: the streams changed; the whole tree
-                - `commit`: what was delivered is about to be committed; the anchor. Flush here what other callbacks
-                  have written: if it raises, nothing is committed
+                - `commit`: the delivered changes are about to be committed; the anchor. Flush the output of other
+                  callbacks here: if it raises, nothing is committed
                 - `ready`: a pass succeeded; its `SyncReport`
-                - `error`: a pass failed; the exception. If it is tolerated, the pass is tried again
+                - `error`: a pass failed; the exception. If it is tolerated, the pass is retried
                 - `stop`: the monitor ended; the exception that ended it, or `None`
                 - `accessUpdated`: an access was updated (with `SocketUpdates` only); the notification
-            callback: May call methods of the monitor.
+            callback: The callback. It may call methods of the monitor.
 
         Returns:
             The monitor.
@@ -154,33 +154,33 @@ class Monitor:
         return self
 
     def sync(self, *, full: bool = False, error_tolerance: float = 0) -> SyncReport:
-        """Make one pass: deliver what changed since the last one, and commit it.
+        """Make one pass: deliver the changes since the last pass, and commit them.
 
         Args:
-            full: Read the whole scope again. A mirror drops what is no longer in it, and `eventDelete` is called for
-                each event dropped. Without a mirror, all events are delivered again.
-            error_tolerance: Seconds for which a pass that fails for a transient reason is tried again.
+            full: Read the whole scope again. A mirror drops events that left it, and calls `eventDelete` for
+                each of them. Without a mirror, all events are delivered again.
+            error_tolerance: Seconds for which a pass with a transient failure is retried.
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
             AnchorError: the anchor is locked, damaged, or belongs to another account or scope.
-            ContendedError: another worker has updated the mirror meanwhile. It is not tried again.
-            PryvError: the platform refused or cannot be read.
+            ContendedError: another worker has updated the mirror in the meantime. The pass is not retried.
+            PryvError: the platform refused, or cannot be read.
             OSError: the anchor cannot be written.
-            Exception: what a callback raised.
+            Exception: a callback raised it.
         """
         return self._new_driver(error_tolerance, follows=False).sync(full=full)
 
     def adopt(self, *, force: bool = False) -> Monitor:
-        """Let the anchor, which belongs to another access to the same account, belong to this one.
+        """Change the owner of the anchor from another access to the same account to this access.
 
-        The next pass reads the whole scope again, because the new access may see other things. If the anchor belongs to
-        this access already, or there is none yet, this does nothing. An account that was renamed, or is reached by
-        another host name, is recognized without this, as long as the access is the same.
+        The next pass reads the whole scope again, because the new access may see other data. If the anchor belongs to
+        this access already, or there is no anchor, this does nothing. It is not needed if only the username or the host
+        name of the account has changed.
 
         Args:
-            force: Adopt the anchor although the platform or the username is another: the account was moved or renamed,
-                and there is a new access too.
+            force: Adopt the anchor even if the platform or the username differs: the account was moved or renamed, and
+                the access is new too.
 
         Returns:
             The monitor.
@@ -189,7 +189,7 @@ class Monitor:
             RuntimeError: the monitor is started, or in a pass.
             AnchorMismatchError: the anchor is of another scope, or of another account.
             AnchorError: it is locked or damaged, or cannot be written.
-            PryvError: the platform cannot be asked.
+            PryvError: the platform cannot be reached.
         """
         self._new_driver(0, follows=False).adopt(force=force)
         return self
@@ -201,7 +201,7 @@ class Monitor:
 
         Args:
             error_tolerance: Seconds since the last successful pass for which transient failures are tolerated: the
-                `error` callbacks are called and the pass is tried again. Other failures end the monitor, and so does a
+                `error` callbacks are called and the pass is retried. Other failures end the monitor, and so does a
                 change whose callbacks fail three times.
 
         Returns:
@@ -222,12 +222,13 @@ class Monitor:
         Without an update method, it makes a pass every 5 seconds.
 
         Args:
-            stop: Ends it when set. In a signal handler, set a `pryv.addons.SignalSafeEvent` or call `stop()`.
+            stop: An event that ends it. In a signal handler, set a `pryv.addons.SignalSafeEvent` or call `stop()`.
             error_tolerance: As in `start`.
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
-            Exception: what ended it (see `start`), or what a callback raised three times for the same change.
+            Exception: the failure that ended it (see `start`), or the exception that a callback raised three times for
+                the same change.
         """
         check_tolerance(error_tolerance)
         self._ensure_update_method()
@@ -239,7 +240,7 @@ class Monitor:
     def changes(self, timeout: float | None = None, *, error_tolerance: float = math.inf) -> Iterator[Change]:
         """Follow the account and yield its changes. Callbacks for changes are not called.
 
-        A pass is committed when the item after its last one is asked for. Without an update method, it makes a pass
+        A pass is committed when the item after its last one is requested. Without an update method, it makes a pass
         every 5 seconds.
 
         Args:
@@ -248,7 +249,7 @@ class Monitor:
 
         Raises:
             RuntimeError: the monitor is started, or in a pass.
-            PryvError: what ended it; see `start`.
+            PryvError: a failure ended it; see `start`.
         """
         check_tolerance(error_tolerance)
         return self._changes(timeout, error_tolerance)
@@ -258,7 +259,7 @@ class Monitor:
         yield from self._new_driver(error_tolerance, timeout=timeout).changes()
 
     def stop(self) -> Monitor:
-        """End what `start`, `run` or `changes` began; a pass under way is not committed.
+        """End `start`, `run` or `changes`; a running pass is not committed.
 
         When this returns, no callback of a monitor that was started with `start` is running, except one that called it.
 
@@ -272,7 +273,7 @@ class Monitor:
         return self
 
     def update_events(self, *, wait: bool = True) -> Monitor:
-        """Ask for a pass. While one is running, any number of calls lead to exactly one more.
+        """Ask for a pass. While one is running, any number of calls cause exactly one more.
 
         Args:
             wait: Whether to return only when the pass has ended, if none is running now.

@@ -1,4 +1,4 @@
-"""Where anchors are kept."""
+"""Stores for anchors."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class MemoryAnchorStore:
 
 
 class FileAnchorStore:
-    """Keeps an anchor in a file. A second file beside it, `….lock`, locks it for one process at a time.
+    """Keeps an anchor in a file. A second file next to it, `….lock`, locks it for one process at a time.
 
     Args:
         path: The file. Its directory must exist.

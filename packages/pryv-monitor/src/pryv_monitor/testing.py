@@ -20,16 +20,16 @@ _ALL: Final = {"state": "all"}
 
 
 def check_mirror(make: Callable[[], Mirror]) -> None:
-    """Check that a mirror does what a monitor relies on.
+    """Check that a mirror keeps the contract of `Mirror`.
 
-    If it has `events(params)` and `streams()`, as `SQLiteMirror` has, what they return is checked too: only what is
-    committed, exactly as the platform sent it.
+    If it has `events(params)` and `streams()`, like `SQLiteMirror`, their results are checked too: they are the
+    committed data, exactly as the platform sent them.
 
     Args:
-        make: Returns a new, empty mirror; called for each check.
+        make: A function that returns a new, empty mirror; it is called for each check.
 
     Raises:
-        AssertionError: the mirror does something else; the message says what was expected.
+        AssertionError: the mirror breaks the contract; the message contains the expected result.
     """
     for check in _CHECKS:
         check(make())
