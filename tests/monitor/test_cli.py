@@ -457,7 +457,7 @@ def test_what_is_no_file_is_told_at_once(kind: str, shell: Shell) -> None:
 def test_names_that_are_no_files_are_wrong_usage(name: str, shell: Shell) -> None:
     code, _, err = shell.run("sync", "--mirror", name)
     assert code == 2
-    assert "a mirror is a file" in err
+    assert "a mirror needs the path of a file" in err
 
 
 def test_a_file_with_nothing_in_it_has_no_status(shell: Shell) -> None:
