@@ -487,17 +487,6 @@ def test_logout_keeps_what_it_could_not_revoke(pryv: Run, environment: dict[str,
 # ---- completion
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_a_script_for_the_shell(pryv: Run, shell: str, tmp_path: Path) -> None:
-    said = pryv("completion", shell)
-    assert said.returncode == 0
-    for word in ("accesses", "logout", "--jsonl", "--tokens", "fish"):
-        assert word.removeprefix("--") in said.stdout
-    if program := shutil.which(shell):
-        (tmp_path / "script").write_text(said.stdout)
-        subprocess.run([program, "-n", tmp_path / "script"], check=True)
-
-
 BASH = """
 eval "$(pryv completion bash)"
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -525,11 +514,6 @@ def test_bash_completes(words: list[str], completed: str, environment: dict[str,
         command, env=environment | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == completed
-
-
-def test_every_command_has_the_common_options(pryv: Run) -> None:
-    for command in re.findall(r"^    ([a-z]+) ", pryv("--help").stdout, re.MULTILINE):
-        assert {"--profile", "--verbose"} <= set(re.findall("--[a-z]+", pryv(command, "--help").stdout))
 
 
 # ---- exit codes

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+from pryv import Connection
 
 SCRIPTS = {
     script.name: script.module.partition(".")[0]
@@ -20,6 +24,7 @@ SCRIPTS = {
     if script.module.startswith("pryv") and script.module.partition(".")[0] != "pryv_sandbox"
 }
 """The commands, each with its package."""
+Account = tuple[str, str, Connection]
 WAITING = {"pryv": ["whoami"], "pryv-monitor": ["sync", "--anchor", "account.anchor", "--jsonl"]}
 """Arguments with which a command waits for the platform."""
 
@@ -59,3 +64,39 @@ def test_interrupts_at_any_moment(script: str, is_module: bool, silent_platform:
             said = process.stderr.read()
         assert [line for line in said.splitlines() if not line.startswith("import time:")] == []
         assert process.returncode == 130
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_command_has_the_common_options_and_an_example(script: str) -> None:
+    path = Path(sys.executable).with_name(script)
+    text = run(path, "--help")
+    assert "exit codes: 0 done, 2 usage, 69 platform out of reach" in text
+    commands = re.findall(r"^    ([a-z]+) ", text, re.MULTILINE)
+    assert "completion" in commands
+    for command in commands:
+        help_of_command = run(path, command, "--help")
+        assert {"--profile", "--verbose"} <= set(re.findall("--[a-z]+", help_of_command))
+        assert f"{script} {command}" in help_of_command.partition("example:")[2]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_shells_can_read_the_completion(script: str, shell: str, tmp_path: Path) -> None:
+    text = run(Path(sys.executable).with_name(script), "completion", shell)
+    assert "completion" in text
+    if program := shutil.which(shell):
+        (tmp_path / "script").write_text(text)
+        run(program, "-n", tmp_path / "script")
+
+
+def test_the_log_is_written_with_quiet_too(new_account: Callable[[], Account], tmp_path: Path) -> None:
+    _, _, connection = new_account()
+    command = [str(Path(sys.executable).with_name("pryv-monitor")), *WAITING["pryv-monitor"], "--quiet"]
+    environment = os.environ | {"PRYV_API_ENDPOINT": connection.api_endpoint}
+    for options, logged in (([], False), (["-v"], True)):
+        done = subprocess.run(
+            [*command, *options], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert ("GET events → 200" in done.stderr) is logged
+        assert (done.stderr == "") is not logged
+        assert str(connection.token) not in done.stderr

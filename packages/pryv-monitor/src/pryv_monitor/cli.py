@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pryv import __version__
+from pryv import Connection, __version__
 from pryv.addons import SignalSafeEvent, is_transient
-from pryv.cli import add_endpoint_option, connect, exit_code, run, say, write_json_lines
+from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
 from pryv_monitor import _maintenance
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.mirror import SQLiteMirror
@@ -27,16 +27,6 @@ from pryv_monitor.monitor import OVERLAP, Monitor
 from pryv_monitor.stores import FileAnchorStore
 from pryv_monitor.update_methods import EventsTimer, SocketUpdates
 
-_EXAMPLES = """\
-examples:
-  pryv-monitor sync --mirror account.db
-  pryv-monitor sync --anchor account.anchor --jsonl >> changes.jsonl
-  pryv-monitor watch --mirror account.db --every 60
-  pryv-monitor status account.db --max-lag 3600
-  pryv-monitor backup account.db copy.db
-
-exit codes: 0 done, 2 usage, 69 platform out of reach, 75 locked or try again later, 77 refused, 1 anything else
-"""
 _REDRAW = 0.1
 _TRY_LATER = 75
 _NO_FILE_ON_DISK = (None, errno.EINVAL, errno.ENOTSUP, errno.EROFS)
@@ -45,78 +35,103 @@ _NO_FILE_ON_DISK = (None, errno.EINVAL, errno.ENOTSUP, errno.EROFS)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-
-    def command() -> None:
-        parser = _parser()
-        parsed = parser.parse_args(arguments)
-        if getattr(parsed, "anchor", None) and not parsed.jsonl:
-            parser.error("--anchor needs --jsonl: without a mirror, the changes are written there")
-        parsed.command(parsed)
-
     for name in ("pryv", "pryv_monitor"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     try:
-        return run("pryv-monitor", command)
+        return _program().main(arguments)
     except _OutputError as error:
         say(f"pryv-monitor: standard output: {error}; the pass is not committed")
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pryv-monitor",
-        description="Follow the changes of a Pryv.io account, into a local copy or to standard output.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _program() -> Program:
+    return Program(
+        "pryv-monitor",
+        __version__,
+        "Follow the changes of a Pryv.io account, into a local copy or to standard output.",
+        [
+            Command(
+                "sync",
+                "Deliver what changed since the last run, and exit; for cron.",
+                "pryv-monitor sync --mirror account.db",
+                _sync,
+                _add_sync_options,
+            ),
+            Command(
+                "watch",
+                "Follow the account until terminated.",
+                "pryv-monitor watch --anchor account.anchor --jsonl >> changes.jsonl",
+                _watch,
+                _add_watch_options,
+            ),
+            Command(
+                "status",
+                "Show how up to date a mirror or an anchor is; as JSON in a pipe.",
+                "pryv-monitor status account.db --max-lag 3600",
+                _maintenance.status,
+                _add_status_options,
+                account=False,
+            ),
+            Command(
+                "reset",
+                "Remove a mirror or an anchor, so that the next run starts over.",
+                "pryv-monitor reset account.db",
+                _maintenance.reset,
+                _add_file_argument,
+                account=False,
+            ),
+            Command(
+                "backup",
+                "Copy a mirror into one file, also while it is used.",
+                "pryv-monitor backup account.db copy.db",
+                _maintenance.backup,
+                _add_backup_options,
+                account=False,
+            ),
+        ],
     )
-    parser.add_argument("--version", action="version", version=f"pryv-monitor {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    sync = commands.add_parser("sync", help="deliver what changed since the last run, and exit; for cron")
-    _add_common_options(sync, error_tolerance=60)
-    sync.add_argument(
+
+def _add_sync_options(parser: argparse.ArgumentParser) -> None:
+    _add_pass_options(parser, error_tolerance=60)
+    parser.add_argument(
         "--full", action="store_true", help="read the whole scope again; a mirror drops what is no longer in it"
     )
-    sync.add_argument(
-        "--adopt",
-        action="store_true",
-        help="continue with a file of another access to the same account",
+    parser.add_argument(
+        "--adopt", action="store_true", help="continue with a file of another access to the same account"
     )
-    sync.set_defaults(command=_sync)
 
-    watch = commands.add_parser("watch", help="follow the account until terminated")
-    _add_common_options(watch, error_tolerance=math.inf)
-    watch.add_argument(
+
+def _add_watch_options(parser: argparse.ArgumentParser) -> None:
+    _add_pass_options(parser, error_tolerance=math.inf)
+    parser.add_argument(
         "--every",
         type=_seconds,
         metavar="SECONDS",
         help="time between passes; by default, a pass is made when the platform notifies (needs pryv-monitor[socket])",
     )
-    watch.set_defaults(command=_watch)
 
-    status = commands.add_parser("status", help="show how up to date a mirror or an anchor is; as JSON in a pipe")
-    status.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
-    status.add_argument(
+
+def _add_status_options(parser: argparse.ArgumentParser) -> None:
+    _add_file_argument(parser)
+    parser.add_argument(
         "--max-lag",
         type=_seconds,
         metavar="SECONDS",
         help="exit with 1 if the last complete pass began longer ago, or there was none",
     )
-    status.set_defaults(command=_maintenance.status)
-
-    reset = commands.add_parser("reset", help="remove a mirror or an anchor, so that the next run starts over")
-    reset.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
-    reset.set_defaults(command=_maintenance.reset)
-
-    backup = commands.add_parser("backup", help="copy a mirror into one file, also while it is used")
-    backup.add_argument("file", type=_file, metavar="FILE", help="the mirror")
-    backup.add_argument("destination", type=_file, metavar="DESTINATION", help="the file to make, or to replace")
-    backup.set_defaults(command=_maintenance.backup)
-    return parser
 
 
-def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float) -> None:
-    add_endpoint_option(parser)
+def _add_backup_options(parser: argparse.ArgumentParser) -> None:
+    _add_file_argument(parser)
+    parser.add_argument("destination", type=_file, metavar="DESTINATION", help="the file to make, or to replace")
+
+
+def _add_file_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
+
+
+def _add_pass_options(parser: argparse.ArgumentParser, error_tolerance: float) -> None:
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--mirror", type=_file, metavar="FILE", help="keep a copy of the account in this SQLite file")
     target.add_argument(
@@ -156,7 +171,7 @@ def _add_common_options(parser: argparse.ArgumentParser, error_tolerance: float)
 def _sync(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
     try:
-        with connect(arguments) as connection:
+        with _connect(arguments) as connection:
             monitor = _monitor(connection, arguments)
             if arguments.adopt:
                 monitor.adopt()
@@ -168,8 +183,14 @@ def _sync(arguments: argparse.Namespace) -> None:
         say(_summary(report))
 
 
+def _connect(arguments: argparse.Namespace) -> Connection:
+    if arguments.anchor and not arguments.jsonl:
+        raise ValueError("--anchor needs --jsonl: without a mirror, the changes are written there")
+    return connect(arguments)
+
+
 def _one_pass(monitor: Monitor, arguments: argparse.Namespace) -> SyncReport:
-    shown = not arguments.quiet and sys.stderr is not None and sys.stderr.isatty()
+    shown = not arguments.quiet and _can_erase_lines()
     progress = _Progress(monitor, shown=shown)
     if shown:
         monitor.on("error", _RetryNotice(arguments.error_tolerance, progress))
@@ -179,10 +200,14 @@ def _one_pass(monitor: Monitor, arguments: argparse.Namespace) -> SyncReport:
         progress.clear()
 
 
+def _can_erase_lines() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def _watch(arguments: argparse.Namespace) -> None:
     stop = SignalSafeEvent()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with connect(arguments) as connection:
+    with _connect(arguments) as connection:
         monitor = _monitor(connection, arguments)
         if not arguments.quiet:
             monitor.on("ready", lambda report: say(_summary(report)))
