@@ -84,22 +84,18 @@ class Events(Resource):
             raise TypeError(f"events is an iterable of events, not {type(events).__name__}")
         report = None if progress is None else with_two_arguments(progress, "progress")
         created: list[Event] = []
-        malformed: list[object] = []
 
-        def keep(result: Result) -> None:
-            event = result.get("event")
-            if isinstance(event, dict):
-                created.append(cast("Event", event))
-            else:
-                malformed.append(event)
-
-        def finish_batch(percent: int | None) -> None:
-            if malformed:
+        def finish_batch(percent: int | None, results: list[Result]) -> None:
+            new = _events(results[len(created) :])
+            is_complete = len(created) + len(new) == len(results)
+            results = []  # or a traceback would show them
+            if not is_complete:
                 raise PryvProtocolError(f"{CREATE}: a result has no event")
+            created.extend(new)
             if report is not None:
                 report(percent, created)
 
-        calls = (Call(CREATE, as_dict(event, "event"), keep) for event in events)
+        calls = (Call(CREATE, as_dict(event, "event")) for event in events)
         try:
             call_all(
                 self._account,
@@ -111,7 +107,7 @@ class Events(Resource):
             )
         except BaseException as error:
             with contextlib.suppress(AttributeError):
-                error.results = created  # type: ignore[attr-defined]
+                error.results = created + _events(getattr(error, "results", [])[len(created) :])  # type: ignore[attr-defined]
             created = []  # or a traceback would show them
             raise
         return created
@@ -234,3 +230,8 @@ class Events(Resource):
 
 def _path(id: str) -> str:
     return f"events/{path_segment(id)}"
+
+
+def _events(results: Sequence[Result]) -> list[Event]:
+    """Return the events of results; errors and malformed results have none."""
+    return [cast("Event", result["event"]) for result in results if isinstance(result.get("event"), dict)]
