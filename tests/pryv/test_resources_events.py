@@ -126,7 +126,7 @@ def test_what_is_no_dict_is_refused_before_any_request(wire: Wire, connection: C
             connection.events.create(odd)
         with pytest.raises(TypeError, match="changes is a dict"):
             connection.events.update("x", odd)
-        with pytest.raises(TypeError, match="event is a dict"):
+        with pytest.raises(TypeError, match="event 1 is a dict"):
             connection.events.create_many([note("x"), odd])
     for odd in (None, {}, "x", b"x", 5):
         with pytest.raises(TypeError, match="events is an iterable"):

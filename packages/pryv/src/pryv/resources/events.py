@@ -74,7 +74,7 @@ class Events(Resource):
 
         Raises:
             TypeError: an item of `events` is not a dict, or a value has no JSON form.
-            ValueError: a value has no JSON form. The message has the event's number, from 0, and the field.
+            ValueError: a value has no JSON form. The messages have the event's number, from 0, and the field.
             ApiError: the platform refused an event: `index` is the number of the first one, from 0. Other events of
                 the same batch may have been created; later batches were not sent.
             PryvError: a call failed; see *Errors and retries*. The attribute `results` of this and any other exception
@@ -95,7 +95,7 @@ class Events(Resource):
             if report is not None:
                 report(percent, created)
 
-        calls = (Call(CREATE, as_dict(event, "event")) for event in events)
+        calls = (Call(CREATE, as_dict(event, f"event {number}")) for number, event in enumerate(events))
         try:
             call_all(
                 self._account,
