@@ -13,7 +13,7 @@ from tests.monitor.subject import Subject, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv import Connection
-from pryv_monitor import Anchor, AnchorCorruptError, Monitor, SQLiteMirror
+from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror
 from pryv_monitor._streams import flattened
 from pryv_sandbox import Sandbox
 
@@ -273,6 +273,16 @@ def test_a_failed_pass_of_a_monitor_that_goes_on_is_undone(subject: Subject, mir
     with Monitor(subject.connection, SCOPE, mirror=mirror).on("event", handle):
         wait_for_count(lambda: seen, 5)
     assert set(seen) == set(subject.events(SCOPE))
+
+
+def test_it_has_to_be_locked_to_be_written(mirror: SQLiteMirror) -> None:
+    with pytest.raises(RuntimeError, match="lock the mirror"):
+        mirror.begin(Anchor("scope", 1.0), 1.0)
+    with mirror.lock():
+        transaction = mirror.begin(Anchor("scope", 1.0), 1.0)
+    with pytest.raises(AnchorError, match="closed"):
+        transaction.commit(Anchor("scope", 1.0))
+    assert mirror.load() is None
 
 
 def test_a_backup_while_it_is_written_is_as_a_pass_left_it(subject: Subject, mirror: SQLiteMirror) -> None:
