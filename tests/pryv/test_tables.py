@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 from unittest import mock
@@ -15,7 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv.cli import Column, write_table
+from pryv import PryvProtocolError
+from pryv.cli import Column, _account, _data, write_table
+from pryv.cli._csv import write_csv
 from pryv.cli._tables import display_width
 
 JSON = st.recursive(
@@ -31,11 +34,16 @@ def table(rows: Sequence[Any], columns: int = 80, encoding: str = "utf-8", whole
         Column("abcdefghij"[index], itemgetter(index), whole and index == 0)
         for index in range(max(map(len, rows), default=1))
     ]
+    with mock.patch.dict(os.environ, {"COLUMNS": str(columns)}):
+        return written(write_table, described, rows, encoding=encoding)
+
+
+def written(write: Callable[..., object], *arguments: object, encoding: str = "utf-8") -> list[str]:
+    """The lines that a function writes to standard output."""
     output = io.BytesIO()
-    stream = io.TextIOWrapper(output, encoding, write_through=True)
-    with contextlib.redirect_stdout(stream), mock.patch.dict(os.environ, {"COLUMNS": str(columns)}):
-        write_table(described, rows)
-    return output.getvalue().decode(encoding).split("\n")[:-1]
+    with contextlib.redirect_stdout(io.TextIOWrapper(output, encoding, write_through=True)):
+        write(*arguments)
+        return output.getvalue().decode(encoding).split("\n")[:-1]
 
 
 @given(st.lists(st.lists(JSON, min_size=3, max_size=3), max_size=5), st.integers(20, 100), st.booleans())
@@ -45,6 +53,37 @@ def test_a_row_is_one_line_within_the_terminal(rows: list[list[Any]], columns: i
         assert len(lines) == 1 + len(rows)
         assert max(map(display_width, lines)) <= columns
         assert not any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in "".join(lines))
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "fileName", "level"]), inner),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_what_the_platform_never_sends_is_shown_too(data: st.DataObject) -> None:
+    for columns, names in (
+        (_data._EVENTS, ["id", "time", "type", "streamIds", "content", "attachments"]),
+        (_account._ACCESSES, ["id", "type", "name", "permissions", "lastUsed", "expires"]),
+    ):
+        rows = data.draw(st.lists(st.dictionaries(st.sampled_from(names), ODD), max_size=3))
+        assert len(written(write_table, columns, rows)) == 1 + len(rows)
+        assert {len(record) for record in csv.reader(written(write_csv, rows))} == {9}
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["id", "name", "children"]), ODD), max_size=3))
+def test_what_is_no_tree_of_streams_is_refused(tree: list[Any]) -> None:
+    with contextlib.suppress(PryvProtocolError):
+        written(write_table, _data._STREAMS, _data._flat([{"id": "root", "children": tree}, *tree]))
+
+
+def test_a_tree_may_be_deep() -> None:
+    tree: list[Any] = []
+    for depth in range(5000):
+        tree = [{"id": f"stream-{5000 - depth}", "children": tree}]
+    assert [depth for depth, _ in _data._flat(tree)] == list(range(5000))
 
 
 def test_columns_are_as_wide_as_they_have_to_be() -> None:

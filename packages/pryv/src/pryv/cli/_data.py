@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from pryv.cli._frame import connect
 from pryv.cli._output import on_terminal, standard_input, write_json, write_json_array, write_json_lines
 from pryv.cli._tables import Column, write_table
 from pryv.cli._times import local_time
+from pryv.errors import PryvProtocolError
 
 _EVENTS = [
     Column("id", lambda event: event.get("id"), whole=True),
@@ -103,11 +104,20 @@ def call(arguments: argparse.Namespace) -> None:
         write_json(connection.api_one(arguments.method, params))
 
 
-def _flat(tree: Iterable[Any], depth: int = 0) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield the streams of a tree in its order, each with its depth."""
-    for stream in tree:
+def _flat(tree: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the streams of a tree in its order, each with its depth.
+
+    Raises:
+        PryvProtocolError: it is no tree of streams.
+    """
+    remaining = [(0, stream) for stream in reversed(tree)]
+    while remaining:
+        depth, stream = remaining.pop()
+        children = stream.get("children") or [] if isinstance(stream, dict) else None
+        if not isinstance(children, list):
+            raise PryvProtocolError("streams.get: the response has no tree of streams")
         yield depth, stream
-        yield from _flat(stream.get("children") or [], depth + 1)
+        remaining += [(depth + 1, child) for child in reversed(children)]
 
 
 def _names(ids: Any) -> Any:
