@@ -29,6 +29,14 @@ test-debug package *params:
 test-cover package *params:
     just test "$1" --cov --cov-report=term --cov-report=html "${@:2}"
 
+# Check the coverage that `test all --cov` measured: each package has its floor, in percent of lines and branches
+coverage-floors:
+    coverage report --include='packages/pryv/*' --fail-under=98
+    coverage report --include='packages/pryv-socket-io/*' --fail-under=98
+    coverage report --include='packages/pryv-monitor/*' --fail-under=98
+    coverage report --include='packages/pryv-encryption/*' --fail-under=98
+    coverage report --include='packages/pryv-sandbox/*' --fail-under=96
+
 # Run the tests that take minutes
 test-long package="all" *params:
     just test "{{ package }}" -m long --timeout=1800 "${@:2}"

@@ -48,6 +48,14 @@ def test_workflows_run_recipes_that_there_are(workflow: str) -> None:
             assert all((ROOT / argument).exists() for argument in arguments if argument.endswith(".py"))
 
 
+def test_every_package_has_a_floor_of_coverage() -> None:
+    floors = re.findall(r"--include='packages/(.*)/\*' --fail-under=(\d+)", (ROOT / "justfile").read_text())
+    assert sorted(name for name, _ in floors) == sorted(
+        file.parent.name for file in ROOT.glob("packages/*/pyproject.toml")
+    )
+    assert all(90 < int(floor) < 100 for _, floor in floors)
+
+
 def check(tool: str, *arguments: str) -> None:
     """Runs a tool of this environment, which has to find nothing."""
     command = [str(Path(sys.executable).with_name(tool)), *arguments]
