@@ -40,5 +40,5 @@ if __name__ == "__main__":
     parser.add_argument("versions", choices=RESOLUTIONS)
     parser.add_argument("--python", default=sys.executable, help="name or path; this one if not given")
     parser.add_argument("tests", nargs="*", default=TESTS, help="all if not given")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()  # tests may follow an option
     main(arguments.versions, arguments.python, arguments.tests)
