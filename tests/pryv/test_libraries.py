@@ -1,11 +1,11 @@
-"""The libraries still have the undocumented names that `_transport.libraries` uses; each test is named after one."""
+"""The libraries still have the undocumented names that are used of them; each test is named after one."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import json
-import re
+import signal
 import socket
 import ssl
 import threading
@@ -25,12 +25,24 @@ from urllib3.util import Retry, create_urllib3_context
 from pryv._transport import libraries
 from pryv._transport.failures import connection_error
 from pryv._transport.libraries import Connection, HeldConnection, Response
+from pryv.cli import _start
 
 PACKAGE = Path(libraries.__file__).parents[1]
-FENCED = re.compile(
-    r"\b(_new_conn|ConnectionCls|response_class|_read_status|_original_response|_pool|_close_conn|_init_length|fp|msg"
-    r"|poolmanager|connection_pool_kw|SPECIFIC_ERROR|Tunnel connection failed|Unterminated string|requests\.utils)\b"
-)
+NAMES = [
+    "_new_conn",
+    "ConnectionCls",
+    "response_class",
+    "_read_status",
+    "self.fp",
+    "_original_response",
+    "_close_conn",
+    "_init_length",
+    "connection_pool_kw",
+    "SPECIFIC_ERROR",
+    "Tunnel connection failed",
+    "Unterminated string",
+    "requests.utils",
+]
 
 
 class NotedConnection(Connection):
@@ -85,14 +97,10 @@ def read(wire: Wire, session: requests.Session) -> requests.Response:
 
 
 def test_no_other_module_uses_these_names() -> None:
-    used = {
-        file.name: found
-        for file in PACKAGE.rglob("*.py")
-        if file.name != "libraries.py" and (found := FENCED.findall(file.read_text(encoding="utf-8")))
-    }
-    assert used == {}
-    names = set(FENCED.findall(Path(libraries.__file__).read_text(encoding="utf-8")))
-    assert len(names) == FENCED.pattern.count("|") + 1
+    texts = {file: file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.py")}
+    fence = texts.pop(Path(libraries.__file__))
+    assert [name for name in NAMES if name not in fence] == []
+    assert [(file.name, name) for file, text in texts.items() for name in NAMES if name in text] == []
 
 
 def test_urllib3_connection_new_conn(wire: Wire, session: requests.Session) -> None:
@@ -312,6 +320,13 @@ def test_json_other_errors(text: str) -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
         json.loads(text)
     assert not libraries.is_unterminated_string(caught.value)
+
+
+def test_signal() -> None:
+    used: Any = vars(_start)["_signal"]
+    assert (used.SIGINT, used.default_int_handler) == (signal.SIGINT, signal.default_int_handler)
+    assert used.getsignal(signal.SIGINT) is signal.getsignal(signal.SIGINT)
+    assert callable(used.signal)
 
 
 def test_requests_utils_select_proxy() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # `signal` takes ten times as long: it makes enumerations
+# `signal` takes ten times as long, as it makes enumerations of this module's names:
+# https://github.com/python/cpython/blob/v3.13.0/Lib/signal.py
+import _signal  # type: ignore[import-not-found]
 import os
 
 TYPE_CHECKING = False
