@@ -31,9 +31,9 @@ test-cover package *params:
 
 # Check the coverage that `test all --cov` measured: each package has its floor, in percent of lines and branches
 coverage-floors:
-    coverage report --include='packages/pryv/*' --fail-under=98
-    coverage report --include='packages/pryv-socket-io/*' --fail-under=98
-    coverage report --include='packages/pryv-monitor/*' --fail-under=98
+    coverage report --include='packages/pryv/*' --fail-under=97
+    coverage report --include='packages/pryv-socket-io/*' --fail-under=97
+    coverage report --include='packages/pryv-monitor/*' --fail-under=97
     coverage report --include='packages/pryv-encryption/*' --fail-under=98
     coverage report --include='packages/pryv-sandbox/*' --fail-under=96
 
