@@ -23,6 +23,7 @@ MODULES = (
     "pryv.addons",
     "pryv.auth",
     "pryv.cli",
+    "pryv.frames",
     "pryv.resources",
     "pryv.types",
     "pryv.utils",

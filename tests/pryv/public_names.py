@@ -51,6 +51,7 @@ from pryv import (
     addons,
     auth,
     connect_from_key,
+    frames,
     resources,
     types,
     utils,
@@ -183,6 +184,12 @@ def accesses(connection: Connection) -> None:
     history: types.AccessWithHistory = connection.get_access_with_history("base")
     deletion: dict[str, Any] | None = connection.revoke(throw_on_fail=False, using=connection)
     logging.info("%s %s %s", access, history, deletion)
+
+
+def event_frames(events: list[types.Event]) -> None:
+    frames.to_pandas(events, ["id", "content.systolic"])
+    frames.to_arrow(events, {"content.systolic": float})
+    sum(1 for _ in frames.iter_arrow(iter(events), rows=1000))
 
 
 def event_resource(events: resources.Events) -> None:

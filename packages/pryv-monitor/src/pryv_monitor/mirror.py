@@ -7,8 +7,9 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pryv import frames
 from pryv.types import EventsParams, Untyped
 from pryv_monitor import _files, _opening
 from pryv_monitor._query import Query
@@ -18,6 +19,10 @@ from pryv_monitor._streams import nested
 from pryv_monitor._texts import stored
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.errors import AnchorError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 class SQLiteMirror:
@@ -68,6 +73,34 @@ class SQLiteMirror:
             for event in query.run(reading.db, _tree(reading.db)):
                 reading.check()
                 yield event
+
+    def to_pandas(self, params: EventsParams | Untyped | None = None) -> pd.DataFrame:
+        """Return events as a DataFrame, with the default columns of `pryv.frames`; see `events`.
+
+        Args:
+            params: Parameters of `events.get`.
+
+        Raises:
+            MissingAddonError: pandas is not installed (`pryv[pandas]`).
+            TypeError: a parameter has another type.
+            ValueError: a parameter is not known, or malformed.
+            AnchorError: the file cannot be read.
+        """
+        return frames.to_pandas(self.events(params))
+
+    def to_arrow(self, params: EventsParams | Untyped | None = None) -> pa.Table:
+        """Return events as a table of Arrow, with the default columns of `pryv.frames`; see `events`.
+
+        Args:
+            params: Parameters of `events.get`.
+
+        Raises:
+            MissingAddonError: pyarrow is not installed (`pryv[arrow]`).
+            TypeError: a parameter has another type.
+            ValueError: a parameter is not known, or malformed.
+            AnchorError: the file cannot be read.
+        """
+        return frames.to_arrow(self.events(params))
 
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, including those in the trash.

@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # type checkers take it as true, and `typing` takes time 
 if TYPE_CHECKING:
     from typing import Any
 
-    from pryv import addons, auth, resources, types, utils
+    from pryv import addons, auth, frames, resources, types, utils
     from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
@@ -90,12 +90,13 @@ __all__ = [
     "addons",
     "auth",
     "connect_from_key",
+    "frames",
     "resources",
     "types",
     "utils",
 ]
 
-_MODULES = ("addons", "auth", "errors", "resources", "types", "utils")
+_MODULES = ("addons", "auth", "errors", "frames", "resources", "types", "utils")
 _LATER = {
     "AccessRequest": "pryv._access_requests",
     "ServiceAssets": "pryv._assets",

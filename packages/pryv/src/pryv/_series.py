@@ -7,7 +7,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,6 +21,11 @@ from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
 from pryv._transport.urls import path_segment, query_pairs
 from pryv.errors import PryvError, PryvProtocolError, ResponseTooLargeError
+from pryv.utils import to_datetime, to_timestamp
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 MAX_BYTES = 8_000_000
 """The most bytes of points in one request; the platform refuses a body above 10 MB."""
@@ -49,6 +54,14 @@ def _checked_points(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     return points
 
 
+def _rows_of_frame(fields: list[str], frame: Any) -> Any:
+    """Return the columns of a DataFrame that have the fields' names, as an array."""
+    missing = [field for field in fields if field not in frame.columns]
+    if missing:
+        raise ValueError(f"the DataFrame has no column {missing[0]!r}")
+    return frame[fields].to_numpy()
+
+
 def _listed(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     return list(points) if isinstance(points, Points) else points
 
@@ -60,16 +73,33 @@ class Series:
     Attributes:
         fields: The name of each value in a row, such as `["deltaTime", "value"]`. If the platform has no points to
             return, the list is empty.
-        points: The rows: any iterable of sequences, or a 2-D array. For a series that was read, each access makes new
+        points: The rows: any iterable of sequences, a 2-D array, or a pandas DataFrame, whose columns are found by
+            their names. For a series that was read, each access makes new
             lists; `rows` and `columns` take less memory.
 
     Raises:
         TypeError: `fields` is not a list of strings, or `points` is neither an iterable nor an array.
-        ValueError: the name of a field is empty or occurs twice, or the array is not 2-D.
+        ValueError: the name of a field is empty or occurs twice, the array is not 2-D, or the DataFrame lacks a field.
     """
 
     fields: list[str] = attrs.field(converter=_checked_fields)
     _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, eq=_listed, alias="points")
+
+    def __attrs_post_init__(self) -> None:
+        if hasattr(self._points, "columns") and hasattr(self._points, "to_numpy"):
+            object.__setattr__(self, "_points", _rows_of_frame(self.fields, self._points))
+
+    def __len__(self) -> int:
+        """Return the number of rows.
+
+        Raises:
+            TypeError: the points are an iterator.
+        """
+        return len(self._points)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        """Yield each row as a list; see `rows`."""
+        return self.rows()
 
     def __repr__(self) -> str:
         points = self._points
@@ -123,6 +153,53 @@ class Series:
             return {field: self._points.column(index) for index, field in enumerate(self.fields)}
         rows = list(self.rows())
         return {field: [row[index] for row in rows] for index, field in enumerate(self.fields)}
+
+    def times(self, start: float | datetime) -> list[datetime]:
+        """Return the time of each row, in UTC.
+
+        Args:
+            start: The time of the series event: seconds since 1970, or an aware datetime.
+
+        Raises:
+            TypeError: `start` is not a time.
+            ValueError: there is no field `deltaTime`, or a time is outside the years 1 to 9999.
+        """
+        first = to_timestamp(start) if isinstance(start, datetime) else start
+        return [to_datetime(first + seconds) for seconds in self._delta_times()]
+
+    def to_pandas(self, start: float | datetime | None = None) -> pd.DataFrame:
+        """Return the points as a DataFrame, with a column per field.
+
+        Args:
+            start: The time of the series event, in seconds or as an aware datetime. With it, the index has the time of
+                each row (UTC, to the microsecond); without it, the rows are numbered.
+
+        Raises:
+            MissingAddonError: pandas is not installed.
+            TypeError: `start` is not a time.
+            ValueError: `start` is given, and there is no field `deltaTime`.
+        """
+        from pryv._frames import series_to_pandas
+
+        seconds = to_timestamp(start) if isinstance(start, datetime) else start
+        return series_to_pandas(
+            self.columns(), None if seconds is None else [seconds + at for at in self._delta_times()]
+        )
+
+    def to_arrow(self) -> pa.Table:
+        """Return the points as a table of Arrow, with a column per field.
+
+        Raises:
+            MissingAddonError: pyarrow is not installed.
+        """
+        from pryv._frames import series_to_arrow
+
+        return series_to_arrow(self.columns())
+
+    def _delta_times(self) -> list[float]:
+        if "deltaTime" not in self.fields:
+            raise ValueError("the series has no field 'deltaTime'")
+        return self.columns()["deltaTime"]
 
 
 def _blocks_of(points: Any) -> Iterator[list[Any]]:

@@ -1,0 +1,248 @@
+"""Events as columns: each keeps the values of one field, compactly, until they become a frame."""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+Events = Sequence[Mapping[str, Any]]
+Values = Callable[[Events], list[Any]]
+"""Returns the value of a field of each event."""
+
+_NUMBERS = {int, float, type(None)}
+_TEXTS = {str, type(None)}
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800, 253_402_300_800
+"""The beginnings of the years 1 and 10000, in seconds since 1970."""
+
+
+class Column(Protocol):
+    """The values of a field of events.
+
+    Attributes:
+        kind: `text`, `number`, `time`, `list` or `flag`.
+    """
+
+    kind: str
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+
+    def take(self) -> Any:
+        """Return the values and forget them: an array of NumPy, or a list with `None` for null."""
+
+
+class Numbers:
+    """Numbers, as float64; NaN is null. A value that is no number is null, or refused if the column has a `path`."""
+
+    kind = "number"
+
+    def __init__(self, values: Values, path: str | None = None) -> None:
+        self._values_of = values
+        self._path = path
+        self._numbers = array("d")
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+        values = self._values_of(events)
+        types = set(map(type, values))
+        if self._path is not None and not types <= _NUMBERS:
+            _refuse_others(values, self._path)
+        if types <= {type(None)}:
+            self._numbers.extend([math.nan] * len(values))
+        elif types == {float}:
+            self._numbers.extend(values)
+        else:
+            self._numbers.extend(map(_float, values))
+
+    def take(self) -> Any:
+        """Return the numbers."""
+        numbers, self._numbers = self._numbers, array("d")
+        return np.frombuffer(numbers, dtype=np.float64)
+
+
+class Times(Numbers):
+    """Seconds since 1970 as UTC timestamps of microseconds; a time outside the years 1 to 9999 is null."""
+
+    kind = "time"
+
+    def take(self) -> Any:
+        """Return the timestamps."""
+        return timestamps(super().take())
+
+
+class Flags:
+    """True where a value is `True`, otherwise False."""
+
+    kind = "flag"
+
+    def __init__(self, values: Values) -> None:
+        self._values_of = values
+        self._flags = bytearray()
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+        self._flags.extend(value is True for value in self._values_of(events))
+
+    def take(self) -> Any:
+        """Return the flags."""
+        flags, self._flags = self._flags, bytearray()
+        return np.frombuffer(flags, dtype=bool)
+
+
+class Texts:
+    """Strings, made from values by `form`."""
+
+    kind = "text"
+
+    def __init__(self, values: Values, form: Callable[[Any], str | None]) -> None:
+        self._values_of = values
+        self._form = form
+        self._values: list[str | None] = []
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+        values = self._values_of(events)
+        if not set(map(type, values)) <= _TEXTS:
+            form = self._form
+            values = [value if value is None or type(value) is str else form(value) for value in values]
+        self._values += values
+
+    def take(self) -> list[str | None]:
+        """Return the strings."""
+        values, self._values = self._values, []
+        return values
+
+
+class StreamIds:
+    """Lists of strings. Events have few different ones: each is kept once, and events have its number."""
+
+    kind = "list"
+
+    def __init__(self, values: Values) -> None:
+        self._values_of = values
+        self._codes = array("q")
+        self._numbers: dict[tuple[str, ...] | None, int] = {}
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+        numbers = self._numbers
+        for value in self._values_of(events):
+            ids = tuple(value) if type(value) is list else None
+            try:
+                self._codes.append(numbers[ids])
+            except (KeyError, TypeError):  # not seen before, or not a list of strings
+                ids = None if ids is None else tuple(item for item in ids if isinstance(item, str))
+                self._codes.append(numbers.setdefault(ids, len(numbers)))
+
+    def take(self) -> list[list[str] | None]:
+        """Return the lists."""
+        lists = [None if ids is None else list(ids) for ids in self._numbers]
+        values = [lists[code] for code in self._codes]
+        self._codes, self._numbers = array("q"), {}
+        return values
+
+
+class Inferred:
+    """The values at a path: numbers if all are numbers or null and one at least is a number, otherwise text.
+
+    The first `take` decides.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._values_of = at_path(path)
+        self._values: list[Any] = []
+        self._chosen: Column | None = None
+        self.kind = "text"
+
+    def add(self, events: Events) -> None:
+        """Take the values of some events."""
+        if self._chosen is None:
+            self._values += self._values_of(events)
+        else:
+            self._chosen.add(events)
+
+    def take(self) -> Any:
+        """Return the values."""
+        if self._chosen is None:
+            values, self._values = self._values, []
+            types = set(map(type, values))
+            if types <= _NUMBERS and types != {type(None)} and types:
+                self._chosen = Numbers(self._values_of, self._path)
+                self.kind = self._chosen.kind
+                return np.array(list(map(_float, values)), dtype=np.float64)
+            self._chosen = Texts(self._values_of, as_json)
+            return [None if value is None else as_json(value) for value in values]
+        return self._chosen.take()
+
+
+def at_path(path: str) -> Values:
+    """Return what reads the value at a path such as `content.systolic` of each event; `None` where there is none."""
+    first, *others = path.split(".")
+
+    def values(events: Events) -> list[Any]:
+        found = [event.get(first) for event in events]
+        for key in others:
+            found = [value.get(key) if isinstance(value, dict) else None for value in found]
+        return found
+
+    return values
+
+
+def as_json(value: Any) -> str:
+    """Return a string as it is, and any other value as JSON."""
+    return value if isinstance(value, str) else _encode(value)
+
+
+def content_text(value: Any) -> str | None:
+    """Return a content as text, `None` for a number that a float can hold."""
+    if type(value) is float:
+        return None
+    return None if _is_number(value) and math.isfinite(_float(value)) else as_json(value)
+
+
+def as_numbers(values: list[Any]) -> Any:
+    """Return an array of integers or floats, `None` if there are other values, or integers beyond 64 bits."""
+    types = set(map(type, values))
+    if not types <= _NUMBERS:
+        return None
+    try:
+        return np.array(values, dtype=np.int64 if types == {int} else np.float64)
+    except OverflowError:
+        return None
+
+
+def timestamps(seconds: Any) -> Any:
+    """Return seconds since 1970 as an array of timestamps of microseconds."""
+    seconds = np.asarray(seconds, dtype=np.float64)
+    inside = (seconds >= _FIRST_MOMENT) & (seconds < _LAST_MOMENT)  # NaN is not
+    known = np.where(inside, seconds, 0.0)
+    whole = np.floor(known)
+    moments = whole.astype(np.int64) * 1_000_000 + np.rint((known - whole) * 1e6).astype(np.int64)
+    return np.where(inside & (moments < _LAST_MOMENT * 1_000_000), moments, np.iinfo(np.int64).min).view(
+        "datetime64[us]"
+    )
+
+
+def _float(value: Any) -> float:
+    """Return a number as float; NaN for anything else, and for a number that no float holds."""
+    try:
+        return float(value) if _is_number(value) else math.nan
+    except OverflowError:
+        return math.nan
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _refuse_others(values: Iterable[Any], path: str) -> None:
+    if not set(map(type, values)) <= _NUMBERS:
+        other = next(value for value in values if not (value is None or _is_number(value)))
+        raise ValueError(f"{path}: a value of type {type(other).__name__} in a column of numbers")
