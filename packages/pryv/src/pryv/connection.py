@@ -529,7 +529,7 @@ class Connection:
         Args:
             event: The event, as `events.create` takes it.
             files: Paths, or pairs of a file's name on the platform and its data (bytes, or a binary file object).
-            timeout: In place of the connection's.
+            timeout: Replaces the connection's timeout.
 
         Returns:
             The response, with `event`; its `attachments` are in the order of `files`.
