@@ -1,4 +1,4 @@
-"""How long after the HTTP answer of a write a listener calls back: this SDK's beside the JavaScript client's.
+"""How long after the HTTP response of a write a listener calls back: this SDK's beside the JavaScript client's.
 
 Both listen to the same writes, made by this process on a sandbox of its own; each is first to enter for half of them.
 All clocks are the system's monotonic one, so that instants of different processes can be compared.

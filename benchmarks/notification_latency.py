@@ -1,4 +1,4 @@
-"""How long after the HTTP answer of a write a monitor delivers the change: this SDK beside the JavaScript client.
+"""How long after the HTTP response of a write a monitor delivers the change: this SDK beside the JavaScript client.
 
     python benchmarks/notification_latency.py [WRITES]
 

@@ -12,7 +12,7 @@ Figure = Literal["cpu", "wall", "memory"]
 
 @attrs.frozen
 class Reply:
-    """What the static server answers: `chunks`, with a pause of so many seconds before each."""
+    """What the static server answers: `chunks`, with a pause of some seconds before each."""
 
     chunks: Iterable[bytes]
     size: int | None = None

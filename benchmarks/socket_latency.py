@@ -1,4 +1,4 @@
-"""How long after the HTTP answer of a write a socket's callback is called: this SDK beside the JavaScript client.
+"""How long after the HTTP response of a write a socket's callback is called: this SDK beside the JavaScript client.
 
     python benchmarks/socket_latency.py [WRITES]
 

@@ -30,7 +30,7 @@ def last_version() -> str:
 
 
 def differences(package: str, tag: str) -> Iterator[str]:
-    """Tells which public names of a package differ from those at a tag."""
+    """Returns which public names of a package differ from those at a tag."""
     module, sources = package.replace("-", "_"), f"packages/{package}/src"
     former = load_git(module, ref=tag, repo=ROOT, search_paths=[sources])
     present = load(module, search_paths=[ROOT / sources])

@@ -6,7 +6,7 @@ from pathlib import Path
 from environments import Environment
 
 _BACKPORT = r"(?m)^.*── (async-timeout|typing-extensions)\n"
-"""What packages need with some Pythons only; their trees are told without."""
+"""What packages need with some Pythons only; their trees leave them out."""
 
 
 def dependency_tree(environment: Environment, package: str) -> str:
@@ -32,7 +32,7 @@ def redrawn(tree: str) -> str:
     return "\n".join(reversed(lines))
 
 
-def told_tree(readme: Path) -> str:
+def documented_tree(readme: Path) -> str:
     """Returns the tree in a README's section "Dependencies"."""
     section = readme.read_text().partition("\n## Dependencies\n")[2]
     tree = re.search(r"```text\n(.*?)\n```", section, re.DOTALL)

@@ -68,7 +68,7 @@ def distributions(directory: Path, version: str) -> list[Distribution]:
 
 
 def faults(directory: Path, version: str) -> Iterator[str]:
-    """Tells what keeps the distributions in a directory from being released as a version."""
+    """Returns what keeps the distributions in a directory from being released as a version."""
     expected = distributions(directory, version)
     yield from differences(directory.name, {file.name for file in directory.iterdir()}, {d.file.name for d in expected})
     for distribution in expected:
@@ -78,13 +78,13 @@ def faults(directory: Path, version: str) -> Iterator[str]:
 
 
 def differences(where: str, found: set[str], expected: set[str]) -> Iterator[str]:
-    """Tells what is missing and what is too much."""
+    """Returns what is missing and what is too much."""
     yield from (f"{name} is missing in {where}" for name in sorted(expected - found))
     yield from (f"{name} does not belong into {where}" for name in sorted(found - expected))
 
 
 def content_faults(distribution: Distribution) -> Iterator[str]:
-    """Tells which files should or should not be there: a distribution holds what git knows of the package, no tests."""
+    """Returns which files are missing or too many: a distribution has the package's files in git, without tests."""
     folder = f"packages/{distribution.package}/"
     listing = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     known = {name.removeprefix(folder) for name in listing.splitlines()}
@@ -107,7 +107,7 @@ def content_faults(distribution: Distribution) -> Iterator[str]:
 
 
 def metadata_faults(distribution: Distribution) -> Iterator[str]:
-    """Tells what is wrong with a distribution's metadata and its README."""
+    """Returns what is wrong with a distribution's metadata and its README."""
     metadata = Metadata.from_email(distribution.metadata(), validate=True)
     expected = {
         "name": distribution.package,
@@ -129,7 +129,7 @@ def metadata_faults(distribution: Distribution) -> Iterator[str]:
 
 
 def readme_faults(readme: str) -> Iterator[str]:
-    """Tells what is wrong with a README where a package index shows it."""
+    """Returns what is wrong with a README where a package index shows it."""
     page = markdown.render(readme)
     if page is None:
         yield "its README cannot be rendered"

@@ -34,7 +34,7 @@ def main(parameters: list[str]) -> None:
 
 
 def why_not(version: str) -> str | None:
-    """Tells what keeps a version from being published, if anything does."""
+    """Returns what keeps a version from being published, if anything does."""
     if git("status", "--porcelain"):
         return "there are changes that are not committed"
     if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
@@ -66,7 +66,7 @@ def upload(files: list[Path], parameters: list[str]) -> None:
 
 
 def git(*arguments: str) -> str:
-    """Returns what git answers."""
+    """Returns the output of git."""
     return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from dependency_tree import dependency_tree, told_tree
+from dependency_tree import dependency_tree, documented_tree
 from distributions import PACKAGES, ROOT, Distribution, distributions, faults
 from environments import Environment, fresh_environment
 from version import current_version
@@ -35,7 +35,7 @@ EXTRAS = {
 
 
 def main(packages: list[str], quick: bool) -> None:
-    """Proves the distributions of packages; when in a hurry, the wheels only, and without their tests."""
+    """Proves the distributions of packages; with `quick`, only the wheels, without their tests."""
     version = current_version(ROOT)
     if found := list(faults(ROOT / "dist", version)):
         sys.exit("\n".join(found))
@@ -67,9 +67,10 @@ def prove(distribution: Distribution, siblings: list[Distribution], repository: 
     package, module = distribution.package, distribution.module
     with fresh_environment() as environment:
         install(environment, siblings, f"{package} @ {distribution.file.as_uri()}")
-        brought, told = dependency_tree(environment, package), told_tree(ROOT / "packages" / package / "README.md")
-        if brought != told:
-            sys.exit(f"The README of {package} does not tell what it brings with it:\n{brought}")
+        brought = dependency_tree(environment, package)
+        documented = documented_tree(ROOT / "packages" / package / "README.md")
+        if brought != documented:
+            sys.exit(f"The README of {package} does not show what it installs:\n{brought}")
         place = Path(environment.run("python", "-I", "-c", f"import {module}; print({module}.__file__, end='')"))
         if not place.is_relative_to(environment.directory):
             sys.exit(f"{module} is imported from {place}")

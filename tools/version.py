@@ -49,7 +49,7 @@ def set_version(root: Path, version: str) -> None:
     """
     sections = changelog_sections(root)
     if not sections.pop(UNRELEASED, ""):
-        raise ValueError(f'nothing is told of it: the changelog\'s "{UNRELEASED}" section is empty')
+        raise ValueError(f'the version has no entries: the changelog\'s "{UNRELEASED}" section is empty')
     try:
         asked = Version(version)
     except InvalidVersion as error:

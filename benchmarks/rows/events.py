@@ -10,7 +10,7 @@ from row import Command, Contender, Function, Reply, Row, Site
 
 
 def site(size: int) -> Site:
-    """Return an account of so many events."""
+    """Return an account with `size` events."""
     return {"GET /events": Reply(EventsBody(size))}
 
 
@@ -20,7 +20,7 @@ def slow_site(size: int) -> Site:
 
 
 def site_with_deletions(size: int) -> Site:
-    """Return an account of so many events, and one where half of them come as deletions."""
+    """Return an account with `size` events, and one where half of them come as deletions."""
     return {
         "GET /events": Reply(EventsBody(size)),
         "GET /deletions/events": Reply(EventsBody(size // 2, size // 2)),

@@ -20,7 +20,7 @@ _BOUNDARY = "0123456789abcdef0123456789abcdef"
 
 
 def site(size: int) -> Site:
-    """Return an account with a file of so many MiB."""
+    """Return an account with a file of some MiB."""
     return {
         "GET /events/e/f": Reply([_BLOCK] * size, size * _MIB),
         "POST /events/e": Reply.of(encoded({"meta": META, "event": {"id": "e"}})),
@@ -123,7 +123,7 @@ class Form:
 
 
 def new_file(size: int) -> tempfile._TemporaryFileWrapper[bytes]:
-    """Return a file of so many MiB that vanishes with the process."""
+    """Return a file of some MiB that vanishes with the process."""
     file = tempfile.NamedTemporaryFile()  # noqa: SIM115
     file.writelines(itertools.repeat(_BLOCK, size))
     file.flush()

@@ -212,7 +212,7 @@ def written(path: str) -> Iterator[str]:
         yield parameter.name + ("" if default is inspect.Parameter.empty else f"={default!r}".replace(", ", ","))
 
 
-@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.resources", "pryv.utils"])
+@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.frames", "pryv.resources", "pryv.utils"])
 def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
     there = importlib.import_module(module)
     assert [name for name in there.__all__ if not hasattr(there, name)] == []
@@ -220,7 +220,7 @@ def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
 
 
 def test_completion_shows_public_names_only() -> None:
-    for module in (pryv, pryv.utils):
+    for module in (pryv, pryv.frames, pryv.utils):
         assert [name for name in dir(module) if name not in module.__all__ and not name.startswith("__")] == []
 
 
@@ -228,7 +228,8 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
     program = (Path(__file__).parent / "public_names.py").read_text()
     nodes = ast.walk(ast.parse(program))
     used = {getattr(node, "attr", None) or getattr(node, "id", None) for node in nodes}
-    names = {*pryv.__all__, *pryv.auth.__all__, *pryv.addons.__all__, *pryv.resources.__all__, *pryv.utils.__all__}
+    modules = (pryv, pryv.auth, pryv.addons, pryv.frames, pryv.resources, pryv.utils)
+    names = {name for module in modules for name in module.__all__}
     assert names - used == set()
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import re
+import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +22,22 @@ from pryv_socket_io._libraries import Client
 from pryv_socket_io._packets import packet_parser
 
 from .hostile import Peer, platform
+
+LIBRARIES = re.compile(r"^(?:from|import) (?:engineio|socketio|websocket|requests)\b|HTTPResponse\(", re.MULTILINE)
+
+
+def test_no_other_module_uses_these_libraries() -> None:
+    """But for what they document: `_link` raises exceptions of python-socketio."""
+    package = Path(_libraries.__file__).parent
+    found = {file.name for file in package.rglob("*.py") if LIBRARIES.search(file.read_text(encoding="utf-8"))}
+    assert found - {"_link.py"} == {"_libraries.py"}
+
+
+def test_http_client_response_begin() -> None:
+    ours, proxy = socket.socketpair()
+    with contextlib.closing(ours), contextlib.closing(proxy):
+        proxy.sendall(b"HTTP/1.1 200 Connection established\r\n\r\nnext")
+        assert _libraries.read_connect_status(ours) == 200
 
 
 @pytest.fixture

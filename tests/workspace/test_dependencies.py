@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dependency_tree import dependency_tree, told_tree
+from dependency_tree import dependency_tree, documented_tree
 from environments import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -11,6 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("package", ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-sandbox"])
 def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
-    assert told_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
+    assert documented_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
         Environment(Path(sys.prefix)), package
     )

@@ -22,10 +22,10 @@ class Mirror(Protocol):
     def lock(self) -> AbstractContextManager[None]:
         """Keep other monitors off the mirror while in the context. It does not wait.
 
-        A mirror that several workers may update at once need not refuse: then a commit that comes second fails.
+        A mirror may allow several workers; then the second commit raises `ContendedError`.
 
         Raises:
-            AnchorLockedError: another monitor is at work.
+            AnchorLockedError: another monitor has locked it.
         """
         ...
 
@@ -63,8 +63,9 @@ class MirrorTransaction(Protocol):
         - `event`: a difference is an event that is new, or not equal to the one kept. If an id comes twice, the last
           one counts. An event that differs counts as seen in `anchor.generation`; in a full reading (`anchor.reached`
           is not `None`), every event does.
-        - `eventDelete`: a difference is the deletion of an event that was kept. Where the transaction began with
-          `anchor.delivering`, so is every deletion that was not returned before: listeners may know the event.
+        - `eventDelete`: a difference is the deletion of an event that was kept. If
+          `anchor.delivering` was set at the start, so is every deletion not returned before, because callbacks may have
+          received the event.
         - `streams`: one item, the whole tree. It differs if it is not equal to the one kept, or if none was kept.
 
         Args:

@@ -7,8 +7,10 @@ Read in python-socketio 5.18.1, python-engineio 4.15.1, websocket-client 1.9.2 a
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,7 +31,16 @@ except ImportError:
         "Rename that file, or: pip uninstall websocket; pip install --force-reinstall websocket-client"
     ) from None
 
-__all__ = ["TRANSPORT_ERROR", "Client", "get_auth_from_url", "isolated", "requote_uri", "select_proxy", "websocket"]
+__all__ = [
+    "TRANSPORT_ERROR",
+    "Client",
+    "get_auth_from_url",
+    "isolated",
+    "read_connect_status",
+    "requote_uri",
+    "select_proxy",
+    "websocket",
+]
 
 Parser = Callable[[str], tuple[int, str, int | None, Any]]
 """Returns the type, namespace, acknowledgement id and data of a packet, or raises an exception."""
@@ -38,6 +49,19 @@ TRANSPORT_ERROR: str = engineio.Client.reason.TRANSPORT_ERROR
 
 _MAX_UNSENT = 100
 """The most packets that wait to be sent."""
+
+
+def read_connect_status(sock: socket.socket) -> int:
+    """Return the status of the response to a CONNECT request.
+
+    `http.client` can make a tunnel only for its own connections, which add requests of their own. `HTTPResponse.begin`
+    reads a head, but is not documented (CPython 3.13.0,
+    https://github.com/python/cpython/blob/v3.13.0/Lib/http/client.py#L324).
+    """
+    with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
+        response.begin()
+        return response.status
+
 
 _log = logging.getLogger("pryv.socket")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import http.client
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from pryv.addons import HttpSettings
-from pryv_socket_io._libraries import get_auth_from_url, select_proxy
+from pryv_socket_io._libraries import get_auth_from_url, read_connect_status, select_proxy
 from pryv_socket_io._stream import Stream
 from pryv_socket_io._tls import encrypt
 
@@ -89,7 +88,6 @@ def _request_tunnel(sock: socket.socket, target: str, credentials: tuple[str, st
         basic = base64.b64encode(":".join(credentials).encode()).decode()
         request.append(f"Proxy-Authorization: Basic {basic}")
     sock.sendall("\r\n".join([*request, "", ""]).encode())
-    with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
-        response.begin()
-        if response.status != http.HTTPStatus.OK:
-            raise OSError(f"Tunnel connection failed: {response.status}")  # the message of http.client
+    status = read_connect_status(sock)
+    if status != http.HTTPStatus.OK:
+        raise OSError(f"Tunnel connection failed: {status}")  # the message of http.client

@@ -91,14 +91,14 @@ __all__ = [
 
 @attrs.frozen
 class HttpSettings:
-    """How a connection reaches its platform, the environment's settings included.
+    """The proxy and TLS settings of a connection, with those of the environment.
 
     Attributes:
         proxies: Proxy URLs by scheme; may hold credentials.
         verify: Whether certificates are checked, or the path of the CA bundle to check them with.
         cert: The path of a client certificate, or of a certificate and its key.
-        user_agent: What requests call themselves.
-        ssl_context: The TLS context that an adapter of the session's brings; `verify` and `cert` apply to it.
+        user_agent: The User-Agent header.
+        ssl_context: The TLS context of the session's adapter, if it has one; `verify` and `cert` apply to it.
     """
 
     proxies: Mapping[str, str] = attrs.field(repr=False)
@@ -109,11 +109,11 @@ class HttpSettings:
 
 
 def http_settings(connection: Connection, proxy_schemes: Collection[str] = PROXY_SCHEMES) -> HttpSettings:
-    """Return how a connection reaches its platform: by its own session, where it was given one, or the environment.
+    """Return the proxy and TLS settings of a connection: those of its session, or of the environment.
 
     Args:
         connection: The connection.
-        proxy_schemes: The kinds of proxies, as their URLs begin, that the add-on can go through.
+        proxy_schemes: The schemes of proxy URLs that the add-on supports.
 
     Raises:
         PryvTlsError: a certificate or CA bundle cannot be used; the message names the setting.
@@ -150,12 +150,12 @@ def access_info_within(
     force_refresh: bool = False,
     on_connect: Callable[[socket.socket], object] | None = None,
 ) -> AccessInfo:
-    """Return `Connection.access_info`, with one try and a time limit for each step.
+    """Return `Connection.access_info`, with one attempt and a time limit for each step.
 
     Args:
         connection: The connection.
         seconds: The time limit for connecting, for the head of the response, and for its body.
-        force_refresh: Whether to ask although it is known.
+        force_refresh: Whether to fetch it even if it is known.
         on_connect: Called with the socket of the request, which another thread can shut down to end the request. It is
             not called where the connection was given a session.
 

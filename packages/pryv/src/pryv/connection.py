@@ -402,7 +402,7 @@ class Connection:
 
         Memory does not grow with their number. Without a `limit`, a missing `fromTime` or `toTime` is open: there is
         no default page, no window of 24 hours and no cut at the present. Lists of streams, types or values that are too
-        long for one request are read by several at once, and yielded as if by one.
+        long for one request are split into several requests, whose events are merged.
 
         See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
 

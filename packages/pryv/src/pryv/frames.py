@@ -31,6 +31,10 @@ _EVENTS_AT_ONCE = 64
 """Events that are alive at the same time, so that they stay in the processor's cache."""
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def to_pandas(events: Iterable[Mapping[str, Any]], columns: Columns | None = None) -> pd.DataFrame:
     """Return events as a DataFrame.
 

@@ -1,4 +1,4 @@
-"""The states of an authentication, and telling them."""
+"""The states of an authentication, and their notification to callbacks."""
 
 from __future__ import annotations
 

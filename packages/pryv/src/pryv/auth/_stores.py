@@ -280,10 +280,10 @@ class KeyringStore:
 
 
 def check_writable(store: CredentialStore) -> None:
-    """Make sure that a store takes credentials; leaves nothing behind.
+    """Check that a store can save credentials; leave nothing in it.
 
     Raises:
-        PryvError: it would not take them.
+        PryvError: the store fails.
         OSError: it cannot be written to.
     """
     if isinstance(store, (MemoryStore, FileStore, KeyringStore)):
