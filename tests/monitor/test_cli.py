@@ -333,6 +333,7 @@ def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:
     code, _, err = shell.run("sync", "--mirror", "copy.db", "--quiet")
     assert (code, len(err.splitlines())) == (1, 1)
     assert "another access to this account" in err
+    assert "pryv-monitor sync --adopt" in err
     assert shell.run("sync", "--mirror", "copy.db", "--quiet", "--adopt") == (0, "", "")
     assert shell.run("sync", "--mirror", "copy.db", "--quiet") == (0, "", "")
 
@@ -471,7 +472,9 @@ def test_files_that_cannot_be_used(shell: Shell) -> None:
     assert shell.run("sync", "--mirror", "copy.db", "--scope", SCOPE)[0] == 0
     code, _, err = shell.run("sync", "--mirror", "copy.db")
     assert code == 1
-    assert "another scope" in err
+    assert "copy.db: the anchor belongs to another scope" in err
+    assert "pryv-monitor reset copy.db" in err
+    assert "--adopt" not in err
     (shell.directory / "anchor").write_text("{}")
     for command in (("status", "anchor"), ("sync", "--anchor", "anchor", "--jsonl")):
         code, _, err = shell.run(*command)

@@ -73,7 +73,7 @@ class Owner:
 
     def _check_scope(self, anchor: Anchor) -> None:
         if anchor.scope != self._scope:
-            raise AnchorMismatchError(f"the anchor belongs to another scope: {_REMEDY}")
+            raise AnchorMismatchError(f"the anchor belongs to another scope: {_REMEDY}", differs="scope")
 
     def _identity(self, reader: Reader) -> Identity:
         identity = reader.call(lambda: _identity(self._connection))
@@ -126,7 +126,8 @@ def _check_account(kept: Identity | None, found: Identity) -> None:
 
 def _check_access(kept: Identity | None, found: Identity) -> None:
     if kept is not None and kept.access != found.access:
-        raise AnchorMismatchError(f"the anchor belongs to another access to this account: adopt it, or {_REMEDY}")
+        message = f"the anchor belongs to another access to this account: adopt it, or {_REMEDY}"
+        raise AnchorMismatchError(message, differs="access")
 
 
 def _credentials(connection: Connection) -> str:

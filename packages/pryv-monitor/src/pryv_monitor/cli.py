@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import os
+import shlex
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
 from pryv_monitor import _maintenance
 from pryv_monitor.changes import SyncReport
+from pryv_monitor.errors import AnchorMismatchError
 from pryv_monitor.mirror import SQLiteMirror
 from pryv_monitor.monitor import OVERLAP, Monitor
 from pryv_monitor.stores import FileAnchorStore
@@ -176,6 +178,8 @@ def _sync(arguments: argparse.Namespace) -> None:
             if arguments.adopt:
                 monitor.adopt()
             report = _one_pass(monitor, arguments)
+    except AnchorMismatchError as error:
+        raise AnchorMismatchError(_explained(error, arguments), differs=error.differs) from None
     except SystemExit:
         say("pryv-monitor: terminated; the next pass continues from the last commit")
         raise
@@ -213,13 +217,26 @@ def _watch(arguments: argparse.Namespace) -> None:
             monitor.on("ready", lambda report: say(_summary(report)))
         monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
         reported: deque[Exception] = deque(maxlen=1)
-        monitor.on("error", reported.append).on("error", lambda error: say(f"pryv-monitor: {error}"))
+        monitor.on("error", reported.append).on(
+            "error", lambda error: say(f"pryv-monitor: {_explained(error, arguments)}")
+        )
         try:
             monitor.run(stop, error_tolerance=arguments.error_tolerance)
         except Exception as error:
             if error in reported:
                 sys.exit(exit_code(error))
             raise
+
+
+def _explained(error: Exception, arguments: argparse.Namespace) -> str:
+    """Return the message of an error; if the file has another owner, with the file and the commands that help."""
+    if not isinstance(error, AnchorMismatchError):
+        return str(error)
+    file = arguments.mirror or arguments.anchor
+    text = f"{file}: {error}. To start over: pryv-monitor reset {shlex.quote(str(file))}"
+    if error.differs == "access":
+        text += ". To continue with this access: pryv-monitor sync --adopt, with the options of this command"
+    return text
 
 
 def _monitor(connection: Any, arguments: argparse.Namespace) -> Monitor:

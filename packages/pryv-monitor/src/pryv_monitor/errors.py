@@ -13,7 +13,14 @@ class AnchorMismatchError(AnchorError):
     """The anchor belongs to another scope, account, or access to the account; the message says which.
 
     Use a separate store or mirror, or `reset()` this one. Another access to the same account can `Monitor.adopt` it.
+
+    Attributes:
+        differs: `scope`, `account` or `access`.
     """
+
+    def __init__(self, message: str, *, differs: str = "account") -> None:
+        super().__init__(message)
+        self.differs = differs
 
 
 class AnchorCorruptError(AnchorError):

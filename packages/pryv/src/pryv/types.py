@@ -61,13 +61,14 @@ class _EventRequired(TypedDict):
     createdBy: str
     modified: Timestamp
     modifiedBy: str
+    content: Any
+    """The content, of the form that `type` defines (a number, a text, an object, …). For types without
+    content, such as `file/attached`, the key is missing."""
 
 
 class Event(_EventRequired, total=False):
     """A timestamped, typed piece of data."""
 
-    content: Any
-    """The content, of the form that `type` defines (a number, a text, an object, …)."""
     duration: float | None
     """Seconds; `None` while it is running."""
     description: str
@@ -78,10 +79,13 @@ class Event(_EventRequired, total=False):
     integrity: str
 
 
-class EventDeletion(TypedDict, total=False):
+class _EventDeletionRequired(TypedDict):
+    id: str
+
+
+class EventDeletion(_EventDeletionRequired, total=False):
     """The deletion of an event."""
 
-    id: str
     deleted: Timestamp
     integrity: str
 
@@ -290,15 +294,16 @@ class _AccessRequired(TypedDict):
     createdBy: str
     modified: Timestamp
     modifiedBy: str
+    apiEndpoint: str
+    """The API endpoint, which contains the token. It is a secret; a deleted access has none."""
+    permissions: list[Permission]
+    """For a personal access, the key is missing."""
 
 
 class Access(_AccessRequired, total=False):
     """An access; `id` is `base` or `base:serial`. Holds the token: keep it out of logs."""
 
-    apiEndpoint: str
-    """The API endpoint, which contains the token. It is a secret."""
     deviceName: str | None
-    permissions: list[Permission]
     lastUsed: Timestamp
     expires: Timestamp
     clientData: dict[str, Any]
