@@ -125,7 +125,7 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backup_options(parser: argparse.ArgumentParser) -> None:
-    _add_file_argument(parser)
+    parser.add_argument("file", type=_file, metavar="FILE", help="the mirror")
     parser.add_argument("destination", type=_file, metavar="DESTINATION", help="the file to make, or to replace")
 
 

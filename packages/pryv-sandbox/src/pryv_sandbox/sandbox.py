@@ -94,6 +94,9 @@ class Sandbox:
         self.faults = Faults(self._platform.clock, self._server.refuse)
         self.sockets = Sockets(self._platform, self._server.call, ping_interval, ping_timeout)
 
+    def __repr__(self) -> str:
+        return f"<Sandbox {self.url}>"
+
     def __enter__(self) -> Sandbox:
         self.start()
         return self

@@ -59,8 +59,8 @@ def sign_in(
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: `service_info_url` is not a URL, `app_id` is empty, `profile` is not a name, or `timeout` is not
-            above 0.
+        ValueError: `service_info_url` is not a URL, `app_id` or `permissions` is empty, a permission has no stream
+            and level, `profile` is not a name, or `timeout` is not above 0.
         OSError: the store cannot be read, or cannot be written to (which is checked before the user is asked).
         AccessRefusedError: the user refused.
         AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
@@ -136,10 +136,17 @@ def revoke_and_forget(kept: Profile, credentials: Iterable[AuthorizationData]) -
 
 
 def _listed(permissions: Any) -> list[dict[str, Any]]:
-    items = [] if isinstance(permissions, (str, Mapping)) or not isinstance(permissions, Iterable) else [*permissions]
-    if not items or not all(isinstance(item, Mapping) for item in items):
-        raise TypeError("permissions is a list of dicts, one for each permission")
-    return [dict(item) for item in items]
+    if isinstance(permissions, (str, bytes, Mapping)) or not isinstance(permissions, Iterable):
+        raise TypeError(f"permissions is a list of dicts, not {type(permissions).__name__}")
+    listed = [dict(item) if isinstance(item, Mapping) else item for item in permissions]
+    if not listed:
+        raise ValueError("permissions is empty: name at least one stream")
+    for number, item in enumerate(listed):
+        if not isinstance(item, dict):
+            raise TypeError(f"permission {number} is a dict, not {type(item).__name__}")
+        if not (item.get("streamId") and item.get("level")) and "feature" not in item:
+            raise ValueError(f"permission {number} has no streamId and level")
+    return listed
 
 
 def _of_platform(kept: Profile, url: str, service: Service) -> list[AuthorizationData]:

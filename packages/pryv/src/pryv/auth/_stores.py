@@ -89,6 +89,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, AuthorizationData] = {}
 
+    def __repr__(self) -> str:
+        return f"<MemoryStore with {len(self._kept)} credentials>"
+
     def get(self, name: str) -> AuthorizationData | None:
         """Return the credentials stored under a name, `None` if there are none.
 
