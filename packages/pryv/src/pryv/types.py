@@ -374,11 +374,14 @@ class AccessInfo(Access, total=False):
     calls: dict[str, int]
 
 
-class AccessWithHistory(TypedDict, total=False):
-    """An access with its former versions, oldest first; `current` is the latest id if another one was requested."""
-
+class _AccessWithHistoryRequired(TypedDict):
     access: Access
     history: list[Access]
+
+
+class AccessWithHistory(_AccessWithHistoryRequired, total=False):
+    """An access with its former versions, oldest first; `current` is the latest id if another one was requested."""
+
     current: str
 
 
