@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -328,15 +329,18 @@ def seen(mirror: SQLiteMirror) -> tuple[int, int, float]:
 
 
 @pytest.fixture
-def shared(mirror: SQLiteMirror) -> SQLiteMirror:
-    """A mirror that all may read, in a directory where its owner alone may write."""
-    filled(mirror)
-    mirror.path.chmod(0o644)
-    directory = mirror.path.parent
-    for path in (directory, *directory.parents):
-        if path.stat().st_uid == os.getuid():
-            path.chmod(path.stat().st_mode | 0o055)
-    return mirror
+def shared() -> Iterator[SQLiteMirror]:
+    """A mirror that all may read, in a directory where its owner alone may write.
+
+    It is not below `tmp_path`: each start of pytest, also by a document's program, makes the directory of all temporary
+    directories private.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        mirror = SQLiteMirror(Path(directory) / "mirror.db")
+        filled(mirror)
+        mirror.path.chmod(0o644)
+        yield mirror
 
 
 @needs_root
@@ -561,8 +565,8 @@ def test_a_backup_that_is_killed_leaves_the_last_one(mirror: SQLiteMirror, tmp_p
 
 
 @needs_root
-def test_a_mirror_on_a_read_only_medium_can_be_backed_up(shared: SQLiteMirror, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
+def test_a_mirror_on_a_read_only_medium_can_be_backed_up(shared: SQLiteMirror) -> None:
+    elsewhere = shared.path.parent / "elsewhere"
     elsewhere.mkdir()
     elsewhere.chmod(0o777)
     assert as_somebody_else(lambda: shared.backup(elsewhere / "copy.db")) == "None"
