@@ -35,6 +35,7 @@ def test_while_it_starts(subject: Subject) -> None:
     follower = Monitor(subject.connection).add_update_method(UpdateMethod())
     for _ in interruptions(follower.start, follower.stop, *MODULES):
         follower.stop()
+        assert not follower.started
 
 
 def test_while_it_is_asked_for_a_pass(subject: Subject) -> None:
@@ -47,3 +48,4 @@ def test_while_it_is_asked_for_a_pass(subject: Subject) -> None:
     for _ in interruptions(ask, follower.stop, *MODULES):
         follower.start()
     follower.stop()
+    assert not follower.started

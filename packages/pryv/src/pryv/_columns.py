@@ -225,9 +225,7 @@ def timestamps(seconds: Any) -> Any:
     known = np.where(inside, seconds, 0.0)
     whole = np.floor(known)
     moments = whole.astype(np.int64) * 1_000_000 + np.rint((known - whole) * 1e6).astype(np.int64)
-    return np.where(inside & (moments < _LAST_MOMENT * 1_000_000), moments, np.iinfo(np.int64).min).view(
-        "datetime64[us]"
-    )
+    return np.where(inside, moments, np.iinfo(np.int64).min).view("datetime64[us]")
 
 
 def _float(value: Any) -> float:

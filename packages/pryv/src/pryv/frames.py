@@ -53,10 +53,7 @@ def to_pandas(events: Iterable[Mapping[str, Any]], columns: Columns | None = Non
         ValueError: a value is not of the type that `columns` gives; the message has the path.
     """
     pandas = optional_module("pandas", "pandas")
-    found = _columns(columns)
-    for some in _some_at_a_time(events):
-        for column in found.values():
-            column.add(some)
+    found = _filled(events, columns)
     return pandas.DataFrame({name: pandas_values(pandas, column.take(), column.kind) for name, column in found.items()})
 
 
@@ -77,10 +74,7 @@ def to_arrow(events: Iterable[Mapping[str, Any]], columns: Columns | None = None
         ValueError: a value is not of the type that `columns` gives; the message has the path.
     """
     arrow = optional_module("pyarrow", "arrow")
-    found = _columns(columns)
-    for some in _some_at_a_time(events):
-        for column in found.values():
-            column.add(some)
+    found = _filled(events, columns)
     return arrow.table({name: arrow_values(arrow, column.take(), column.kind) for name, column in found.items()})
 
 
@@ -102,28 +96,42 @@ def iter_arrow(
     if rows < 1:
         raise ValueError("rows is at least 1")
     arrow = optional_module("pyarrow", "arrow")
-    return _batches(arrow, iter(events), _columns(columns), rows)
+    return _batches(arrow, events, _columns(columns), rows)
+
+
+def _filled(events: Iterable[Mapping[str, Any]], columns: Columns | None) -> dict[str, Column]:
+    """Return columns with the values of all events."""
+    found = _columns(columns)
+    kept = _without_deletions(events)
+    while _add(kept, found, _EVENTS_AT_ONCE):
+        pass
+    return found
 
 
 def _batches(
-    arrow: Any, events: Iterator[Mapping[str, Any]], found: dict[str, Column], rows: int
+    arrow: Any, events: Iterable[Mapping[str, Any]], found: dict[str, Column], rows: int
 ) -> Iterator[pa.RecordBatch]:
-    kept = (event for event in events if "deleted" not in event)
-    while some := list(itertools.islice(kept, min(rows, _EVENTS_AT_ONCE))):
+    kept = _without_deletions(events)
+    while True:
         count = 0
-        while some:
-            for column in found.values():
-                column.add(some)
-            count += len(some)
-            some = list(itertools.islice(kept, min(rows - count, _EVENTS_AT_ONCE)))
+        while added := _add(kept, found, min(rows - count, _EVENTS_AT_ONCE)):
+            count += added
+        if not count:
+            return
         arrays = {name: arrow_values(arrow, column.take(), column.kind) for name, column in found.items()}
         yield arrow.record_batch(list(arrays.values()), names=list(arrays))
 
 
-def _some_at_a_time(events: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    kept = (event for event in events if "deleted" not in event)
-    while some := list(itertools.islice(kept, _EVENTS_AT_ONCE)):
-        yield some
+def _without_deletions(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    return (event for event in events if "deleted" not in event)
+
+
+def _add(events: Iterator[Mapping[str, Any]], found: dict[str, Column], most: int) -> int:
+    """Add the next events to the columns, and return how many there were."""
+    some = list(itertools.islice(events, most))
+    for column in found.values():
+        column.add(some)
+    return len(some)
 
 
 def _columns(columns: Columns | None) -> dict[str, Column]:

@@ -87,7 +87,8 @@ class Accesses(Resource):
         """
         method = "accesses.getOne"
         params = {"includeHistory": True}
-        result = with_members(self._call(method, "GET", _path(id), timeout, params=params), method, access=dict)
+        result = self._call(method, "GET", _path(id), timeout, params=params)
+        result = with_members(result, method, access=dict, history=list)
         return cast("AccessWithHistory", result)
 
     def create(self, access: AccessCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
