@@ -87,9 +87,12 @@ class Accesses(Resource):
         """
         method = "accesses.getOne"
         params = {"includeHistory": True}
-        result = self._call(method, "GET", _path(id), timeout, params=params)
-        result = with_members(result, method, access=dict, history=list)
-        return cast("AccessWithHistory", result)
+        return cast(
+            "AccessWithHistory",
+            with_members(
+                self._call(method, "GET", _path(id), timeout, params=params), method, access=dict, history=list
+            ),
+        )
 
     def create(self, access: AccessCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Create an access and return it, with its `token` and `apiEndpoint`.
