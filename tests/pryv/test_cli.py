@@ -341,7 +341,7 @@ CONTENTS: list[tuple[str, Any, str, str]] = [
     ("note/txt", "=1+1 🎈", "", "=1+1 🎈"),
     ("note/txt", "a\rb", "", "a\rb"),
     ("note/txt", "\x1b[2J", "", "\x1b[2J"),
-    ("position/wgs84", {"latitude": 1.5, "longitude": 2}, "", '{"latitude": 1.5, "longitude": 2}'),
+    ("position/wgs84", {"latitude": 1.5, "longitude": 2}, "", '{"latitude":1.5,"longitude":2}'),
     ("boolean/bool", True, "", "true"),
     ("activity/plain", None, "", ""),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import subprocess
@@ -19,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pryv import Series
+from pryv.cli import write_csv
 from pryv.frames import iter_arrow, to_arrow, to_pandas
 
 EVENTS: list[dict[str, Any]] = [
@@ -148,6 +151,33 @@ def test_contents_of_any_kind_become_frames(events: list[dict[str, Any]]) -> Non
             assert text == content if isinstance(content, str) else json.loads(text) == content
     paths = ["content.a", "content", "x.y.z"]
     assert list(to_pandas(events, paths).columns) == list(to_arrow(events, paths).column_names) == paths
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(fields, values, max_size=8), max_size=6))
+@example([{"content": 10**400}, {"content": 2**60}, {"id": "x", "deleted": 1}])
+@example([{"streamIds": ["a", 1, None]}, {"streamIds": "a"}, {"type": {"a": [1, "é"]}, "trashed": 1}])
+def test_csv_has_the_values_of_frames(events: list[dict[str, Any]]) -> None:
+    file = io.BytesIO()
+    write_csv(events, file)
+    text = file.getvalue().decode().replace("\0", "\ufffd")  # Python 3.10 reads no NUL in CSV
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    frame = to_pandas(events)
+    assert len(rows) == len(frame)
+    for row, (_, wanted) in zip(rows, frame.iterrows(), strict=True):
+        assert list(row) == list(frame.columns)
+        for name in ("duration", "content"):
+            assert float(row[name] or "nan") == pytest.approx(wanted[name], rel=0, nan_ok=True)
+        for name in ("id", "type", "content_text"):
+            assert row[name] == (wanted[name] or "").replace("\0", "\ufffd")
+        for name in ("time", "modified"):
+            if row[name]:
+                difference = datetime.fromisoformat(row[name]) - wanted[name].to_pydatetime()
+                assert abs(difference) <= timedelta(microseconds=1)
+            else:
+                assert wanted[name] is pd.NaT
+        assert (json.loads(row["stream_ids"]) if row["stream_ids"] else None) == wanted["stream_ids"]
+        assert json.loads(row["trashed"]) == wanted["trashed"]
 
 
 @given(st.floats(-62135596800, 253402300799))

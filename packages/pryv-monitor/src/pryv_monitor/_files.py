@@ -47,6 +47,18 @@ def exists(path: Path) -> bool:
     return True
 
 
+def require_another(path: Path, mirror: Path) -> None:
+    """Check that a file to be written is not the mirror that it is made from.
+
+    Raises:
+        ValueError: it is.
+        AnchorError: it is not a regular file, but a directory or a pipe, for example.
+        OSError: its status cannot be read.
+    """
+    if exists(path) and os.path.samefile(path, mirror):
+        raise ValueError(f"{path} is the mirror itself: name another file")
+
+
 def read(path: Path, size: int = -1) -> bytes | None:
     """Return the content of a file, or the first `size` bytes of it; `None` if there is no file.
 

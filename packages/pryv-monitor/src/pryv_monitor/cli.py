@@ -21,7 +21,7 @@ from typing import Any
 from pryv import Connection, __version__
 from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
-from pryv_monitor import _maintenance
+from pryv_monitor import _export, _maintenance
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.errors import AnchorMismatchError
 from pryv_monitor.mirror import SQLiteMirror
@@ -88,6 +88,14 @@ def _program() -> Program:
                 "pryv-monitor backup account.db copy.db",
                 _maintenance.backup,
                 _add_backup_options,
+                account=False,
+            ),
+            Command(
+                "export",
+                "Write the events of a mirror as Parquet or as comma-separated values.",
+                "pryv-monitor export account.db --parquet account",
+                _export.export,
+                _export.add_options,
                 account=False,
             ),
         ],

@@ -138,8 +138,7 @@ class SQLiteMirror:
         target = _files.named(destination)
         if not _files.exists(self.path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
-        if _files.exists(target) and os.path.samefile(target, self.path):
-            raise ValueError(f"{target} is the mirror itself: a backup needs another file")
+        _files.require_another(target, self.path)
         with self._reader() as reading, _files.replacing(target, 0o600) as temporary:
             _opening.remove_side_files(temporary)  # of a process that was killed
             try:

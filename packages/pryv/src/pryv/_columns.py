@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pryv._event_values import as_float, as_json, is_number, string_items
+
 Events = Sequence[Mapping[str, Any]]
 Values = Callable[[Events], list[Any]]
 """Returns the value of a field of each event."""
 
 _NUMBERS = {int, float, type(None)}
 _TEXTS = {str, type(None)}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800, 253_402_300_800
 """The beginnings of the years 1 and 10000, in seconds since 1970."""
 
@@ -58,7 +58,7 @@ class Numbers:
         elif types == {float}:
             self._numbers.extend(values)
         else:
-            self._numbers.extend(map(_float, values))
+            self._numbers.extend(map(as_float, values))
 
     def take(self) -> Any:
         """Return the numbers."""
@@ -137,8 +137,7 @@ class StreamIds:
             try:
                 self._codes.append(numbers[ids])
             except (KeyError, TypeError):  # not seen before, or not a list of strings
-                ids = None if ids is None else tuple(item for item in ids if isinstance(item, str))
-                self._codes.append(numbers.setdefault(ids, len(numbers)))
+                self._codes.append(numbers.setdefault(string_items(value), len(numbers)))
 
     def take(self) -> list[list[str] | None]:
         """Return the lists."""
@@ -176,7 +175,7 @@ class Inferred:
             if types <= _NUMBERS and types != {type(None)} and types:
                 self._chosen = Numbers(self._values_of, self._path)
                 self.kind = self._chosen.kind
-                return np.array(list(map(_float, values)), dtype=np.float64)
+                return np.array(list(map(as_float, values)), dtype=np.float64)
             self._chosen = Texts(self._values_of, as_json)
             return [None if value is None else as_json(value) for value in values]
         return self._chosen.take()
@@ -193,18 +192,6 @@ def at_path(path: str) -> Values:
         return found
 
     return values
-
-
-def as_json(value: Any) -> str:
-    """Return a string as it is, and any other value as JSON."""
-    return value if isinstance(value, str) else _encode(value)
-
-
-def content_text(value: Any) -> str | None:
-    """Return a content as text, `None` for a number that a float can hold."""
-    if type(value) is float:
-        return None
-    return None if _is_number(value) and math.isfinite(_float(value)) else as_json(value)
 
 
 def as_numbers(values: list[Any]) -> Any:
@@ -228,19 +215,7 @@ def timestamps(seconds: Any) -> Any:
     return np.where(inside, moments, np.iinfo(np.int64).min).view("datetime64[us]")
 
 
-def _float(value: Any) -> float:
-    """Return a number as float; NaN for anything else, and for a number that no float holds."""
-    try:
-        return float(value) if _is_number(value) else math.nan
-    except OverflowError:
-        return math.nan
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _refuse_others(values: Iterable[Any], path: str) -> None:
     if not set(map(type, values)) <= _NUMBERS:
-        other = next(value for value in values if not (value is None or _is_number(value)))
+        other = next(value for value in values if not (value is None or is_number(value)))
         raise ValueError(f"{path}: a value of type {type(other).__name__} in a column of numbers")

@@ -75,7 +75,8 @@ def series_to_pandas(columns: dict[str, list[Any]], seconds: list[float] | None)
 def series_to_arrow(columns: dict[str, list[Any]]) -> pa.Table:
     """Return the columns of a series as a table of Arrow; values of several kinds become text."""
     arrow = optional_module("pyarrow", "arrow")
-    from pryv._columns import as_json, as_numbers
+    from pryv._columns import as_numbers
+    from pryv._event_values import as_json
 
     arrays = {}
     for name, values in columns.items():

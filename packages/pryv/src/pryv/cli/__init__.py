@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pryv.cli._commands import main
+    from pryv.cli._csv import write_csv
     from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program
@@ -30,6 +31,7 @@ __all__ = [
     "run",
     "say",
     "start",
+    "write_csv",
     "write_json",
     "write_json_array",
     "write_json_lines",
@@ -43,6 +45,7 @@ _LATER = {
     "main": "_commands",
     "on_terminal": "_output",
     "start": "_start",
+    "write_csv": "_csv",
     "write_json": "_output",
     "write_json_array": "_output",
     "write_json_lines": "_output",

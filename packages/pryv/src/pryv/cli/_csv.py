@@ -6,32 +6,36 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
+from pryv._event_values import COLUMNS, as_json, content_text, is_number, string_items
 from pryv._text import printable
-from pryv.cli._output import on_terminal, write_records
+from pryv.cli._output import encoded, on_terminal, write_records
 from pryv.utils import to_datetime
 
-COLUMNS = ("id", "time", "duration", "type", "stream_ids", "content", "content_text", "modified", "trashed")
 
-
-def write_csv(events: Iterable[Mapping[str, Any]]) -> None:
-    """Write events to standard output as they arrive, in UTF-8, after a line of column names.
+def write_csv(events: Iterable[Mapping[str, Any]], file: BinaryIO | None = None) -> None:
+    """Write events in UTF-8, one record each, after a line of column names; deletions are left out.
 
     Args:
-        events: The events.
+        events: The events, which are written as they arrive.
+        file: The binary file; by default standard output, where a full disk leaves complete records only.
 
     Raises:
         OSError: they cannot be written.
     """
     records = _records(events)
-    write_records(map(_harmless, records) if on_terminal() else records)
+    if file is not None:
+        file.writelines(map(encoded, records))
+    else:
+        write_records(map(_harmless, records) if on_terminal() else records)
 
 
 def _records(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     yield _record(COLUMNS)
     for event in events:
-        yield _record(_row(event))
+        if "deleted" not in event:
+            yield _record(_row(event))
 
 
 def _record(values: Iterable[object]) -> str:
@@ -47,34 +51,31 @@ def _harmless(record: str) -> str:
 
 def _row(event: Mapping[str, Any]) -> list[object]:
     content = event.get("content")
+    text = content_text(content)
     return [
         _text(event.get("id")),
         _utc(event.get("time")),
         _number(event.get("duration")),
         _text(event.get("type")),
-        _text(event.get("streamIds")),
-        _number(content),
-        None if _is_number(content) else _text(content),
+        _text(string_items(event.get("streamIds"))),
+        None if is_number(content) and text is not None else _number(content),
+        text,
         _utc(event.get("modified")),
         "true" if event.get("trashed") is True else "false",
     ]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _number(value: Any) -> str | None:
-    return json.dumps(value) if _is_number(value) else None
+    return json.dumps(value) if is_number(value) else None
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return None if value is None else as_json(value)
 
 
 def _utc(seconds: Any) -> str | None:
     """Return a time in ISO 8601; an empty text if it is outside of the years 1 to 9999."""
-    if not _is_number(seconds):
+    if not is_number(seconds):
         return None
     try:
         return to_datetime(seconds).isoformat(timespec="microseconds")

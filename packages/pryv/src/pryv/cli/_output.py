@@ -79,7 +79,7 @@ def write_records(records: Iterable[str]) -> None:
     size = 0
     try:
         for record in records:
-            pending.append(record.encode(errors="backslashreplace"))  # surrogates have no UTF-8 form
+            pending.append(encoded(record))
             size += len(pending[-1])
             if size >= _BLOCK:
                 block, pending, size = pending, [], 0
@@ -87,6 +87,11 @@ def write_records(records: Iterable[str]) -> None:
     finally:
         if pending:
             _LINES.write(standard_output(), pending)
+
+
+def encoded(text: str) -> bytes:
+    r"""Return text in UTF-8, with lone surrogates, which have no UTF-8 form, as in `\ud800`."""
+    return text.encode(errors="backslashreplace")
 
 
 def write_json_array(values: Iterable[Any]) -> None:
