@@ -487,6 +487,9 @@ def add_ons(connection: Connection) -> None:
         file.write(b"whole")
     with addons.replace_file("keys.json", private=True) as secret:
         secret.write(b"whole")
+    addons.require_bearer(connection, "socket")
+    token: str | None = addons.bearer_token(connection)
+    other: bool = addons.renew_token(connection, token)
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
     plain: Any = addons.plain({"fromTime": 0})
@@ -494,5 +497,5 @@ def add_ons(connection: Connection) -> None:
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
-    made = (masked, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
+    made = (masked, other, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))

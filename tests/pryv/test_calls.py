@@ -16,6 +16,7 @@ from tests.pryv.wire import META, Wire, error_reply, reply
 
 from pryv import Connection, MissingAddonError, PryvProtocolError, Service, UnknownResourceError
 from pryv._transport import account
+from pryv._transport.credentials import StaticToken
 from pryv._transport.http import Http, Response
 from pryv.utils import decompose_api_endpoint, query_params_from_url
 from pryv_sandbox import Sandbox
@@ -117,7 +118,7 @@ def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
 @example([1.7e308, -1.7e308, 1.7e308])
 @example([253402300799.9, 0, 10**400])
 def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float]) -> None:
-    called = account.Account(Http(), "http://host/user/", None, 5)
+    called = account.Account(Http(), "http://host/user/", StaticToken(None), 5)
     for server_time in server_times:
         response = Response(
             "GET streams", 200, {}, json.dumps({"meta": {"serverTime": server_time}}).encode(), received=1.7e9

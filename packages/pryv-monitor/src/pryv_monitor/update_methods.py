@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pryv import Connection, MissingAddonError, RetryPolicy
-from pryv.addons import SignalSafeEvent
+from pryv.addons import SignalSafeEvent, require_bearer
 from pryv_monitor._json import encode
 from pryv_monitor._updatable import UpdatableMonitor
 
@@ -109,6 +109,16 @@ class SocketUpdates(UpdateMethod):
         self._error: Exception | None = None
         self._failures = 0
         self._lock = threading.RLock()
+
+    def set_monitor(self, monitor: UpdatableMonitor) -> None:
+        """Set the monitor.
+
+        Raises:
+            RuntimeError: it belongs to one already.
+            PryvError: the token of its connection is bound to a key (DPoP), so that sockets cannot use it.
+        """
+        require_bearer(monitor.connection, "SocketUpdates")
+        super().set_monitor(monitor)
 
     def ready(self) -> None:
         """Begin to open the socket, if there is none.

@@ -8,8 +8,16 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pryv import Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
-from pryv.addons import SignalSafeEvent, access_info_within, http_settings, is_transient, limits
+from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
+from pryv.addons import (
+    SignalSafeEvent,
+    access_info_within,
+    bearer_token,
+    http_settings,
+    is_transient,
+    limits,
+    renew_token,
+)
 from pryv_socket_io._abort import AbortHandle
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, parse_notification
@@ -148,9 +156,19 @@ class Session:
             self._http_request.detach()
 
     def _connect(self, timeout: float) -> None:
+        """Connect with the current token, and once more with another one if it is refused."""
+        token = bearer_token(self._connection)
+        try:
+            self._open_link(token, timeout)
+        except InvalidAccessTokenError:
+            if not renew_token(self._connection, token):
+                raise
+            self._open_link(bearer_token(self._connection), timeout)
+
+    def _open_link(self, token: str | None, timeout: float) -> None:
         connection = self._connection
         settings = http_settings(connection, PROXY_SCHEMES)
-        address = Address(connection.endpoint, connection.username(), connection.token, settings)
+        address = Address(connection.endpoint, connection.username(), token, settings)
         self._link = link = Link(address, timeout, limits(connection).frame, self._on_event)
         if self.has_ended:  # checked after `_link` is set; `_end` does the reverse, so that one of them closes the link
             raise _closed_while_opening()

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
-from pryv.addons import CallLike, Progress, Result, chunk_size, run_batch
+from pryv.addons import CallLike, Progress, Result, chunk_size, require_bearer, run_batch
 from pryv_socket_io._notifications import Callback, Callbacks, Notification
 from pryv_socket_io._scopes import parse_scopes
 from pryv_socket_io._session import Session
@@ -45,11 +45,16 @@ class SocketIO:
         reconnect: The policy for attempts to reconnect; `None` turns them off. By default, there are up to 10 attempts,
             up to 60 s apart. A success resets the number of attempts. The waits are reset only after a connection has
             lasted as long as the longest wait.
+
+    Raises:
+        TypeError: `connection` is not a connection.
+        PryvError: its token is bound to a key (DPoP); the platform does not accept it here.
     """
 
     def __init__(self, connection: Connection, *, reconnect: RetryPolicy | None = RECONNECT) -> None:
         if not isinstance(connection, Connection):
             raise TypeError(f"connection is a pryv.Connection, not {type(connection).__name__}")
+        require_bearer(connection, "socket")
         self.connection = connection
         self.reconnect = reconnect
         self._callbacks = Callbacks()

@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 from pryv._calls import call_one
-from pryv._display import with_secrets
+from pryv._display import SecretText, with_secrets
 from pryv._transport.account import Account
 from pryv._transport.timeouts import CallTimeout
 from pryv.errors import PryvProtocolError, StaleAccessIdError, UnknownResourceError
@@ -15,15 +15,19 @@ from pryv.utils import parse_access_ref, serialize_access_ref
 
 
 def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
-    """Return the access of the account's token, fetched once; see `Connection.access_info`."""
-    if account.state.access_info is None or force_refresh:
+    """Return the access of the account's token, fetched once for each token; see `Connection.access_info`."""
+    state = account.state
+    if force_refresh or state.access_info is None or state.access_token != account.token:
+        account.credentials.before_request()
+        token = account.token and SecretText(account.token)  # in a traceback
         info: Any = account.call("GET", "access-info", idempotent=True, timeout=timeout)
-        account.state.access_info = with_secrets(info)
-    return account.state.access_info
+        state.access_info, state.access_token = with_secrets(info), token
+    return state.access_info
 
 
 def own_access_id(account: Account, timeout: CallTimeout) -> str:
     """Return the id of the access of the account's token."""
+    account.credentials.before_request()  # a new token may have another access
     access_id = access_info(account, False, timeout).get("id")
     if not isinstance(access_id, str) or not access_id:
         raise PryvProtocolError("GET access-info: the response has no id")

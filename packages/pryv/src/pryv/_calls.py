@@ -28,7 +28,7 @@ class HttpBatches:
         results: Sequence[Result] = batch.get("results", ())
         for call, result in zip(chunk, results, strict=False) if isinstance(results, list) else ():
             if is_error(result):
-                result["error"] = redact_error(result["error"], self.account.token, sent=call["params"])
+                result["error"] = redact_error(result["error"], *self.account.secrets, sent=call["params"])
         return results
 
 

@@ -40,7 +40,7 @@ def download(
     with opened(io.BytesIO() if destination is None else destination) as file:
         if isinstance(attachment, str):
             attachment = _find_attachment(account, event_path, attachment, timeout)
-        check = _Check(attachment, redact(f"GET {path}", account.token), limit)
+        check = _Check(attachment, redact(f"GET {path}", *account.secrets), limit)
         _fetch(account, path, check, file, timeout)
         return file.getvalue() if destination is None else destination  # type: ignore[attr-defined]
 
@@ -53,14 +53,14 @@ def _find_attachment(account: Account, event_path: str, attachment_id: str, time
     for item in attachments if isinstance(attachments, list) else []:
         if isinstance(item, Mapping) and item.get("id") == attachment_id:
             return item
-    label = redact(f"GET {event_path}", account.token)
+    label = redact(f"GET {event_path}", *account.secrets)
     raise UnknownResourceError("the event has no such attachment", id=ERRORS.UNKNOWN_RESOURCE, method=label)
 
 
 def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: CallTimeout) -> None:
     response = account.send("GET", path, headers=_HEADERS, idempotent=True, stream=True, timeout=timeout)
     if response.status != 200:
-        raise account.failed(error_of(response, account.token))
+        raise account.failed(error_of(response, *account.secrets))
     is_file_itself = response.headers.get("Content-Length") == str(check.size)
     with contextlib.closing(response.chunks(decoded=not is_file_itself)) as chunks:
         for chunk in chunks:

@@ -84,7 +84,7 @@ class _Read:
             "GET", "events", query=self._query, idempotent=True, stream=True, timeout=self._timeout
         )
         if response.status != 200:
-            raise self._account.failed(error_of(response, self._account.token))
+            raise self._account.failed(error_of(response, *self._account.secrets))
         limit = self._account.http.limits.event
         broken: str | None = None
         too_large = False
@@ -161,7 +161,7 @@ class EventStream(Iterator[Event]):
         query = open_ended(self._params)
         self._reads = [_Read(account, part, timeout) for part in split(query, f"{account.endpoint}events")]
         self._last = self._reads[0]
-        self._token = account.token
+        self._account = account
         self._batches = _batches(self._reads, query)
         self._section = EVENTS
         self._batch: list[Event] = []
@@ -179,7 +179,7 @@ class EventStream(Iterator[Event]):
         return self._reads[0].meta if all(read.ended for read in self._reads) else None
 
     def __repr__(self) -> str:
-        query = redact(repr(self._params), self._token)[:_LONGEST_QUERY]
+        query = redact(repr(self._params), *self._account.secrets)[:_LONGEST_QUERY]
         counts = f"{self.events_count:,} events"
         if self.event_deletions_count is not None:
             counts += f" and {self.event_deletions_count:,} deletions"

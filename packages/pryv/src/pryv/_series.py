@@ -215,12 +215,14 @@ def _blocks_of(points: Any) -> Iterator[list[Any]]:
 
 def add_points(account: Account, event_id: str, series: Series, timeout: CallTimeout) -> int:
     """Add points to one series; see `Connection.add_points_to_hf_event`."""
+    account.require_bearer("series")
     bodies = ((_flat_json(series, points), count) for points, count in _packed(_encoded_rows(series)))
     return _post_all(account, f"events/{path_segment(event_id)}/series", bodies, timeout)
 
 
 def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: CallTimeout) -> int:
     """Add points to several series; see `Connection.add_points_batch`."""
+    account.require_bearer("series")
     if not isinstance(series_by_event, Mapping) or not all(
         isinstance(event_id, str) and isinstance(series, Series) for event_id, series in series_by_event.items()
     ):
@@ -242,6 +244,7 @@ def get_points(
     timeout: CallTimeout,
 ) -> Series:
     """Read points of a series; see `Connection.get_hf_points`."""
+    account.require_bearer("series")
     path = f"events/{path_segment(event_id)}/series"
     bounds: dict[str, Any] = {"fromDeltaTime": from_delta_time, "toDeltaTime": to_delta_time}
     for name, bound in bounds.items():
@@ -249,7 +252,7 @@ def get_points(
         if not isinstance(number, (int, float, type(None))) or isinstance(number, bool) or isinstance(bound, datetime):
             raise TypeError(f"{name} is a number of seconds, not {type(bound).__name__}")
     query = query_pairs(bounds)
-    label = redact(f"GET {path}", account.token)
+    label = redact(f"GET {path}", *account.secrets)
     limits = account.http.limits
     read = functools.partial(read_points, limits=limits)
     error: PryvError
@@ -273,7 +276,7 @@ def _series_of(body: Mapping[str, Any], label: str) -> Series:
 
 
 def _post_all(account: Account, path: str, bodies: Iterator[tuple[bytes, int]], timeout: CallTimeout) -> int:
-    label = redact(f"POST {path}", account.token)
+    label = redact(f"POST {path}", *account.secrets)
     sent = 0
     try:
         for body, count in bodies:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pryv._service_info import DescribedPlatform
 from pryv._transport import json
 from pryv._transport.account import Account
+from pryv._transport.credentials import StaticToken
 from pryv._transport.http import Response
 from pryv._transport.timeouts import CallTimeout
 
@@ -40,7 +41,7 @@ def post_to_account(
 ) -> Response:
     """Send data as JSON to the account of a user."""
     endpoint = platform.endpoint_of(username, timeout)
-    account = Account(platform.calls.http, endpoint, token, platform.calls.timeout)
+    account = Account(platform.calls.http, endpoint, StaticToken(token), platform.calls.timeout)
     headers = {**json.HEADERS, **(headers or {})}
     return account.send("POST", path, label=label, headers=headers, body=json.encode(data), timeout=timeout)
 

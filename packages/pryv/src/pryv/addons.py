@@ -9,6 +9,9 @@
 - `is_transient`: whether a failure is transient, for a program that retries for longer than one call does;
   `is_transient_status`: whether an HTTP status means a transient failure.
 - `access_info_within`: a connection's access info, from a platform that may be slow to respond.
+- `bearer_token`: a connection's token, renewed if that is due, for a protocol that carries only the token;
+  `renew_token`: whether there is another one than the one refused. `require_bearer`: refuses a token that is bound to a
+  key, before any request.
 - `http_settings`: the proxy and TLS settings of a connection, for another protocol. A setting that cannot be used
   raises an error that names it.
 - `limits`: a connection's limits in size and rate; beyond them, a `ResponseTooLargeError` names the limit.
@@ -44,6 +47,7 @@ from pryv._display import SecretText
 from pryv._files import replacing as replace_file
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._transport import adapter
+from pryv._transport.credentials import Refusal
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
 from pryv._transport.http import Http
 from pryv._transport.json import plain
@@ -55,7 +59,7 @@ from pryv._transport.sessions import new_session
 from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
 from pryv._transport.timeouts import DEFAULT
 from pryv.connection import Connection
-from pryv.errors import api_error
+from pryv.errors import ERRORS, api_error
 from pryv.types import AccessInfo
 
 __all__ = [
@@ -72,6 +76,7 @@ __all__ = [
     "SignalSafeEvent",
     "access_info_within",
     "api_error",
+    "bearer_token",
     "chunk_size",
     "connection_error",
     "http_settings",
@@ -83,7 +88,9 @@ __all__ = [
     "plain",
     "redact",
     "redact_data",
+    "renew_token",
     "replace_file",
+    "require_bearer",
     "require_callback",
     "run_batch",
 ]
@@ -131,6 +138,39 @@ def http_settings(connection: Connection, proxy_schemes: Collection[str] = PROXY
         user_agent=str(session.headers.get("User-Agent", "")),
         ssl_context=ssl_context_of(session, connection.endpoint),
     )
+
+
+def require_bearer(connection: Connection, label: str) -> None:
+    """Check that the token of a connection can be used in a protocol that carries only the token; send nothing.
+
+    Args:
+        connection: The connection.
+        label: The name of the protocol, for the message.
+
+    Raises:
+        PryvError: the token is bound to a key (DPoP).
+    """
+    connection._account.require_bearer(label)
+
+
+def bearer_token(connection: Connection) -> str | None:
+    """Return the token of a connection, which is renewed before if that is due.
+
+    Raises:
+        PryvError: it cannot be renewed.
+    """
+    connection._account.credentials.before_request()
+    return connection.token
+
+
+def renew_token(connection: Connection, refused: str | None) -> bool:
+    """Return whether a connection has another token than the one that the platform refused; it may renew it.
+
+    Raises:
+        PryvError: it cannot be renewed.
+    """
+    refusal = Refusal(token=refused, error_id=ERRORS.INVALID_ACCESS_TOKEN, headers={}, clock_ahead=None)
+    return connection._account.credentials.renewed(refusal)
 
 
 def limits(connection: Connection) -> Limits:

@@ -22,6 +22,7 @@ from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
 from pryv._transport.account import Account
+from pryv._transport.credentials import StaticToken
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
 from pryv._transport.results import member
@@ -86,7 +87,7 @@ class Connection:
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
         if operator.index(chunk_size) < 1:
             raise ValueError("chunk_size is at least 1")
-        self._account = Account(Http(retry, session, limits), endpoint, token, timeout)
+        self._account = Account(Http(retry, session, limits), endpoint, StaticToken(token), timeout)
         self._service = service
         self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
@@ -147,7 +148,7 @@ class Connection:
 
     @property
     def token(self) -> str | None:
-        """The access token; a secret."""
+        """The current access token; a secret."""
         return self._account.token
 
     @property
@@ -841,7 +842,9 @@ class Connection:
 
         Raises:
             MissingAddonError: `pryv-socket-io` is not installed.
+            PryvError: the token is bound to a key (DPoP).
         """
+        self._account.require_bearer("socket")
         if "socket" not in self._addons:
             from pryv._addons import load_addon
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,8 @@ from pryv.errors import ERRORS, ApiError, PryvConnectionError, PryvError, PryvPr
 from pryv.types import AccessInfo
 
 from . import json
+from .credentials import Authorization, Credentials, Refusal
+from .dates import clock_ahead
 from .http import Http, Request, Response
 from .redact import redact
 from .request_body import Body
@@ -21,6 +24,9 @@ from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, l
 from .urls import moved_endpoint
 
 ErrorT = TypeVar("ErrorT", bound=PryvError)
+
+_REFUSALS = frozenset((401, 403))
+_log = logging.getLogger("pryv")
 
 _YEAR_10000 = 253_402_300_800
 """Seconds from 1970."""
@@ -53,26 +59,28 @@ class AccountState:
     Attributes:
         first_endpoint: The URL that calls went to at first.
         moved_to: The endpoint that calls go to instead, named by the platform.
-        access_info: The access of the token.
+        access_info: The access of `access_token`.
+        access_token: The token with which it was read.
         delta_time: The seconds by which the platform's clock is ahead.
     """
 
     first_endpoint: str
     moved_to: str | None = None
     access_info: AccessInfo | None = None
+    access_token: str | None = attrs.field(default=None, repr=False)
     delta_time: DeltaTime = attrs.field(factory=DeltaTime)
 
 
 class Account:
-    """Sends an account's calls, to another endpoint if the platform names one.
+    """Sends an account's calls with its credentials, to another endpoint if the platform names one.
 
     A new endpoint is kept after it has returned a result, and dropped as soon as it fails, so that an error there
     affects one call only.
     """
 
-    def __init__(self, http: Http, endpoint: str, token: str | None, timeout: Timeout) -> None:
+    def __init__(self, http: Http, endpoint: str, credentials: Credentials, timeout: Timeout) -> None:
         self.http = http
-        self.token = token
+        self.credentials = credentials
         self.timeout = checked_timeout(timeout)
         self.state = AccountState(endpoint)
 
@@ -85,6 +93,25 @@ class Account:
     def with_options(self, timeout: CallTimeout, retry: RetryPolicy | Default | None) -> Account:
         """Return the same account, with other limits over the same sessions."""
         return self.over(self.http.with_retry(retry), limit_of(timeout, self.timeout))
+
+    @property
+    def token(self) -> str | None:
+        """The current token."""
+        return self.credentials.token
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What messages must not show: the current token, and earlier ones."""
+        return self.credentials.secrets
+
+    def require_bearer(self, label: str) -> None:
+        """Check that the token can be used where requests carry no proof.
+
+        Raises:
+            PryvError: it is bound to a key (DPoP).
+        """
+        if self.credentials.is_bound:
+            raise PryvError(f"{label}: not with a DPoP token: the platform accepts it in HTTP calls of the API only")
 
     @property
     def endpoint(self) -> str:
@@ -117,17 +144,20 @@ class Account:
     ) -> Response:
         """Send one call and return its response, of any status.
 
-        A `wrong-core` (421) or `user-account-relocated` (301) is followed once.
+        A `wrong-core` (421) or `user-account-relocated` (301) is followed once. A call that is refused for its
+        credentials was not carried out, so it is repeated once if there are other ones, even if it is not idempotent.
 
         Raises:
             PryvConnectionError: there is no complete response.
+            PryvError: the credentials cannot be renewed.
         """
-        endpoint = self.endpoint
+        self.credentials.before_request()
+        auth = Authorization(self.credentials)
         request = Request(
             method,
-            endpoint + path,
-            label or f"{method} {redact(path, self.token)}",
-            token=self.token,
+            path,
+            label or f"{method} {redact(path, *self.secrets)}",
+            auth=auth,
             query=query or [],
             headers=headers or {},
             body=body,
@@ -137,14 +167,24 @@ class Account:
             timeout=limit_of(timeout, self.timeout),
         )
         try:
-            response = self.http.send(request)
-            moved_to = _new_endpoint(response, endpoint, self.token)
-            if moved_to is None:
-                return response
-            return attrs.evolve(self.http.send(attrs.evolve(request, url=moved_to + path)), moved_to=moved_to)
+            response = self._followed(request)
+            if response.status in _REFUSALS and self.credentials.renewed(_refusal(response, auth.token)):
+                _log.info("%s: refused, sent again with new credentials", request.label)
+                response = self._followed(request, resent=response.resent)
         except PryvConnectionError as failure:
             self.failed(failure)
             raise
+        return response
+
+    def _followed(self, request: Request, *, resent: bool = False) -> Response:
+        """Send a request, whose URL is relative to the endpoint, and follow the account if it has moved."""
+        endpoint, moved_to = self.endpoint, None
+        response = self.http.send(attrs.evolve(request, url=endpoint + request.url))
+        new_endpoint = _new_endpoint(response, endpoint, self.token)
+        if new_endpoint is not None:
+            resent, moved_to = resent or response.resent, new_endpoint
+            response = self.http.send(attrs.evolve(request, url=new_endpoint + request.url))
+        return attrs.evolve(response, resent=resent or response.resent, moved_to=moved_to)
 
     def call(
         self,
@@ -196,11 +236,13 @@ class Account:
             del failure  # or it would keep this frame, and the response, alive
 
     def _checked(self, response: Response, sent: Any, tells_time: bool) -> dict[str, Any]:
-        result = result_of(response, self.token, sent=sent)
+        result = result_of(response, *self.secrets, sent=sent)
         server_time = server_time_of(result, response.label)
         self.keep_endpoint(response.moved_to)
         if tells_time:
-            self.state.delta_time.add(server_time - response.received)
+            ahead = server_time - response.received
+            self.state.delta_time.add(ahead)
+            self.credentials.observe_clock(ahead)
         return result
 
 
@@ -218,17 +260,31 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
     return float(server_time)
 
 
+def _refusal(response: Response, token: str | None) -> Refusal:
+    error_id = _error_in(response).get("id")
+    return Refusal(
+        token=token,
+        error_id=error_id if isinstance(error_id, str) else None,
+        headers=response.headers,
+        clock_ahead=clock_ahead(response.headers.get("Date"), response.received),
+    )
+
+
+def _error_in(response: Response) -> Mapping[str, Any]:
+    """Return the error of the API in a response; it is empty if there is none."""
+    try:
+        body = json.decode(response.body, "")
+    except PryvProtocolError:
+        return {}
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
+
+
 def _new_endpoint(response: Response, endpoint: str, token: str | None) -> str | None:
     """Return the account's new endpoint if the response says that the account has moved."""
     if response.status not in (301, 421):
         return None
-    try:
-        body = json.decode(response.body, "")
-    except PryvProtocolError:
-        return None
-    error = body.get("error") if isinstance(body, Mapping) else None
-    if not isinstance(error, Mapping):
-        return None
+    error = _error_in(response)
     if error.get("id") not in (ERRORS.WRONG_CORE, ERRORS.USER_ACCOUNT_RELOCATED):
         return None
     places = (*_strings(error.get("data")), error.get("coreUrl"), response.headers.get("Location"))

@@ -16,6 +16,7 @@ import urllib3
 
 from pryv.errors import PryvConnectionError, PryvError, ResponseTooLargeError
 
+from .credentials import Authorization, StaticToken
 from .failures import connection_error, is_transient_status
 from .interim import is_interim, read_past
 from .libraries import drop_cookies, repeated_status
@@ -23,7 +24,7 @@ from .limits import Limits, checked_limits
 from .request_body import Body, limited_body
 from .response_body import ResponseBody
 from .retry import NO_RETRY, RetryPolicy, parse_retry_after
-from .sessions import Sessions, TokenAuth
+from .sessions import Sessions
 from .settings import proxy_of, setting_error
 from .timeouts import DEFAULT_TIMEOUT, Default, Timeout, read_limit
 from .urls import host_of
@@ -38,6 +39,7 @@ class Request:
 
     Attributes:
         label: Its name in messages and logs, without secrets.
+        auth: Adds the token, if there is one, to each attempt.
         idempotent: Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2).
         stream: Whether the body of a response with status 200 is left to the caller to read.
         read: A function that reads the body of a response with status 200 as it arrives, again for each attempt.
@@ -46,7 +48,7 @@ class Request:
     method: str
     url: str
     label: str
-    token: str | None = attrs.field(default=None, repr=False)
+    auth: Authorization = attrs.field(default=Authorization(StaticToken(None)), repr=False)
     query: list[tuple[str, str]] = attrs.field(factory=list, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     body: Body = attrs.field(default=None, repr=False)
@@ -206,7 +208,7 @@ class Http:
             params=request.query,
             headers=dict(request.headers),
             data=limited_body(request.body, read_limit(request.timeout)),
-            auth=TokenAuth(request.token),
+            auth=request.auth,
             timeout=request.timeout,
             allow_redirects=False,
             stream=True,

@@ -13,6 +13,8 @@ from pryv.errors import ERRORS
 _MASK = "***"
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
+_SIGNED = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""A proof or an assertion: a JSON Web Signature (RFC 7515), whose header begins with `{"`."""
 _SECRET_MEMBER = re.compile(r".*(password|token|secret)|recoverycode|passphrase", re.IGNORECASE)
 """The names of members with values that only the user and the platform may know."""
 _IDS = tuple(value for name, value in vars(ERRORS).items() if name.isupper())
@@ -21,7 +23,7 @@ _LONG = 8
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """Return `text` with secrets masked: those in `secrets`, and any credentials in URLs.
+    """Return `text` with secrets masked: those in `secrets`, any credentials in URLs, and signed proofs.
 
     A short secret, such as a password of one letter, is masked as a whole word only, not inside other words.
 
@@ -33,7 +35,7 @@ def redact(text: str, *secrets: str | None) -> str:
         for form in _forms(secret):
             pattern = re.escape(form) if len(form) >= _LONG else rf"(?<!\w){re.escape(form)}(?!\w)"
             text = re.sub(pattern, _MASK, text)
-    return _SECRET_PARAM.sub(rf"\1={_MASK}", _CREDENTIALS.sub(_MASK, text))
+    return _SIGNED.sub(_MASK, _SECRET_PARAM.sub(rf"\1={_MASK}", _CREDENTIALS.sub(_MASK, text)))
 
 
 def _forms(secret: str) -> set[str]:

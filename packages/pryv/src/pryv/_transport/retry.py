@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 
 import attrs
 from attrs import validators
+
+from .dates import moment_of
 
 
 @attrs.frozen
@@ -62,16 +62,8 @@ def parse_retry_after(value: str | None, date: str | None, received: float) -> f
         return None
     if value.strip().isdecimal():
         return min(float(value), LONGEST)
-    moment = _moment_of(value)
+    moment = moment_of(value)
     if moment is None:
         return None
-    now = _moment_of(date or "")
+    now = moment_of(date or "")
     return min(max(0.0, moment - (received if now is None else now)), LONGEST)
-
-
-def _moment_of(date: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

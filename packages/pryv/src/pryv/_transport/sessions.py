@@ -8,30 +8,10 @@ import weakref
 from typing import Any
 
 import requests
-from requests.auth import AuthBase
 
 from pryv._version import __version__
 
 from .adapter import LimitingAdapter
-
-
-class TokenAuth(AuthBase):
-    """Adds the token, if there is one, to a request. With an auth object, requests does not read `.netrc`.
-
-    See https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication.
-    """
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the token to a request."""
-        if self._token is not None:
-            request.headers["Authorization"] = self._token
-        return request
-
-    def __repr__(self) -> str:
-        return "TokenAuth(***)"
 
 
 class Sessions:
