@@ -29,8 +29,10 @@ MODULES = (
     "pryv.utils",
     "pryv_socket_io",
     "pryv_monitor",
+    "pryv_monitor.mirrors",
     "pryv_monitor.testing",
     "pryv_encryption",
+    "pryv_fleet",
     "pryv_sandbox",
 )
 

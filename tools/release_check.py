@@ -22,6 +22,7 @@ COMMANDS = {
     "pryv-socket-io": [],
     "pryv-monitor": ["pryv-monitor"],
     "pryv-encryption": [],
+    "pryv-fleet": ["pryv-fleet"],
     "pryv-sandbox": [],
 }
 EXTRAS = {
@@ -29,6 +30,7 @@ EXTRAS = {
     "pryv-socket-io": "",
     "pryv-monitor": "[socket]",
     "pryv-encryption": "",
+    "pryv-fleet": "[embedded,parquet,prometheus]",
     "pryv-sandbox": "",
 }
 """The extras that the tests of a package need."""

@@ -9,7 +9,9 @@ from environments import Environment
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("package", ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-sandbox"])
+@pytest.mark.parametrize(
+    "package", ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet", "pryv-sandbox"]
+)
 def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
     assert documented_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
         Environment(Path(sys.prefix)), package

@@ -20,7 +20,9 @@ def test_versions_pins_and_changelog_agree() -> None:
     assert len(versions(ROOT)) == 1
 
 
-@pytest.mark.parametrize("package", ["pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_sandbox"])
+@pytest.mark.parametrize(
+    "package", ["pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_fleet", "pryv_sandbox"]
+)
 def test_packages_know_their_version(package: str) -> None:
     command = f"import {package}; print({package}.__version__)"
     shown = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.strip()
@@ -28,7 +30,7 @@ def test_packages_know_their_version(package: str) -> None:
     assert {shown} == versions(ROOT)
 
 
-@pytest.mark.parametrize("package", ["pryv-socket-io", "pryv-monitor", "pryv-encryption"])
+@pytest.mark.parametrize("package", ["pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet"])
 def test_siblings_are_pinned_exactly(package: str) -> None:
     siblings = [requirement for requirement in metadata.requires(package) or [] if requirement.startswith("pryv")]
     assert siblings

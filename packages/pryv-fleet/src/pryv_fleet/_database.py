@@ -1,0 +1,165 @@
+"""The database: pooled connections, statements in one schema, and errors."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from pryv_fleet.errors import DatabaseError
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+Pool: TypeAlias = ConnectionPool[Connection]
+
+CONNECTIONS: Final = 4
+"""Connections that a process opens; its threads take turns, because no connection is held during an HTTP request."""
+_WAIT: Final = 30.0
+"""Seconds to wait for a connection."""
+
+
+class Database:
+    """A PostgreSQL database, with the tables in one schema. It survives a fork.
+
+    Args:
+        pool_or_dsn: A pool of connections, which is used as it is and stays open; or a connection string.
+        schema: The schema of the tables.
+
+    Raises:
+        TypeError: `pool_or_dsn` or `schema` has the wrong type.
+        ValueError: the connection string is malformed, or the name of the schema is empty.
+    """
+
+    def __init__(self, pool_or_dsn: Pool | str, schema: str) -> None:
+        if not isinstance(pool_or_dsn, (ConnectionPool, str)):
+            raise TypeError(f"pool_or_dsn is a ConnectionPool or a text, not {type(pool_or_dsn).__name__}")
+        if not isinstance(schema, str):
+            raise TypeError(f"schema is a text, not {type(schema).__name__}")
+        if not schema or "\0" in schema:
+            raise ValueError("schema is the name of a schema of PostgreSQL")
+        if isinstance(pool_or_dsn, str):
+            _check_dsn(pool_or_dsn)
+        self._given = None if isinstance(pool_or_dsn, str) else pool_or_dsn
+        self._dsn = pool_or_dsn if isinstance(pool_or_dsn, str) else ""
+        self.schema = schema
+        self._reset()
+
+    def __repr__(self) -> str:
+        return f"<Database {self.schema}>"
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._own: Pool | None = None
+        self._pid = os.getpid()
+        self._statements: dict[str, str] = {}
+
+    @cached_property
+    def _identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema)
+
+    def sql(self, template: str) -> str:
+        """Return a statement, with the name of the schema for `{schema}`."""
+        statement = self._statements.get(template)
+        if statement is None:
+            text = sql.SQL(template).format(schema=self._identifier)
+            statement = self._statements[template] = text.as_string(None)
+        return statement
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Borrow a connection from the pool.
+
+        Raises:
+            DatabaseError: there is none, or a statement failed.
+        """
+        with translated(), self._pool().connection() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Borrow a connection, and commit what is done in the context in one transaction.
+
+        Raises:
+            DatabaseError: there is no connection, or a statement failed.
+        """
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def execute(self, template: str, values: Any = ()) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows.
+
+        Raises:
+            DatabaseError: it failed.
+        """
+        with self.connection() as connection:
+            cursor = connection.execute(self.sql(template), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """Close the connections; a later statement opens new ones."""
+        with self._lock:
+            pool, self._own = self._own, None
+        if pool is not None and self._pid == os.getpid():
+            pool.close()
+
+    def _pool(self) -> Pool:
+        if self._given is not None:
+            return self._given
+        if self._pid != os.getpid():
+            self._reset()
+        with self._lock:
+            if self._own is None:
+                self._own = ConnectionPool(
+                    self._dsn,
+                    kwargs={"autocommit": True, "application_name": "pryv-fleet", "client_encoding": "utf8"},
+                    min_size=0,
+                    max_size=CONNECTIONS,
+                    timeout=_WAIT,
+                    name="pryv-fleet",
+                    open=True,
+                )
+            return self._own
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise psycopg's errors as errors of a fleet. Statements and their values are left out of the messages.
+
+    Raises:
+        DatabaseError: PostgreSQL cannot be reached, or refused a statement.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        message = error.diag.message_primary or _first_line(error)
+        state = f" [{error.sqlstate}]" if error.sqlstate else ""
+        retryable = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    else:
+        return
+    raise DatabaseError(f"PostgreSQL: {message}{state}", retryable=retryable)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _check_dsn(dsn: str) -> None:
+    """Check a connection string. libpq's message may contain the password, so it is not shown.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    try:
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        is_malformed = True
+    else:
+        is_malformed = False
+    if is_malformed:
+        raise ValueError("dsn is not a connection string of PostgreSQL, such as postgresql://user@host/database")

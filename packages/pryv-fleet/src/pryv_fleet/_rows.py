@@ -1,0 +1,148 @@
+"""Items as rows of the tables: lines for COPY.
+
+A column is NULL where PostgreSQL cannot hold or index a value. The text of the whole item is kept in any case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pryv_monitor.mirrors import Item
+
+NULL: Final = r"\N"
+_LONGEST_KEY: Final = 500
+"""Bytes of a value in an index, which holds at most 2,704: https://www.postgresql.org/docs/current/limits.html"""
+_DEEPEST: Final = 500
+"""Levels of JSON: PostgreSQL's stack (`max_stack_depth`) holds a few thousand, Python's a thousand."""
+_DIGEST: Final = "sha256:"
+
+EVENT_COLUMNS: Final = "account, id, time, modified, type, stream_ids, trashed, number, text, json, exact, generation"
+DELETION_COLUMNS: Final = "account, id, deleted, json, exact"
+STREAM_COLUMNS: Final = "account, position, id, parent_id, name, trashed, json, exact"
+
+
+def key_of(id: str) -> str:
+    """Return the id of a row: the id of the item, or its SHA-256 if PostgreSQL cannot index it."""
+    if is_text(id, _LONGEST_KEY):
+        return id
+    return _DIGEST + hashlib.sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def event_line(account: int, key: str, item: Item, generation: int) -> str:
+    """Return the line of an event, with the values of `EVENT_COLUMNS`."""
+    event = item[0]
+    content = event.get("content")
+    fields = (
+        str(account),
+        _escaped(key),
+        _float(event.get("time")),
+        _float(event.get("modified")),
+        _text(event.get("type"), _LONGEST_KEY),
+        _array(event.get("streamIds")),
+        "t" if event.get("trashed") is True else "f",
+        _float(content),
+        _text(content),
+        *_texts(item),
+        str(generation),
+    )
+    return "\t".join(fields) + "\n"
+
+
+def deletion_line(account: int, key: str, item: Item, now: float) -> str:
+    """Return the line of a deletion, with the values of `DELETION_COLUMNS`."""
+    deleted = item[0].get("deleted")
+    fields = (str(account), _escaped(key), _float(now if deleted is None else deleted), *_texts(item))
+    return "\t".join(fields) + "\n"
+
+
+def stream_line(account: int, position: int, item: Item) -> str:
+    """Return the line of a stream, with the values of `STREAM_COLUMNS`."""
+    stream = item[0]
+    fields = (
+        str(account),
+        str(position),
+        _escaped(key_of(stream["id"])),
+        _text(stream.get("parentId")),
+        _text(stream.get("name")),
+        "t" if stream.get("trashed") is True else "f",
+        *_texts(item),
+    )
+    return "\t".join(fields) + "\n"
+
+
+def _texts(item: Item) -> tuple[str, str]:
+    """Return the JSON for the column `json`, and the exact text for `exact` if PostgreSQL cannot parse it."""
+    value, text = item
+    is_deep = text.count("[") + text.count("{") > _DEEPEST and _is_deep(value)
+    if not is_deep and is_text(text):
+        return _escaped(text), NULL
+    exact = json.dumps(value, separators=(",", ":"))  # in ASCII: escapes stand for what has no UTF-8
+    shown = {key: None if _is_deep(inner) else inner for key, inner in value.items()}
+    return _escaped(json.dumps(shown, separators=(",", ":"))), _escaped(exact)
+
+
+def is_text(text: str, longest: int | None = None) -> bool:
+    """Return whether PostgreSQL can hold a text: it takes UTF-8 without NUL.
+
+    See https://www.postgresql.org/docs/current/datatype-character.html.
+    """
+    if text.isascii():
+        size = len(text)
+    else:
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            return False
+    return (longest is None or size <= longest) and "\0" not in text
+
+
+def _text(value: Any, longest: int | None = None) -> str:
+    return _escaped(value) if isinstance(value, str) and is_text(value, longest) else NULL
+
+
+def _float(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return NULL
+    try:
+        number = float(value)
+    except OverflowError:
+        return NULL
+    return repr(number) if math.isfinite(number) else NULL
+
+
+def _array(values: Any) -> str:
+    """Return a literal of an array of texts: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
+    if not isinstance(values, list) or not all(isinstance(value, str) and is_text(value) for value in values):
+        return NULL
+    return _escaped("{" + ",".join(_quoted(value) for value in values) + "}")
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _escaped(text: str) -> str:
+    r"""Return a value of a line for COPY: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if text.isprintable():
+        return text
+    return text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+def _is_deep(value: Any) -> bool:
+    level: Iterable[Any] = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

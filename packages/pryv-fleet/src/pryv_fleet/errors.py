@@ -1,0 +1,22 @@
+"""Errors of a fleet."""
+
+from __future__ import annotations
+
+from pryv import PryvError
+from pryv_monitor import AnchorError
+
+
+class FleetError(PryvError):
+    """A fleet cannot do what was asked: an account is unknown, a name is taken, or a key is missing or wrong."""
+
+
+class DatabaseError(FleetError, AnchorError):
+    """PostgreSQL cannot be reached, or refused a statement.
+
+    Attributes:
+        retryable: Whether the same may succeed later: the server restarts, or the connection broke.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable

@@ -1,0 +1,119 @@
+"""The copy of one account in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from pryv_fleet._database import Database, Pool
+from pryv_fleet._rows import is_text
+from pryv_fleet._schema import create_tables, tables_exist
+from pryv_fleet._transaction import STREAMS, AccountState, PostgresTransaction, kept_item
+from pryv_monitor import Anchor
+from pryv_monitor.mirrors import nested
+
+_FIND: Final = "SELECT id, version, anchor FROM {schema}.accounts WHERE name = %s"
+_ADD: Final = "INSERT INTO {schema}.accounts (name) VALUES (%s) ON CONFLICT DO NOTHING"
+
+_LONGEST_NAME: Final = 200
+
+
+class PostgresMirror:
+    """A copy of the events and streams of one account in PostgreSQL, which also keeps the anchor: a `Mirror`.
+
+    A pass changes the copy and the anchor in one transaction: readers see the state after a complete pass (or, during a
+    full read, after one of its windows). Several workers may use it at once; the first to commit wins, and the others
+    raise `ContendedError`. No connection is held between reading and committing. The guide *A fleet of accounts*
+    describes the tables.
+
+    Args:
+        pool_or_dsn: A `psycopg_pool.ConnectionPool`, which stays open; or a connection string.
+        account: The name of the account in the tables. It is added at the first write, and no fleet passes it.
+        schema: The schema of the tables, which are made at the first write.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: the connection string is malformed, or a name is empty, too long, or not UTF-8 text.
+    """
+
+    def __init__(self, pool_or_dsn: Pool | str, account: str, *, schema: str = "pryv") -> None:
+        self.account = checked_name(account)
+        self._database = Database(pool_or_dsn, schema)
+        self._state: AccountState | None = None
+
+    def __repr__(self) -> str:
+        return f"PostgresMirror({self.account!r})"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make the tables and the account, if they are missing. It locks nobody out: see `Mirror.lock`.
+
+        Raises:
+            AnchorError: PostgreSQL cannot be reached, or the tables cannot be made.
+        """
+        create_tables(self._database)
+        self._database.execute(_ADD, (self.account,))
+        yield
+
+    def load(self) -> Anchor | None:
+        """Return the anchor committed last, `None` if there is none.
+
+        Raises:
+            AnchorError: it cannot be read, or is damaged.
+        """
+        rows = self._find()
+        if not rows:
+            return None
+        ((key, version, anchor),) = rows
+        self._state = AccountState(key, version)
+        return None if anchor is None else Anchor.loads(anchor)
+
+    def begin(self, anchor: Anchor, now: float) -> PostgresTransaction:
+        """Begin a transaction that starts from `anchor`; see `Mirror`.
+
+        Raises:
+            RuntimeError: the account is missing: the mirror is not locked, or the account was forgotten.
+            AnchorError: PostgreSQL cannot be reached.
+        """
+        if self._state is None:
+            self.load()
+        if self._state is None:
+            raise RuntimeError("lock the mirror before writing to it")
+        return PostgresTransaction(self._database, self._state, anchor, now)
+
+    def streams(self) -> list[dict[str, Any]]:
+        """Return the tree of streams, including those in the trash.
+
+        Raises:
+            AnchorError: it cannot be read.
+        """
+        return nested(kept_item(text) for text in self._texts(STREAMS))
+
+    def close(self) -> None:
+        """Close the connections that were opened for a connection string; a later use opens new ones."""
+        self._database.close()
+
+    def _find(self) -> list[tuple[Any, ...]]:
+        with self._database.connection() as connection:
+            if not tables_exist(self._database, connection):
+                return []
+            return connection.execute(self._database.sql(_FIND), (self.account,)).fetchall()
+
+    def _texts(self, template: str) -> list[str]:
+        rows = self._find()
+        return [text for (text,) in self._database.execute(template, (rows[0][0],))] if rows else []
+
+
+def checked_name(name: object) -> str:
+    """Return a name of an account.
+
+    Raises:
+        TypeError: it is not a text.
+        ValueError: it is empty, too long, or not UTF-8 text.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of an account is a text, not {type(name).__name__}")
+    if not name.strip() or not is_text(name, _LONGEST_NAME):
+        raise ValueError(f"the name of an account has 1 to {_LONGEST_NAME} bytes of UTF-8, without NUL")
+    return name

@@ -1,0 +1,30 @@
+"""What the author of a `Mirror` needs besides the protocol: items, their comparison, and trees of streams.
+
+- `Item`: data and their JSON text, as the platform sent it.
+- `is_same`: whether an item is equal to the kept text of another.
+- `flattened`, `nested`: a tree of streams as a list, parents first, and back.
+
+`pryv_monitor.testing.check_mirror` checks a mirror.
+"""
+
+from __future__ import annotations
+
+from pryv_monitor._json import Item, decode, stable_fields
+from pryv_monitor._streams import flattened, nested
+
+__all__ = ["Item", "flattened", "is_same", "nested"]
+
+
+def is_same(kept: str, item: Item) -> bool:
+    """Return whether an item makes no difference to the kept text of the item with the same id.
+
+    The platform generates some fields of an account's own events (`:_system:…`) at each read; they do not count.
+
+    Args:
+        kept: The JSON text that the mirror keeps.
+        item: An event or a deletion.
+
+    Raises:
+        ValueError: `kept` is not JSON.
+    """
+    return kept == item[1] or stable_fields(decode(kept)) == stable_fields(item[0])
