@@ -31,6 +31,7 @@ CORE: Layers = [
     {"connection"},
     {"service", "addons"},
     {"auth"},
+    {"oauth"},
     {"cli"},
     {"__main__"},
 ]
