@@ -35,10 +35,10 @@ def anchor_of(keep: Keep) -> Anchor:
     return anchor
 
 
-def with_access(subject: Subject, stream: str = "*", level: str = "read") -> str:
+def with_access(subject: Subject, stream: str = "*", level: str = "read", **members: str) -> str:
     """The endpoint of another access to the account."""
     permissions = [{"streamId": stream, "level": level}]
-    access = {"name": f"Access to {stream}", "permissions": permissions}
+    access = {"name": f"Access to {stream}", "permissions": permissions, **members}
     token = subject.connection.api_one("accesses.create", access, "access")["token"]
     return subject.connection.api_endpoint.replace(str(subject.connection.token), token)
 
@@ -217,3 +217,30 @@ def test_identities_survive_their_text(subject: Subject) -> None:
     anchor = Monitor(subject.connection, SCOPE).sync().anchor
     assert Anchor.loads(anchor.dumps()) == anchor
     assert json.loads(json.loads(anchor.dumps())["anchor"])["identity"]["access"]
+
+
+def test_a_refreshed_oauth_session_is_the_same_access(subject: Subject, keep: Keep) -> None:
+    def session(client: str, device: str) -> Connection:
+        return Connection(with_access(subject, name=f"oauth:{client}", type="app", deviceName=device))
+
+    subject.add(2)
+    with session("study", "1") as first, session("study", "2") as second, session("other", "3") as other:
+        assert first.access_info()["id"] != second.access_info()["id"]
+        assert Monitor(first, SCOPE, **keep()).sync().events == 2
+        subject.add(1)
+        assert Monitor(second, SCOPE, **keep()).sync().events == 1
+        with pytest.raises(AnchorMismatchError, match="another access"):
+            Monitor(other, SCOPE, **keep()).sync()
+
+
+def test_sessions_of_one_client_at_two_users_differ(
+    subject: Subject, new_account: Callable[[], Account], keep: Keep
+) -> None:
+    with Connection(with_access(subject, name="oauth:study", type="app")) as first:
+        Monitor(first, SCOPE, **keep()).sync()
+    _, _, owner = new_account()
+    access: Any = {"name": "oauth:study", "type": "app", "permissions": [{"streamId": "*", "level": "read"}]}
+    token = owner.accesses.create(access)["token"]
+    other = Connection(owner.api_endpoint.replace(str(owner.token), token))
+    with other, pytest.raises(AnchorMismatchError, match="another account"):
+        Monitor(other, SCOPE, **keep()).sync()

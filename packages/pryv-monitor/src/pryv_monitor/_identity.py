@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -105,8 +106,17 @@ def _identity(connection: Connection) -> Identity | None:
     host = _host(connection.service.info().register)
     if not isinstance(access, str) or not isinstance(username, str) or not host:
         return None
+    user_digest = _digest(f"{host} {username}")
     base_id = access.partition(":")[0]  # after an update the id is `base:serial`
-    return Identity(host, base_id, _digest(f"{host} {username}"))
+    session = _session_name(info)
+    return Identity(host, base_id if session is None else f"{session} {user_digest}", user_digest)
+
+
+def _session_name(info: Mapping[str, Any]) -> str | None:
+    """Return the name of an OAuth client's session, `oauth:CLIENT`: each refresh replaces the access, not the name."""
+    name = info.get("name")
+    is_session = info.get("type") == "app" and isinstance(name, str) and name.startswith("oauth:")
+    return name if is_session else None
 
 
 def _host(url: str) -> str:

@@ -20,7 +20,8 @@ class Identity:
 
     Attributes:
         platform: The host of the platform's register.
-        access: The id of the access, without the serial number of its version.
+        access: The id of the access, without the serial number of its version; of an OAuth session, whose access is
+            replaced by each refresh, the client and the user.
         user: Digest of the platform and the username.
     """
 

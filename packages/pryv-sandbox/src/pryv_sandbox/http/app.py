@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from aiohttp import web
 
 from pryv_sandbox.http import asset_routes, attachment_routes, method_routes, register_routes, series_routes
@@ -38,6 +40,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
             "Access-Control-Max-Age": str(365 * 24 * 3600),
             "Access-Control-Allow-Credentials": "true",
             "API-Version": API_VERSION,
+            "Date": formatdate(request.app[PLATFORM].clock.now(), usegmt=True),
         }
     )
     if PROOF_REFUSED in request:
