@@ -85,6 +85,8 @@ def connections(service: Service) -> None:
         stream_resource(connection.streams)
         access_resource(connection.accesses)
         webhook_resource(connection.webhooks)
+        account_resource(connection.account)
+        profile_resource(connection.profile)
         socket = connection.socket
         logging.info("%s", (token, endpoints, delta_time, platform, username, permissions, socket))
 
@@ -255,6 +257,38 @@ def webhook_resource(webhooks: resources.Webhooks) -> None:
     logging.info("%s %s", found, deletion)
 
 
+def account_resource(account: resources.Account) -> None:
+    info: types.AccountInfo = account.get()
+    changed: types.AccountInfo = account.update({"language": "fr", "emails": {"add": ["alice@example.org"]}})
+    emails: list[types.EmailAddress] = info.get("emails", [])
+    primary: list[str] = [email["value"] for email in emails if email["primary"] and email["status"] == "verified"]
+    account.change_password("see-you-soon", "see-you-later")
+    change: types.UsernameChange = account.change_username("alice-2")
+    counts: types.UsernameChanges = account.username_changes()
+    left: int = counts["usernameChangesRemaining"]
+    logging.info("%s", (changed, primary, change["account"]["username"], change["usernameChangesRemaining"], left))
+
+
+def profile_resource(profile: resources.Profile) -> None:
+    sets: list[dict[str, Any]] = [profile.get("public"), profile.update("app", {"theme": None})]
+    logging.info("%s", sets)
+
+
+def audit(connection: Connection) -> None:
+    with connection.audit({"fromTime": 0}, access="base:1", action="events.get") as log:
+        calls: list[tuple[float, Any]] = [(event["time"], event.get("content")) for event in log]
+    latest: EventStream = connection.audit({"limit": 1})
+    connection.logout()
+    logging.info("%s %s", calls, latest)
+
+
+def second_factor(service: Service, connection: Connection) -> None:
+    token: str = service.mfa_activate(connection, phone="+41790000000", timeout=5)
+    codes: list[str] = service.mfa_confirm("alice", token, "1234")
+    service.mfa_recover("alice", "see-you-soon", codes[0])
+    service.mfa_deactivate(connection)
+
+
 def unknown_shapes(connection: Connection, query: dict[str, Any], event: Mapping[str, Any]) -> None:
     with connection.iter_events(query) as stream:
         connection.get_events_streamed(query, lambda event: event["id"])
@@ -315,6 +349,9 @@ def users(service: Service) -> None:
     connection.close()
     service.request_password_reset("alice", "my-notebook")
     service.reset_password("alice", "see-you-later", "TOKEN", "my-notebook")
+    address: str = service.verify_email("alice", "TOKEN", "my-notebook")
+    service.delete_user("alice", "TOKEN")
+    logging.info("%s", address)
 
 
 def access_requests(service: Service) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pryv.resources import Accesses, Events, Streams, Webhooks
+from pryv import resources
 
-RESOURCES = {"accesses": Accesses, "events": Events, "streams": Streams, "webhooks": Webhooks}
+RESOURCES = {name.lower(): getattr(resources, name) for name in resources.__all__}
 
 
 def public_calls(cls: type) -> Iterator[str]:

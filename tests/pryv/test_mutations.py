@@ -56,6 +56,8 @@ class Filled:
         self.sandbox = sandbox
         self.account = sandbox.create_account()
         self.guarded = sandbox.create_account(mfa=True)
+        self.leaving = sandbox.create_account()
+        self.here = playback.here
         self.endpoint = playback.here(self.account.api_endpoint)
         self.service_info_url = playback.here(sandbox.service_info_url)
         self.numbers = itertools.count()
@@ -121,6 +123,14 @@ def of_account(filled: Filled) -> dict[str, Use]:
     def revoke(connection: Connection) -> Any:
         with Connection(connection.endpoint.replace("//", f"//{filled.revoked}@"), retry=None) as app:
             return app.revoke(), app.revoke()
+
+    def rename(connection: Connection) -> Any:
+        with Connection(filled.here(filled.guarded.api_endpoint), retry=None, timeout=3) as other:
+            return other.account.change_username(f"mutated{filled.guarded.username}")
+
+    def log_out(connection: Connection) -> None:
+        with Connection(filled.here(filled.guarded.api_endpoint), retry=None, timeout=3) as other:
+            other.logout()
 
     def hook(connection: Connection) -> Any:
         with Connection(connection.endpoint.replace("//", f"//{filled.app}@"), retry=None) as app:
@@ -220,6 +230,18 @@ def of_account(filled: Filled) -> dict[str, Use]:
         "webhooks.activate": use(lambda connection: connection.webhooks.activate(filled.webhook)),
         "webhooks.test": use(call_hook),
         "webhooks.delete": use(lambda connection: connection.webhooks.delete(filled.webhook)),
+        "account.get": use(lambda connection: connection.account.get()),
+        "account.update": use(lambda connection: connection.account.update({"language": "fr"})),
+        "account.change_password": use(
+            lambda connection: connection.account.change_password(filled.account.password, filled.account.password),
+            a(type(None)),
+        ),
+        "account.change_username": use(rename, lambda change: isinstance(change["usernameChangesRemaining"], int)),
+        "account.username_changes": use(lambda connection: connection.account.username_changes()),
+        "profile.get": use(lambda connection: connection.profile.get("public")),
+        "profile.update": use(lambda connection: connection.profile.update("private", {"x": 1})),
+        "audit": use(lambda connection: list(connection.audit(action="events.get")), all_are(dict)),
+        "logout": use(log_out, a(type(None))),
         "revoke": use(revoke, lambda results: all(result is None or isinstance(result, dict) for result in results)),
     }
 
@@ -258,6 +280,9 @@ class Visitor:
             "api_endpoint_for": use(lambda service: service.api_endpoint_for("alice"), a(str)),
             "login": use(self.log_in, a(str)),
             "mfa_challenge mfa_verify": use(self.log_in_twice, a(str, type(None))),
+            "mfa_activate mfa_confirm mfa_deactivate mfa_recover": use(self.guard, all_are(str)),
+            "verify_email": use(self.verify_email, a(str)),
+            "delete_user": use(self.delete, a(type(None))),
             "user_exists": use(lambda service: service.user_exists(self.username), a(bool)),
             "user_id_for_email": use(lambda service: service.user_id_for_email(email), a(str, type(None))),
             "available_hostings": use(lambda service: service.available_hostings(), a(dict)),
@@ -301,6 +326,25 @@ class Visitor:
             with service.mfa_verify(guarded.username, error.mfa_token, CODE) as connection:
                 return connection.token
         return None
+
+    def guard(self, service: Service) -> list[str]:
+        with self.filled.connect() as connection:
+            token = service.mfa_activate(connection, phone="1")
+            code = self.filled.sandbox.text_messages[-1].code if self.playback.recording else "1234"
+            codes = service.mfa_confirm(self.username, token, code)
+            for recovery_code in filter(None, codes[:1]):
+                service.mfa_recover(self.username, self.password, recovery_code)
+            service.mfa_deactivate(connection)
+        return codes
+
+    def verify_email(self, service: Service) -> str:
+        with self.filled.connect() as connection:
+            connection.account.update({"emails": {"add": [f"more-{self.username}@example.org"]}})
+        token = self.filled.sandbox.mails[-1].token if self.playback.recording else "token"
+        return service.verify_email(self.username, token, APP_ID)
+
+    def delete(self, service: Service) -> None:
+        service.delete_user(self.filled.leaving.username, self.filled.leaving.token)
 
     def register(self, service: Service) -> Mapping[str, Any]:
         name = f"mutated{secrets.token_hex(6)}"

@@ -19,6 +19,7 @@ EVENT: dict[str, Any] = {
     "content": {"drug": "a"},
     "attachments": [{"id": "f", "fileName": "x", "size": 3, "integrity": "sha256-abc"}],
 }
+ACCOUNT = {"username": "bob", "emails": [{"value": "a@b.org", "primary": True}]}
 ERROR = {"id": "stale-resource", "message": "x", "data": {"provided": "a", "currentSerial": 2}}
 ENDPOINT = "http://token@localhost/user/"
 
@@ -50,6 +51,20 @@ CALLS: dict[str, tuple[Callable[[Connection], Any], dict[str, Any]]] = {
         lambda account: account.create_event_with_file_from_buffer(EVENT, b"abc", "x"),
         {"event": EVENT, "meta": META},
     ),
+    "account.get": (lambda account: account.account.get(), {"account": ACCOUNT, "meta": META}),
+    "account.update": (lambda account: account.account.update({}), {"account": ACCOUNT, "meta": META}),
+    "account.change_password": (lambda account: account.account.change_password("old", "new"), {"meta": META}),
+    "account.change_username": (
+        lambda account: account.account.change_username("another-name"),
+        {"account": ACCOUNT, "usernameChangesRemaining": 1, "meta": META},
+    ),
+    "account.username_changes": (
+        lambda account: account.account.username_changes(),
+        {"usernameChangesUsed": 1, "usernameChangesLimit": 2, "usernameChangesRemaining": 1, "meta": META},
+    ),
+    "profile": (lambda account: account.profile.get("app"), {"profile": {"a": 1}, "meta": META}),
+    "audit": (lambda account: list(account.audit()), {"events": [EVENT], "meta": META}),
+    "logout": (lambda account: account.logout(), {"meta": META}),
     "download_attachment": (lambda account: account.download_attachment("e", "f"), {"event": EVENT, "meta": META}),
 }
 
@@ -59,6 +74,17 @@ REQUEST: dict[str, Any] = {"requestingAppId": "app-id", "requestedPermissions": 
 PLATFORM_CALLS: dict[str, tuple[Callable[[Service], Any], dict[str, Any]]] = {
     "login": (lambda service: service.login("userone", "password", "app-id"), {"token": "t"}),
     "mfa": (lambda service: service.login("userone", "password", "app-id"), {"mfaToken": "t"}),
+    "mfa_activate": (
+        lambda service: service.mfa_activate(service._connection(f"{service.info().register}userone/")),
+        {"mfaToken": "t", "meta": META},
+    ),
+    "mfa_confirm": (lambda service: service.mfa_confirm("userone", "t", "1"), {"recoveryCodes": ["a", "b"]}),
+    "mfa_recover": (lambda service: service.mfa_recover("userone", "password", "a"), {"message": "x"}),
+    "verify_email": (lambda service: service.verify_email("userone", "t", "app-id"), {"email": "a@b.org"}),
+    "delete_user": (
+        lambda service: service.delete_user("userone", "t"),
+        {"server": "http://127.0.0.1:9/", "userDeletion": {"username": "userone"}},
+    ),
     "user_id_for_email": (lambda service: service.user_id_for_email("a@b.org"), {"uid": "bob"}),
     "flat_hostings": (lambda service: service.flat_hostings(), TREE),
     "create_user": (

@@ -41,6 +41,9 @@ SAFE: dict[str, Use] = {
     "access_info": lambda connection: connection.access_info(),
     "iter_events": lambda connection: list(connection.iter_events()),
     "post events with an id": lambda connection: connection.post("events", {**EVENT, "id": new_event_id()}),
+    "account.username_changes": lambda connection: connection.account.username_changes(),
+    "profile.get": lambda connection: connection.profile.get("app"),
+    "audit": lambda connection: list(connection.audit(access="x")),
     "batch of reads": lambda connection: connection.api([{"method": "events.get"}, {"method": "streams.get"}]),
     "batch of events with ids": lambda connection: connection.api(
         [{"method": "events.create", "params": {**EVENT, "id": new_event_id()}}, {"method": "events.getOne"}]
@@ -53,6 +56,13 @@ UNSAFE: dict[str, Use] = {
     "post events with a null id": lambda connection: connection.post("events", {**EVENT, "id": None}),
     "put": lambda connection: connection.put("events/x", {"content": "y"}),
     "delete": lambda connection: connection.delete("events/x"),
+    "account.update": lambda connection: connection.account.update({"language": "fr"}),
+    "account.change_password": lambda connection: connection.account.change_password("old-one", "new-one"),
+    "account.change_username": lambda connection: connection.account.change_username("another-name"),
+    "profile.update": lambda connection: connection.profile.update("private", {"x": None}),
+    "logout": lambda connection: connection.logout(),
+    "mfa_activate": lambda connection: connection.service.mfa_activate(connection, phone="1"),
+    "mfa_deactivate": lambda connection: connection.service.mfa_deactivate(connection),
     "batch with a write": lambda connection: connection.api(
         [{"method": "events.get"}, {"method": "streams.create", "params": {"id": "x"}}]
     ),
@@ -105,6 +115,28 @@ def test_what_is_not_safe_is_sent_once(wire: Wire, connection: Connection, use: 
     wire.always = answer
     assert outcome(use, connection) is not None
     assert len(wire.requests) == 1
+
+
+SERVICE_CALLS: dict[str, Callable[[Service], object]] = {
+    "mfa_confirm": lambda service: service.mfa_confirm("alice", "mfa-token", "1234"),
+    "mfa_recover": lambda service: service.mfa_recover("alice", "see-you", "recovery-code"),
+    "verify_email": lambda service: service.verify_email("alice", "token", "app-id"),
+    "delete_user": lambda service: service.delete_user("alice", "token"),
+}
+
+
+@pytest.mark.parametrize("call", SERVICE_CALLS.values(), ids=SERVICE_CALLS.keys())
+@pytest.mark.parametrize(
+    "answer", [*(error_reply(status, "x") for status in RETRIED_STATUSES), Reply(b"", "reset"), Reply(b"", "close")]
+)
+def test_a_call_of_a_service_is_sent_once(wire: Wire, call: Callable[[Service], object], answer: Reply) -> None:
+    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.always = answer
+    if call is SERVICE_CALLS["delete_user"]:
+        wire.replies.append(reply({"server": wire.url}))
+    with Service(None, info, retry=FAST, timeout=2) as service, pytest.raises(PryvError):
+        call(service)
+    assert len([request for request in wire.requests if not request.target.endswith("/server")]) == 1
 
 
 @pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])

@@ -121,11 +121,20 @@ def test_a_code_is_for_its_own_session(sandbox: Sandbox, account: Account, owner
     owner.call("POST", "mfa/confirm", json={"code": sandbox.text_messages[0].code}, **activation)
     person = {"username": account.username, "password": account.password, "appId": "pryv-sandbox"}
     login: dict[str, Any] = {"headers": {"Authorization": owner.call("POST", "auth/login", json=person)["mfaToken"]}}
-    owner.call("POST", "mfa/verify", 400, json={}, **login)  # no code was sent
-    owner.call("POST", "mfa/challenge", json={}, **login)
-    assert [text.to for text in sandbox.text_messages] == ["1", "1"]
+    owner.call("POST", "mfa/verify", 400, json={}, **login)
     owner.call("POST", "mfa/confirm", 401, json={"code": sandbox.text_messages[1].code}, **login)
     assert owner.call("POST", "mfa/verify", json={"code": sandbox.text_messages[1].code}, **login)["token"]
+
+
+def test_a_login_sends_a_code_and_so_does_a_challenge(sandbox: Sandbox, account: Account, owner: Caller) -> None:
+    activation = {"Authorization": owner.call("POST", "mfa/activate", 302, json={"phone": "1"})["mfaToken"]}
+    owner.call("POST", "mfa/confirm", json={"code": sandbox.text_messages[0].code}, headers=activation)
+    person = {"username": account.username, "password": account.password, "appId": "pryv-sandbox"}
+    login = {"Authorization": owner.call("POST", "auth/login", json=person)["mfaToken"]}
+    assert [text.to for text in sandbox.text_messages] == ["1", "1"]
+    owner.call("POST", "mfa/challenge", json={}, headers=login)
+    assert [text.to for text in sandbox.text_messages] == ["1", "1", "1"]
+    assert owner.call("POST", "mfa/verify", json={"code": sandbox.text_messages[2].code}, headers=login)["token"]
 
 
 def test_an_account_is_deleted_with_all_it_has(sandbox: Sandbox, account: Account, owner: Caller) -> None:

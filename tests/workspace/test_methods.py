@@ -20,6 +20,10 @@ LEFT_OUT = {
 }
 
 
+OF_PLATFORMS = {"auth.register", "auth.delete"}
+"""Methods that are not called below the path of an account."""
+
+
 class Row(NamedTuple):
     method: str
     paths: list[str]
@@ -39,13 +43,14 @@ ROWS = rows()
 
 
 def test_each_method_is_there_once() -> None:
-    assert sorted(row.method for row in ROWS if row.method) == sorted(METHODS)
+    assert sorted(row.method for row in ROWS if row.method) == sorted({*METHODS, *OF_PLATFORMS})
 
 
 def test_each_path_is_there_once() -> None:
     routes = [*method_routes.routes, *attachment_routes.routes, *series_routes.routes]
     paths = {f"{route.method} {path_of(route.path)}" for route in routes if route.method != "*"}
-    assert sorted(path for row in ROWS for path in row.paths) == sorted(paths - LEFT_OUT)
+    of_accounts = [path for row in ROWS for path in row.paths if not re.search(" /(reg|users)/", path)]
+    assert sorted(of_accounts) == sorted(paths - LEFT_OUT)
 
 
 def path_of(pattern: str) -> str:

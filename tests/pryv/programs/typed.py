@@ -96,7 +96,28 @@ def accesses(connection: Connection) -> None:
     connection.webhooks.update("id", {"url": "https://example.org/"})  # wrong
 
 
+def account(connection: Connection) -> None:
+    connection.account.update({"email": "a@example.org", "language": "fr"})
+    connection.account.update({"emails": {"add": ["a@example.org"], "setPrimary": "b@example.org"}})
+    name: str = connection.account.change_username("alice-2")["account"]["username"]
+    connection.profile.update("public", {"any": ["thing"], "theme": None})
+    connection.audit({"limit": 3}, access="base:1", action="events.get")
+    print(name)
+
+    connection.account.update({"lang": "fr"})  # wrong
+    connection.account.update({"emails": {"verify": ["a@example.org"]}})  # wrong
+    connection.account.change_password("old")  # wrong
+    connection.account.username_changes()["changes"]  # wrong
+    connection.profile.get("secret")  # wrong
+    connection.profile.update("public", "theme")  # wrong
+    connection.audit({"stream": ["diary"]})  # wrong
+    connection.audit(access=5)  # wrong
+
+
 def dicts_of_unknown_shape(connection: Connection, found: dict[str, Any], read: Mapping[str, Any]) -> None:
+    connection.account.update(found)
+    connection.account.update({"emails": found})
+    connection.profile.update("app", read)
     connection.iter_events(found)
     connection.iter_events(read)
     connection.iter_events(json.loads("{}"))

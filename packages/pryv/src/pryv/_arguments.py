@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from pryv._spelling import web_url
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What the header `Authorization` can hold without quotes."""
 
 
 def require(**arguments: Any) -> None:
@@ -22,6 +26,24 @@ def require(**arguments: Any) -> None:
             raise TypeError(f"{name} is a string, not {type(value).__name__}")
         if not value:
             raise ValueError(f"{name} is empty")
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Return whether a value can be sent as a token."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def require_token(**arguments: Any) -> None:
+    """Check that arguments are tokens.
+
+    Raises:
+        TypeError: one is not a string.
+        ValueError: one is empty, or malformed.
+    """
+    require(**arguments)
+    for name, value in arguments.items():
+        if not is_token(value):
+            raise ValueError(f"{name} is not a token")
 
 
 def as_dict(value: object, name: str) -> Mapping[str, Any]:

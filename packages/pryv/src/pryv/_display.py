@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
+_T = TypeVar("_T")
 _SECRETS = ("token", "apiEndpoint")
 """Members of accesses that contain a token."""
 
@@ -23,6 +24,14 @@ class SecretText(str):
     def __getitem__(self, key: SupportsIndex | slice) -> str:
         part = super().__getitem__(key)
         return SecretText(part) if isinstance(key, slice) else part  # rich cuts long texts, and shows their beginning
+
+
+def secret(value: _T) -> _T:
+    """Return a text with a masked `repr`, and any other value as it is.
+
+    An argument that is replaced by it is masked in tracebacks with local variables.
+    """
+    return SecretText(value) if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def with_secrets(data: Any, levels: int = 3) -> Any:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from pryv._arguments import http_url, require
+from pryv._arguments import http_url, is_token, require, require_token
+from pryv._display import SecretText
+from pryv._second_factor import post_mfa
 from pryv._service_info import DescribedPlatform
 from pryv._transport import json
-from pryv._transport.results import result_of
+from pryv._transport.http import Response
+from pryv._transport.results import result_of, without_frames
 from pryv._transport.timeouts import CallTimeout
-from pryv._trusted import post_to_account, post_trusted
+from pryv._trusted import post_trusted
 from pryv.errors import MfaRequiredError, PryvProtocolError
 
 _LOGIN = "auth.login"
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def login(
@@ -27,40 +28,35 @@ def login(
         origin = http_url(origin, "origin")
     data = {"username": username, "password": password, "appId": app_id}
     response = post_trusted(platform, username, _LOGIN, "auth/login", data, timeout, origin)
-    body = json.decode(response.body, _LOGIN) if response.status == 302 else None
+    return _endpoint_of(platform, username, _session(response, data), _LOGIN, timeout)
+
+
+def _session(response: Response, data: Mapping[str, Any]) -> Any:
+    """Return the result of a login.
+
+    Raises:
+        MfaRequiredError: a second factor is needed.
+    """
+    body = None
+    if response.status == 302:
+        body = without_frames(lambda: json.decode(response.body, _LOGIN))
     if body is None:
         body = result_of(response, sent=data)
     mfa_token = body.get("mfaToken") if isinstance(body, Mapping) else None
-    if isinstance(mfa_token, str) and _TOKEN.fullmatch(mfa_token):
-        raise MfaRequiredError("a second factor is needed", mfa_token=mfa_token, status=response.status, method=_LOGIN)
-    return _endpoint_of(platform, username, body, _LOGIN, timeout)
-
-
-def mfa_challenge(platform: DescribedPlatform, username: str, mfa_token: str, timeout: CallTimeout) -> None:
-    """Ask for the second factor's code again; see `Service.mfa_challenge`."""
-    require(username=username, mfa_token=mfa_token)
-    _post_mfa(platform, username, "challenge", mfa_token, {}, timeout)
+    if not is_token(mfa_token):
+        return body
+    mfa_token, body = SecretText(mfa_token), None  # or a traceback would show them
+    raise MfaRequiredError("a second factor is needed", mfa_token=mfa_token, status=response.status, method=_LOGIN)
 
 
 def mfa_verify(platform: DescribedPlatform, username: str, mfa_token: str, code: str, timeout: CallTimeout) -> str:
     """Finish a login with the second factor's code and return the API endpoint; see `Service.mfa_verify`."""
-    require(username=username, mfa_token=mfa_token, code=code)
-    body = _post_mfa(platform, username, "verify", mfa_token, {"code": code}, timeout)
-    return _endpoint_of(platform, username, body, "mfa.verify", timeout)
-
-
-def _post_mfa(
-    platform: DescribedPlatform,
-    username: str,
-    step: str,
-    mfa_token: str,
-    data: Mapping[str, Any],
-    timeout: CallTimeout,
-) -> dict[str, Any]:
-    if not _TOKEN.fullmatch(mfa_token):
-        raise ValueError("mfa_token is not a token")
-    response = post_to_account(platform, username, f"mfa.{step}", f"mfa/{step}", data, timeout, token=mfa_token)
-    return result_of(response, mfa_token, *data.values(), sent=data)
+    require(username=username, code=code)
+    require_token(mfa_token=mfa_token)
+    data = {"code": code}
+    return _endpoint_of(
+        platform, username, post_mfa(platform, username, "verify", mfa_token, data, timeout), "mfa.verify", timeout
+    )
 
 
 def _endpoint_of(platform: DescribedPlatform, username: str, body: Any, label: str, timeout: CallTimeout) -> str:
@@ -71,4 +67,5 @@ def _endpoint_of(platform: DescribedPlatform, username: str, body: Any, label: s
             return platform.endpoint_of(username, timeout, token)
         except ValueError:
             pass
+    del body, token  # or a traceback would show them
     raise PryvProtocolError(f"{label}: the response has no token")

@@ -1,4 +1,4 @@
-"""The accounts of a platform: look-up, hostings, registration and password reset."""
+"""The accounts of a platform: look-up, hostings, registration, password reset, e-mail addresses and deletion."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pryv._arguments import require
+from pryv._arguments import require, require_token
 from pryv._service_info import DescribedPlatform, endpoint_of
 from pryv._transport import json
 from pryv._transport.results import member, result_of
 from pryv._transport.timeouts import CallTimeout
-from pryv._transport.urls import path_segment, usable_api_endpoint, usable_url
+from pryv._transport.urls import host_of, path_segment, usable_api_endpoint, usable_url
 from pryv._trusted import post_trusted
 from pryv.errors import PryvError, PryvProtocolError, UnknownResourceError
 from pryv.types import Hosting, UserCreated
@@ -130,6 +130,33 @@ def reset_password(
     data = {"username": username, "newPassword": new_password, "resetToken": reset_token, "appId": app_id}
     response = post_trusted(platform, username, "account.resetPassword", "account/reset-password", data, timeout)
     result_of(response, sent=data)
+
+
+def verify_email(platform: DescribedPlatform, username: str, token: str, app_id: str, timeout: CallTimeout) -> str:
+    """Verify an e-mail address and return it; see `Service.verify_email`."""
+    require(username=username, token=token, app_id=app_id)
+    data, label = {"appId": app_id, "token": token}, "account.verifyEmail"
+    response = post_trusted(platform, username, label, "account/verify-email", data, timeout)
+    return member(result_of(response, sent=data), "email", str, label)
+
+
+def delete_user(platform: DescribedPlatform, username: str, token: str, timeout: CallTimeout) -> None:
+    """Delete an account; see `Service.delete_user`."""
+    require(username=username)
+    require_token(token=token)
+    segment = path_segment(username)
+    core = _core_of(platform, segment, timeout)
+    platform.calls.delete(f"{core}users/{segment}", token, "auth.delete", timeout)
+
+
+def _core_of(platform: DescribedPlatform, segment: str, timeout: CallTimeout) -> str:
+    """Return the URL of the core that has an account: former platforms return its host name."""
+    register, label = platform.info(timeout).register, "POST reg/…/server"
+    server = member(platform.calls.post(f"{register}{segment}/server", {}, label, timeout), "server", str, label)
+    core = usable_url(register, server if "://" in server else f"https://{server}")
+    if core is None:
+        raise PryvProtocolError(f"{label}: its server is not an http(s) URL, or less secure than {host_of(register)}")
+    return f"{core.rstrip('/')}/"
 
 
 def _first_hosting(platform: DescribedPlatform, timeout: CallTimeout) -> str:

@@ -22,7 +22,7 @@ MAX_CHUNK = 8_000_000
 """The most bytes of calls in a chunk of a batch; the platform refuses a body above 10 MB."""
 
 CREATE = "events.create"
-_READS = frozenset(("service.info", "accesses.checkApp"))
+_READS = frozenset(("service.info", "accesses.checkApp", "account.usernameChanges"))
 
 
 def is_idempotent(method: str, params: Any) -> bool:

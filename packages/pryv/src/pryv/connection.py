@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import requests
 
-from pryv import _resend
+from pryv import _resend, resources
 from pryv._accesses import access_info, own_access_id, revoke
 from pryv._arguments import require_callback
+from pryv._audit import audit_query
 from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
@@ -31,7 +32,6 @@ from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Defa
 from pryv._transport.urls import path_segment, query_pairs, relative_path
 from pryv._uploads import Data, add_attachment, create_event_with_data, create_event_with_files, create_event_with_path
 from pryv.errors import InvalidAccessTokenError, PryvError
-from pryv.resources import Accesses, Events, Streams, Webhooks
 from pryv.types import (
     Access,
     AccessInfo,
@@ -186,24 +186,34 @@ class Connection:
         return self._service
 
     @property
-    def events(self) -> Events:
+    def events(self) -> resources.Events:
         """Methods to create, read, change and delete events; `iter_events` searches them."""
-        return Events(self._account, self._chunk_size)
+        return resources.Events(self._account, self._chunk_size)
 
     @property
-    def streams(self) -> Streams:
+    def streams(self) -> resources.Streams:
         """Methods to create, list, change and delete streams."""
-        return Streams(self._account)
+        return resources.Streams(self._account)
 
     @property
-    def accesses(self) -> Accesses:
+    def accesses(self) -> resources.Accesses:
         """Methods to create, list, change and delete accesses."""
-        return Accesses(self._account)
+        return resources.Accesses(self._account)
 
     @property
-    def webhooks(self) -> Webhooks:
+    def webhooks(self) -> resources.Webhooks:
         """Methods to create, list, change and delete webhooks."""
-        return Webhooks(self._account)
+        return resources.Webhooks(self._account)
+
+    @property
+    def account(self) -> resources.Account:
+        """Methods to read and change the user's data, password and name."""
+        return resources.Account(self._account)
+
+    @property
+    def profile(self) -> resources.Profile:
+        """Methods to read and change the profile sets."""
+        return resources.Profile(self._account)
 
     def username(self, *, timeout: CallTimeout = DEFAULT) -> str:
         """Return the name of the account's user.
@@ -453,6 +463,41 @@ class Connection:
             for event in events:
                 for_each_event(event)
         return events.summary()
+
+    def audit(
+        self,
+        params: EventsParams | Untyped | None = None,
+        *,
+        access: str | None = None,
+        action: str | None = None,
+        timeout: CallTimeout = DEFAULT,
+    ) -> EventStream:
+        """Return an iterator over the audit log: an event for each call of the API, the latest first.
+
+        An event has the type `audit-log/pryv-api`, or `audit-log/pryv-api-error` for a call that failed. Its `content`
+        has the `action` (the API method), the `source` and the `query`, and for some methods `recordCount` and
+        `scopedStreamIds`; for a failed call the `id` and `message` of the error. Its `streamIds` name the access:
+        `:_audit:access-ID`.
+
+        A personal token may read all of it; any other token the calls of its own access, with that `access`.
+
+        See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
+
+        Args:
+            params: Parameters of `events.get` but `streams`; without a `limit`, no event is left out, as in
+                `iter_events`.
+            access: The id of an access, for its calls only.
+            action: The id of an API method, such as `events.get`, for its calls only.
+            timeout: Replaces the connection's timeout. The read timeout bounds each silence, not the whole read.
+
+        Returns:
+            The iterator, as that of `iter_events`. It raises `ForbiddenError` if the token may not read these calls.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: `params` has `streams`, `access` is not an access id, or `action` is empty.
+        """
+        return self.iter_events(audit_query(params, access, action), timeout=timeout)
 
     def create_event_with_file(
         self,
@@ -835,6 +880,21 @@ class Connection:
             if using._account.state is not self._account.state:
                 raise
             return None
+
+    def logout(self, *, timeout: CallTimeout = DEFAULT) -> None:
+        """End the session of this connection's personal token, which ends the connection. Other accesses are kept.
+
+        See `Logout user <https://pryv.github.io/reference/#logout-user>`__ in the API reference.
+
+        Args:
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            InvalidAccessTokenError: the session has ended already.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        self._account.call("POST", "auth/logout", label="auth.logout", data={}, timeout=timeout)
+        self._account.state.access_info = None
 
     @property
     def socket(self) -> Any:

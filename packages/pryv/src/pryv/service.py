@@ -14,17 +14,20 @@ import requests
 from pryv._access_requests import AccessRequest, accepted_endpoint, poll, start
 from pryv._arguments import http_url
 from pryv._assets import ServiceAssets, fetch_assets
-from pryv._display import public_names
-from pryv._login import login, mfa_challenge, mfa_verify
+from pryv._display import public_names, secret
+from pryv._login import login, mfa_verify
 from pryv._registration import (
     available_hostings,
     create_user,
+    delete_user,
     flat_hostings,
     request_password_reset,
     reset_password,
     user_exists,
     user_id_for_email,
+    verify_email,
 )
+from pryv._second_factor import mfa_activate, mfa_challenge, mfa_confirm, mfa_deactivate, mfa_recover
 from pryv._service_info import DescribedPlatform, ServiceInfo, endpoint_of
 from pryv._transport.http import Http
 from pryv._transport.limits import Limits
@@ -243,6 +246,7 @@ class Service:
             MfaRequiredError: a second factor is needed; continue with `mfa_verify`.
             PryvError: the call failed; see *Errors and retries*.
         """
+        password = secret(password)
         return self._connection(login(self._platform, username, password, app_id, origin, timeout))
 
     def mfa_challenge(self, username: str, mfa_token: str, *, timeout: CallTimeout = DEFAULT) -> None:
@@ -260,6 +264,7 @@ class Service:
             ValueError: an argument is empty, or `mfa_token` is malformed.
             PryvError: the call failed; see *Errors and retries*.
         """
+        mfa_token = secret(mfa_token)
         mfa_challenge(self._platform, username, mfa_token, timeout)
 
     def mfa_verify(self, username: str, mfa_token: str, code: str, *, timeout: CallTimeout = DEFAULT) -> Connection:
@@ -278,7 +283,95 @@ class Service:
             ValueError: an argument is empty, or `mfa_token` is malformed.
             PryvError: the call failed; see *Errors and retries*.
         """
+        mfa_token, code = secret(mfa_token), secret(code)
         return self._connection(mfa_verify(self._platform, username, mfa_token, code, timeout))
+
+    def mfa_activate(self, connection: Connection, *, timeout: CallTimeout = DEFAULT, **profile: Any) -> str:
+        """Start the activation of a second factor; the platform sends a code to the user.
+
+        Continue with `mfa_confirm`. Until then, logins need no second factor.
+
+        See `Activate MFA <https://pryv.github.io/reference/#activate-mfa>`__ in the API reference.
+
+        Args:
+            connection: A connection with a personal token.
+            timeout: Replaces the connection's timeout.
+            profile: What the platform needs to send a code, such as `phone`.
+
+        Returns:
+            The token for `mfa_confirm`; a secret, so its `repr` is masked.
+
+        Raises:
+            TypeError: `connection` is not a connection, or a value has no JSON form.
+            ValueError: a value has no JSON form.
+            ForbiddenError: the token is not a personal one.
+            ServerError: the platform has no second factor (`api-unavailable`).
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        return mfa_activate(_checked(connection)._account, profile, timeout)
+
+    def mfa_confirm(self, username: str, token: str, code: str, *, timeout: CallTimeout = DEFAULT) -> list[str]:
+        """Finish the activation of a second factor: from now on, logins need it.
+
+        See `Confirm MFA activation <https://pryv.github.io/reference/#confirm-mfa-activation>`__ in the API reference.
+
+        Args:
+            username: The user's name.
+            token: The token that `mfa_activate` returned.
+            code: The code that the user received.
+            timeout: Replaces the service's timeout.
+
+        Returns:
+            The recovery codes, for `mfa_recover`; the platform returns them only once. Secrets, so their `repr` is
+            masked.
+
+        Raises:
+            TypeError: an argument is not a string.
+            ValueError: an argument is empty, or `token` is malformed.
+            InvalidParametersError: the code is wrong.
+            InvalidAccessTokenError: the token is unknown or expired.
+            PryvError: the call failed; see *Errors and retries*. If there is no response, the second factor may be
+                active: `mfa_deactivate` with the personal token, which stays valid, and start over.
+        """
+        token, code = secret(token), secret(code)
+        return mfa_confirm(self._platform, username, token, code, timeout)
+
+    def mfa_deactivate(self, connection: Connection, *, timeout: CallTimeout = DEFAULT) -> None:
+        """Deactivate the second factor: from now on, logins do not need it.
+
+        See `Deactivate MFA <https://pryv.github.io/reference/#deactivate-mfa>`__ in the API reference.
+
+        Args:
+            connection: A connection with a personal token.
+            timeout: Replaces the connection's timeout.
+
+        Raises:
+            TypeError: `connection` is not a connection.
+            ForbiddenError: the token is not a personal one.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        mfa_deactivate(_checked(connection)._account, timeout)
+
+    def mfa_recover(self, username: str, password: str, recovery_code: str, *, timeout: CallTimeout = DEFAULT) -> None:
+        """Deactivate the second factor of a user who has lost it, with a recovery code.
+
+        See `Recover MFA <https://pryv.github.io/reference/#recover-mfa>`__ in the API reference.
+
+        Args:
+            username: The user's name.
+            password: The user's password.
+            recovery_code: One of the codes that `mfa_confirm` returned.
+            timeout: Replaces the service's timeout.
+
+        Raises:
+            TypeError: an argument is not a string.
+            ValueError: an argument is empty.
+            InvalidCredentialsError: the username or the password is wrong.
+            InvalidParametersError: the code is wrong, or the user has no second factor (`invalid-operation`).
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        password, recovery_code = secret(password), secret(recovery_code)
+        mfa_recover(self._platform, username, password, recovery_code, timeout)
 
     def user_exists(self, username: str, *, timeout: CallTimeout = DEFAULT) -> bool:
         """Return whether a username is taken.
@@ -378,6 +471,7 @@ class Service:
             InvalidParametersError: the platform does not accept one of them.
             PryvError: the call failed; see *Errors and retries*.
         """
+        password = secret(password)
         return create_user(
             self._platform,
             username=username,
@@ -433,7 +527,51 @@ class Service:
             ValueError: an argument is empty.
             PryvError: the call failed; see *Errors and retries*.
         """
+        new_password, reset_token = secret(new_password), secret(reset_token)
         reset_password(self._platform, username, new_password, reset_token, app_id, timeout)
+
+    def verify_email(self, username: str, token: str, app_id: str, *, timeout: CallTimeout = DEFAULT) -> str:
+        """Verify an e-mail address with the token that the platform sent to it, and return the address.
+
+        For trusted apps only. `connection.account.update` adds addresses.
+
+        See `Update account information <https://pryv.github.io/reference/#update-account-information>`__ in the API
+        reference.
+
+        Args:
+            username: The user's name.
+            token: The token in the e-mail.
+            app_id: The app's id, 6 characters at least.
+            timeout: Replaces the service's timeout.
+
+        Raises:
+            TypeError: an argument is not a string.
+            ValueError: an argument is empty.
+            InvalidAccessTokenError: the token is unknown, used, or expired.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        token = secret(token)
+        return verify_email(self._platform, username, token, app_id, timeout)
+
+    def delete_user(self, username: str, token: str, *, timeout: CallTimeout = DEFAULT) -> None:
+        """Delete an account with all its data, for good. The platform decides which tokens may do this.
+
+        See `Delete user <https://pryv.github.io/reference-system/#delete-user>`__ in the system API reference.
+
+        Args:
+            username: The user's name.
+            token: The platform's admin key, or a personal token of the account.
+            timeout: Replaces the service's timeout, for each request.
+
+        Raises:
+            TypeError: an argument is not a string.
+            ValueError: an argument is empty, or `token` is malformed.
+            UnknownResourceError: there is no such user, or the platform does not let this kind of token delete users.
+            InvalidAccessTokenError: the token is neither the admin key nor a personal token of the account.
+            PryvError: the call failed; see *Errors and retries*.
+        """
+        token = secret(token)
+        delete_user(self._platform, username, token, timeout)
 
     def start_access_request(
         self, auth_request: AuthRequest | Untyped, *, timeout: CallTimeout = DEFAULT
@@ -504,7 +642,14 @@ class Service:
                 session=http.sessions.given,
                 limits=http.limits,
             )
+        del api_endpoint  # or a traceback would show it
         raise PryvProtocolError("GET access request: the apiEndpoint of the response is missing or malformed")
+
+
+def _checked(connection: Connection) -> Connection:
+    if not isinstance(connection, Connection):
+        raise TypeError(f"connection is a pryv.Connection, not {type(connection).__name__}")
+    return connection
 
 
 def connect_from_key(

@@ -410,6 +410,83 @@ class AppCheck(TypedDict, total=False):
     """A notice that names of streams were taken, and are changed in `checkedPermissions`."""
 
 
+# ---- account
+
+
+class EmailAddress(TypedDict):
+    """An e-mail address of an account."""
+
+    value: str
+    primary: bool
+    """Whether the platform sends mails to it."""
+    status: Literal["verified", "pending"]
+    """`pending` until `Service.verify_email`."""
+    verifiedAt: Timestamp | None
+    verificationMethod: str | None
+
+
+class StorageUsed(TypedDict):
+    """The storage that an account uses."""
+
+    dbDocuments: int
+    """The number of bytes, or of items, in the database."""
+    attachedFiles: int
+    """The bytes of attached files."""
+
+
+class _AccountInfoRequired(TypedDict):
+    username: str
+    email: str
+    language: str
+
+
+class AccountInfo(_AccountInfoRequired, total=False):
+    """The data of an account.
+
+    See `Account information <https://pryv.github.io/reference/#account-information>`__ in the API reference.
+    """
+
+    storageUsed: StorageUsed
+    emails: list[EmailAddress]
+
+
+class EmailChanges(TypedDict, total=False):
+    """Changes to the e-mail addresses of an account: up to 20 in each list."""
+
+    add: Sequence[str]
+    """New addresses. The platform sends a token to each, for `Service.verify_email`."""
+    remove: Sequence[str]
+    setPrimary: str
+    """A verified address."""
+    resend: Sequence[str]
+    """Addresses to which the token is sent again."""
+
+
+class AccountUpdate(TypedDict, total=False):
+    """Changes to an account."""
+
+    email: str
+    """Replaces the primary address."""
+    language: str
+    """A two-letter code."""
+    emails: EmailChanges | Untyped
+
+
+class UsernameChange(TypedDict):
+    """The result of a change of the username."""
+
+    account: AccountInfo
+    usernameChangesRemaining: int
+
+
+class UsernameChanges(TypedDict):
+    """The numbers of changes of the username: made so far, allowed, and left."""
+
+    usernameChangesUsed: int
+    usernameChangesLimit: int
+    usernameChangesRemaining: int
+
+
 # ---- webhooks
 
 

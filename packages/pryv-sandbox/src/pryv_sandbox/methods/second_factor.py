@@ -38,9 +38,9 @@ def require(platform: Platform, user: User, phone: str | None = None, recovery_c
 
 
 def withhold(platform: Platform, user: User, token: str) -> str:
-    """Withhold the token of a session; returns the ``mfaToken`` with which it is released."""
+    """Withhold the token of a session, and send a code; returns the ``mfaToken`` with which it is released."""
     (phone,) = platform.db.execute("SELECT phone FROM second_factors WHERE user = ?", (user.key,)).fetchone()
-    return _open(platform, user, token, phone, CODE if phone is None else None)
+    return _open(platform, user, token, phone, CODE if phone is None else _send_code(platform, phone))
 
 
 # ---- sessions: of a login, which keeps back its token, or of an activation, which has none
@@ -50,10 +50,10 @@ def withhold(platform: Platform, user: User, token: str) -> str:
 class _Session:
     token: str
     phone: str | None
-    code: str | None
+    code: str
 
 
-def _open(platform: Platform, user: User, token: str, phone: str | None, code: str | None) -> str:
+def _open(platform: Platform, user: User, token: str, phone: str | None, code: str) -> str:
     mfa_token = str(uuid.uuid4())
     expires = platform.clock.now() + platform.settings.mfa_lifetime
     platform.db.execute(
@@ -80,15 +80,15 @@ def _close(context: Context, params: dict[str, Any], session: _Session) -> None:
         ApiError: if it is another code.
     """
     code = params.get("code")
-    if session.code is None or code != session.code:
+    if code != session.code:
         message = f"The provided MFA code is invalid: {params.get('code', 'undefined')}"
         raise invalid_parameters({"id": "invalid-mfa-code"}, message)
     context.platform.db.execute("DELETE FROM mfa_sessions WHERE mfa_token = ?", (params["mfaToken"],))
 
 
-def _send_code(context: Context, phone: str) -> str:
+def _send_code(platform: Platform, phone: str) -> str:
     code = f"{secrets.randbelow(10_000):04}"
-    context.platform.outbox.text_messages.append(TextMessage(phone, code))
+    platform.outbox.text_messages.append(TextMessage(phone, code))
     return code
 
 
@@ -104,7 +104,7 @@ def _check_personal(context: Context) -> None:
 async def _activate(context: Context, params: dict[str, Any]) -> Result:
     _check_personal(context)
     phone = str(params.get("phone", ""))
-    return {"mfaToken": _open(context.platform, context.user, "", phone, _send_code(context, phone))}
+    return {"mfaToken": _open(context.platform, context.user, "", phone, _send_code(context.platform, phone))}
 
 
 @methods.declare("mfa.confirm", _SESSION, public=True)
@@ -156,7 +156,7 @@ async def _challenge(context: Context, params: dict[str, Any]) -> Result:
     if session.phone is not None:
         context.platform.db.execute(
             "UPDATE mfa_sessions SET code = ? WHERE mfa_token = ?",
-            (_send_code(context, session.phone), params["mfaToken"]),
+            (_send_code(context.platform, session.phone), params["mfaToken"]),
         )
     return {"message": "Please verify the MFA challenge."}
 

@@ -18,7 +18,7 @@ from .dates import clock_ahead
 from .http import Http, Request, Response
 from .redact import redact
 from .request_body import Body
-from .results import result_of
+from .results import result_of, without_frames
 from .retry import RetryPolicy
 from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import moved_endpoint
@@ -166,6 +166,7 @@ class Account:
             read=read,
             timeout=limit_of(timeout, self.timeout),
         )
+        del body  # or a traceback would show it
         try:
             response = self._followed(request)
             if response.status in _REFUSALS and self.credentials.renewed(_refusal(response, auth.token)):
@@ -226,18 +227,15 @@ class Account:
             ApiError: the response is an error of the API.
             PryvProtocolError: the response is not one of the API.
         """
-        try:
-            return self._checked(response, sent, tells_time)
-        except PryvError as error:
-            failure = self.failed(error.with_traceback(None))  # its frames hold the body
-        try:
-            raise failure
-        finally:
-            del failure  # or it would keep this frame, and the response, alive
+        return without_frames(lambda: self._checked(response, sent, tells_time))
 
     def _checked(self, response: Response, sent: Any, tells_time: bool) -> dict[str, Any]:
-        result = result_of(response, *self.secrets, sent=sent)
-        server_time = server_time_of(result, response.label)
+        try:
+            result = result_of(response, *self.secrets, sent=sent)
+            server_time = server_time_of(result, response.label)
+        except PryvError as error:
+            self.failed(error)
+            raise
         self.keep_endpoint(response.moved_to)
         if tells_time:
             ahead = server_time - response.received

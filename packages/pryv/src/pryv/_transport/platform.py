@@ -1,4 +1,4 @@
-"""Calls to a platform outside of any account, without a token."""
+"""Calls to a platform outside of any account."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pryv.errors import PryvProtocolError
 
 from . import json
+from .credentials import Authorization, StaticToken
 from .http import Http, Request, Response
 from .results import result_of
 from .retry import RetryPolicy
@@ -85,3 +86,15 @@ class Platform:
             timeout=limit_of(timeout, self.timeout),
         )
         return result_of(self.http.send(request), sent=data)
+
+    def delete(self, url: str, token: str, label: str, timeout: CallTimeout) -> dict[str, Any]:
+        """Send a DELETE request with a token and return the object in the response.
+
+        Raises:
+            ApiError: the platform responded with an error.
+            PryvConnectionError: there is no complete response.
+            PryvProtocolError: the response is not one of the API.
+        """
+        auth = Authorization(StaticToken(token))
+        request = Request("DELETE", url, label, auth=auth, timeout=limit_of(timeout, self.timeout))
+        return result_of(self.http.send(request), token)
