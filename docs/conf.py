@@ -24,6 +24,7 @@ MODULES = (
     "pryv.auth",
     "pryv.cli",
     "pryv.frames",
+    "pryv.oauth",
     "pryv.resources",
     "pryv.types",
     "pryv.utils",

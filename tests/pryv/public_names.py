@@ -52,6 +52,7 @@ from pryv import (
     auth,
     connect_from_key,
     frames,
+    oauth,
     resources,
     types,
     utils,
@@ -526,7 +527,7 @@ def add_ons(connection: Connection) -> None:
         secret.write(b"whole")
     addons.require_bearer(connection, "socket")
     token: str | None = addons.bearer_token(connection)
-    other: bool = addons.renew_token(connection, token)
+    other: bool = addons.renew_token(connection, token, error)
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
     plain: Any = addons.plain({"fromTime": 0})
@@ -536,3 +537,54 @@ def add_ons(connection: Connection) -> None:
     passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
     made = (masked, other, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))
+
+
+def sessions(store: oauth.TokenStore) -> None:
+    client = oauth.OAuthClient(
+        "https://host.pryv.me",
+        "study-app",
+        scope="cmc:study-A",
+        redirect_uri="http://127.0.0.1/callback",
+        private_key="-----BEGIN PRIVATE KEY-----",
+        key_id="1",
+        dpop=True,
+        store=oauth.FileTokenStore(Path("study.tokens")),
+        leeway=60,
+        timeout=(5, None),
+        retry=None,
+        session=requests.Session(),
+    )
+    server: oauth.AuthorizationServer = client.metadata(force_fetch=True)
+    members: list[object] = [server.issuer, server.scopes_supported, server["issuer"], len(server), list(server)]
+    request: oauth.AuthorizationRequest = client.authorization_request(redirect_uri="http://[::1]/", state="state")
+    asked: list[str] = [request.url, request.state, request.code_verifier, request.redirect_uri]
+    try:
+        connection: Connection = client.handle_callback("https://app.example/?code=x", request)
+        connection = client.connection(timeout=5)
+        connection = client.refresh()
+        connection = client.client_credentials(scope=None)
+    except oauth.OAuthLoginRequiredError:
+        raise
+    except oauth.OAuthError as error:
+        reasons: list[str | int | None] = [error.error, error.description, error.status]
+        logging.info("%s", reasons)
+        raise
+    tokens: oauth.OAuthTokens | None = client.tokens
+    with store.lock(10):
+        kept: oauth.OAuthTokens | None = store.load()
+        if kept is not None:
+            store.save(kept)
+            times: list[float | None] = [kept.expires_at, kept.expires_in, kept.refresh_attempts]
+            texts: list[str | None] = [kept.access_token, kept.refresh_token, kept.token_type, kept.scope]
+            logging.info("%s", (times, texts, kept.api_endpoint, kept.key))
+        store.delete()
+    stores: list[oauth.TokenStore] = [oauth.MemoryTokenStore(), oauth.KeyringTokenStore("study")]
+    logging.info("%s", (members, asked, connection, tokens, stores))
+
+
+def keys(service: Service) -> None:
+    key: oauth.DPoPKey = oauth.DPoPKey.generate()
+    jwk: dict[str, str] = key.to_jwk(private=True)
+    proof: str = oauth.DPoPKey.from_jwk(jwk).proof("GET", "https://host/", "TOKEN", nonce="1", issued_at=0)
+    signed: Connection = oauth.SignedConnection("https://TOKEN@alice.pryv.me/", key, service, retry=None)
+    logging.info("%s", (key.thumbprint, proof, signed))

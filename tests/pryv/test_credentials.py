@@ -240,13 +240,14 @@ def test_earlier_tokens_and_proofs_are_not_shown(
 def test_addons_use_the_current_token(wire: Wire, connection: Connection, rotating: Rotating) -> None:
     rotating.is_due = True
     assert bearer_token(connection) == "canary-token-2"
-    assert renew_token(connection, "canary-token-1")
+    unknown = ApiError("Cannot find access from token.", id="invalid-access-token")
+    assert renew_token(connection, "canary-token-1", unknown)
     assert connection.token == "canary-token-2"
-    assert renew_token(connection, "canary-token-2")
+    assert renew_token(connection, "canary-token-2", unknown)
     assert connection.token == "canary-token-3"
     with wire.connection() as plain:
         assert bearer_token(plain) == wire.token
-        assert not renew_token(plain, wire.token)
+        assert not renew_token(plain, wire.token, unknown)
 
 
 BOUND: dict[str, Any] = {

@@ -124,6 +124,25 @@ CALLABLES = {
     "pryv.auth.LoginUI.get_authorization_data": "",
     "pryv.auth.LoginUI.save_authorization_data": "data",
     "pryv.auth.LoginUI.delete_authorization_data": "",
+    "pryv.oauth.SignedConnection": "api_endpoint key service=None * timeout=(5, 60) retry session=None",
+    "pryv.oauth.OAuthClient": (
+        "authorization_server client_id * scope=None redirect_uri='http://127.0.0.1/callback' client_secret=None"
+        " private_key=None key_id=None dpop=False store=None leeway=60 timeout=(5, 60) retry session=None"
+    ),
+    "pryv.oauth.OAuthClient.metadata": "force_fetch=False",
+    "pryv.oauth.OAuthClient.authorization_request": "* redirect_uri=None state=None",
+    "pryv.oauth.OAuthClient.handle_callback": "url_or_query request",
+    "pryv.oauth.OAuthClient.connection": "* timeout=DEFAULT",
+    "pryv.oauth.OAuthClient.refresh": "",
+    "pryv.oauth.OAuthClient.client_credentials": "scope=None",
+    "pryv.oauth.AuthorizationRequest": "url state code_verifier redirect_uri",
+    "pryv.oauth.DPoPKey.generate": "",
+    "pryv.oauth.DPoPKey.from_jwk": "jwk",
+    "pryv.oauth.DPoPKey.to_jwk": "private=False",
+    "pryv.oauth.DPoPKey.proof": "method url access_token=None * nonce=None",
+    "pryv.oauth.FileTokenStore": "path",
+    "pryv.oauth.KeyringTokenStore": "name",
+    "pryv.oauth.MemoryTokenStore": "",
     "pryv.utils.extract_token_and_api_endpoint": "url",
     "pryv.utils.decompose_api_endpoint": "url service_info_api",
     "pryv.utils.parse_access_ref": "ref",
@@ -182,11 +201,14 @@ BASES = {
     "AccessRefusedError": "PryvError",
     "AccessTimeoutError": "PryvError",
     "MissingAddonError": "PryvError",
+    "OAuthError": "PryvError",
+    "OAuthLoginRequiredError": "OAuthError",
 }
 
 PROPERTIES = {
     "pryv.Connection": "token endpoint api_endpoint service delta_time events streams accesses webhooks socket",
     "pryv.auth.AuthController": "state",
+    "pryv.oauth.OAuthClient": "tokens",
     "pryv.StaleAccessIdError": "provided current_serial",
 }
 
@@ -212,7 +234,9 @@ def written(path: str) -> Iterator[str]:
         yield parameter.name + ("" if default is inspect.Parameter.empty else f"={default!r}".replace(", ", ","))
 
 
-@pytest.mark.parametrize("module", ["pryv", "pryv.auth", "pryv.addons", "pryv.frames", "pryv.resources", "pryv.utils"])
+@pytest.mark.parametrize(
+    "module", ["pryv", "pryv.auth", "pryv.addons", "pryv.frames", "pryv.oauth", "pryv.resources", "pryv.utils"]
+)
 def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
     there = importlib.import_module(module)
     assert [name for name in there.__all__ if not hasattr(there, name)] == []
@@ -220,7 +244,7 @@ def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
 
 
 def test_completion_shows_public_names_only() -> None:
-    for module in (pryv, pryv.frames, pryv.utils):
+    for module in (pryv, pryv.frames, pryv.oauth, pryv.utils):
         assert [name for name in dir(module) if name not in module.__all__ and not name.startswith("__")] == []
 
 
@@ -228,7 +252,7 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
     program = (Path(__file__).parent / "public_names.py").read_text()
     nodes = ast.walk(ast.parse(program))
     used = {getattr(node, "attr", None) or getattr(node, "id", None) for node in nodes}
-    modules = (pryv, pryv.auth, pryv.addons, pryv.frames, pryv.resources, pryv.utils)
+    modules = (pryv, pryv.auth, pryv.addons, pryv.frames, pryv.oauth, pryv.resources, pryv.utils)
     names = {name for module in modules for name in module.__all__}
     assert names - used == set()
 

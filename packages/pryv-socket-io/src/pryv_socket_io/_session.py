@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
+from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, RetryPolicy
 from pryv.addons import (
     SignalSafeEvent,
     access_info_within,
@@ -160,8 +160,8 @@ class Session:
         token = bearer_token(self._connection)
         try:
             self._open_link(token, timeout)
-        except InvalidAccessTokenError:
-            if not renew_token(self._connection, token):
+        except ApiError as error:
+            if not renew_token(self._connection, token, error):
                 raise
             self._open_link(bearer_token(self._connection), timeout)
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # type checkers take it as true, and `typing` takes time 
 if TYPE_CHECKING:
     from typing import Any
 
-    from pryv import addons, auth, frames, resources, types, utils
+    from pryv import addons, auth, frames, oauth, resources, types, utils
     from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         ItemAlreadyExistsError,
         MfaRequiredError,
         MissingAddonError,
+        OAuthError,
+        OAuthLoginRequiredError,
         PryvConnectionError,
         PryvError,
         PryvProtocolError,
@@ -68,6 +70,8 @@ __all__ = [
     "Limits",
     "MfaRequiredError",
     "MissingAddonError",
+    "OAuthError",
+    "OAuthLoginRequiredError",
     "PryvConnectionError",
     "PryvError",
     "PryvProtocolError",
@@ -91,12 +95,13 @@ __all__ = [
     "auth",
     "connect_from_key",
     "frames",
+    "oauth",
     "resources",
     "types",
     "utils",
 ]
 
-_MODULES = ("addons", "auth", "errors", "frames", "resources", "types", "utils")
+_MODULES = ("addons", "auth", "errors", "frames", "oauth", "resources", "types", "utils")
 _LATER = {
     "AccessRequest": "pryv._access_requests",
     "ServiceAssets": "pryv._assets",

@@ -59,7 +59,7 @@ from pryv._transport.sessions import new_session
 from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
 from pryv._transport.timeouts import DEFAULT
 from pryv.connection import Connection
-from pryv.errors import ERRORS, api_error
+from pryv.errors import ApiError, api_error
 from pryv.types import AccessInfo
 
 __all__ = [
@@ -163,13 +163,18 @@ def bearer_token(connection: Connection) -> str | None:
     return connection.token
 
 
-def renew_token(connection: Connection, refused: str | None) -> bool:
+def renew_token(connection: Connection, refused: str | None, error: ApiError) -> bool:
     """Return whether a connection has another token than the one that the platform refused; it may renew it.
+
+    Args:
+        connection: The connection.
+        refused: The token.
+        error: The error; if it is not about the token, the answer is no.
 
     Raises:
         PryvError: it cannot be renewed.
     """
-    refusal = Refusal(token=refused, error_id=ERRORS.INVALID_ACCESS_TOKEN, headers={}, clock_ahead=None)
+    refusal = Refusal(token=refused, error_id=error.id, message=error.message, headers={}, clock_ahead=None)
     return connection._account.credentials.renewed(refusal)
 
 

@@ -288,6 +288,40 @@ class AccessTimeoutError(PryvError):
     """The user did not answer the access request in time, or the platform no longer knows it."""
 
 
+class OAuthError(PryvError):
+    """An authorization server refused a request, or an OAuth session cannot be used or kept.
+
+    Attributes:
+        error: An error code of OAuth (`RFC 6749, section 5.2 <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>`__),
+            such as `invalid_grant`; or one of this package: `login-required`, `invalid-callback`, `outcome-unknown`,
+            `not-saved`, `locked`.
+        description: The reason, `None` if the server gave none.
+        status: HTTP status, `None` if this is not the response to a request.
+        tokens: The `OAuthTokens` that could not be saved, and are now the only valid ones; `None` for other errors.
+            They are secret, and not part of a pickle.
+    """
+
+    tokens: Any = None
+
+    def __init__(self, error: str, description: str | None = None, *, status: int | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.description = description
+        self.status = status
+
+    def __str__(self) -> str:
+        status = "" if self.status is None else f" [HTTP {self.status}]"
+        return f"{_cut(self.error)}{status}{f': {_cut(self.description)}' if self.description else ''}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in self.__dict__.items() if name != "tokens"}
+        return _restore, (type(self), self.args, state)
+
+
+class OAuthLoginRequiredError(OAuthError):
+    """There is no OAuth session, or it has ended: a person must log in again."""
+
+
 class MissingAddonError(PryvError):
     """An add-on or an extra is not installed; the message names the `pip install` line."""
 

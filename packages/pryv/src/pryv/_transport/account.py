@@ -259,10 +259,12 @@ def server_time_of(result: Mapping[str, Any], label: str) -> float:
 
 
 def _refusal(response: Response, token: str | None) -> Refusal:
-    error_id = _error_in(response).get("id")
+    error = _error_in(response)
+    error_id, message = error.get("id"), error.get("message")
     return Refusal(
         token=token,
         error_id=error_id if isinstance(error_id, str) else None,
+        message=message if isinstance(message, str) else None,
         headers=response.headers,
         clock_ahead=clock_ahead(response.headers.get("Date"), response.received),
     )

@@ -9,6 +9,8 @@ import attrs
 import requests
 from requests.auth import AuthBase
 
+from pryv.errors import ERRORS
+
 
 @attrs.frozen
 class Refusal:
@@ -17,14 +19,22 @@ class Refusal:
     Attributes:
         token: The token that the request had.
         error_id: The id of the API's error, `None` if the response has none.
+        message: The message of that error.
         headers: The headers of the response.
         clock_ahead: The seconds by which the `Date` of the response is ahead of the local time, if it has one.
     """
 
     token: str | None = attrs.field(repr=False)
     error_id: str | None
+    message: str | None
     headers: Mapping[str, str] = attrs.field(repr=False)
     clock_ahead: float | None
+
+    @property
+    def is_of_token(self) -> bool:
+        """Whether the token is unknown, revoked or expired. Of one that has expired, the platform says `forbidden`."""
+        has_expired = self.error_id == ERRORS.FORBIDDEN and "has expired" in (self.message or "")
+        return has_expired or self.error_id == ERRORS.INVALID_ACCESS_TOKEN
 
 
 class Credentials(ABC):

@@ -130,7 +130,7 @@ class FileStore:
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
-        self._directory = _settings_directory() if directory is None else Path(directory)
+        self._directory = settings_directory() if directory is None else Path(directory)
 
     def __str__(self) -> str:
         return str(self._directory or "no directory")
@@ -148,7 +148,7 @@ class FileStore:
         """
         try:
             path = self._path(name)
-            with open(path, "rb", opener=_open_private_file) as file:
+            with open(path, "rb", opener=open_private_file) as file:
                 text = file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -224,7 +224,7 @@ class KeyringStore:
     """
 
     def __init__(self) -> None:
-        self._keyring = _import_keyring()
+        self._keyring = import_keyring()
 
     def __str__(self) -> str:
         return "the system's keyring"
@@ -233,7 +233,7 @@ class KeyringStore:
     def is_usable(self) -> bool:
         """Whether this system has a keyring that can store secrets."""
         try:
-            return bool(_call_keyring(lambda: self._keyring.get_keyring().priority >= 1))
+            return bool(call_keyring(lambda: self._keyring.get_keyring().priority >= 1))
         except PryvError:
             return False
 
@@ -246,7 +246,7 @@ class KeyringStore:
         Raises:
             PryvError: the keyring fails, or the data under the name are not credentials.
         """
-        text = _call_keyring(self._keyring.get_password, "pryv", name)
+        text = call_keyring(self._keyring.get_password, "pryv", name)
         return None if text is None else _parsed(text, str(self))
 
     def save(self, name: str, data: AuthorizationData) -> None:
@@ -259,7 +259,7 @@ class KeyringStore:
         Raises:
             PryvError: the keyring fails.
         """
-        _call_keyring(self._keyring.set_password, "pryv", name, json.dumps(data))
+        call_keyring(self._keyring.set_password, "pryv", name, json.dumps(data))
 
     def delete(self, name: str) -> None:
         """Delete the credentials stored under a name, if there are any.
@@ -270,8 +270,8 @@ class KeyringStore:
         Raises:
             PryvError: the keyring fails.
         """
-        if _call_keyring(self._keyring.get_password, "pryv", name) is not None:
-            _call_keyring(self._keyring.delete_password, "pryv", name)
+        if call_keyring(self._keyring.get_password, "pryv", name) is not None:
+            call_keyring(self._keyring.delete_password, "pryv", name)
 
     def check_writable(self) -> None:
         """Check that credentials can be stored, before the user is asked for them; this leaves no entry behind.
@@ -309,14 +309,14 @@ def default_store() -> FileStore | KeyringStore:
     return keyring if keyring.is_usable else FileStore()
 
 
-def _import_keyring() -> ModuleType:
+def import_keyring() -> ModuleType:
     if find_spec("keyring") is None:
         raise MissingAddonError("the system's keyring needs an extra: pip install 'pryv[keyring]'")
-    keyring: ModuleType = _call_keyring(import_module, "keyring")
+    keyring: ModuleType = call_keyring(import_module, "keyring")
     return keyring
 
 
-def _call_keyring(function: Callable[..., Any], *arguments: str) -> Any:
+def call_keyring(function: Callable[..., Any], *arguments: str) -> Any:
     """Call a function of the keyring, and convert any exception to a `PryvError`.
 
     Its back ends let through errors of the libraries below them: https://github.com/jaraco/keyring/issues/520.
@@ -331,7 +331,7 @@ def _call_keyring(function: Callable[..., Any], *arguments: str) -> Any:
     raise PryvError(f"the system's keyring failed: {problem}")
 
 
-def _settings_directory() -> Path | None:
+def settings_directory() -> Path | None:
     """Return the directory for the user's settings; `None` for a user without a home, as in a container."""
     configured = os.environ.get("APPDATA" if os.name == "nt" else "XDG_CONFIG_HOME", "")
     if os.path.isabs(configured):
@@ -342,7 +342,7 @@ def _settings_directory() -> Path | None:
         return None
 
 
-def _open_private_file(path: str, flags: int) -> int:
+def open_private_file(path: str, flags: int) -> int:
     """Open a file; raise if the path is not that of a file (a FIFO does not block), or other users have access."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     try:

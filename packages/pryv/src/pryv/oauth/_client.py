@@ -1,0 +1,248 @@
+"""A client of an authorization server: from a person's consent to connections that renew their tokens."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any
+
+import attrs
+import requests
+
+from pryv._arguments import require
+from pryv._transport.http import Http
+from pryv._transport.retry import RetryPolicy
+from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout, checked_timeout, limit_of
+from pryv.connection import Connection
+from pryv.errors import OAuthError
+from pryv.oauth._authentication import PrivateKey, authentication_of
+from pryv.oauth._authorization import AuthorizationRequest, callback_params, code_of, has_state, new_request
+from pryv.oauth._credentials import RenewedCredentials, endpoint_of
+from pryv.oauth._dpop import DPoPKey
+from pryv.oauth._metadata import AuthorizationServer
+from pryv.oauth._server import ServerClient
+from pryv.oauth._signed import SignedConnection
+from pryv.oauth._sources import ClientTokens, Lifetimes, StoredTokens, TokenSource
+from pryv.oauth._stores import MemoryTokenStore, TokenStore
+from pryv.oauth._tokens import OAuthTokens
+from pryv.oauth._urls import checked_redirect_uri, issuer_of
+from pryv.utils import build_api_endpoint
+
+_log = logging.getLogger("pryv.oauth")
+
+_SHORTEST_LEEWAY = 1
+"""Seconds: HTTP dates, which the platform's time is known by, are rounded to seconds."""
+
+_REMEMBERED = 1000
+"""How many requests are remembered that a browser came back from."""
+
+
+class OAuthClient:
+    """A client that is registered at an authorization server, and one person's session.
+
+    Its connections renew the tokens themselves: before a request if they expire soon, and once after the platform has
+    refused them. The tokens are in a store; several threads and processes may use one store, and one of them refreshes
+    the tokens. A client and its connections can be pickled if the store can.
+
+    Args:
+        authorization_server: The URL of the server, its issuer. Only the server on this machine may have an http URL.
+        client_id: The id that the client is registered with.
+        scope: What a person is asked for: `cmc:NAME`, the name of one of the client's offers.
+        redirect_uri: The URL that the browser comes back to, as it is registered. At `http://127.0.0.1` or
+            `http://[::1]`, any port may be used.
+        client_secret: The client's secret, if it has one.
+        private_key: The client's private key on the curve P-256, if it has one: the text of a PEM file, or a JWK (a
+            dict). Needs `pip install 'pryv[dpop]'`.
+        key_id: The `kid` of its public key at the server, if there are several.
+        dpop: Whether the tokens of a new session are bound to a new key (DPoP), which is stored with them. A server
+            that does not support it gives plain tokens; the log has a warning. Needs `pip install 'pryv[dpop]'`.
+        store: Keeps the tokens of the session; by default the memory of this process.
+        leeway: Seconds before their expiry at which tokens are renewed, at least 1.
+        timeout: The time limits of its requests and connections, as in `pryv.Connection`.
+        retry: How idempotent calls are retried; `None` turns it off. Requests for tokens are never sent twice.
+        session: A session that sends every request, as in `pryv.Connection`.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: `authorization_server` is not an https URL, `redirect_uri` is not usable, or another argument is
+            empty or out of range.
+    """
+
+    def __init__(
+        self,
+        authorization_server: str,
+        client_id: str,
+        *,
+        scope: str | None = None,
+        redirect_uri: str = "http://127.0.0.1/callback",
+        client_secret: str | None = None,
+        private_key: PrivateKey | None = None,
+        key_id: str | None = None,
+        dpop: bool = False,
+        store: TokenStore | None = None,
+        leeway: float = 60,
+        timeout: Timeout = DEFAULT_TIMEOUT,
+        retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
+        session: requests.Session | None = None,
+    ) -> None:
+        if scope is not None:
+            require(scope=scope)
+        authentication = authentication_of(client_id, client_secret, private_key, key_id)
+        self._redirect_uri = checked_redirect_uri(redirect_uri)
+        self._scope = scope
+        self._store = MemoryTokenStore() if store is None else _checked_store(store)
+        self._timeout = checked_timeout(timeout)
+        self._options: dict[str, Any] = {"retry": retry, "session": session}
+        self._dpop = dpop
+        issuer = issuer_of(authorization_server)
+        self._server = ServerClient(Http(retry, session), self._timeout, issuer, authentication)
+        self._lifetimes = Lifetimes(self._server, max(_number(leeway), _SHORTEST_LEEWAY))
+        self._stored = StoredTokens(self._server, self._store, self._lifetimes)
+        self._own: ClientTokens | None = None
+        self._answered: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def __repr__(self) -> str:
+        return f"<OAuthClient {self._server.authentication.client_id} of {self._server.issuer}>"
+
+    def metadata(self, force_fetch: bool = False) -> AuthorizationServer:
+        """Return the server's metadata, which are fetched once.
+
+        Args:
+            force_fetch: Whether to fetch them again.
+
+        Raises:
+            PryvConnectionError: there is no complete response.
+            PryvProtocolError: the response is not the metadata of this server, or names a URL that is not secure.
+            PryvError: the request failed; see *Errors and retries*.
+        """
+        return self._server.metadata(force_fetch=force_fetch)
+
+    def authorization_request(
+        self, *, redirect_uri: str | None = None, state: str | None = None
+    ) -> AuthorizationRequest:
+        """Return a new request to a person, for a browser; this sends nothing but the request for the metadata.
+
+        Args:
+            redirect_uri: Replaces that of the client.
+            state: The value that comes back with the browser; by default a random one.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: `redirect_uri` is not usable, or `state` is empty.
+            PryvError: the metadata could not be fetched; see *Errors and retries*.
+        """
+        target = self._redirect_uri if redirect_uri is None else checked_redirect_uri(redirect_uri)
+        return new_request(self.metadata(), self._server.authentication.client_id, target, self._scope, state)
+
+    def handle_callback(self, url_or_query: str, request: AuthorizationRequest) -> Connection:
+        """Return the connection to the account of the person whose browser has come back; the tokens are stored.
+
+        Args:
+            url_or_query: The URL that the browser came back to, or its query.
+            request: The request that the browser was sent with. It is answered once.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: the request was answered before.
+            AccessRefusedError: the person refused.
+            OAuthError: the browser does not come from this request, the server sent an error, or the tokens could not
+                be saved: then the error has them.
+            PryvError: the tokens could not be requested; see *Errors and retries*.
+        """
+        if not isinstance(request, AuthorizationRequest):
+            raise TypeError(f"request is an AuthorizationRequest, not {type(request).__name__}")
+        params = callback_params(url_or_query)
+        if request.state in self._answered:
+            raise ValueError("the authorization request was answered before")
+        if not has_state(params, request):
+            raise OAuthError("invalid-callback", "state is not that of the authorization request")
+        self._answered.append(request.state)
+        grant = {
+            "redirect_uri": request.redirect_uri,
+            "code": code_of(params, request, self.metadata()),
+            "code_verifier": request.code_verifier,
+            "grant_type": "authorization_code",
+        }
+        tokens = self._server.tokens(grant, key=DPoPKey.generate() if self._dpop else None)
+        if self._dpop and not tokens.is_bound:
+            _log.warning("the authorization server does not support DPoP: the tokens are not bound to a key")
+            tokens = attrs.evolve(tokens, key=None)
+        self._stored.keep(tokens)
+        return self._connection(self._stored, tokens)
+
+    def connection(self, *, timeout: CallTimeout = DEFAULT) -> Connection:
+        """Return a connection with the stored tokens, which are refreshed if they expire soon.
+
+        Args:
+            timeout: Replaces the client's timeout for the connection.
+
+        Raises:
+            OAuthLoginRequiredError: there is no session, or it has ended.
+            OAuthError: the server refused, or the tokens could not be saved: then the error has them.
+            PryvError: the store or a request failed; see *Errors and retries*.
+            OSError: the store failed.
+        """
+        return self._connection(self._stored, self._stored.usable(), timeout)
+
+    def refresh(self) -> Connection:
+        """Refresh the tokens even if they are not due, and return a connection.
+
+        The refresh token is sent once. If the outcome is not known, the next refresh sends it once more, and later ones
+        raise an `OAuthLoginRequiredError`: the server would delete the person's consent.
+
+        Raises:
+            OAuthLoginRequiredError: there is no session, or it has ended.
+            OAuthError: the server refused, or the tokens could not be saved: then the error has them.
+            PryvError: the store or a request failed; see *Errors and retries*.
+            OSError: the store failed.
+        """
+        return self._connection(self._stored, self._stored.refresh())
+
+    def client_credentials(self, scope: str | None = None) -> Connection:
+        """Return a connection to the client's own account, for a client with credentials.
+
+        Its tokens stay in memory. New ones are requested when they are due.
+
+        Args:
+            scope: The scope to request. A Pryv.io server knows none here, and gives access to the whole account.
+
+        Raises:
+            TypeError: `scope` is not a string.
+            ValueError: the client has no credentials, or `scope` is empty.
+            OAuthError: the server refused.
+            PryvError: the request failed; see *Errors and retries*.
+        """
+        if not self._server.authentication.is_confidential:
+            raise ValueError("client_credentials needs a client_secret or a private_key")
+        if scope is not None:
+            require(scope=scope)
+        self._own = ClientTokens(self._server, self._lifetimes, scope)
+        return self._connection(self._own, self._own.usable())
+
+    @property
+    def tokens(self) -> OAuthTokens | None:
+        """The tokens of the session, or those of the client's own account; `None` if there are none."""
+        return self._stored.tokens if self._own is None else self._own.tokens
+
+    def _connection(self, source: TokenSource, tokens: OAuthTokens, timeout: CallTimeout = DEFAULT) -> Connection:
+        endpoint = build_api_endpoint(endpoint_of(tokens), tokens.access_token)
+        options = {"timeout": limit_of(timeout, self._timeout), **self._options}
+        connection = (
+            Connection(endpoint, **options) if tokens.key is None else SignedConnection(endpoint, tokens.key, **options)
+        )
+        account = connection._account
+        account.credentials = RenewedCredentials(source, tokens, account.state, self._server.clock.ahead)
+        return connection
+
+
+def _checked_store(store: Any) -> TokenStore:
+    if not all(callable(getattr(store, name, None)) for name in ("load", "save", "delete", "lock")):
+        raise TypeError(f"store is a TokenStore, not {type(store).__name__}")
+    checked: TokenStore = store
+    return checked
+
+
+def _number(leeway: Any) -> float:
+    if not isinstance(leeway, (int, float)) or isinstance(leeway, bool):
+        raise TypeError(f"leeway is a number of seconds, not {type(leeway).__name__}")
+    return leeway

@@ -1,0 +1,238 @@
+"""Where tokens come from: those of a person from a store, those of a client's own account from its credentials."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import Any, Protocol
+
+import attrs
+
+from pryv.errors import OAuthError, OAuthLoginRequiredError, PryvConnectionError
+from pryv.oauth._server import ServerClient
+from pryv.oauth._stores import TokenStore
+from pryv.oauth._tokens import OAuthTokens
+
+_LOCK_TIMEOUT = 300
+"""Seconds to wait while others refresh the tokens."""
+
+_ATTEMPTS = 2
+"""How often a refresh token is sent: a second time only if the outcome of the first is not known."""
+
+_log = logging.getLogger("pryv.oauth")
+
+
+class TokenSource(Protocol):
+    """Where a connection gets its tokens."""
+
+    @property
+    def tokens(self) -> OAuthTokens | None:
+        """The tokens, `None` if there are none; they may have expired."""
+
+    def usable(self) -> OAuthTokens:
+        """Return the tokens, renewed if that is due."""
+
+    def renewed(self, refused: str) -> OAuthTokens:
+        """Return tokens with another access token than the one that was refused."""
+
+
+class Lifetimes:
+    """Decides when tokens are due to be renewed.
+
+    Args:
+        server: The server, whose clock counts.
+        leeway: The seconds before they expire.
+    """
+
+    def __init__(self, server: ServerClient, leeway: float) -> None:
+        self._server = server
+        self._leeway = leeway
+
+    def is_due(self, tokens: OAuthTokens) -> bool:
+        """Return whether tokens expire soon; those with a life of less than the leeway are renewed at half of it."""
+        lifetime = tokens.expires_in
+        leeway = lifetime / 2 if lifetime is not None and lifetime <= self._leeway else self._leeway
+        return self._expires_within(tokens, leeway)
+
+    def has_expired(self, tokens: OAuthTokens) -> bool:
+        """Return whether tokens have expired."""
+        return self._expires_within(tokens, 0)
+
+    def _expires_within(self, tokens: OAuthTokens, seconds: float) -> bool:
+        return tokens.expires_at is not None and tokens.expires_at - self._server.now() < seconds
+
+
+class StoredTokens:
+    """The tokens of a person's session, in a store that other threads and processes may use too."""
+
+    def __init__(self, server: ServerClient, store: TokenStore, lifetimes: Lifetimes) -> None:
+        self._server = server
+        self._store = store
+        self._lifetimes = lifetimes
+        self._known: OAuthTokens | None = None
+        self._unsaved: tuple[OAuthTokens, OAuthTokens] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_known": None, "_unsaved": None}
+
+    @property
+    def tokens(self) -> OAuthTokens | None:
+        """The tokens, `None` if there are none; they may have expired."""
+        if self._known is None:
+            self._known = self._store.load()
+        return self._known
+
+    def usable(self) -> OAuthTokens:
+        """Return the tokens, refreshed if that is due.
+
+        Raises:
+            OAuthLoginRequiredError: there are none, or they cannot be refreshed any more.
+            OAuthError: the server refused, or they could not be saved.
+            PryvError: the store or the request failed.
+            OSError: the store failed.
+        """
+        tokens = self.tokens
+        if tokens is None:
+            raise login_required("there is no session in the store")
+        return self.renewed(tokens.access_token) if self._lifetimes.is_due(tokens) else tokens
+
+    def renewed(self, refused: str) -> OAuthTokens:
+        """Return tokens with another access token than the one that was refused, or is due: stored, or refreshed."""
+        with self._store.lock(_LOCK_TIMEOUT):
+            stored = self._load()
+            if stored.access_token != refused and not self._lifetimes.has_expired(stored):
+                self._known = stored
+                return stored
+            return self._refresh(stored)
+
+    def refresh(self) -> OAuthTokens:
+        """Return refreshed tokens."""
+        with self._store.lock(_LOCK_TIMEOUT):
+            return self._refresh(self._load())
+
+    def keep(self, tokens: OAuthTokens) -> None:
+        """Replace the session by a new one."""
+        with self._store.lock(_LOCK_TIMEOUT):
+            self._keep_new(tokens)
+
+    def forget(self) -> None:
+        """Delete the tokens."""
+        with self._store.lock(_LOCK_TIMEOUT):
+            self._delete()
+
+    def _load(self) -> OAuthTokens:
+        stored = self._store.load()
+        if stored is None:
+            self._known = None
+            raise login_required("there is no session in the store")
+        if self._unsaved is not None and stored.refresh_token == self._unsaved[0].refresh_token:
+            return self._unsaved[1]
+        return stored
+
+    def _refresh(self, tokens: OAuthTokens) -> OAuthTokens:
+        """Refresh tokens, while the store is locked.
+
+        Before the refresh token is sent, the attempt is counted in the store: this process may be killed, and the
+        server deletes the person's consent when a used refresh token comes again later. This also shows that the store
+        can be written to while the old tokens are still valid.
+        """
+        if tokens.refresh_token is None:
+            raise login_required("the session has no refresh token")
+        if tokens.is_bound and tokens.key is None:  # the server would end the session
+            raise login_required("the session is bound to a key (DPoP) that the store does not have")
+        if tokens.refresh_attempts >= _ATTEMPTS:
+            raise login_required("the refresh token was sent twice with an unknown outcome; it is not sent again")
+        counted = attrs.evolve(tokens, refresh_attempts=tokens.refresh_attempts + 1)
+        grant = {"refresh_token": tokens.refresh_token, "grant_type": "refresh_token"}
+        try:
+            new = self._server.tokens(grant, previous=tokens, before_sending=lambda: self._save(counted, valid=tokens))
+        except OAuthError as refusal:
+            if refusal.error != "invalid_grant":
+                raise
+            ended = OAuthLoginRequiredError(refusal.error, refusal.description, status=refusal.status)
+        except PryvConnectionError as failure:
+            if not failure.sent:
+                with contextlib.suppress(OAuthError):
+                    self._save(tokens, valid=tokens)
+            raise
+        else:
+            self._keep_new(new, predecessor=tokens)
+            _log.info("refreshed the tokens of %s", self._server.authentication.client_id)
+            return new
+        self._delete()
+        raise ended
+
+    def _keep_new(self, tokens: OAuthTokens, predecessor: OAuthTokens | None = None) -> None:
+        self._known = tokens
+        self._unsaved = None if predecessor is None else (predecessor, tokens)
+        self._save(tokens, valid=tokens)
+        self._unsaved = None
+
+    def _save(self, tokens: OAuthTokens, *, valid: OAuthTokens) -> None:
+        """Save tokens; an error carries those that are valid."""
+        try:
+            self._store.save(tokens)
+        except Exception as failure:  # noqa: BLE001  (a store may be anyone's)
+            problem = (
+                f"the tokens could not be saved ({_reason(failure)}); this error's `tokens` are the only valid ones"
+            )
+        else:
+            return
+        error = OAuthError("not-saved", problem)
+        error.tokens = valid
+        raise error
+
+    def _delete(self) -> None:
+        self._known = self._unsaved = None
+        self._store.delete()
+
+
+class ClientTokens:
+    """The tokens of a client's own account, which it gets with its own credentials."""
+
+    def __init__(self, server: ServerClient, lifetimes: Lifetimes, scope: str | None) -> None:
+        self._server = server
+        self._lifetimes = lifetimes
+        self._scope = scope
+        self._lock = threading.Lock()
+        self.tokens: OAuthTokens | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "tokens": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def usable(self) -> OAuthTokens:
+        """Return the tokens, new ones if that is due.
+
+        Raises:
+            OAuthError: the server refused.
+            PryvError: the request failed.
+        """
+        tokens = self.tokens
+        if tokens is None or self._lifetimes.is_due(tokens):
+            return self.renewed(None if tokens is None else tokens.access_token)
+        return tokens
+
+    def renewed(self, refused: str | None) -> OAuthTokens:
+        """Return tokens with another access token than the one that was refused, or is due."""
+        with self._lock:
+            tokens = self.tokens
+            if tokens is None or tokens.access_token == refused:
+                scope = {} if self._scope is None else {"scope": self._scope}
+                grant = {"grant_type": "client_credentials", **scope}
+                tokens = self.tokens = self._server.tokens(grant, may_retry=True)
+            return tokens
+
+
+def login_required(reason: str) -> OAuthLoginRequiredError:
+    """Return the error for a session that a person must begin anew."""
+    return OAuthLoginRequiredError("login-required", f"{reason}: log in again")
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, OSError) and failure.strerror:
+        return failure.strerror
+    return type(failure).__name__
