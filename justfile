@@ -17,7 +17,7 @@ install:
     rm -f .venv/made-from
     ./dev setup
 
-# Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, pryv-encryption, pryv-fleet, sandbox, workspace) or of `all`
+# Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, pryv-encryption, pryv-backup, pryv-fleet, sandbox, workspace) or of `all`
 test package *params:
     pytest {{ if package == "all" { "--numprocesses=2 --dist=loadfile" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
 
@@ -35,6 +35,7 @@ coverage-floors:
     coverage report --include='packages/pryv-socket-io/*' --fail-under=97
     coverage report --include='packages/pryv-monitor/*' --fail-under=97
     coverage report --include='packages/pryv-encryption/*' --fail-under=98
+    coverage report --include='packages/pryv-backup/*' --fail-under=90
     coverage report --include='packages/pryv-fleet/*' --fail-under=90
     coverage report --include='packages/pryv-sandbox/*' --fail-under=96
 

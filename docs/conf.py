@@ -33,6 +33,7 @@ MODULES = (
     "pryv_monitor.mirrors",
     "pryv_monitor.testing",
     "pryv_encryption",
+    "pryv_backup",
     "pryv_fleet",
     "pryv_sandbox",
 )

@@ -14,7 +14,7 @@ from packaging.version import Version
 from readme_renderer import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet", "pryv-sandbox")
+PACKAGES = ("pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox")
 """In the order of their release: each needs only those before it."""
 
 IN_THE_REPOSITORY = re.compile(r"https://github\.com/pryv/lib-python/(?:blob|tree)/main/([^#]*)")

@@ -22,6 +22,7 @@ COMMANDS = {
     "pryv-socket-io": [],
     "pryv-monitor": ["pryv-monitor"],
     "pryv-encryption": [],
+    "pryv-backup": ["pryv-backup"],
     "pryv-fleet": ["pryv-fleet"],
     "pryv-sandbox": [],
 }
@@ -30,6 +31,7 @@ EXTRAS = {
     "pryv-socket-io": "",
     "pryv-monitor": "[socket]",
     "pryv-encryption": "",
+    "pryv-backup": "",
     "pryv-fleet": "[embedded,parquet,prometheus]",
     "pryv-sandbox": "",
 }

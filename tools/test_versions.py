@@ -10,7 +10,7 @@ from distributions import PACKAGES, ROOT
 from environments import Environment, fresh_environment
 
 PROJECTS = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
-TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor", "tests/encryption", "tests/fleet", "tests/sandbox"]
+TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor", "tests/encryption", "tests/backup", "tests/fleet", "tests/sandbox"]
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 
 

@@ -16,6 +16,7 @@ SOURCES = {
     "pryv_socket_io": ROOT / "packages" / "pryv-socket-io" / "src" / "pryv_socket_io",
     "pryv_monitor": ROOT / "packages" / "pryv-monitor" / "src" / "pryv_monitor",
     "pryv_encryption": ROOT / "packages" / "pryv-encryption" / "src" / "pryv_encryption",
+    "pryv_backup": ROOT / "packages" / "pryv-backup" / "src" / "pryv_backup",
     "pryv_fleet": ROOT / "packages" / "pryv-fleet" / "src" / "pryv_fleet",
     "pryv_sandbox": ROOT / "packages" / "pryv-sandbox" / "src" / "pryv_sandbox",
 }
@@ -118,7 +119,7 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
         pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize("add_on", ["pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_fleet"])
+@pytest.mark.parametrize("add_on", ["pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_backup", "pryv_fleet"])
 def test_add_ons_use_nothing_private_of_the_core(add_on: str) -> None:
     used = imported(add_on, "pryv")
     assert used

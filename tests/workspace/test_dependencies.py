@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
-    "package", ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet", "pryv-sandbox"]
+    "package",
+    ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox"],
 )
 def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
     assert documented_tree(ROOT / "packages" / package / "README.md") == dependency_tree(

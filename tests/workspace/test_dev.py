@@ -38,7 +38,7 @@ def dev(clone: Path, *arguments: str, **variables: str) -> "subprocess.Completed
 def test_sets_up_a_fresh_clone(clone: Path, tmp_path: Path, missing: tuple[str, ...]) -> None:
     first = dev(clone, "setup", HOME="", **hide(tmp_path, *missing))
     assert first.returncode == 0, first.stderr
-    imports = "import pryv, pryv_socket_io, pryv_monitor, pryv_encryption, pryv_fleet, pryv_sandbox"
+    imports = "import pryv, pryv_socket_io, pryv_monitor, pryv_encryption, pryv_backup, pryv_fleet, pryv_sandbox"
     subprocess.run([clone / ".venv" / "bin" / "python", "-c", imports], check=True)
 
     second = dev(clone)

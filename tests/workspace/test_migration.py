@@ -24,7 +24,7 @@ GROUPS = {
 }
 MODULES = (
     *("pryv", "pryv.addons", "pryv.auth", "pryv.types", "pryv.utils"),
-    *("pryv_socket_io", "pryv_monitor", "pryv_encryption"),
+    *("pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_backup"),
 )
 HERE_ONLY = {"METHODS[name].encrypt", "METHODS[name].encrypt_bytes", "METHODS[name].decrypt_bytes"}
 """Members of values, which classes do not show."""

@@ -12,7 +12,7 @@ from tests.workspace.clones import Clone
 
 from environments import Environment, fresh_environment, run
 
-MODULES = ("pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_fleet", "pryv_sandbox")
+MODULES = ("pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_backup", "pryv_fleet", "pryv_sandbox")
 USERNAME, PASSWORD = "releaser", "open-sesame"
 VERSION = "9.8.7"
 
@@ -114,7 +114,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.replace("CHANGELOG.md", "## Unreleased\n", "## Unreleased\n\nMore.\n")
     clone.commit()
     assert clone.just("version", VERSION).returncode == 0
-    build(clone, "pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet", "pryv-sandbox")
+    build(clone, "pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox")
     return clone.directory
 
 

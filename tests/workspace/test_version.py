@@ -21,7 +21,8 @@ def test_versions_pins_and_changelog_agree() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_fleet", "pryv_sandbox"]
+    "package",
+    ["pryv", "pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_backup", "pryv_fleet", "pryv_sandbox"],
 )
 def test_packages_know_their_version(package: str) -> None:
     command = f"import {package}; print({package}.__version__)"
@@ -30,7 +31,7 @@ def test_packages_know_their_version(package: str) -> None:
     assert {shown} == versions(ROOT)
 
 
-@pytest.mark.parametrize("package", ["pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-fleet"])
+@pytest.mark.parametrize("package", ["pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet"])
 def test_siblings_are_pinned_exactly(package: str) -> None:
     siblings = [requirement for requirement in metadata.requires(package) or [] if requirement.startswith("pryv")]
     assert siblings

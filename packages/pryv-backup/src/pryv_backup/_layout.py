@@ -1,0 +1,93 @@
+"""The names of the files in a backup."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+MANIFEST: Final = "manifest.json"
+STREAMS: Final = "streams.json"
+DELETIONS: Final = "event-deletions.json"
+FAR: Final = "events-far.json"
+ATTACHMENTS: Final = "attachments"
+SERIES: Final = "hf-data"
+STATE: Final = ".state"
+"""The directory of what a backup needs for the next run; it is not part of the archive."""
+
+_EPOCH: Final = datetime(1970, 1, 1)
+_EVENTS: Final = re.compile(r"events(-\d{4}-\d{2}|-far|-incremental-.+)?\.json")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]')
+_LONGEST_NAME: Final = 255
+"""Bytes of a file name, on most file systems."""
+_LONGEST_ENDING: Final = 20
+
+
+def events_file(time: float) -> str:
+    """Return the file of an event by its time, in seconds: that of its month (UTC), the first moment included."""
+    try:
+        return f"events-{_EPOCH + timedelta(seconds=math.floor(time)):%Y-%m}.json".replace(" ", "0")
+    except OverflowError:
+        return FAR
+
+
+def is_events_file(name: str) -> bool:
+    """Return whether a file has events, in the layout of this package or of account-backup."""
+    return _EVENTS.fullmatch(name) is not None
+
+
+def safe_id(item_id: str) -> str:
+    """Return an id as part of a file name: itself, unless a file cannot have it in its name."""
+    if _SAFE_ID.fullmatch(item_id):
+        return item_id
+    return f"x{hashlib.sha256(item_id.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+
+
+def attachment_file(event_id: str, attachment: dict[str, Any]) -> str:
+    """Return the path of an attachment."""
+    prefix = f"{safe_id(event_id)}_{safe_id(attachment['id'])}_"
+    return f"{ATTACHMENTS}/{prefix}{_safe_name(_name_of(attachment), _LONGEST_NAME - len(prefix))}"
+
+
+def old_attachment_file(event_id: str, attachment: dict[str, Any]) -> str | None:
+    """Return the path that account-backup gives an attachment; `None` if no file can have that name."""
+    name = f"{event_id}_{_name_of(attachment)}"
+    is_possible = not _UNSAFE.search(name) and len(name.encode()) <= _LONGEST_NAME and _SAFE_ID.fullmatch(event_id)
+    return f"{ATTACHMENTS}/{name}" if is_possible else None
+
+
+def series_file(event_id: str) -> str:
+    """Return the path of the points of a series."""
+    return f"{SERIES}/{safe_id(event_id)}.json"
+
+
+def attachments_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the attachments of an event that have an id."""
+    attachments = event.get("attachments")
+    found = attachments if isinstance(attachments, list) else []
+    return [item for item in found if isinstance(item, dict) and isinstance(item.get("id"), str)]
+
+
+def is_series(event: dict[str, Any]) -> bool:
+    """Return whether an event is a high-frequency series."""
+    return str(event.get("type", "")).startswith("series:")
+
+
+def _name_of(attachment: dict[str, Any]) -> str:
+    name = attachment.get("fileName")
+    return name if isinstance(name, str) else ""
+
+
+def _safe_name(name: str, size: int) -> str:
+    """Return a name without characters that a file name cannot have, cut to some bytes; it keeps its ending."""
+    name = _UNSAFE.sub("_", name)
+    if len(name.encode()) <= size:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    if not dot or len(ending.encode()) > _LONGEST_ENDING:
+        stem, dot, ending = name, "", ""
+    room = size - len((dot + ending).encode())
+    return stem.encode()[:room].decode(errors="ignore") + dot + ending

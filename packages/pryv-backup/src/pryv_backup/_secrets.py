@@ -1,0 +1,68 @@
+"""Keeps tokens and recovery codes out of a backup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+_SECRET_NAMES: Final = re.compile(r"token|readToken|mfaToken|recoveryCodes?|password|secret", re.IGNORECASE)
+"""The members of accesses, webhooks and profiles that are secrets."""
+_READ_TOKEN: Final = "readToken"
+_ENDPOINT: Final = re.compile(r"\w*apiEndpoint", re.IGNORECASE)
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^@/\s]*@")
+_LONG: Final = 16
+"""A token with fewer characters may be part of other texts by chance, and is masked as a member only."""
+
+
+class Secrets:
+    """Masks secrets in what the platform sends.
+
+    Args:
+        tokens: The tokens of the account that are known; they are removed wherever they occur.
+    """
+
+    def __init__(self, tokens: Iterable[str]) -> None:
+        self._tokens = sorted({json.dumps(token)[1:-1] for token in tokens if len(token) >= _LONG}, key=len)[::-1]
+
+    def item(self, data: Any, text: str) -> tuple[Any, str]:
+        """Return an event, a deletion or the streams, with their text, without secrets."""
+        masked = self._without_tokens(text)
+        if _READ_TOKEN in masked or "piendpoint" in masked.lower():
+            data = _masked(json.loads(masked), is_event=True)
+            return data, json.dumps(data)
+        return (data, text) if masked == text else (json.loads(masked), masked)
+
+    def document(self, data: Any) -> Any:
+        """Return a document, such as the list of accesses, without secrets."""
+        return _masked(json.loads(self._without_tokens(json.dumps(data))), is_event=False)
+
+    def _without_tokens(self, text: str) -> str:
+        for token in self._tokens:
+            if token in text:
+                text = text.replace(token, "")
+        return text
+
+
+def _masked(value: Any, *, is_event: bool) -> Any:
+    if isinstance(value, list):
+        return [_masked(item, is_event=is_event) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _masked_member(key, item, is_event=is_event) for key, item in value.items()}
+
+
+def _masked_member(key: str, value: Any, *, is_event: bool) -> Any:
+    is_secret = key == _READ_TOKEN if is_event else _SECRET_NAMES.fullmatch(key)
+    if is_secret and value is not None:
+        return [] if isinstance(value, list) else ""
+    if _ENDPOINT.fullmatch(key) and isinstance(value, str):
+        return _CREDENTIALS.sub("", value)
+    return _masked(value, is_event=is_event)
+
+
+def tokens_in(accesses: Any) -> list[str]:
+    """Return the tokens in the platform's lists of accesses."""
+    found = [access.get("token") for access in accesses if isinstance(access, dict)]
+    return [token for token in found if isinstance(token, str)]

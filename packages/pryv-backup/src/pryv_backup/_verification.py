@@ -1,0 +1,47 @@
+"""Verify a backup against its manifest, without a platform."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pryv_backup import _files
+from pryv_backup._errors import BackupError
+from pryv_backup._files import Entry
+from pryv_backup._folder import root_of
+from pryv_backup._layout import MANIFEST, STATE
+from pryv_backup._manifest import Manifest
+from pryv_backup._reports import Verification
+
+
+def verify(folder: str | os.PathLike[str]) -> Verification:
+    """Compare each file of a backup with the manifest. This needs no platform.
+
+    Args:
+        folder: The folder of the backup, or one above it that has no other backup.
+
+    Raises:
+        BackupError: there is no backup.
+        OSError: a file cannot be read.
+    """
+    root = root_of(folder)
+    try:
+        manifest = Manifest.read(root)
+    except BackupError:
+        return Verification(ok=False, mismatches=(MANIFEST,))
+    if manifest is None:
+        return Verification(ok=False, missing=(MANIFEST,))
+    present = set(_files.paths(root, without=[STATE, MANIFEST]))
+    missing = sorted(manifest.entries.keys() - present)
+    mismatches = [path for path in sorted(manifest.entries.keys() & present) if not _is_as(root, path, manifest)]
+    extra = sorted(present - manifest.entries.keys())
+    return Verification(not (missing or mismatches or extra), tuple(mismatches), tuple(missing), tuple(extra))
+
+
+def _is_as(root: Path, path: str, manifest: Manifest) -> bool:
+    expected = manifest.entries[path]
+    try:
+        found = _files.entry_of(root, path)
+    except BackupError:
+        return False
+    return found in (expected, Entry(found.size, expected.digest) if expected.size == -1 else expected)

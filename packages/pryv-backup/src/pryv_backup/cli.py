@@ -1,0 +1,187 @@
+"""The command line: `pryv-backup`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pryv import __version__
+from pryv.cli import Command, Program, connect, say
+from pryv_backup._backup import backup
+from pryv_backup._reports import BackupReport
+from pryv_backup._verification import verify
+
+_FAILED: Final = 1
+_TRY_LATER: Final = 75
+_REDRAW: Final = 0.1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    return _program().main(arguments)
+
+
+def _program() -> Program:
+    return Program(
+        "pryv-backup",
+        __version__,
+        "Back up a Pryv.io account into a folder, verify the backup, and restore it.",
+        [
+            Command(
+                "run",
+                "Make a backup, or bring one up to date; for cron.",
+                "pryv-backup run alice",
+                _run,
+                _add_run_options,
+            ),
+            Command(
+                "verify",
+                "Check each byte of a backup, without a platform; exit with 1 if something differs.",
+                "pryv-backup verify alice",
+                _verify,
+                _add_folder,
+                account=False,
+            ),
+        ],
+    )
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=_path, metavar="FOLDER", help="the folder of the backup")
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="print nothing unless there is an error")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=_path, metavar="FOLDER", help="a new folder, or the one of the last backup")
+    for name in ("attachments", "series", "trashed", "deletions", "audit", "webhooks"):
+        parser.add_argument(f"--no-{name}", dest=name, action="store_false", help=f"leave out {_LEFT_OUT[name]}")
+    parser.add_argument("--access-history", action="store_true", help="copy former versions of accesses too")
+    parser.add_argument("--secrets", action="store_true", help="keep tokens and recovery codes in the backup")
+    parser.add_argument(
+        "--full", action="store_true", help="read all events again, and drop those that are gone without a report"
+    )
+    parser.add_argument("--adopt", action="store_true", help="continue a backup of another access to the same account")
+    parser.add_argument(
+        "--error-tolerance",
+        type=_seconds,
+        default=60,
+        metavar="SECONDS",
+        help="how long to try again after transient failures (%(default)s)",
+    )
+    _add_quiet(parser)
+
+
+_LEFT_OUT: Final = {
+    "attachments": "attachments",
+    "series": "the points of series",
+    "trashed": "events in the trash",
+    "deletions": "the ids of deleted events",
+    "audit": "the audit log",
+    "webhooks": "webhooks",
+}
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    progress = Progress(shown=not arguments.quiet)
+    with connect(arguments) as connection, progress:
+        report = backup(
+            connection,
+            arguments.folder,
+            attachments=arguments.attachments,
+            series=arguments.series,
+            trashed=arguments.trashed,
+            deletions=arguments.deletions,
+            audit=arguments.audit,
+            webhooks=arguments.webhooks,
+            access_history=arguments.access_history,
+            secrets=arguments.secrets,
+            full=arguments.full,
+            adopt=arguments.adopt,
+            error_tolerance=arguments.error_tolerance,
+            progress=progress,
+        )
+    if not arguments.quiet:
+        say(_summary(report))
+    for failure in report.failed:
+        say(f"pryv-backup: {failure.what}: {failure.reason}")
+    if not report.complete:
+        sys.exit(_FAILED)
+
+
+def _summary(report: BackupReport) -> str:
+    lines = [
+        f"{report.events:,} events, {report.deletions:,} deletions, {report.attachments:,} attachments, "
+        f"{report.series:,} series new or changed; {report.bytes:,} bytes in {report.seconds:.1f} s"
+    ]
+    if report.unreadable:
+        lines.append(f"not readable with this token: {', '.join(report.unreadable)}")
+    return "\n".join(lines)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    result = verify(arguments.folder)
+    for name in ("mismatches", "missing", "extra"):
+        for path in getattr(result, name):
+            say(f"{_FINDINGS[name]}: {path}")
+    if not result.ok:
+        sys.exit(_FAILED)
+
+
+_FINDINGS: Final = {"mismatches": "changed", "missing": "missing", "extra": "not in the manifest"}
+
+
+class Progress:
+    """A line on the terminal that says what is copied, and how much so far.
+
+    Args:
+        shown: Whether it is shown, if standard error is a terminal.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._drawn = 0.0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._draw("\r\033[K")
+
+    def __call__(self, what: str, count: int) -> None:
+        """Show a count."""
+        if self._shown and time.monotonic() - self._drawn > _REDRAW:
+            self._drawn = time.monotonic()
+            self._draw(f"\r\033[K{what}: {count:,}")
+
+    def _draw(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # a closed terminal does not end a backup
+            print(text, end="", file=sys.stderr, flush=True)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("a folder needs a name")
+    return Path(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError("seconds are at least 0")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""A second backup into a folder: each change once, and nothing lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.accounts import Account
+from tests.backup.content import comparable, files_of, plain_read, platform_events
+
+from pryv import Connection
+from pryv_backup import backup, read, verify
+from pryv_backup._mirror import MaskedMirror
+from pryv_monitor import AnchorLockedError, SQLiteMirror
+from pryv_monitor.testing import check_mirror
+
+NOTE: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "A note."}
+
+
+def equal(connection: Connection, folder: Path) -> None:
+    """The folder has what the platform has, each event once in its files, and no file that it should not have."""
+    assert comparable(plain_read(folder)) == platform_events(connection)
+    assert comparable(read(folder).events()) == platform_events(connection)
+    assert verify(folder).ok
+
+
+def test_more_than_one_page_of_changes_is_read(account: Connection, folder: Path) -> None:
+    backup(account, folder)
+    account.events.create_many([{**NOTE, "time": number} for number in range(150)])
+    report = backup(account, folder)
+    assert (report.events, report.incremental, report.complete) == (150, True, True)
+    equal(account, folder)
+    assert backup(account, folder).events == 0
+
+
+def test_changes_of_every_kind_are_copied(account: Connection, folder: Path) -> None:
+    made = account.events.create_many([{**NOTE, "time": number * 4e6} for number in range(6)])
+    with_file = account.create_event_with_files(NOTE, [("a", b"A"), ("b", b"B")])["event"]
+    series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    backup(account, folder)
+    account.events.update(made[0]["id"], {"time": 1e9})
+    account.events.update(made[1]["id"], {"content": "Another."})
+    account.events.delete(made[2]["id"])
+    account.events.delete(made[3]["id"], permanently=True)
+    account.streams.create({"id": "new", "name": "New"})
+    account.add_attachment(with_file["id"], b"C", "a")
+    account.delete_attachment(with_file["id"], with_file["attachments"][1]["id"])
+    account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
+    report = backup(account, folder)
+    assert (report.events, report.deletions, report.attachments, report.series) == (4, 1, 1, 1)
+    equal(account, folder)
+    assert not (folder / "events-1970-05.json").exists()
+    assert {path.name.rpartition("_")[2] for path in (folder / "attachments").iterdir()} == {"a"}
+    assert len(list((folder / "attachments").iterdir())) == 2  # both have one name: the old name is not unique
+    assert read(folder).points(series["id"]).points
+
+
+def test_files_that_did_not_change_stay_as_they_are(account: Connection, folder: Path) -> None:
+    account.create_event_with_files({**NOTE, "time": 0}, [("a", b"A")])
+    backup(account, folder)
+    before = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+    account.events.create(NOTE)
+    assert backup(account, folder).attachments == 0
+    kept = [path for path in before if path.exists() and path.stat().st_ino == before[path].st_ino]
+    assert {"events-1970-01.json", "streams.json"} <= {path.name for path in kept}
+    assert len([path for path in kept if path.parent.name == "attachments"]) == 2
+
+
+def test_damage_stays_visible(account: Connection, folder: Path) -> None:
+    """A run that does not write a file must not take its damage for its content."""
+    account.create_event_with_files(NOTE, [("a", b"AAA")])
+    backup(account, folder)
+    file = next(path for path in (folder / "attachments").iterdir() if path.name.count("_") == 2)
+    file.write_bytes(b"ABA")
+    backup(account, folder)
+    assert file.relative_to(folder).as_posix() in verify(folder).mismatches
+    file.unlink()
+    assert backup(account, folder).attachments == 1
+    assert verify(folder).ok
+
+
+def test_a_backup_without_its_state_reads_everything_again(account: Connection, folder: Path) -> None:
+    account.events.create_many([NOTE] * 3)
+    backup(account, folder)
+    shutil.rmtree(folder / ".state")
+    report = backup(account, folder)
+    assert (report.events, report.incremental) == (len(platform_events(account)) + 2, True)
+    equal(account, folder)
+
+
+def test_one_backup_at_a_time(account: Connection, folder: Path) -> None:
+    backup(account, folder)
+    before = files_of(folder)
+    with SQLiteMirror(folder / ".state" / "mirror.db").lock(), pytest.raises(AnchorLockedError):
+        backup(account, folder)
+    assert files_of(folder) == before
+
+
+def test_the_mirror_keeps_the_contract(tmp_path: Path) -> None:
+    numbers = iter(range(1000))
+
+    def make() -> Any:
+        return MaskedMirror(SQLiteMirror(tmp_path / f"{next(numbers)}.db"), lambda data, text: (data, text))
+
+    check_mirror(make)
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["create", "move", "change", "trash", "delete", "attach", "detach", "backup"]),
+        st.integers(0, 5),
+        st.sampled_from([0.0, 2_678_399.5, 2_678_400.0, 1e11, 1e300, -1e300, -62_135_596_800.5]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=15)
+@given(actions=actions)
+def test_any_history_ends_in_the_state_of_the_platform(
+    module_account: Account, tmp_path_factory: pytest.TempPathFactory, actions: Any
+) -> None:
+    run_history(module_account, tmp_path_factory, actions)
+
+
+@pytest.mark.long
+@settings(max_examples=300)
+@given(actions=actions)
+def test_any_of_many_histories_ends_in_the_state_of_the_platform(
+    module_account: Account, tmp_path_factory: pytest.TempPathFactory, actions: Any
+) -> None:
+    run_history(module_account, tmp_path_factory, actions)
+
+
+def run_history(module_account: Account, tmp_path_factory: pytest.TempPathFactory, actions: Any) -> None:
+    connection, folder = module_account[2], tmp_path_factory.mktemp("history") / "backup"
+    connection.streams.ensure({"id": "diary", "name": "Diary"})
+    ids: list[str] = []
+    for action, number, time in actions:
+        if action == "backup":
+            backup(connection, folder, audit=False)
+        else:
+            _act(connection, ids, action, number, time)
+    backup(connection, folder, audit=False)
+    equal(connection, folder)
+    for event_id in ids:
+        connection.events.delete(event_id, permanently=True)
+
+
+def _act(connection: Connection, ids: list[str], action: str, number: int, time: float) -> None:
+    if action == "create" or number >= len(ids):
+        ids.append(connection.events.create({**NOTE, "time": time})["id"])
+    elif action == "move":
+        connection.events.update(ids[number], {"time": time})
+    elif action == "change":
+        connection.events.update(ids[number], {"content": f"At {time}."})
+    elif action == "trash":
+        connection.events.delete(ids[number])
+    elif action == "delete":
+        connection.events.delete(ids.pop(number), permanently=True)
+    elif action == "attach":
+        connection.add_attachment(ids[number], b"data", "name")
+    else:
+        for attachment in connection.events.get(ids[number]).get("attachments", ()):
+            connection.delete_attachment(ids[number], attachment["id"])
