@@ -10,7 +10,8 @@ from distributions import PACKAGES, ROOT
 from environments import Environment, fresh_environment
 
 PROJECTS = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
-TESTS = ["tests/pryv", "tests/socket_io", "tests/monitor", "tests/encryption", "tests/backup", "tests/fleet", "tests/sandbox"]
+NAMES = ("pryv", "socket_io", "monitor", "encryption", "backup", "fleet", "sandbox")
+TESTS = [f"tests/{name}" for name in NAMES]
 RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 
 

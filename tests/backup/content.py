@@ -19,7 +19,7 @@ def fill(connection: Connection) -> None:
     """Write some of everything to an account."""
     connection.streams.ensure({"id": "diary", "name": "Diary", "children": [{"id": "body", "name": "Body"}]})
     connection.streams.create({"id": "old", "name": "Old", "clientData": {"a": [1]}})
-    note = {"streamIds": ["diary"], "type": "note/txt", "content": "A note."}
+    note: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "A note."}
     made = connection.events.create_many([{**note, "time": time} for time in TIMES])
     for content in CONTENTS:
         kind = "note/txt" if isinstance(content, str) else "custom/any"

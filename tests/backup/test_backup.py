@@ -142,7 +142,11 @@ def with_secrets(connection: Connection) -> None:
         {"name": "app", "type": "app", "permissions": [{"streamId": "diary", "level": "manage"}]}
     )
     Connection(app["apiEndpoint"]).webhooks.create(f"http://localhost:1/?hook={app['token']}")
-    event = {"streamIds": ["diary"], "type": "custom/any", "content": {"apiEndpoint": "https://another@pryv.me/bob/"}}
+    event: dict[str, Any] = {
+        "streamIds": ["diary"],
+        "type": "custom/any",
+        "content": {"apiEndpoint": "https://another@pryv.me/bob/"},
+    }
     connection.events.create({**event, "clientData": {"text": f"Use {app['token']}, or {app['apiEndpoint']}."}})
     connection.create_event_with_files({"streamIds": ["diary"], "type": "picture/attached"}, [("a", b"A")])
     connection.put("profile/private", {"mfa": {"recoveryCodes": ["11111111-2222-3333-4444-555555555555"]}})
@@ -168,7 +172,7 @@ def test_tokens_are_left_out_unless_asked_for(account: Connection, folder: Path)
 
 def test_an_app_copies_what_it_may_read(account: Connection, folder: Path) -> None:
     account.streams.ensure({"id": "private", "name": "Private"})
-    note = {"type": "note/txt", "content": "A note."}
+    note: dict[str, Any] = {"type": "note/txt", "content": "A note."}
     account.events.create_many([{**note, "streamIds": [stream]} for stream in ("diary", "private")])
     app = account.accesses.create(
         {"name": "app", "type": "app", "permissions": [{"streamId": "diary", "level": "read"}]}

@@ -114,7 +114,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.replace("CHANGELOG.md", "## Unreleased\n", "## Unreleased\n\nMore.\n")
     clone.commit()
     assert clone.just("version", VERSION).returncode == 0
-    build(clone, "pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox")
+    build(clone, *(name.replace("_", "-") for name in MODULES))
     return clone.directory
 
 
