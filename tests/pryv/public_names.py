@@ -44,6 +44,7 @@ from pryv import (
     Service,
     ServiceAssets,
     ServiceInfo,
+    SharedSecretUnavailableError,
     StaleAccessIdError,
     StreamedEvents,
     TooManyResultsError,
@@ -54,6 +55,7 @@ from pryv import (
     frames,
     oauth,
     resources,
+    shared_secrets,
     types,
     utils,
 )
@@ -288,6 +290,34 @@ def second_factor(service: Service, connection: Connection) -> None:
     codes: list[str] = service.mfa_confirm("alice", token, "1234")
     service.mfa_recover("alice", "see-you-soon", codes[0])
     service.mfa_deactivate(connection)
+
+
+def secrets_to_hand_over(connection: Connection) -> None:
+    shared: shared_secrets.SharedSecret = shared_secrets.create(
+        connection,
+        {"token": "TOKEN"},
+        ttl=3600,
+        title="Export",
+        message="It was read before.",
+        return_url="https://example.org/",
+        passphrase="three quiet otters",
+        verifier_secret=None,
+        timeout=5,
+    )
+    parts: tuple[str, str] = shared_secrets.parse_key(shared.key)
+    history: list[types.SharedSecretStatus] = shared_secrets.status(connection, shared.key, timeout=5).status_history
+    texts: list[str | None] = [shared.id, shared.title, shared.status, shared.message]
+    texts += [shared.return_url, shared.signature_type]
+    logging.info("%s %s %s %f", parts, history[0]["time"], texts, shared.expires)
+    try:
+        secret: Any = shared_secrets.retrieve(
+            connection.endpoint, shared.key, passphrase="three quiet otters", timeout=(5, 5)
+        )
+        logging.info("%s", secret)
+    except SharedSecretUnavailableError as error:
+        page: str | None = error.return_url
+        logging.info("%s %s", error.message, page)
+        shared_secrets.retrieve("https://alice.pryv.me/", shared.key, verifier_secret="words")
 
 
 def unknown_shapes(connection: Connection, query: dict[str, Any], event: Mapping[str, Any]) -> None:
@@ -530,6 +560,8 @@ def add_ons(connection: Connection) -> None:
     other: bool = addons.renew_token(connection, token, error)
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
+    logged = addons.without_frames(logging.info)
+    logged("hidden")
     plain: Any = addons.plain({"fromTime": 0})
     limits: Limits = addons.limits(connection)
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]

@@ -504,6 +504,9 @@ echo "${COMPREPLY[@]}"
         (["events", "--js"], "--jsonl"),
         (["accesses", "--to"], "--tokens"),
         (["upload", "pho"], "photo.jpg"),
+        (["secret", "pu"], "put"),
+        (["secret", "put", "--ret"], "--return-url"),
+        (["secret", "get", "--passphrase-file", "pho"], "photo.jpg"),
     ],
 )
 def test_bash_completes(words: list[str], completed: str, environment: dict[str, str], tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from pryv import (
     Service,
     StreamedEvents,
     UnknownResourceError,
+    shared_secrets,
 )
 from pryv.auth import wait_for_access
 from pryv.cli import main
@@ -147,6 +148,12 @@ def of_account(filled: Filled) -> dict[str, Use]:
         {"method": "events.create", "params": EVENT},
         {"method": "no.method"},
     ]
+
+    def share(connection: Connection) -> Any:
+        shared = shared_secrets.create(connection, {"a": 1}, ttl=60, title="t", message="m")
+        assert shared_secrets.status(connection, shared.key).key == shared.key
+        return shared_secrets.retrieve(connection.endpoint, shared.key)
+
     deletions: EventsParams = {"modifiedSince": 0, "includeDeletions": True}
     event = filled.events[0]
     file = filled.event_with_file, filled.attachment["id"]
@@ -230,6 +237,7 @@ def of_account(filled: Filled) -> dict[str, Use]:
         "webhooks.activate": use(lambda connection: connection.webhooks.activate(filled.webhook)),
         "webhooks.test": use(call_hook),
         "webhooks.delete": use(lambda connection: connection.webhooks.delete(filled.webhook)),
+        "shared_secrets": use(share, lambda secret: secret is not None),
         "account.get": use(lambda connection: connection.account.get()),
         "account.update": use(lambda connection: connection.account.update({"language": "fr"})),
         "account.change_password": use(

@@ -143,6 +143,15 @@ CALLABLES = {
     "pryv.oauth.FileTokenStore": "path",
     "pryv.oauth.KeyringTokenStore": "name",
     "pryv.oauth.MemoryTokenStore": "",
+    "pryv.shared_secrets.create": (
+        "connection secret * ttl title message return_url=None passphrase=None verifier_secret=None"
+    ),
+    "pryv.shared_secrets.retrieve": "api_endpoint key * passphrase=None verifier_secret=None",
+    "pryv.shared_secrets.status": "connection key",
+    "pryv.shared_secrets.parse_key": "key",
+    "pryv.shared_secrets.SharedSecret": (
+        "id key title status status_history expires message return_url signature_type"
+    ),
     "pryv.utils.extract_token_and_api_endpoint": "url",
     "pryv.utils.decompose_api_endpoint": "url service_info_api",
     "pryv.utils.parse_access_ref": "ref",
@@ -176,6 +185,7 @@ REQUESTS = [
         if inspect.isroutine(member) and not name.startswith("_")
     ),
     *(path for path in CALLABLES if path.startswith("pryv.resources.")),
+    *(f"pryv.shared_secrets.{name}" for name in ("create", "retrieve", "status")),
 ]
 
 BASES = {
@@ -183,6 +193,7 @@ BASES = {
     "InvalidAccessTokenError": "ApiError",
     "InvalidCredentialsError": "ApiError",
     "ForbiddenError": "ApiError",
+    "SharedSecretUnavailableError": "ForbiddenError",
     "UnknownResourceError": "ApiError",
     "ItemAlreadyExistsError": "ApiError",
     "InvalidParametersError": "ApiError",
@@ -210,6 +221,7 @@ PROPERTIES = {
     "pryv.auth.AuthController": "state",
     "pryv.oauth.OAuthClient": "tokens",
     "pryv.StaleAccessIdError": "provided current_serial",
+    "pryv.SharedSecretUnavailableError": "return_url",
 }
 
 
@@ -235,7 +247,17 @@ def written(path: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["pryv", "pryv.auth", "pryv.addons", "pryv.frames", "pryv.oauth", "pryv.resources", "pryv.utils"]
+    "module",
+    [
+        "pryv",
+        "pryv.auth",
+        "pryv.addons",
+        "pryv.frames",
+        "pryv.oauth",
+        "pryv.resources",
+        "pryv.shared_secrets",
+        "pryv.utils",
+    ],
 )
 def test_a_module_has_and_shows_the_names_that_it_lists(module: str) -> None:
     there = importlib.import_module(module)
@@ -252,7 +274,7 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
     program = (Path(__file__).parent / "public_names.py").read_text()
     nodes = ast.walk(ast.parse(program))
     used = {getattr(node, "attr", None) or getattr(node, "id", None) for node in nodes}
-    modules = (pryv, pryv.auth, pryv.addons, pryv.frames, pryv.oauth, pryv.resources, pryv.utils)
+    modules = (pryv, pryv.auth, pryv.addons, pryv.frames, pryv.oauth, pryv.resources, pryv.shared_secrets, pryv.utils)
     names = {name for module in modules for name in module.__all__}
     assert names - used == set()
 

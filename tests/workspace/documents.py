@@ -61,6 +61,7 @@ def settled(program: str, service_info_url: str, owner: Account) -> str:
     username, password, connection = owner
     names = {
         "https://TOKEN@alice.pryv.me/": connection.api_endpoint,
+        "https://alice.pryv.me/": connection.endpoint,
         "https://reg.pryv.me/service/info": service_info_url,
         "see-you-soon": password,
         "alice": username,

@@ -25,12 +25,12 @@ Layers = list[set[str]]
 """The parts of a package, from the bottom; in the one that is empty are all parts that are in no other."""
 
 CORE: Layers = [
-    {"errors", "types", "utils", "_display", "_signals", "_spelling", "_text", "_version"},
+    {"errors", "types", "utils", "_display", "_signals", "_spelling", "_text", "_tracebacks", "_version"},
     {"_transport"},
     set(),
     {"resources"},
     {"connection"},
-    {"service", "addons"},
+    {"service", "addons", "shared_secrets"},
     {"auth"},
     {"oauth"},
     {"cli"},

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pryv import Connection, Service, resources
+from pryv import Connection, Service, resources, shared_secrets
 from pryv_sandbox.http import attachment_routes, method_routes, series_routes
 from pryv_sandbox.methods.dispatch import METHODS
 
@@ -62,7 +62,7 @@ def path_of(pattern: str) -> str:
 def test_what_calls_a_method_exists(row: Row) -> None:
     names = re.findall(r"`([\w.]+)\(\)`", row.called_by)
     assert names or row.called_by == "none yet"
-    objects = {"service": Service, "connection": Connection, **kinds()}
+    objects = {"service": Service, "connection": Connection, "shared_secrets": shared_secrets, **kinds()}
     for name in names:
         place, _, member = name.rpartition(".")
         assert callable(attrgetter(member)(objects[place]))

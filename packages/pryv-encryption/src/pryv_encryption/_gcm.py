@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from pryv.addons import without_frames
 from pryv_encryption import _base64
 from pryv_encryption._material import Material, parsed, serialized
-from pryv_encryption._tracebacks import without_frames
 from pryv_encryption.errors import DecryptionError
 from pryv_encryption.keys import symmetric_key
 

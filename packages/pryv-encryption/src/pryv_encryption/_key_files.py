@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pryv.addons import replace_file
-from pryv_encryption._tracebacks import without_frames
+from pryv.addons import replace_file, without_frames
 from pryv_encryption.keys import KeyPair
 
 if sys.platform != "win32":

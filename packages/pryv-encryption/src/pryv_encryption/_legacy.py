@@ -9,9 +9,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from pryv.addons import without_frames
 from pryv_encryption._gcm import payload
 from pryv_encryption._material import Material, parsed
-from pryv_encryption._tracebacks import without_frames
 from pryv_encryption.errors import DecryptionError
 
 _PREFIX = b"Salted__"

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from pryv.addons import without_frames
 from pryv_encryption._gcm import IV_SIZE, TAG_SIZE, AesGcmMethod
-from pryv_encryption._tracebacks import without_frames
 from pryv_encryption.errors import DecryptionError
 
 Source = str | os.PathLike[str] | BinaryIO

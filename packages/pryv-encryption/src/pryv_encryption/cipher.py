@@ -8,11 +8,10 @@ from typing import Any, BinaryIO, TypeVar
 
 import attrs
 
-from pryv.addons import Destination, open_destination, require_callback
+from pryv.addons import Destination, open_destination, require_callback, without_frames
 from pryv_encryption import _streams
 from pryv_encryption._gcm import AesGcmMethod
 from pryv_encryption._streams import Source
-from pryv_encryption._tracebacks import without_frames
 from pryv_encryption.errors import DecryptionError, EncryptionError, MissingKeyError, UnknownMethodError
 from pryv_encryption.keyring import Keyring
 from pryv_encryption.methods import METHODS, EncryptionMethod

@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from pryv.addons import require_callback
+from pryv.addons import require_callback, without_frames
 from pryv_encryption._key_files import read_keys
-from pryv_encryption._tracebacks import without_frames
 
 Resolver = Callable[[str, str | None, Any], Any]
 """Returns the key for the method's name, the key's name and the hint, `None` if it has none."""

@@ -12,7 +12,7 @@ TYPE_CHECKING = False  # type checkers take it as true, and `typing` takes time 
 if TYPE_CHECKING:
     from typing import Any
 
-    from pryv import addons, auth, frames, oauth, resources, types, utils
+    from pryv import addons, auth, frames, oauth, resources, shared_secrets, types, utils
     from pryv._access_requests import AccessRequest
     from pryv._assets import ServiceAssets
     from pryv._batch import Call
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         RateLimitedError,
         ResponseTooLargeError,
         ServerError,
+        SharedSecretUnavailableError,
         StaleAccessIdError,
         TooManyResultsError,
         UnknownResourceError,
@@ -86,6 +87,7 @@ __all__ = [
     "Service",
     "ServiceAssets",
     "ServiceInfo",
+    "SharedSecretUnavailableError",
     "StaleAccessIdError",
     "StreamedEvents",
     "TooManyResultsError",
@@ -97,11 +99,12 @@ __all__ = [
     "frames",
     "oauth",
     "resources",
+    "shared_secrets",
     "types",
     "utils",
 ]
 
-_MODULES = ("addons", "auth", "errors", "frames", "oauth", "resources", "types", "utils")
+_MODULES = ("addons", "auth", "errors", "frames", "oauth", "resources", "shared_secrets", "types", "utils")
 _LATER = {
     "AccessRequest": "pryv._access_requests",
     "ServiceAssets": "pryv._assets",

@@ -24,6 +24,7 @@
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `require_callback`: refuses a callback that cannot be called, or that is a coroutine function.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
+- `without_frames`: keeps the variables of a function out of the tracebacks of its exceptions.
 
 An add-on is found through the entry point group `pryv.addons`: `Connection.socket` loads the one named `socket`, and
 calls it with the connection. `Connection.close` calls `close()` on the object that it returns.
@@ -46,6 +47,7 @@ from pryv._destinations import opened as open_destination
 from pryv._display import SecretText
 from pryv._files import replacing as replace_file
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
+from pryv._tracebacks import without_frames
 from pryv._transport import adapter
 from pryv._transport.credentials import Refusal
 from pryv._transport.failures import connection_error, is_transient, is_transient_status
@@ -93,6 +95,7 @@ __all__ = [
     "require_bearer",
     "require_callback",
     "run_batch",
+    "without_frames",
 ]
 
 

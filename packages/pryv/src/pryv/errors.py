@@ -151,6 +151,21 @@ class ForbiddenError(ApiError):
     """The access lacks the permission for this call."""
 
 
+class SharedSecretUnavailableError(ForbiddenError):
+    """A shared secret cannot be read: it was read or discarded before, has expired, or lacks the right proof.
+
+    Attributes:
+        message: The message of its creator.
+        return_url: The http(s) URL of a page of its creator, `None` if there is none.
+    """
+
+    @property
+    def return_url(self) -> str | None:
+        """The URL of a page of its creator."""
+        url = self.data.get("returnUrl") if isinstance(self.data, dict) else None
+        return url if isinstance(url, str) and url.lower().startswith(("http://", "https://")) else None
+
+
 class UnknownResourceError(ApiError):
     """The event, stream, access, user, e-mail address, key… does not exist."""
 
@@ -350,6 +365,9 @@ _CLASS_BY_ID: Final[dict[str, type[ApiError]]] = {
     ERRORS.UNEXPECTED_ERROR: ServerError,
 }
 
+_CLASS_BY_DETAIL: Final[dict[str, type[ApiError]]] = {"shared-secret-unavailable": SharedSecretUnavailableError}
+"""By the `id` in an error's data."""
+
 _CLASS_BY_STATUS: Final[dict[int, type[ApiError]]] = {
     400: InvalidParametersError,
     401: InvalidAccessTokenError,
@@ -400,7 +418,7 @@ def _validation_message(message: str, about: Mapping[str, Any]) -> str:
 def api_error(body: Any, *, status: int | None = None, method: str | None = None) -> ApiError:
     """Return the exception for an error object of the API (`{"id", "message", "data"}`).
 
-    The id decides the class, then the status; otherwise it is a plain `ApiError`. See
+    The id in the data decides the class, then the id, then the status; otherwise it is a plain `ApiError`. See
     `Errors <https://pryv.github.io/reference/#errors>`__ in the API reference.
 
     Args:
@@ -410,10 +428,16 @@ def api_error(body: Any, *, status: int | None = None, method: str | None = None
     """
     error = body if isinstance(body, dict) else {}
     error_id = error.get("id") if isinstance(error.get("id"), str) else None
-    cls = _CLASS_BY_ID.get(error_id or "")
+    cls = _CLASS_BY_DETAIL.get(_detail_id(error)) or _CLASS_BY_ID.get(error_id or "")
     if cls is None and status is not None:
         cls = ServerError if status >= 500 else _CLASS_BY_STATUS.get(status)
     message = error.get("message")
     if not isinstance(message, str) or not message:
         message = "the platform responded with an error"
     return (cls or ApiError)(message, id=error_id, data=error.get("data"), status=status, method=method)
+
+
+def _detail_id(error: Mapping[str, Any]) -> str:
+    data = error.get("data")
+    detail_id = data.get("id") if isinstance(data, Mapping) else None
+    return detail_id if isinstance(detail_id, str) else ""

@@ -541,6 +541,21 @@ class WebhookUpdate(TypedDict, total=False):
     """The changes it is called for, by their keys."""
 
 
+# ---- shared secrets
+
+
+class _SharedSecretStatusRequired(TypedDict):
+    status: Literal["pending", "consumed", "discarded"]
+    time: Timestamp
+
+
+class SharedSecretStatus(_SharedSecretStatusRequired, total=False):
+    """A status of a shared secret, from a time on."""
+
+    info: str
+    """Why it was discarded."""
+
+
 # ---- platforms, and what all share
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pryv.cli._csv import write_csv
     from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
-    from pryv.cli._program import Command, Program
+    from pryv.cli._program import Command, Program, add_commands
     from pryv.cli._start import start
     from pryv.cli._tables import Column, write_table
 
@@ -22,6 +22,7 @@ __all__ = [
     "Column",
     "Command",
     "Program",
+    "add_commands",
     "add_common_options",
     "add_endpoint_option",
     "connect",
@@ -42,6 +43,7 @@ _LATER = {
     "Column": "_tables",
     "Command": "_program",
     "Program": "_program",
+    "add_commands": "_program",
     "main": "_commands",
     "on_terminal": "_output",
     "start": "_start",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pryv._version import __version__
-from pryv.cli import _account, _data, _encryption, _files
+from pryv.cli import _account, _data, _encryption, _files, _shared_secrets
 from pryv.cli._program import Command, Program
 
 _PROGRAM = Program(
@@ -73,6 +73,14 @@ _PROGRAM = Program(
             "pryv download EVENT_ID photo.jpg",
             _files.download,
             _files.add_download_options,
+        ),
+        Command(
+            "secret",
+            "Hand over a secret, such as a token, which can be read once.",
+            "pryv secret put --ttl 3600 --title Export --message 'It was read before.' < token",
+            None,
+            _shared_secrets.add_commands_of_secret,
+            account=False,
         ),
         Command(
             "keygen",

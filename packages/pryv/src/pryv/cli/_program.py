@@ -22,7 +22,7 @@ class Command(NamedTuple):
         name: Its name on the command line.
         summary: One sentence on its purpose, for the help.
         example: A command line that uses it.
-        run: A function that runs it, with the parsed arguments.
+        run: A function that runs it, with the parsed arguments; `None` if `add_options` adds commands of its own.
         add_options: A function that adds its own arguments to its parser.
         account: Whether it works on an account, so that it takes `--endpoint`.
     """
@@ -30,7 +30,7 @@ class Command(NamedTuple):
     name: str
     summary: str
     example: str
-    run: Callable[[argparse.Namespace], object]
+    run: Callable[[argparse.Namespace], object] | None
     add_options: Callable[[argparse.ArgumentParser], object] = _no_options
     account: bool = True
 
@@ -81,9 +81,7 @@ class Program:
         if any(command.account for command in self._commands):
             add_endpoint_option(parser)
         add_common_options(parser)
-        added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-        for command in self._commands:
-            _add(command, added)
+        add_commands(parser, self._commands)
         return parser
 
     def _completion_command(self) -> Command:
@@ -97,6 +95,18 @@ class Program:
         )
 
 
+def add_commands(parser: argparse.ArgumentParser, commands: Sequence[Command]) -> None:
+    """Add commands to a parser, one of which is required.
+
+    Args:
+        parser: The parser of a program, or of a command that has commands.
+        commands: The commands.
+    """
+    added = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in commands:
+        _add(command, added)
+
+
 def _add(command: Command, commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         command.name,
@@ -105,7 +115,8 @@ def _add(command: Command, commands: argparse._SubParsersAction[argparse.Argumen
         epilog=f"example:\n  {command.example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=command.run)
+    if command.run is not None:
+        parser.set_defaults(run=command.run)
     if command.account:
         add_endpoint_option(parser)
     add_common_options(parser)

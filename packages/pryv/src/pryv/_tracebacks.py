@@ -1,4 +1,4 @@
-"""Remove frames with keys or plaintext from exceptions: some programs log tracebacks with the values of variables."""
+"""Remove frames with secrets from exceptions: some programs log tracebacks with the values of variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ T = TypeVar("T")
 
 
 def without_frames(function: Callable[P, T]) -> Callable[P, T]:
-    """Remove the frames of called functions, and the function's own arguments, from the exceptions of a function."""
+    """Remove the frames of called functions, and the function's own arguments, from the exceptions of a function.
+
+    Args:
+        function: A function whose arguments or variables contain secrets, such as keys.
+    """
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
