@@ -104,7 +104,7 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["login", "http://h/", "--app-id", "an-app", "--permission", "diary:own"],
         ["login", "http://h/", "--app-id", "an-app", "--permission", "diary:read", "--timeout", "0"],
         ["whoami"],  # no account
-        ["whoami", "--endpoint", "ftp://secret@host/"],
+        ["whoami", "--endpoint", "ftp://canary@host/"],
         ["call"],
         ["call", "events.get", "{"],
         ["call", "events.get", "7"],
@@ -128,7 +128,7 @@ def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:
     assert said.stdout == ""
     assert "pryv" in said.stderr
     assert "Traceback" not in said.stderr
-    assert "secret" not in said.stderr
+    assert "canary" not in said.stderr
 
 
 def test_info(pryv: Run, platform_url: str) -> None:
