@@ -441,6 +441,7 @@ def test_a_shared_secret_does_not_show_its_key(account: Connection) -> None:
     random_part = parse_key(shared.key)[1]
     for shown in (repr(shared), str(shared), repr([shared]), repr(shared.key), repr(vars(shared_secrets))):
         assert random_part not in shown
+    assert "key=" not in repr(shared)
     for copier in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="cannot be pickled"):
             copier(shared)

@@ -241,7 +241,6 @@ def _checked(secret: Any, ttl: float, title: str, message: str, return_url: str 
         on_consumed["returnUrl"] = return_url
     if secret is None:
         raise ValueError("secret is None")
-    json.encode(secret, "secret")
     return {"ttl": ttl, "title": title, "onConsumed": on_consumed, "secret": secret}
 
 
