@@ -17,6 +17,7 @@ from tests.peers.network import Relay
 from tests.waiting import wait_for, within
 
 from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
+from pryv._transport.credentials import Refusal, StaticToken
 from pryv_sandbox import Sandbox
 from pryv_socket_io import Notification, SocketIO
 
@@ -332,6 +333,34 @@ def test_a_revoked_token_ends_it(account: Account) -> None:
         assert not connected_clients
         with pytest.raises(InvalidAccessTokenError):
             sio.open()
+
+
+class Renewed(StaticToken):
+    """A token that is replaced by the next one when the platform refuses it."""
+
+    def __init__(self, token: str, *later: str) -> None:
+        super().__init__(token)
+        self._later = later
+
+    def renewed(self, refusal: Refusal) -> bool:
+        if refusal.token == self.token:
+            self.__init__(*self._later)  # type: ignore[misc]
+        return True
+
+
+def test_a_renewed_token_brings_it_back(account: Account) -> None:
+    permissions: Any = [{"streamId": "diary", "level": "read"}]
+    old, new = (account[2].accesses.create({"name": name, "permissions": permissions}) for name in "AB")
+    with Connection(old["apiEndpoint"]) as connection:
+        connection._account.credentials = Renewed(old["token"], new["token"])
+        with SocketIO(connection, reconnect=QUICK) as sio:
+            heard = Heard(sio)
+            account[2].accesses.delete(old["id"])
+            heard.wait("reconnect")
+            assert connection.token == new["token"]
+            account[2].post("events", DIARY)
+            heard.wait("eventsChanged")
+            assert connection.access_info()["id"] == new["id"]
 
 
 @contextlib.contextmanager
