@@ -4,10 +4,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.accounts import PLATFORM_VARIABLE, Account, register
+from tests.accounts import PLATFORM_VARIABLE, Account, Accounts
 
 from pryv_sandbox import Sandbox
 
@@ -32,6 +33,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LEFT: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+"""The names of accounts that could not be deleted, each with the reason."""
+
+
 @pytest.fixture(scope="session")
 def platform_url(request: pytest.FixtureRequest) -> str:
     """The service info URL of the platform under test: the one the environment names, or the session's sandbox."""
@@ -51,15 +56,45 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     return sandbox
 
 
+@pytest.fixture(scope="session")
+def accounts(platform_url: str, pytestconfig: pytest.Config) -> Iterator[Accounts]:
+    """Registers accounts on the platform under test, and deletes them at the end."""
+    accounts = Accounts(platform_url)
+    yield accounts
+    pytestconfig.stash[LEFT] = accounts.delete()
+
+
 @pytest.fixture
-def new_account(platform_url: str) -> Iterator[Callable[[], Account]]:
+def new_account(accounts: Accounts) -> Iterator[Callable[[], Account]]:
     """Registers accounts, each a fresh one."""
     with ExitStack() as connections:
-        yield lambda: register(platform_url, connections)
+        yield lambda: accounts.register(connections)
 
 
 @pytest.fixture(scope="module")
-def module_account(platform_url: str) -> Iterator[Account]:
+def module_account(accounts: Accounts) -> Iterator[Account]:
     """One account for a whole module."""
     with ExitStack() as connections:
-        yield register(platform_url, connections)
+        yield accounts.register(connections)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Report the accounts that are left to the process that started this one, if pytest-xdist did."""
+    output = getattr(session.config, "workeroutput", {})
+    output["accounts left"] = session.config.stash.get(LEFT, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of pytest-xdist reports."""
+    left = getattr(node, "workeroutput", {}).get("accounts left", {})
+    node.config.stash[LEFT] = {**node.config.stash.get(LEFT, {}), **left}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the accounts that are left; that is no failure of a test."""
+    left = config.stash.get(LEFT, {})
+    if left:
+        terminalreporter.section("accounts that are left on the platform")
+        for username, reason in left.items():
+            terminalreporter.write_line(f"{username}: {reason}")

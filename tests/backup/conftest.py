@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.accounts import Account, register
+from tests.accounts import Account, Accounts
 
 from pryv import Connection
 
@@ -15,10 +15,10 @@ from .content import fill
 
 
 @pytest.fixture(scope="module")
-def full_account(platform_url: str) -> Iterator[Connection]:
+def full_account(accounts: Accounts) -> Iterator[Connection]:
     """An account with some of everything, which tests only read."""
     with ExitStack() as connections:
-        connection = register(platform_url, connections)[2]
+        connection = accounts.register(connections)[2]
         fill(connection)
         yield connection
 

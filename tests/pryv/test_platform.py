@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.accounts import Accounts
 from tests.pryv.wire import Wire, error_reply, reply
 
 import pryv
@@ -195,7 +196,7 @@ def test_a_platform_may_have_no_assets(wire: Wire, served: Service) -> None:
 # ---- accounts
 
 
-def test_an_account_is_made_and_found(service: Service) -> None:
+def test_an_account_is_made_and_found(service: Service, accounts: Accounts) -> None:
     username = f"test{secrets.token_hex(6)}"
     email = f"{username}@example.org"
     person: dict[str, Any] = {"username": username, "password": "see-you-soon", "email": email, "app_id": APP_ID}
@@ -206,6 +207,7 @@ def test_an_account_is_made_and_found(service: Service) -> None:
     assert service.user_exists(username) is True
     assert service.user_id_for_email(email) == username
     with Connection(created["apiEndpoint"]) as connection:
+        accounts.add(username, "see-you-soon", connection.token or "none")
         assert connection.username() == username
     with pytest.raises(ItemAlreadyExistsError) as caught:
         service.create_user(**person)
