@@ -1,0 +1,51 @@
+"""Works with an OAuth session in a store: `SERVER STORE refresh N`, `connect`, or `killed EVENT` (of its refresh)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from pryv import OAuthLoginRequiredError, PryvError
+from pryv.oauth import FileTokenStore, OAuthClient
+
+_IGNORED = ("import", "compile", "exec", "object.__getattr__", "marshal", "sys._getframe", "code.__new__")
+
+
+def main() -> None:
+    server, path, action, *parameters = sys.argv[1:]
+    client = OAuthClient(server, "study-app", store=FileTokenStore(path), timeout=30)
+    if action == "killed":
+        client.metadata()  # imports what it needs
+        kill_at(int(parameters[0]))
+    try:
+        for _ in range(int(parameters[0]) if action == "refresh" else 1):
+            connection = client.connection() if action == "connect" else client.refresh()
+            if action != "killed":
+                connection.access_info()
+            connection.close()
+    except OAuthLoginRequiredError as error:
+        print("login required:", error)
+    except PryvError as error:
+        print("failed:", error)
+    else:
+        print("done")
+
+
+def kill_at(number: int) -> None:
+    """Kill this process at an audit event (https://docs.python.org/3/library/audit_events.html) from now on."""
+    count = 0
+
+    def hook(event: str, _: object) -> None:
+        nonlocal count
+        if event.startswith(_IGNORED):
+            return
+        count += 1
+        if count == number:
+            print("killed at", event, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+
+
+main()
