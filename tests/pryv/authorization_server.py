@@ -265,7 +265,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Http
 
     def _respond(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client was killed
+            self.close_connection = True
+            return
         server = self.server.strict
         response = server.respond(self.command, self.path, dict(self.headers.items()), body)
         if response in ("cut-before", "cut-after"):

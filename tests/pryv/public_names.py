@@ -592,6 +592,7 @@ def sessions(store: oauth.TokenStore) -> None:
     asked: list[str] = [request.url, request.state, request.code_verifier, request.redirect_uri]
     try:
         connection: Connection = client.handle_callback("https://app.example/?code=x", request)
+        connection = client.login(port=8080, open_browser=False, timeout=None, on_url=print)
         connection = client.connection(timeout=5)
         connection = client.refresh()
         connection = client.client_credentials(scope=None)
@@ -602,6 +603,7 @@ def sessions(store: oauth.TokenStore) -> None:
         logging.info("%s", reasons)
         raise
     tokens: oauth.OAuthTokens | None = client.tokens
+    client.forget(revoke=False)
     with store.lock(10):
         kept: oauth.OAuthTokens | None = store.load()
         if kept is not None:

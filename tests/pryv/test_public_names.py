@@ -132,6 +132,8 @@ CALLABLES = {
     "pryv.oauth.OAuthClient.metadata": "force_fetch=False",
     "pryv.oauth.OAuthClient.authorization_request": "* redirect_uri=None state=None",
     "pryv.oauth.OAuthClient.handle_callback": "url_or_query request",
+    "pryv.oauth.OAuthClient.login": "* port=0 open_browser=True timeout=600 on_url",
+    "pryv.oauth.OAuthClient.forget": "revoke=True",
     "pryv.oauth.OAuthClient.connection": "* timeout=DEFAULT",
     "pryv.oauth.OAuthClient.refresh": "",
     "pryv.oauth.OAuthClient.client_credentials": "scope=None",

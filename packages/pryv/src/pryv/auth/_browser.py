@@ -38,6 +38,12 @@ class PageInBrowser:
     def __init__(self) -> None:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
 
+    def __enter__(self) -> PageInBrowser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def open(self, url: str) -> None:
         """Open the page, if there is a browser that does not run in the terminal, and a directory for the file.
 

@@ -96,6 +96,14 @@ def has_state(params: dict[str, str], request: AuthorizationRequest) -> bool:
     return hmac.compare_digest(params.get("state", "").encode(), request.state.encode())
 
 
+def is_answer(query: str, request: AuthorizationRequest) -> bool:
+    """Return whether the query of a URL answers a request."""
+    try:
+        return has_state(callback_params(f"?{query}"), request)
+    except OAuthError:
+        return False
+
+
 def code_of(params: dict[str, str], request: AuthorizationRequest, server: AuthorizationServer) -> SecretText:
     """Return the code in the parameters with which the browser came back.
 

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import requests
 
-from pryv._arguments import require
+from pryv._arguments import require, require_callback
 from pryv._transport.http import Http
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout, checked_timeout, limit_of
+from pryv.auth._browser import PageInBrowser
+from pryv.auth._waiting import WAIT, check_wait
 from pryv.connection import Connection
-from pryv.errors import OAuthError
+from pryv.errors import ForbiddenError, InvalidAccessTokenError, OAuthError
 from pryv.oauth._authentication import PrivateKey, authentication_of
-from pryv.oauth._authorization import AuthorizationRequest, callback_params, code_of, has_state, new_request
+from pryv.oauth._authorization import (
+    AuthorizationRequest,
+    callback_params,
+    code_of,
+    has_state,
+    is_answer,
+    new_request,
+)
 from pryv.oauth._credentials import RenewedCredentials, endpoint_of
 from pryv.oauth._dpop import DPoPKey
+from pryv.oauth._loopback import Loopback, print_url
 from pryv.oauth._metadata import AuthorizationServer
 from pryv.oauth._server import ServerClient
 from pryv.oauth._signed import SignedConnection
@@ -170,6 +181,45 @@ class OAuthClient:
         self._stored.keep(tokens)
         return self._connection(self._stored, tokens)
 
+    def login(
+        self,
+        *,
+        port: int = 0,
+        open_browser: bool = True,
+        timeout: float | None = WAIT,
+        on_url: Callable[[str], object] = print_url,
+    ) -> Connection:
+        """Ask a person with a browser on this machine, and return the connection to the account; the tokens are stored.
+
+        It listens on this machine only, until the browser comes back from the server. Through ssh, forward the port:
+        `ssh -L 8080:127.0.0.1:8080 host`, with `port=8080`.
+
+        Args:
+            port: The port to listen on; 0 for that of `redirect_uri`, or any that is free.
+            open_browser: Whether to open the page in a browser, as `auth.TerminalLogin` does.
+            timeout: Seconds to wait for the answer; `None` waits without limit.
+            on_url: A callback that shows the URL of the page; by default, it is printed to standard error.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: `redirect_uri` is not at `http://127.0.0.1` or `http://[::1]`, or a number is out of range.
+            OSError: the port is in use, or the store failed.
+            AccessRefusedError: the person refused.
+            AccessTimeoutError: the person did not answer in time.
+            OAuthError: the server sent an error, or the tokens could not be saved: then the error has them.
+            PryvError: the store or a request failed; see *Errors and retries*.
+        """
+        check_wait(timeout)
+        require_callback(on_url, "on_url")
+        self._stored.check_lockable()
+        with Loopback(self._redirect_uri, port) as loopback, PageInBrowser() as page:
+            request = self.authorization_request(redirect_uri=loopback.redirect_uri)
+            on_url(request.url)
+            if open_browser:
+                page.open(request.url)
+            query = loopback.wait(lambda query: is_answer(query, request), timeout)
+        return self.handle_callback(query, request)
+
     def connection(self, *, timeout: CallTimeout = DEFAULT) -> Connection:
         """Return a connection with the stored tokens, which are refreshed if they expire soon.
 
@@ -219,20 +269,51 @@ class OAuthClient:
         self._own = ClientTokens(self._server, self._lifetimes, scope)
         return self._connection(self._own, self._own.usable())
 
+    def forget(self, revoke: bool = True) -> None:
+        """End the session: delete its access, and the stored tokens.
+
+        The server has no call to revoke a refresh token: a copy of it stays valid until it is used or expires, which
+        takes 30 days by default. Only the person ends the consent, by deleting the client's access in the account.
+
+        Args:
+            revoke: Whether to delete the access; otherwise, only the tokens are deleted.
+
+        Raises:
+            ForbiddenError: the access may not delete itself; the tokens are deleted nevertheless.
+            PryvError: the store failed, or the access could not be deleted: then the tokens are kept.
+            OSError: the store failed.
+        """
+        tokens = self._store.load()
+        refusal = None
+        if revoke and tokens is not None and not self._lifetimes.has_expired(tokens):
+            try:
+                with self._unrenewed(tokens, DEFAULT) as connection:
+                    connection.revoke()
+            except InvalidAccessTokenError:
+                _log.info("the access was deleted already")
+            except ForbiddenError as error:
+                refusal = error
+        self._stored.forget()
+        if refusal is not None:
+            raise refusal
+
     @property
     def tokens(self) -> OAuthTokens | None:
         """The tokens of the session, or those of the client's own account; `None` if there are none."""
         return self._stored.tokens if self._own is None else self._own.tokens
 
     def _connection(self, source: TokenSource, tokens: OAuthTokens, timeout: CallTimeout = DEFAULT) -> Connection:
-        endpoint = build_api_endpoint(endpoint_of(tokens), tokens.access_token)
-        options = {"timeout": limit_of(timeout, self._timeout), **self._options}
-        connection = (
-            Connection(endpoint, **options) if tokens.key is None else SignedConnection(endpoint, tokens.key, **options)
-        )
+        connection = self._unrenewed(tokens, timeout)
         account = connection._account
         account.credentials = RenewedCredentials(source, tokens, account.state, self._server.clock.ahead)
         return connection
+
+    def _unrenewed(self, tokens: OAuthTokens, timeout: CallTimeout) -> Connection:
+        endpoint = build_api_endpoint(endpoint_of(tokens), tokens.access_token)
+        options = {"timeout": limit_of(timeout, self._timeout), **self._options}
+        if tokens.key is None:
+            return Connection(endpoint, **options)
+        return SignedConnection(endpoint, tokens.key, **options)
 
 
 def _checked_store(store: Any) -> TokenStore:

@@ -116,6 +116,11 @@ class StoredTokens:
         with self._store.lock(_LOCK_TIMEOUT):
             self._keep_new(tokens)
 
+    def check_lockable(self) -> None:
+        """Check that the store can be locked, and so is in a place that can be written to, before a person is asked."""
+        with self._store.lock(_LOCK_TIMEOUT):
+            pass
+
     def forget(self) -> None:
         """Delete the tokens."""
         with self._store.lock(_LOCK_TIMEOUT):
