@@ -7,6 +7,7 @@ A client breaks a rule if it
 - sends a code, a code verifier or a refresh token a second time after a known outcome, or a third time at all;
 - names another redirect URI than the one of the authorization request, or a verifier that does not match;
 - authenticates in another way than it is registered for, in two ways, or with a secret that is not percent-encoded;
+- sends a DPoP proof that is not valid, or that came before, or none where the tokens are bound to a key;
 - asks for authorization without PKCE, `S256`, a state, or with parameters that OAuth does not have;
 - sends a token in another header, or another form, than the platform reads.
 
@@ -31,6 +32,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import attrs
+from tests.pryv.proof_verifier import RefusedError, parts, thumbprint, verify_proof
 
 _FORM = "application/x-www-form-urlencoded"
 _GRANTS = {
@@ -48,6 +50,7 @@ class Grant:
     scope: str
     challenge: str = ""
     redirect_uri: str = ""
+    key: str | None = None
     uses: int = 0
     used_at: float = 0.0
     outcome_lost: bool = False
@@ -62,6 +65,9 @@ class AuthorizationServer:
         grace: Seconds in which a used refresh token is only refused; after them, the consent ends.
         skew: Seconds by which its clock, and its `Date`, are ahead.
         secret: The secret of the client, if it has one.
+        supports_dpop: Whether tokens that are requested with a proof are bound to its key.
+        nonce: The nonce that proofs need at the token endpoint, if they need one.
+        account_nonce: The same at the account.
         faults: What happens to the next token requests: `cut-before` and `cut-after` the request is processed,
             `hang-after`, an error status, or a body.
         metadata: Members of the metadata that replace the usual ones; `None` removes one.
@@ -75,6 +81,9 @@ class AuthorizationServer:
     skew: float = 0
     client_id: str = "study-app"
     secret: str | None = None
+    supports_dpop: bool = True
+    nonce: str | None = None
+    account_nonce: str | None = None
     faults: deque[Any] = attrs.field(factory=deque)
     metadata: dict[str, Any] = attrs.field(factory=dict)
     tokens: dict[str, Any] = attrs.field(factory=dict)
@@ -83,6 +92,8 @@ class AuthorizationServer:
     forms: list[dict[str, str]] = attrs.field(factory=list)
     grants: dict[str, Grant] = attrs.field(factory=dict)
     sessions: dict[str, float] = attrs.field(factory=dict)
+    keys: dict[str, str] = attrs.field(factory=dict)
+    proofs: set[str] = attrs.field(factory=set)
     consent_has_ended: bool = False
     _lock: Any = attrs.field(factory=threading.RLock)
     _http: Any = None
@@ -131,7 +142,7 @@ class AuthorizationServer:
             if path == "/oauth2/token":
                 self.seen["token"] += 1
                 return self._token_response(method, target, headers, body)
-            return self._account_response(method, headers)
+            return self._account_response(method, target, headers)
 
     def _metadata(self) -> dict[str, Any]:
         usual = {
@@ -168,7 +179,19 @@ class AuthorizationServer:
         if not self._is_authenticated(form, headers):
             return 401, {"error": "invalid_client", "error_description": "client authentication failed"}
         if kind == "client_credentials":
-            return 200, self._session(None)
+            return 200, self._session(None, None)
+        payload = self._proof_at_token_endpoint(headers)
+        if payload is not None and payload.get("nonce") != self.nonce:
+            self.seen["nonce"] += 1
+            return 400, {"error": "use_dpop_nonce"}, {"DPoP-Nonce": str(self.nonce)}
+        return self._exchange(kind, form, None if payload is None else payload.get("key"))
+
+    def _proof_at_token_endpoint(self, headers: Mapping[str, str]) -> dict[str, Any] | None:
+        if not self.supports_dpop or "DPoP" not in headers:
+            return None
+        return self._proof("POST", "/oauth2/token", headers["DPoP"])
+
+    def _exchange(self, kind: str, form: dict[str, str], key: str | None) -> Any:
         token = form.get("code") or form.get("refresh_token") or ""
         grant = self.grants.get(token)
         refused = 400, {"error": "invalid_grant", "error_description": f"{kind} is invalid or already used"}
@@ -181,21 +204,27 @@ class AuthorizationServer:
                 self.consent_has_ended = True
                 self.sessions.clear()
             return refused
+        if kind == "refresh_token" and not self._rule(key == grant.key, "the key of the tokens"):
+            return 400, {"error": "invalid_dpop_proof"}
         grant.used_at = self.now
         if kind == "authorization_code":
             digest = base64.urlsafe_b64encode(hashlib.sha256(form["code_verifier"].encode()).digest())
             same = digest.decode().rstrip("=") == grant.challenge and form["redirect_uri"] == grant.redirect_uri
             if not self._rule(same and 43 <= len(form["code_verifier"]) <= 128, "verifier or redirect URI"):
                 return refused
-        return 200, self._session(grant)
+        return 200, self._session(grant, key)
 
-    def _session(self, grant: Grant | None) -> dict[str, Any]:
+    def _session(self, grant: Grant | None, key: str | None) -> dict[str, Any]:
         token = secrets.token_hex(12)
         self.sessions[token] = self.now + self.lifetime
-        refresh = {} if grant is None else {"refresh_token": self._issue(Grant(grant.scope)), "scope": grant.scope}
+        refresh = {}
+        if grant is not None:
+            refresh = {"refresh_token": self._issue(Grant(grant.scope, key=key)), "scope": grant.scope}
+        if key is not None:
+            self.keys[token] = key
         usual = {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": "Bearer" if key is None else "DPoP",
             "expires_in": self.lifetime,
             "apiEndpoint": f"{self.url.replace('//', f'//{token}@')}/alice/",
             **refresh,
@@ -217,9 +246,18 @@ class AuthorizationServer:
         encoded_well = scheme == "Basic" and len(pair) == 2 and all(_UNRESERVED.fullmatch(part) for part in pair)
         return self._rule(encoded_well, "Basic") and list(map(unquote, pair)) == [self.client_id, self.secret]
 
-    def _account_response(self, method: str, headers: Mapping[str, str]) -> Any:
+    def _account_response(self, method: str, target: str, headers: Mapping[str, str]) -> Any:
         self.seen["account"] += 1
-        expires = self.sessions.get(headers.get("Authorization", ""))
+        token = headers.get("Authorization", "").removeprefix("DPoP ")
+        bound = self.keys.get(token)
+        self._rule(("DPoP" in headers) == (bound is not None), "a proof of a plain token, or none of a bound one")
+        if bound is not None:
+            payload = self._proof(method, target, headers["DPoP"], token)
+            self._rule(payload.get("key") == bound, "the key of the token")
+            if payload.get("nonce") != self.account_nonce:
+                challenge = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"', "DPoP-Nonce": str(self.account_nonce)}
+                return 401, {}, challenge
+        expires = self.sessions.get(token)
         if expires is None:
             return 403, {"error": {"id": "invalid-access-token", "message": "Cannot find access from token."}}
         if self.now > expires:
@@ -227,6 +265,17 @@ class AuthorizationServer:
         self.seen[f"{method} done"] += 1
         meta = {"meta": {"apiVersion": "2.0.0", "serverTime": self.now, "serial": "1"}}
         return 200, {"id": "access", "user": {"username": "alice"}, "event": {"id": "e"}, "accessDeletion": {}, **meta}
+
+    def _proof(self, method: str, target: str, proof: str, token: str | None = None) -> dict[str, Any]:
+        """Return the payload of a proof, with the thumbprint of its `key`; it is empty if the proof is not valid."""
+        try:
+            payload = verify_proof(proof, method, f"{self.url}{target}", self.now, token)
+        except RefusedError as refusal:
+            self._rule(False, f"proof: {refusal}")
+            return {}
+        self._rule(payload["jti"] not in self.proofs, "a proof that came before")
+        self.proofs.add(payload["jti"])
+        return {**payload, "key": thumbprint(parts(proof)[0]["jwk"])}
 
     def _issue(self, grant: Grant) -> str:
         token = secrets.token_urlsafe(32)
@@ -280,12 +329,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.recv(1)  # until the client has gone
             self.close_connection = True
             return
-        status, content = response if isinstance(response, tuple) else (200, response)
+        status, content, *headers = response if isinstance(response, tuple) else (200, response)
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response_only(status)
         self.send_header("Date", formatdate(server.now, usegmt=True))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        for name, value in headers[0].items() if headers else ():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

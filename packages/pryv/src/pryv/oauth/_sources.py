@@ -151,7 +151,12 @@ class StoredTokens:
         counted = attrs.evolve(tokens, refresh_attempts=tokens.refresh_attempts + 1)
         grant = {"refresh_token": tokens.refresh_token, "grant_type": "refresh_token"}
         try:
-            new = self._server.tokens(grant, previous=tokens, before_sending=lambda: self._save(counted, valid=tokens))
+            new = self._server.tokens(
+                grant,
+                key=tokens.key,
+                previous=tokens,
+                before_sending=lambda: self._save(counted, valid=tokens),
+            )
         except OAuthError as refusal:
             if refusal.error != "invalid_grant":
                 raise
