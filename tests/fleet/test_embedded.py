@@ -26,8 +26,10 @@ def test_a_server_keeps_its_data_through_a_restart_and_leaves_nothing() -> None:
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
-    with pytest.raises(DatabaseError, match="no_such_setting"):
-        EmbeddedPostgres(settings={"no_such_setting": "1"}).start()
+    server = EmbeddedPostgres(settings={"no_such_setting": "1"})
+    with pytest.raises(DatabaseError, match="no_such_setting"), server:
+        pass
+    assert not server.directory.exists()
 
 
 def test_a_path_that_is_too_long_is_refused(tmp_path: Path) -> None:

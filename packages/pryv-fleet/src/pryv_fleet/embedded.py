@@ -72,15 +72,18 @@ class EmbeddedPostgres:
         return f"EmbeddedPostgres({str(self.directory)!r})"
 
     def __enter__(self) -> EmbeddedPostgres:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self._remove_temporary()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
-        if self._temporary is not None:
-            self._temporary.cleanup()
+        self._remove_temporary()
 
     @property
     def dsn(self) -> str:
@@ -125,6 +128,10 @@ class EmbeddedPostgres:
         """Wait until the server ends."""
         if self._server is not None:
             self._server.wait()
+
+    def _remove_temporary(self) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     @property
     def _log(self) -> Path:
