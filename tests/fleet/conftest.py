@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.fleet.postgres import DSN_VARIABLE, PROGRAMS_VARIABLE, SETTINGS, in_database
 
-from pryv_fleet import EmbeddedPostgres
+from pryv_fleet import EmbeddedPostgres, Fleet, generate_key
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +57,19 @@ def new_database(server_dsn: str) -> Iterator[Callable[[], str]]:
 def dsn(new_database: Callable[[], str]) -> str:
     """A database of the module's own."""
     return new_database()
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key that encrypts tokens."""
+    key = generate_key()
+    monkeypatch.setenv("PRYV_FLEET_KEY", key)
+    return key
+
+
+@pytest.fixture
+def fleet(new_database: Callable[[], str], key: str) -> Iterator[Fleet]:
+    """An empty fleet in a database of its own."""
+    with Fleet(new_database(), interval=0.05, overlap=5) as fleet:
+        fleet.create_tables()
+        yield fleet

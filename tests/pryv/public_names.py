@@ -558,6 +558,8 @@ def add_ons(connection: Connection) -> None:
     addons.require_bearer(connection, "socket")
     token: str | None = addons.bearer_token(connection)
     other: bool = addons.renew_token(connection, token, error)
+    with addons.new_session() as session:
+        Connection(connection.api_endpoint, session=session).username()
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
     logged = addons.without_frames(logging.info)

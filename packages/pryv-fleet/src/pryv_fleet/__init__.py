@@ -11,23 +11,46 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pryv_fleet.accounts import Account
     from pryv_fleet.embedded import EmbeddedPostgres
-    from pryv_fleet.errors import DatabaseError, FleetError
+    from pryv_fleet.errors import BusyError, DatabaseError, FleetError
+    from pryv_fleet.fleet import Fleet
     from pryv_fleet.mirror import PostgresMirror
+    from pryv_fleet.pacing import Pacing
+    from pryv_fleet.reports import FleetReport, FleetStatus, PlatformStatus
+    from pryv_fleet.secrets import Secrets, generate_key
 
 __all__ = [
+    "Account",
+    "BusyError",
     "DatabaseError",
     "EmbeddedPostgres",
+    "Fleet",
     "FleetError",
+    "FleetReport",
+    "FleetStatus",
+    "Pacing",
+    "PlatformStatus",
     "PostgresMirror",
+    "Secrets",
     "__version__",
+    "generate_key",
 ]
 
 _LATER = {
+    "Account": "pryv_fleet.accounts",
     "EmbeddedPostgres": "pryv_fleet.embedded",
+    "BusyError": "pryv_fleet.errors",
     "DatabaseError": "pryv_fleet.errors",
     "FleetError": "pryv_fleet.errors",
+    "Fleet": "pryv_fleet.fleet",
     "PostgresMirror": "pryv_fleet.mirror",
+    "Pacing": "pryv_fleet.pacing",
+    "FleetReport": "pryv_fleet.reports",
+    "FleetStatus": "pryv_fleet.reports",
+    "PlatformStatus": "pryv_fleet.reports",
+    "Secrets": "pryv_fleet.secrets",
+    "generate_key": "pryv_fleet.secrets",
 }
 
 

@@ -7,7 +7,13 @@ from pryv_monitor import AnchorError
 
 
 class FleetError(PryvError):
-    """A fleet cannot do what was asked: an account is unknown, a name is taken, or a key is missing or wrong."""
+    """A fleet cannot do this: an account is unknown, or its state forbids it; or a key is missing or wrong."""
+
+
+class BusyError(FleetError):
+    """A worker passes the account now, or its platform has asked not to be called before a time: try again later."""
+
+    retryable = True
 
 
 class DatabaseError(FleetError, AnchorError):

@@ -10,7 +10,7 @@ from pryv_fleet._database import Database, Pool
 from pryv_fleet._rows import is_text
 from pryv_fleet._schema import create_tables, tables_exist
 from pryv_fleet._transaction import STREAMS, AccountState, PostgresTransaction, kept_item
-from pryv_monitor import Anchor
+from pryv_monitor import Anchor, ContendedError
 from pryv_monitor.mirrors import nested
 
 _FIND: Final = "SELECT id, version, anchor FROM {schema}.accounts WHERE name = %s"
@@ -41,6 +41,13 @@ class PostgresMirror:
         self.account = checked_name(account)
         self._database = Database(pool_or_dsn, schema)
         self._state: AccountState | None = None
+
+    @classmethod
+    def of(cls, database: Database, account: str) -> PostgresMirror:
+        """Return the mirror of an account in a database that is open already."""
+        mirror = cls.__new__(cls)
+        mirror.account, mirror._database, mirror._state = account, database, None
+        return mirror
 
     def __repr__(self) -> str:
         return f"PostgresMirror({self.account!r})"
@@ -103,6 +110,48 @@ class PostgresMirror:
     def _texts(self, template: str) -> list[str]:
         rows = self._find()
         return [text for (text,) in self._database.execute(template, (rows[0][0],))] if rows else []
+
+
+class ClaimedMirror:
+    """The mirror of an account whose row a worker has read when it claimed it.
+
+    Args:
+        database: The database.
+        name: The name of the account.
+        state: Its row.
+        anchor: The text of its anchor; `None` if there is none.
+    """
+
+    def __init__(self, database: Database, name: str, state: AccountState, anchor: str | None) -> None:
+        self._database = database
+        self._name = name
+        self._state = state
+        self._text = anchor
+        self._is_fresh = True
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Do nothing: the worker has a lease."""
+        yield
+
+    def load(self) -> Anchor | None:
+        """Return the anchor of the row: as it was claimed at first, later as it is.
+
+        Raises:
+            ContendedError: the account was forgotten.
+            AnchorError: it cannot be read, or is damaged.
+        """
+        if not self._is_fresh:
+            rows = self._database.execute(_FIND, (self._name,))
+            if not rows or rows[0][0] != self._state.id:
+                raise ContendedError(f"the account {self._name} was forgotten")
+            _, self._state.version, self._text = rows[0]
+        self._is_fresh = False
+        return None if self._text is None else Anchor.loads(self._text)
+
+    def begin(self, anchor: Anchor, now: float) -> PostgresTransaction:
+        """Begin a transaction that starts from `anchor`; see `Mirror`."""
+        return PostgresTransaction(self._database, self._state, anchor, now)
 
 
 def checked_name(name: object) -> str:

@@ -20,6 +20,8 @@
 - `RetryPolicy`: its `wait` gives back-off with full jitter.
 - `SecretText`: a `str` whose `repr` is masked.
 - `SignalSafeCondition`, `SignalSafeEvent`: a condition and an event that a signal handler can notify or set.
+- `new_session`: a session like those of a connection. To give it to several connections, on one thread, lets them share
+  network connections.
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `require_callback`: refuses a callback that cannot be called, or that is a coroutine function.
@@ -85,6 +87,7 @@ __all__ = [
     "is_transient",
     "is_transient_status",
     "limits",
+    "new_session",
     "open_destination",
     "parsed_size",
     "plain",

@@ -1,0 +1,215 @@
+"""One pass of one account, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Literal
+
+import attrs
+import requests
+
+from pryv import ApiError, Connection, PryvError, RateLimitedError, ServerError, Service
+from pryv.addons import new_session, redact
+from pryv.utils import build_api_endpoint
+from pryv_fleet._database import Database
+from pryv_fleet._leases import Claim, Finish
+from pryv_fleet._transaction import AccountState
+from pryv_fleet.errors import DatabaseError
+from pryv_fleet.mirror import ClaimedMirror
+from pryv_fleet.secrets import Secrets, TokenCipher
+from pryv_monitor import AnchorMismatchError, ContendedError, Monitor, SyncReport
+
+_FIRST_BACKOFF: Final = 5.0
+_LONGEST_BACKOFF: Final = 3600.0
+_SOON: Final = 1.0
+"""Seconds until an account is looked at again whose pass another worker was faster with."""
+_REFUSED: Final = (401, 403)
+_LONGEST_ERROR: Final = 500
+
+Result = Literal["done", "failed", "refused", "contended", "database", "deferred"]
+
+
+@attrs.frozen
+class Outcome:
+    """What came of a claim.
+
+    Attributes:
+        result: `done`; `failed`, `refused`: the account's state says so; `contended`: another worker was faster;
+            `database`: PostgreSQL failed, which says nothing of the account; `deferred`: not passed, as its platform
+            has asked for a pause.
+        report: The monitor's report of a pass that is done.
+        error: What was raised otherwise.
+        finish: What to write; `None` if the lease is to be left.
+    """
+
+    claim: Claim
+    result: Result
+    seconds: float
+    report: SyncReport | None = None
+    error: Exception | None = None
+    finish: Finish | None = None
+
+
+class Passes:
+    """Makes passes, on any thread.
+
+    Args:
+        database: The database.
+        secrets: Where tokens are; `None` for the table `accounts`.
+        cipher: Decrypts tokens of the table.
+        scope: The scope of accounts that have none of their own.
+        interval: The interval of accounts that have none of their own, in seconds.
+        overlap: See `Monitor`.
+        lease: The seconds by which a commit prolongs a lease.
+        worker: The worker that holds the leases.
+        timeout: The time limits of a request.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        secrets: Secrets | None,
+        cipher: TokenCipher,
+        scope: Mapping[str, Any] | None,
+        interval: float,
+        overlap: float,
+        lease: float,
+        worker: int,
+        timeout: Any,
+    ) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._cipher = cipher
+        self._scope = scope
+        self._interval = interval
+        self._overlap = overlap
+        self._lease = lease
+        self._worker = worker
+        self._timeout = timeout
+        self._sessions = SessionPool()
+        self._services: dict[int, Service] = {}
+        self._held_until: dict[int, float] = {}
+
+    def make(self, claim: Claim, *, full: bool = False) -> Outcome:
+        """Make a pass, and return what came of it; no exception is raised."""
+        begin = time.monotonic()
+        if self._held_until.get(claim.platform, 0) > begin:
+            return Outcome(claim, "deferred", 0)
+        try:
+            report, endpoint = self._sync(claim, full)
+        except Exception as error:  # noqa: BLE001  (it is what came of the pass)
+            return self._failed(claim, error.with_traceback(None), time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        wait = max(0.0, (claim.seconds or self._interval) - seconds)
+        moved_to = None if endpoint == claim.endpoint else endpoint
+        return Outcome(
+            claim, "done", seconds, report, finish=Finish(claim, "active", wait, endpoint=moved_to, age=seconds)
+        )
+
+    @contextmanager
+    def connection(self, claim: Claim) -> Iterator[Connection]:
+        """Make a connection to an account, over network connections that other accounts of the platform have used.
+
+        Raises:
+            FleetError: its token is missing, or cannot be decrypted.
+        """
+        endpoint = build_api_endpoint(claim.endpoint, self._token(claim))
+        with self._sessions.session() as session:
+            # without retries: whoever claims the account next repeats a pass that failed
+            yield Connection(endpoint, self._service(claim), timeout=self._timeout, retry=None, session=session)
+
+    def close(self) -> None:
+        """Close the network connections; a later pass opens new ones."""
+        self._sessions.close()
+
+    def _sync(self, claim: Claim, full: bool) -> tuple[SyncReport, str]:
+        state = AccountState(claim.id, claim.version, self._worker, self._lease)
+        mirror = ClaimedMirror(self._database, claim.name, state, claim.anchor)
+        scope = self._scope if claim.scope is None else claim.scope
+        with self.connection(claim) as connection:
+            monitor = Monitor(connection, scope, mirror=mirror, overlap=self._overlap)
+            if claim.adopts:
+                monitor.adopt()
+            return monitor.sync(full=full), connection.endpoint
+
+    def _token(self, claim: Claim) -> str:
+        if self._secrets is not None:
+            return self._secrets.load(claim.name)
+        return self._cipher.decrypt(claim.secret or "")
+
+    def _service(self, claim: Claim) -> Service:
+        """Return the platform of an account. Its service info is read once, not for each account."""
+        service = self._services.get(claim.platform)
+        if service is None:
+            service = self._services[claim.platform] = Service(
+                claim.endpoint + "service/info", timeout=self._timeout, retry=None
+            )
+        return service
+
+    def _failed(self, claim: Claim, error: Exception, seconds: float) -> Outcome:
+        if isinstance(error, ContendedError):
+            finish = Finish(claim, "active", _SOON, failures=claim.failures)
+            return Outcome(claim, "contended", seconds, error=error, finish=finish)
+        if isinstance(error, DatabaseError) and error.retryable:
+            return Outcome(claim, "database", seconds, error=error)
+        failures = claim.failures + 1
+        text = redact(_message(error), None)[:_LONGEST_ERROR]
+        if _is_refusal(error):
+            finish = Finish(claim, "refused", 0, failures=failures, error=text)
+            return Outcome(claim, "refused", seconds, error=error, finish=finish)
+        asked = error.retry_after if isinstance(error, (RateLimitedError, ServerError)) else None
+        if asked is not None:
+            self._held_until[claim.platform] = time.monotonic() + asked
+        wait = max(asked or 0.0, backoff(failures))
+        finish = Finish(claim, "failing", wait, failures=failures, error=text, retry_after=asked)
+        return Outcome(claim, "failed", seconds, error=error, finish=finish)
+
+
+class SessionPool:
+    """Sessions of `requests`, each used by one thread at a time. It survives a fork."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._free: list[requests.Session] = []
+        self._pid = os.getpid()
+
+    @contextmanager
+    def session(self) -> Iterator[requests.Session]:
+        """Borrow a session: the one that was used last."""
+        if self._pid != os.getpid():
+            self._reset()
+        try:
+            session = self._free.pop()
+        except IndexError:
+            session = new_session()
+        try:
+            yield session
+        finally:
+            self._free.append(session)
+
+    def close(self) -> None:
+        """Close the sessions that are not in use."""
+        while self._free:
+            self._free.pop().close()
+
+
+def backoff(failures: int) -> float:
+    """Return the seconds until an account is passed again after a number of failures in a row: to an hour, random."""
+    longest: float = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures - 1, 30))
+    return longest * random.uniform(0.5, 1)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether only a new token helps."""
+    return isinstance(error, AnchorMismatchError) or (isinstance(error, ApiError) and error.status in _REFUSED)
+
+
+def _message(error: Exception) -> str:
+    return str(error) if isinstance(error, (PryvError, OSError, ValueError)) else type(error).__name__

@@ -1,0 +1,298 @@
+"""The accounts of a fleet: adding, changing and removing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from pryv.utils import extract_token_and_api_endpoint
+from pryv_fleet._database import Database
+from pryv_fleet.accounts import STATES, Account, name_of, platform_of
+from pryv_fleet.errors import FleetError
+from pryv_fleet.mirror import checked_name
+from pryv_fleet.secrets import Secrets, TokenCipher
+
+Endpoint: TypeAlias = str | tuple[str, str]
+"""An API endpoint, or the name of an account and its API endpoint."""
+
+Progress: TypeAlias = Callable[[int | None, list[Account]], object]
+"""Called after each part with the percentage done, `None` if it is unknown, and the accounts so far."""
+
+_BATCH: Final = 500
+_COLUMNS: Final = "a.name, a.endpoint, p.url, a.state, a.error, a.failures, a.due, a.synced"
+_FROM: Final = "FROM {schema}.accounts a LEFT JOIN {schema}.platforms p ON p.id = a.platform"
+_BY_NAME: Final = f"SELECT {_COLUMNS} {_FROM} WHERE a.name = ANY(%s)"
+_PAGE: Final = f"""
+    SELECT a.id, {_COLUMNS} {_FROM} WHERE a.id > %s AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT 1000
+"""
+_ADD_PLATFORMS: Final = "INSERT INTO {schema}.platforms (url) SELECT DISTINCT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+_ADD: Final = """
+    INSERT INTO {schema}.accounts (name, platform, endpoint, secret, scope, seconds, state)
+    SELECT o.name, p.id, o.endpoint, o.secret, o.scope, o.seconds, 'active'
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::float8[])
+        AS o (name, platform, endpoint, secret, scope, seconds)
+    JOIN {schema}.platforms p ON p.url = o.platform
+    ON CONFLICT (name) DO NOTHING
+"""
+_SECRET: Final = "SELECT secret FROM {schema}.accounts WHERE name = %s"
+_WAKE: Final = """
+    UPDATE {schema}.accounts SET due = now()
+    WHERE name = %s AND (due > now() OR leased_until > now()) RETURNING name
+"""
+_PAUSE: Final = """
+    UPDATE {schema}.accounts SET state = 'paused' WHERE name = %s AND endpoint IS NOT NULL RETURNING name
+"""
+_RESUME: Final = """
+    UPDATE {schema}.accounts a
+    SET state = 'active', due = now(), failures = 0, error = NULL, not_before = NULL,
+        leased_until = NULL, leased_by = NULL
+    WHERE name = %s AND endpoint IS NOT NULL RETURNING name
+"""
+_REPLACE: Final = """
+    UPDATE {schema}.accounts a
+    SET endpoint = o.endpoint, secret = o.secret, platform = p.id, adopts = true, state = 'active', due = now(),
+        failures = 0, error = NULL, not_before = NULL, leased_until = NULL, leased_by = NULL
+    FROM (VALUES (%s, %s, %s)) AS o (platform, endpoint, secret) JOIN {schema}.platforms p ON p.url = o.platform
+    WHERE a.name = %s RETURNING name
+"""
+_FORGET: Final = """
+    WITH gone AS (SELECT id FROM {schema}.accounts WHERE name = %(name)s FOR UPDATE)
+    INSERT INTO {schema}.forgotten (name_hash, events, deletions)
+    SELECT %(hash)s, (SELECT count(*) FROM {schema}.events WHERE account = gone.id),
+        (SELECT count(*) FROM {schema}.deletions WHERE account = gone.id)
+    FROM gone RETURNING events
+"""
+_REMOVE: Final = "DELETE FROM {schema}.accounts WHERE name = %s"
+_SECRETS: Final = "SELECT id, secret FROM {schema}.accounts WHERE id > %s AND secret IS NOT NULL ORDER BY id LIMIT 1000"
+_ROTATE: Final = """
+    UPDATE {schema}.accounts a SET secret = o.secret
+    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS o (id, before, secret)
+    WHERE a.id = o.id AND a.secret = o.before
+"""
+
+
+@attrs.frozen
+class _NewAccount:
+    name: str
+    endpoint: str
+    token: str = attrs.field(repr=False)
+
+    @classmethod
+    def of(cls, given: Endpoint, index: int | None = None) -> _NewAccount:
+        """Return the account of an API endpoint.
+
+        Raises:
+            TypeError: it is not a text, or a pair of texts.
+            ValueError: it is malformed, or has no token. The message does not repeat it.
+        """
+        name, endpoint = (None, given) if isinstance(given, str) else given
+        try:
+            token, url = extract_token_and_api_endpoint(endpoint)
+            if token is None:
+                raise ValueError("an API endpoint of a fleet has a token: https://TOKEN@host/")
+            return cls(checked_name(name_of(url) if name is None else name), url, token)
+        except ValueError as error:
+            where = "" if index is None else f"account {index}: "
+            message = f"{where}{error}"
+        raise ValueError(message)
+
+
+class Registry:
+    """The accounts, as rows of a table.
+
+    Args:
+        database: The database.
+        secrets: Where tokens are; `None` for the table.
+        cipher: Encrypts tokens of the table, and hashes names.
+    """
+
+    def __init__(self, database: Database, secrets: Secrets | None, cipher: TokenCipher) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._cipher = cipher
+
+    def add(
+        self,
+        endpoints: Iterable[Endpoint],
+        scope: Mapping[str, Any] | None,
+        interval: float | None,
+        progress: Progress | None = None,
+    ) -> list[Account]:
+        """Add accounts, and return them.
+
+        Raises:
+            ValueError: an endpoint is malformed, or another account has the name.
+            FleetError: there is no key to encrypt tokens with.
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        total = len(endpoints) if isinstance(endpoints, Sized) else None
+        given = (_NewAccount.of(endpoint, index) for index, endpoint in enumerate(endpoints))
+        added: list[Account] = []
+        while batch := list(islice(given, _BATCH)):
+            added += self._add(batch, scope, interval)
+            if progress is not None:
+                progress(round(100 * len(added) / total) if total else None, added)
+        return added
+
+    def find(self, name: str) -> Account:
+        """Return an account.
+
+        Raises:
+            FleetError: there is none with this name.
+        """
+        return self._find([checked_name(name)])[name]
+
+    def all(self, state: str | None) -> Iterator[Account]:
+        """Yield all accounts, or those in one state, in the order in which they were added.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        if state is not None and state not in STATES:
+            raise ValueError(f"state is one of {', '.join(STATES)}")
+        return self._all(state)
+
+    def wake(self, name: str) -> None:
+        """Have an account passed as soon as possible.
+
+        Raises:
+            FleetError: there is none with this name.
+        """
+        if not self._database.execute(_WAKE, (checked_name(name),)):
+            self.find(name)
+
+    def pause(self, name: str) -> None:
+        """Keep an account from being passed.
+
+        Raises:
+            FleetError: there is none with this name.
+        """
+        self._change(_PAUSE, name)
+
+    def resume(self, name: str, api_endpoint: str | None) -> None:
+        """Have an account passed again, perhaps with a new token.
+
+        Raises:
+            ValueError: the endpoint is malformed.
+            FleetError: there is none with this name.
+        """
+        if api_endpoint is None:
+            self._change(_RESUME, name)
+            return
+        new = _NewAccount.of((name, api_endpoint))
+        self.find(name)
+        platform = platform_of(new.endpoint)
+        secret = self._keep(new)
+        self._database.execute(_ADD_PLATFORMS, ([platform],))
+        self._change(_REPLACE, platform, new.endpoint, secret, name)
+
+    def forget(self, name: str) -> None:
+        """Remove an account with all its data and its token.
+
+        Raises:
+            FleetError: there is none with this name.
+            Exception: the store of tokens raised it; nothing is removed from the tables.
+        """
+        self.find(name)
+        if self._secrets is not None:
+            self._secrets.delete(name)
+        with self._database.transaction() as connection:
+            values = {"name": name, "hash": self._cipher.hash_of(name)}
+            connection.execute(self._database.sql(_FORGET), values)
+            connection.execute(self._database.sql(_REMOVE), (name,))
+
+    def rotate_secrets(self) -> int:
+        """Encrypt all tokens with the first key; return how many there are.
+
+        Raises:
+            FleetError: a token was encrypted with a key that is not among the keys. Others may have been encrypted.
+        """
+        last, count = 0, 0
+        while rows := self._database.execute(_SECRETS, (last,)):
+            last, count = rows[-1][0], count + len(rows)
+            before = [secret for _, secret in rows]
+            after = [self._cipher.rotate(secret) for secret in before]
+            self._database.execute(_ROTATE, ([key for key, _ in rows], before, after))
+        return count
+
+    def _add(
+        self, batch: Sequence[_NewAccount], scope: Mapping[str, Any] | None, interval: float | None
+    ) -> list[Account]:
+        names = [new.name for new in batch]
+        known = {row[0]: Account(*row) for row in self._database.execute(_BY_NAME, (names,))}
+        fresh: dict[str, _NewAccount] = {}
+        for new in batch:
+            if new.name in known:
+                self._check_same(new, known[new.name])
+            elif fresh.setdefault(new.name, new) != new:
+                raise ValueError(f"two accounts have the name {new.name}")
+        if fresh:
+            self._insert(list(fresh.values()), scope, interval)
+        found = self._find(names)
+        return [found[name] for name in names]
+
+    def _insert(self, accounts: Sequence[_NewAccount], scope: Mapping[str, Any] | None, interval: float | None) -> None:
+        platforms = [platform_of(new.endpoint) for new in accounts]
+        columns = (
+            [new.name for new in accounts],
+            platforms,
+            [new.endpoint for new in accounts],
+            [self._keep(new) for new in accounts],
+            [None if scope is None else json.dumps(dict(scope))] * len(accounts),
+            [interval] * len(accounts),
+        )
+        with self._database.transaction() as connection:
+            connection.execute(self._database.sql(_ADD_PLATFORMS), (platforms,))
+            connection.execute(self._database.sql(_ADD), columns)
+
+    def _keep(self, new: _NewAccount) -> str | None:
+        """Keep a token; return what the table has of it."""
+        if self._secrets is None:
+            return self._cipher.encrypt(new.token)
+        self._secrets.save(new.name, new.token)
+        return None
+
+    def _check_same(self, new: _NewAccount, known: Account) -> None:
+        """Check that an account that is added again has the same endpoint and token.
+
+        Raises:
+            ValueError: it has not.
+        """
+        if known.endpoint != new.endpoint:
+            raise ValueError(f"another account has the name {new.name}: give this one another name")
+        if self._token(new.name) != new.token:
+            raise ValueError(f"{new.name} is in the fleet with another token: resume it with the new one")
+
+    def _token(self, name: str) -> str:
+        if self._secrets is not None:
+            return self._secrets.load(name)
+        ((secret,),) = self._database.execute(_SECRET, (name,))
+        return self._cipher.decrypt(secret)
+
+    def _find(self, names: list[str]) -> dict[str, Account]:
+        found = {row[0]: Account(*row) for row in self._database.execute(_BY_NAME, (names,))}
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise FleetError(f"the fleet has no account named {missing[0]}")
+        return found
+
+    def _all(self, state: str | None) -> Iterator[Account]:
+        last = 0
+        while rows := self._database.execute(_PAGE, (last, state, state)):
+            last = rows[-1][0]
+            yield from (Account(*row) for _, *row in rows)
+
+    def _change(self, template: str, *values: Any) -> None:
+        """Change the row of an account, whose name is the last value.
+
+        Raises:
+            FleetError: there is none, or it is the mirror of a single monitor.
+        """
+        name = checked_name(values[-1])
+        if not self._database.execute(template, values):
+            self.find(name)
+            raise FleetError(f"{name} is the mirror of a single monitor, which no fleet passes")

@@ -1,0 +1,44 @@
+"""The status of a fleet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pryv_fleet._database import Database
+from pryv_fleet.accounts import STATES
+from pryv_fleet.reports import FleetStatus, PlatformStatus
+
+_COUNTS: Final = """
+    SELECT
+        state, count(*),
+        count(*) FILTER (WHERE due <= now() AND (leased_until IS NULL OR leased_until <= now())),
+        count(*) FILTER (WHERE leased_until > now()),
+        coalesce(max(extract(epoch FROM now() - coalesce(synced, added))), 0)::float8
+    FROM {schema}.accounts WHERE endpoint IS NOT NULL GROUP BY state
+"""
+_PLATFORMS: Final = """
+    SELECT p.url, count(a.id), CASE WHEN p.not_before > now() THEN p.not_before END
+    FROM {schema}.platforms p LEFT JOIN {schema}.accounts a ON a.platform = p.id GROUP BY p.id ORDER BY p.url
+"""
+_EVENTS: Final = "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid = to_regclass(%s)"
+_FORGOTTEN: Final = "SELECT count(*) FROM {schema}.forgotten"
+
+
+def status_of(database: Database) -> FleetStatus:
+    """Return the status of the fleet in a database.
+
+    Raises:
+        DatabaseError: PostgreSQL cannot be reached, or the tables are missing.
+    """
+    rows = {state: values for state, *values in database.execute(_COUNTS)}
+    passed = [rows[state] for state in ("active", "failing") if state in rows]
+    return FleetStatus(
+        accounts=sum(values[0] for values in rows.values()),
+        states={state: rows[state][0] if state in rows else 0 for state in STATES},
+        due=sum(values[1] for values in passed),
+        in_flight=sum(values[2] for values in rows.values()),
+        lag=max((values[3] for values in passed), default=0.0),
+        events=database.execute(_EVENTS, (database.sql("{schema}.events"),))[0][0],
+        forgotten=database.execute(_FORGOTTEN)[0][0],
+        platforms=tuple(PlatformStatus(*row) for row in database.execute(_PLATFORMS)),
+    )

@@ -1,0 +1,399 @@
+"""A fleet: many accounts in one database."""
+
+from __future__ import annotations
+
+import math
+import secrets as random_numbers
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from pryv.addons import SignalSafeEvent, plain
+from pryv.types import EventsParams, Untyped
+from pryv_fleet._database import Database, Pool
+from pryv_fleet._leases import Leases
+from pryv_fleet._passes import Outcome, Passes
+from pryv_fleet._registry import Endpoint, Progress, Registry
+from pryv_fleet._schema import create_tables
+from pryv_fleet._status import status_of
+from pryv_fleet._worker import Worker
+from pryv_fleet.accounts import Account, State
+from pryv_fleet.errors import BusyError, FleetError
+from pryv_fleet.mirror import PostgresMirror
+from pryv_fleet.pacing import Pacing
+from pryv_fleet.reports import FleetReport, FleetStatus
+from pryv_fleet.secrets import Secrets, TokenCipher
+from pryv_monitor import SyncReport
+
+Timeout = float | tuple[float | None, float | None] | None
+StopEvent = threading.Event | SignalSafeEvent
+
+
+class Fleet:
+    """Keeps the data of any number of accounts up to date in one PostgreSQL database.
+
+    Several processes, on several machines, may work on one fleet. Whoever looks sees each account as one complete pass
+    left it. Each change is applied exactly once, even if workers are killed. Every active account is passed within its
+    interval, plus the lease of a worker that was killed, plus the lag that `status` shows. A refused account is not
+    asked again until it gets a new token. A slow or failing one delays no other by more than the time limit of its own
+    requests.
+
+    Args:
+        dsn_or_pool: The connection string of a database, or a `psycopg_pool.ConnectionPool`, which stays open.
+        schema: The schema of the tables.
+        scope: Parameters of `events.get`, all but `limit` and `skip`: what is kept of accounts that have no scope of
+            their own. Without it, all that their accesses may read.
+        interval: Seconds between two passes of an account.
+        lease: Seconds for which a worker claims an account; each commit prolongs it. After that, another worker may
+            claim it.
+        threads: Accounts that this process passes at the same time.
+        pacing: The limits of each platform, over all workers; use the same for all.
+        secrets: Where tokens are kept. By default they are in the table `accounts`, encrypted with the first key in
+            `PRYV_FLEET_KEY` (or in the file that `PRYV_FLEET_KEY_FILE` names).
+        overlap: How late a change may become visible, in seconds; see `Monitor`.
+        timeout: The time limits of a request to a platform, in seconds; see `Connection`.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: the connection string or a key is malformed, or a number is out of range.
+    """
+
+    def __init__(
+        self,
+        dsn_or_pool: str | Pool,
+        *,
+        schema: str = "pryv",
+        scope: EventsParams | Untyped | None = None,
+        interval: float = 300,
+        lease: float = 120,
+        threads: int = 16,
+        pacing: Pacing = Pacing(),  # noqa: B008  (frozen)
+        secrets: Secrets | None = None,
+        overlap: float = 10,
+        timeout: Timeout = (5, 60),
+    ) -> None:
+        _check_seconds("interval", interval)
+        _check_seconds("lease", lease)
+        if not 0 <= overlap < math.inf:
+            raise ValueError("overlap is a number of seconds, at least 0")
+        if not isinstance(threads, int) or threads < 1:
+            raise ValueError("threads is a whole number, at least 1")
+        if not isinstance(pacing, Pacing):
+            raise TypeError(f"pacing is a Pacing, not {type(pacing).__name__}")
+        self._database = Database(dsn_or_pool, schema)
+        cipher = TokenCipher.from_environment()
+        worker = random_numbers.randbits(62)
+        self._registry = Registry(self._database, secrets, cipher)
+        self._leases = Leases(self._database, worker, lease, pacing)
+        self._passes = Passes(
+            self._database,
+            secrets=secrets,
+            cipher=cipher,
+            scope=_checked_scope(scope),
+            interval=interval,
+            overlap=overlap,
+            lease=lease,
+            worker=worker,
+            timeout=timeout,
+        )
+        self._threads = threads
+        self._observers: list[Callable[[Outcome], object]] = []
+
+    def __repr__(self) -> str:
+        return f"<Fleet {self._database.schema}>"
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the database and the platforms; a later use opens new ones."""
+        self._passes.close()
+        self._database.close()
+
+    def create_tables(self) -> None:
+        """Make the tables, or bring them to the version of this package. Several processes may do this at once.
+
+        Raises:
+            DatabaseError: PostgreSQL cannot be reached or refuses, or the tables are of a later version.
+        """
+        create_tables(self._database)
+
+    def add(
+        self,
+        api_endpoint: str,
+        *,
+        name: str | None = None,
+        scope: EventsParams | Untyped | None = None,
+        interval: float | None = None,
+    ) -> Account:
+        """Add an account; its first pass is due at once. This sends no request to the platform.
+
+        Args:
+            api_endpoint: The account's API endpoint, `https://TOKEN@host/…`.
+            name: Its name in the fleet; by default the username in the endpoint. A pseudonym is possible.
+            scope: Replaces the scope of the fleet.
+            interval: Replaces the interval of the fleet, in seconds.
+
+        Returns:
+            The account. It may have been added before, with the same endpoint and token.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: the endpoint is malformed or has no token, or another account has the name.
+            FleetError: there is no key to encrypt the token with.
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        endpoint: Endpoint = api_endpoint if name is None else (name, api_endpoint)
+        return self.add_many([endpoint], scope=scope, interval=interval)[0]
+
+    def add_many(
+        self,
+        endpoints: Iterable[Endpoint],
+        progress: Progress | None = None,
+        *,
+        scope: EventsParams | Untyped | None = None,
+        interval: float | None = None,
+    ) -> list[Account]:
+        """Add accounts; see `add`.
+
+        Args:
+            endpoints: API endpoints, or pairs of a name and an API endpoint.
+            progress: Called after each 500 with the percentage, `None` if it is unknown, and the accounts so far.
+            scope: Replaces the scope of the fleet for these accounts.
+            interval: Replaces the interval of the fleet for these accounts, in seconds.
+
+        Returns:
+            The accounts, in order.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: an endpoint is malformed or has no token, or another account has its name; the message has its
+                number, from 0. Accounts before it may have been added.
+            FleetError: there is no key to encrypt the tokens with.
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        if interval is not None:
+            _check_seconds("interval", interval)
+        return self._registry.add(endpoints, _checked_scope(scope), interval, progress)
+
+    def sync_due(self, *, limit: int = 200, platform: str | None = None, stop: StopEvent | None = None) -> FleetReport:
+        """Pass the accounts that are due now, each once, and return.
+
+        Args:
+            limit: How many, at most.
+            platform: Passes only accounts of this platform; see `Account.platform`.
+            stop: An event that ends it early; passes that have begun are completed.
+
+        Raises:
+            ValueError: `limit` is less than 1.
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        if limit < 1:
+            raise ValueError("limit is at least 1")
+        begin = time.monotonic()
+        counts: Counter[str] = Counter()
+        self._work(lambda outcome: _count(counts, outcome), platform=platform, limit=limit, stop=stop)
+        return FleetReport(**counts, seconds=time.monotonic() - begin)
+
+    def run(self, stop: StopEvent | None = None) -> None:
+        """Pass accounts whenever they are due, until `stop` is set. It waits while PostgreSQL cannot be reached.
+
+        Args:
+            stop: An event that ends it; passes that have begun are completed. In a signal handler, set a
+                `pryv.addons.SignalSafeEvent`.
+
+        Raises:
+            DatabaseError: PostgreSQL refused a statement.
+        """
+        self._work(lambda _: None, follows=True, stop=stop)
+
+    def sync(self, name: str, *, full: bool = False) -> SyncReport:
+        """Pass one account now, due or not.
+
+        Args:
+            name: Its name.
+            full: Read its whole scope again, and drop what is no longer in it.
+
+        Raises:
+            FleetError: there is no such account, or it is paused or refused.
+            BusyError: a worker passes it now, or its platform has asked not to be called before a time.
+            PryvError: the pass failed; the account's state says so.
+        """
+        claim = self._leases.claim_one(name)
+        if claim is None:
+            raise _not_claimed(self._registry.find(name))
+        outcome = self._passes.make(claim, full=full)
+        for observe in self._observers:
+            observe(outcome)
+        if outcome.finish is None:
+            self._leases.release([claim])
+        else:
+            self._leases.finish([outcome.finish])
+        if outcome.report is not None:
+            return outcome.report
+        raise outcome.error or BusyError(f"the platform of {name} has asked not to be called now")
+
+    def wake(self, name: str) -> None:
+        """Have an account passed as soon as possible. To wake it twice before its pass begins has no further effect.
+
+        Raises:
+            FleetError: there is no such account.
+        """
+        self._registry.wake(name)
+
+    def pause(self, name: str) -> None:
+        """Keep an account from being passed until it is resumed. A pass that has begun is completed.
+
+        Raises:
+            FleetError: there is no such account.
+        """
+        self._registry.pause(name)
+
+    def resume(self, name: str, api_endpoint: str | None = None) -> None:
+        """Have a paused or refused account passed again, at once.
+
+        Args:
+            name: Its name.
+            api_endpoint: Its API endpoint with a new token. The token may be of another access to the same account:
+                its next pass then reads the whole scope again.
+
+        Raises:
+            ValueError: the endpoint is malformed, or has no token.
+            FleetError: there is no such account.
+        """
+        self._registry.resume(name, api_endpoint)
+
+    def forget(self, name: str) -> None:
+        """Remove an account, because its owner has withdrawn consent: its data and its token, in one transaction.
+
+        What stays is a row of the table `forgotten`: the time, the numbers of events and deletions, and a hash of the
+        name that only a holder of the encryption key can compute. Exports and backups made before are yours to clean.
+
+        Raises:
+            FleetError: there is no such account.
+        """
+        self._registry.forget(name)
+
+    def rotate_secrets(self) -> int:
+        """Encrypt all tokens with the first key in `PRYV_FLEET_KEY`; the other keys decrypt them.
+
+        Returns:
+            The number of tokens.
+
+        Raises:
+            FleetError: a token was encrypted with a key that is not among them.
+        """
+        return self._registry.rotate_secrets()
+
+    def account(self, name: str) -> Account:
+        """Return an account.
+
+        Raises:
+            FleetError: there is no such account.
+        """
+        return self._registry.find(name)
+
+    def accounts(self, state: State | None = None) -> Iterator[Account]:
+        """Yield all accounts, or those in one state.
+
+        Args:
+            state: `active`, `refused`, `paused` or `failing`.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        return self._registry.all(state)
+
+    def mirror(self, name: str) -> PostgresMirror:
+        """Return the copy of an account, to read from.
+
+        Raises:
+            FleetError: there is no such account.
+        """
+        self._registry.find(name)
+        return PostgresMirror.of(self._database, name)
+
+    def status(self) -> FleetStatus:
+        """Return the numbers of accounts by state, what is due, and the lag.
+
+        Raises:
+            DatabaseError: PostgreSQL cannot be reached, or the tables are missing.
+        """
+        return status_of(self._database)
+
+    def _work(
+        self,
+        observe: Callable[[Outcome], object],
+        *,
+        platform: str | None = None,
+        limit: float = math.inf,
+        follows: bool = False,
+        stop: StopEvent | None = None,
+    ) -> None:
+        def observe_all(outcome: Outcome) -> None:
+            for observer in (observe, *self._observers):
+                observer(outcome)
+
+        Worker(
+            self._leases,
+            self._passes,
+            threads=self._threads,
+            observe=observe_all,
+            platform=platform,
+            limit=limit,
+            follows=follows,
+            is_stopped=stop.is_set if stop is not None else lambda: False,
+        ).run()
+
+
+def _count(counts: Counter[str], outcome: Outcome) -> None:
+    report = outcome.report
+    if report is None:
+        if outcome.result in ("failed", "refused", "contended"):
+            counts[outcome.result] += 1
+        return
+    counts["passes"] += 1
+    counts["changed"] += bool(report.events or report.event_deletions or report.streams_changed)
+    counts["events"] += report.events
+    counts["event_deletions"] += report.event_deletions
+
+
+def _not_claimed(account: Account) -> FleetError:
+    if account.state == "refused":
+        return FleetError(f"the platform refuses the token of {account.name}: resume it with a new one")
+    if account.state == "paused":
+        return FleetError(f"{account.name} is paused: resume it first")
+    return BusyError(f"{account.name} is passed by another worker, or its platform has asked not to be called now")
+
+
+def _check_seconds(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} is a number of seconds, more than 0")
+
+
+def _checked_scope(scope: Any) -> Mapping[str, Any] | None:
+    """Return a scope as plain data.
+
+    Raises:
+        TypeError: it is not a dict, or has a value without a JSON form.
+        ValueError: it has `limit` or `skip`, or a value without a JSON form.
+    """
+    if scope is None:
+        return None
+    if not isinstance(scope, Mapping):
+        raise TypeError(f"scope is a dict of events.get parameters, not {type(scope).__name__}")
+    for key in ("limit", "skip"):
+        if key in scope:
+            raise ValueError(f"a scope has no {key!r}: all events in it are kept")
+    checked: dict[str, Any] = plain(dict(scope))
+    return checked

@@ -1,0 +1,212 @@
+"""What a failed pass leaves, and what an operator can do about it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from tests.accounts import Account
+from tests.fleet.persons import access_to, contents, note
+
+from pryv import PryvError
+from pryv_fleet import BusyError, Fleet, FleetError
+from pryv_sandbox import Sandbox
+
+
+@pytest.fixture(name="sandbox")
+def sandbox_without_faults(sandbox: Sandbox) -> Iterator[Sandbox]:
+    yield sandbox
+    sandbox.faults.clear()
+
+
+@pytest.fixture
+def owner(fleet: Fleet, new_account: Callable[[], Account]) -> Account:
+    """An account of the fleet that was passed once."""
+    account = new_account()
+    fleet.add(access_to(account))
+    fleet.sync_due()
+    return account
+
+
+def seconds_until(moment: datetime) -> float:
+    return (moment - datetime.now(timezone.utc)).total_seconds()
+
+
+def due_now(fleet: Fleet, *names: str) -> None:
+    """Have back-offs and pauses pass at once."""
+    fleet._database.execute(
+        "UPDATE {schema}.accounts SET due = now(), not_before = NULL WHERE name = ANY(%s)", (list(names),)
+    )
+
+
+def test_a_refused_account_is_not_asked_again_until_it_gets_a_new_token(
+    fleet: Fleet, owner: Account, new_account: Callable[[], Account]
+) -> None:
+    name, _, connection = owner
+    for access in connection.accesses.list():
+        if access["type"] != "personal":
+            connection.accesses.delete(access["id"])
+    fleet.wake(name)
+    assert fleet.sync_due().refused == 1
+    account = fleet.account(name)
+    assert account.state == "refused"
+    assert "invalid-access-token" in str(account.error)
+    assert fleet.sync_due().refused == 0
+    assert [account.name for account in fleet.accounts("refused")] == [name]
+    with pytest.raises(FleetError, match="resume it with a new one"):
+        fleet.sync(name)
+
+    kept = note(connection, "kept")
+    fleet.resume(name, access_to(owner))
+    assert fleet.sync_due().passes == 1
+    assert contents(fleet, name) == [kept["content"]]
+    assert fleet.account(name).state == "active"
+
+    fleet.resume(name, access_to(new_account()))
+    assert fleet.sync_due().refused == 1
+    assert "another account" in str(fleet.account(name).error)
+    assert contents(fleet, name) == [kept["content"]]
+
+
+def test_a_failing_account_is_tried_again_with_back_off(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
+    name = owner[0]
+    for failures, longest in ((1, 5), (2, 10), (3, 20)):
+        sandbox.faults.status(500)
+        due_now(fleet, name)
+        assert fleet.sync_due().failed == 1
+        account = fleet.account(name)
+        assert (account.state, account.failures) == ("failing", failures)
+        assert longest / 2 - 1 < seconds_until(account.due) <= longest
+    fleet._database.execute("UPDATE {schema}.accounts SET failures = 60")
+    sandbox.faults.status(500)
+    due_now(fleet, name)
+    fleet.sync_due()
+    assert 1799 < seconds_until(fleet.account(name).due) <= 3600
+
+    due_now(fleet, name)
+    assert fleet.sync_due().passes == 1
+    account = fleet.account(name)
+    assert (account.state, account.failures, account.error) == ("active", 0, None)
+
+
+@pytest.mark.parametrize(("status", "retry_after"), [(429, 30), (503, 40)])
+def test_a_platform_that_asks_for_a_pause_gets_one_from_all_workers(
+    status: int, retry_after: int, fleet: Fleet, owner: Account, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    other = new_account()
+    fleet.add(access_to(other))
+    due_now(fleet, owner[0])
+    sandbox.faults.status(status, retry_after=retry_after, times=2)
+    assert fleet.sync_due().failed > 0
+    sandbox.faults.clear()
+    (platform,) = fleet.status().platforms
+    assert platform.not_before is not None
+    assert retry_after - 2 < seconds_until(platform.not_before) <= retry_after
+    with Fleet(fleet._database._dsn) as second:
+        for worker in (fleet, second):
+            worker.wake(other[0])
+            assert worker.sync_due().passes == 0
+            with pytest.raises(BusyError, match="asked not to be called"):
+                worker.sync(other[0])
+        second._database.execute("UPDATE {schema}.platforms SET not_before = NULL")
+        due_now(second, owner[0], other[0])
+        assert second.sync_due().passes == 2
+
+
+def test_a_slow_account_delays_no_other(
+    new_database: Callable[[], str], new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    with Fleet(new_database(), threads=2, timeout=(2, 2)) as fleet:
+        fleet.create_tables()
+        slow, other = new_account(), new_account()
+        fleet.add_many([access_to(slow), access_to(other)])
+        fleet.sync_due()
+        sandbox.faults.stall(path=f"/{slow[0]}/")
+        note(other[2], "in time")
+        fleet.wake(slow[0])
+        fleet.wake(other[0])
+        report = fleet.sync_due()
+    assert (report.passes, report.failed) == (1, 1)
+    assert report.seconds < 5
+
+
+def test_a_paused_account_is_left_alone(fleet: Fleet, owner: Account) -> None:
+    name = owner[0]
+    fleet.pause(name)
+    fleet.wake(name)
+    assert fleet.sync_due().passes == 0
+    with pytest.raises(FleetError, match="resume it first"):
+        fleet.sync(name)
+    fleet.resume(name)
+    assert fleet.sync_due().passes == 1
+
+
+def test_an_account_is_woken_once_by_any_number_of_calls(fleet: Fleet, owner: Account) -> None:
+    name = owner[0]
+    fleet._database.execute("UPDATE {schema}.accounts SET due = now() + interval '1 hour', seconds = 3600")
+    for _ in range(3):
+        fleet.wake(name)
+    assert fleet.sync_due().passes == 1
+    assert fleet.sync_due().passes == 0
+
+
+def test_an_account_that_is_woken_during_its_pass_is_passed_again(
+    fleet: Fleet, owner: Account, sandbox: Sandbox
+) -> None:
+    name, _, connection = owner
+    fleet._database.execute("UPDATE {schema}.accounts SET due = now(), seconds = 3600")
+    claim = fleet._leases.claim_one(name)
+    assert claim
+    outcome = fleet._passes.make(claim)
+    note(connection, "later")
+    fleet.wake(name)
+    assert outcome.finish
+    fleet._leases.finish([outcome.finish])
+    assert fleet.sync_due().changed == 1
+    assert fleet.sync_due().passes == 0
+
+
+def test_an_account_that_moves_keeps_its_anchor(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
+    name, _, connection = owner
+    note(connection, "after the move")
+    moved = str(fleet.account(name).endpoint).replace("127.0.0.1", "localhost")
+    sandbox.faults.wrong_core(moved)
+    due_now(fleet, name)
+    assert fleet.sync_due().passes == 1
+    assert fleet.account(name).endpoint == moved
+    due_now(fleet, name)
+    report = fleet.sync_due()
+    assert (report.passes, report.events) == (1, 0)
+    assert contents(fleet, name) == ["after the move"]
+
+
+def test_a_pass_that_fails_raises_its_error(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
+    sandbox.faults.status(500)
+    with pytest.raises(PryvError, match="HTTP 500"):
+        fleet.sync(owner[0])
+    assert fleet.account(owner[0]).state == "failing"
+
+
+def test_a_leased_account_is_busy(fleet: Fleet, owner: Account) -> None:
+    fleet._leases.claim_one(owner[0])
+    with pytest.raises(BusyError, match="another worker"):
+        fleet.sync(owner[0])
+    fleet._database.execute("UPDATE {schema}.accounts SET leased_until = now()")
+    assert fleet.sync(owner[0]).events == 0
+
+
+def test_status_counts(fleet: Fleet, owner: Account, new_account: Callable[[], Account]) -> None:
+    other = new_account()
+    fleet.add(access_to(other))
+    fleet.pause(owner[0])
+    status = fleet.status()
+    assert (status.accounts, status.due, status.in_flight) == (2, 1, 0)
+    assert dict(status.states) == {"active": 1, "refused": 0, "paused": 1, "failing": 0}
+    assert 0 < status.lag < 60
+    fleet.sync_due()
+    assert fleet.status().lag < 60
+
+
+def test_dates_are_of_the_database(fleet: Fleet, owner: Account) -> None:
+    synced = fleet.account(owner[0]).synced
+    assert synced is not None
+    assert abs(datetime.now(timezone.utc) - synced) < timedelta(minutes=1)
