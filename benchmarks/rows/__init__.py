@@ -7,6 +7,7 @@ MODULES = [
     "rows.batch",
     "rows.files",
     "rows.series",
+    "rows.frames",
     "rows.encryption",
     "rows.startup",
     "rows.tls",

@@ -1,4 +1,4 @@
-"""Rows are encoded alike with msgspec and without."""
+"""Rows and contents are encoded alike with msgspec and without."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pryv._transport import fast_json
-from pryv._transport.fast_json import encode_rows
+from pryv._transport.fast_json import encode_each, encode_rows
 from pryv._transport.json import EncodingError, encode
 
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("null")
@@ -24,12 +24,12 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
 
 @pytest.fixture(params=["msgspec", "the standard library"])
 def _encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    fast_json._fast_encode.cache_clear()
+    fast_json._encoder.cache_clear()
     if request.param != "msgspec":
         monkeypatch.setitem(sys.modules, "msgspec", None)
-    assert (fast_json._fast_encode() is not None) is (request.param == "msgspec")
+    assert (fast_json._encoder() is not None) is (request.param == "msgspec")
     yield
-    fast_json._fast_encode.cache_clear()
+    fast_json._encoder.cache_clear()
 
 
 @given(st.lists(st.lists(VALUES, max_size=3) | st.tuples(VALUES, VALUES), max_size=5))
@@ -38,6 +38,32 @@ def _encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 @example([[math.nan, None]])
 def test_rows_are_those_that_json_encodes(rows: list[Any]) -> None:
     assert outcome(encode_rows, rows) == outcome(encode, rows)
+
+
+CONTENTS = st.recursive(
+    VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(CONTENTS, max_size=5))
+@example([{"a": 1e16}, {"a": 1e-05}, {"a": -0.00001234}, {"a": 5e-324}, {"a": 1e22}, [0.0001, 123456789.0]])
+@example([{"a": math.nan}, [math.inf, -math.inf], None])
+@example([[2**64, -(2**63) - 1, 10**30], {"a": "line\nbreak \u2028 \x7f \0"}])
+@example(["\ud800", {"\udfff": 1}])
+def test_each_value_is_as_json_dumps_it(values: list[Any]) -> None:
+    assert fast_json._encoder() is not None
+    assert encode_each(values) == [json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values]
+
+
+@given(st.floats())
+@example(1e16)
+@example(1e-05)
+@example(-0.00001234)
+def test_each_float_is_as_json_dumps_it(number: float) -> None:
+    assert encode_each([number]) == [json.dumps(number)]
 
 
 def outcome(encoder: Callable[[Any], bytes], rows: list[Any]) -> Any:

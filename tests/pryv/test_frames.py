@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pryv import Series
+from pryv._transport import fast_json
 from pryv.cli import write_csv
 from pryv.frames import iter_arrow, to_arrow, to_pandas
 
@@ -85,6 +86,11 @@ def test_columns_and_paths() -> None:
     assert frame["content.systolic"].dropna().tolist() == [120]
     assert list(frame["content.at"]) == [None, None, "home", None, None, None]
     assert set(frame["createdBy"]) == {None}
+
+
+def test_text_is_no_list_of_streams() -> None:
+    events = [{"streamIds": ["a", "b"]}] * 1000 + [{"streamIds": "ab"}, {"streamIds": {"a": 1, "b": 2}}]
+    assert to_pandas(events)["stream_ids"].tolist()[998:] == [["a", "b"]] * 2 + [None] * 2
 
 
 def test_a_path_with_other_values_is_text() -> None:
@@ -186,6 +192,19 @@ def test_times_are_right_to_the_microsecond(seconds: float) -> None:
     assert abs(found - datetime(1970, 1, 1, tzinfo=timezone.utc) - timedelta(seconds=seconds)) <= timedelta(
         microseconds=1
     )
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.dictionaries(fields, values, max_size=8), max_size=6))
+def test_frames_are_the_same_without_msgspec(events: list[dict[str, Any]]) -> None:
+    with_msgspec = to_pandas(events), to_arrow(events)
+    encoder, fast_json._encoder = fast_json._encoder, lambda: None  # type: ignore[assignment]
+    try:
+        without = to_pandas(events), to_arrow(events)
+    finally:
+        fast_json._encoder = encoder
+    pd.testing.assert_frame_equal(with_msgspec[0], without[0])
+    assert with_msgspec[1].to_pydict() == without[1].to_pydict()
 
 
 def test_memory_of_batches_does_not_grow() -> None:

@@ -5,20 +5,31 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from operator import itemgetter
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pryv._event_values import as_float, as_json, is_number, string_items
+from pryv._event_values import as_float, as_texts, is_number, string_items
 
 Events = Sequence[Mapping[str, Any]]
 Values = Callable[[Events], list[Any]]
 """Returns the value of a field of each event."""
 
-_NUMBERS = {int, float, type(None)}
-_TEXTS = {str, type(None)}
+_NONE = type(None)
+_NUMBERS = {int, float, _NONE}
+_TEXTS = {str, _NONE}
+_OF_JSON = {*_NUMBERS, *_TEXTS, bool, list, dict}
+_FLOATS = {int, float}
 _FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800, 253_402_300_800
 """The beginnings of the years 1 and 10000, in seconds since 1970."""
+
+
+class Coded(NamedTuple):
+    """The different values of a column, and the number of each event's value among them."""
+
+    different: list[Any]
+    codes: Any
 
 
 class Column(Protocol):
@@ -34,7 +45,7 @@ class Column(Protocol):
         """Take the values of some events."""
 
     def take(self) -> Any:
-        """Return the values and forget them: an array of NumPy, or a list with `None` for null."""
+        """Return the values and forget them: an array of NumPy, `Coded`, or a list with `None` for null."""
 
 
 class Numbers:
@@ -53,12 +64,7 @@ class Numbers:
         types = set(map(type, values))
         if self._path is not None and not types <= _NUMBERS:
             _refuse_others(values, self._path)
-        if types <= {type(None)}:
-            self._numbers.extend([math.nan] * len(values))
-        elif types == {float}:
-            self._numbers.extend(values)
-        else:
-            self._numbers.extend(map(as_float, values))
+        self._numbers += _floats(values, types)
 
     def take(self) -> Any:
         """Return the numbers."""
@@ -87,7 +93,8 @@ class Flags:
 
     def add(self, events: Events) -> None:
         """Take the values of some events."""
-        self._flags.extend(value is True for value in self._values_of(events))
+        values = self._values_of(events)
+        self._flags += bytes([value is True for value in values] if any(values) else len(values))
 
     def take(self) -> Any:
         """Return the flags."""
@@ -100,7 +107,7 @@ class Texts:
 
     kind = "text"
 
-    def __init__(self, values: Values, form: Callable[[Any], str | None]) -> None:
+    def __init__(self, values: Values, form: Callable[[list[Any]], list[str | None]] = as_texts) -> None:
         self._values_of = values
         self._form = form
         self._values: list[str | None] = []
@@ -108,10 +115,7 @@ class Texts:
     def add(self, events: Events) -> None:
         """Take the values of some events."""
         values = self._values_of(events)
-        if not set(map(type, values)) <= _TEXTS:
-            form = self._form
-            values = [value if value is None or type(value) is str else form(value) for value in values]
-        self._values += values
+        self._values += values if set(map(type, values)) <= _TEXTS else self._form(values)
 
     def take(self) -> list[str | None]:
         """Return the strings."""
@@ -119,8 +123,8 @@ class Texts:
         return values
 
 
-class StreamIds:
-    """Lists of strings. Events have few different ones: each is kept once, and events have its number."""
+class Lists:
+    """Lists of strings. Events have few different ones: each is stored once, and events have its number."""
 
     kind = "list"
 
@@ -131,20 +135,21 @@ class StreamIds:
 
     def add(self, events: Events) -> None:
         """Take the values of some events."""
+        values = self._values_of(events)
         numbers = self._numbers
-        for value in self._values_of(events):
-            ids = tuple(value) if type(value) is list else None
-            try:
-                self._codes.append(numbers[ids])
-            except (KeyError, TypeError):  # not seen before, or not a list of strings
-                self._codes.append(numbers.setdefault(string_items(value), len(numbers)))
+        try:
+            lists = map(tuple, values) if set(map(type, values)) == {list} else map(string_items, values)
+            codes = list(map(numbers.__getitem__, lists))
+        except (KeyError, TypeError):  # not seen before, or not a list of strings
+            codes = [numbers.setdefault(string_items(value), len(numbers)) for value in values]
+        self._codes.extend(codes)
 
-    def take(self) -> list[list[str] | None]:
+    def take(self) -> Coded:
         """Return the lists."""
-        lists = [None if ids is None else list(ids) for ids in self._numbers]
-        values = [lists[code] for code in self._codes]
+        different = [None if ids is None else list(ids) for ids in self._numbers]
+        coded = Coded(different, np.frombuffer(self._codes, np.int64))
         self._codes, self._numbers = array("q"), {}
-        return values
+        return coded
 
 
 class Inferred:
@@ -175,18 +180,22 @@ class Inferred:
             if types <= _NUMBERS and types != {type(None)} and types:
                 self._chosen = Numbers(self._values_of, self._path)
                 self.kind = self._chosen.kind
-                return np.array(list(map(as_float, values)), dtype=np.float64)
-            self._chosen = Texts(self._values_of, as_json)
-            return [None if value is None else as_json(value) for value in values]
+                return np.frombuffer(_floats(values, types))
+            self._chosen = Texts(self._values_of)
+            return as_texts(values)
         return self._chosen.take()
 
 
 def at_path(path: str) -> Values:
     """Return what reads the value at a path such as `content.systolic` of each event; `None` where there is none."""
     first, *others = path.split(".")
+    get = itemgetter(first)
 
     def values(events: Events) -> list[Any]:
-        found = [event.get(first) for event in events]
+        try:
+            found = list(map(get, events))
+        except KeyError:
+            found = [event.get(first) for event in events]
         for key in others:
             found = [value.get(key) if isinstance(value, dict) else None for value in found]
         return found
@@ -213,6 +222,20 @@ def timestamps(seconds: Any) -> Any:
     whole = np.floor(known)
     moments = whole.astype(np.int64) * 1_000_000 + np.rint((known - whole) * 1e6).astype(np.int64)
     return np.where(inside, moments, np.iinfo(np.int64).min).view("datetime64[us]")
+
+
+def _floats(values: list[Any], types: set[type]) -> array[float]:
+    """Return values of these types as floats, NaN for what is no number."""
+    if types <= {_NONE}:
+        return array("d", [math.nan]) * len(values)
+    try:
+        if types <= _FLOATS:
+            return array("d", values)
+        if types <= _OF_JSON:
+            return array("d", [value if type(value) in _FLOATS else math.nan for value in values])
+    except OverflowError:
+        pass
+    return array("d", map(as_float, values))
 
 
 def _refuse_others(values: Iterable[Any], path: str) -> None:

@@ -31,25 +31,35 @@ def pandas_values(pandas: Any, values: Any, kind: str) -> Any:
     """Return the values of a column as pandas takes them."""
     if kind == "time":
         return pandas.DatetimeIndex(values).tz_localize("UTC")
+    if kind == "list":
+        values = list(map(values.different.__getitem__, values.codes.tolist()))
     if kind in ("text", "list"):
         return pandas.Series(values, dtype=object)
     return values
 
 
 def arrow_values(arrow: Any, values: Any, kind: str) -> Any:
-    """Return the values of a column as an array of Arrow."""
+    """Return the values of a column as an array of Arrow. Numbers and times are not copied."""
     if kind == "time":
-        return arrow.array(values, type=arrow.timestamp("us", tz="UTC"))
+        return _of_buffer(arrow, arrow.timestamp("us", tz="UTC"), values, values == values)
     if kind == "number":
-        return arrow.array(values, from_pandas=True)
+        return _of_buffer(arrow, arrow.from_numpy_dtype(values.dtype), values, values == values)
     if kind == "list":
-        return arrow.array(values, type=arrow.list_(arrow.string()))
+        return arrow.array(values.different, type=arrow.list_(arrow.string())).take(arrow.array(values.codes))
     if kind == "flag":
         return arrow.array(values)
     try:
         return arrow.array(values, type=arrow.string())
     except UnicodeEncodeError:
         return arrow.array([None if value is None else _encodable(value) for value in values], type=arrow.string())
+
+
+def _of_buffer(arrow: Any, kind: Any, values: Any, valid: Any) -> Any:
+    """Return an array of Arrow over the memory of an array of NumPy."""
+    import numpy as np
+
+    bits = None if valid.all() else arrow.py_buffer(np.packbits(valid, bitorder="little"))
+    return arrow.Array.from_buffers(kind, len(values), [bits, arrow.py_buffer(values)])
 
 
 def _encodable(text: str) -> str:
@@ -76,14 +86,13 @@ def series_to_arrow(columns: dict[str, list[Any]]) -> pa.Table:
     """Return the columns of a series as a table of Arrow; values of several kinds become text."""
     arrow = optional_module("pyarrow", "arrow")
     from pryv._columns import as_numbers
-    from pryv._event_values import as_json
+    from pryv._event_values import as_texts
 
     arrays = {}
     for name, values in columns.items():
         numbers = as_numbers(values)
         if numbers is None:
-            texts = [None if value is None else as_json(value) for value in values]
-            arrays[name] = arrow_values(arrow, texts, "text")
+            arrays[name] = arrow_values(arrow, as_texts(values), "text")
         else:
-            arrays[name] = arrow.array(numbers, from_pandas=True)
+            arrays[name] = arrow_values(arrow, numbers, "number")
     return arrow.table(arrays)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pryv._event_values import as_json, content_text
+from pryv._event_values import content_texts
 from pryv._frames import arrow_values, optional_module, pandas_values
 
 if TYPE_CHECKING:
@@ -139,13 +139,13 @@ def _columns(columns: Columns | None) -> dict[str, Column]:
     from pryv import _columns as kinds
 
     default: dict[str, Callable[[], Column]] = {
-        "id": lambda: kinds.Texts(kinds.at_path("id"), as_json),
+        "id": lambda: kinds.Texts(kinds.at_path("id")),
         "time": lambda: kinds.Times(kinds.at_path("time")),
         "duration": lambda: kinds.Numbers(kinds.at_path("duration")),
-        "type": lambda: kinds.Texts(kinds.at_path("type"), as_json),
-        "stream_ids": lambda: kinds.StreamIds(kinds.at_path("streamIds")),
+        "type": lambda: kinds.Texts(kinds.at_path("type")),
+        "stream_ids": lambda: kinds.Lists(kinds.at_path("streamIds")),
         "content": lambda: kinds.Numbers(kinds.at_path("content")),
-        "content_text": lambda: kinds.Texts(kinds.at_path("content"), content_text),
+        "content_text": lambda: kinds.Texts(kinds.at_path("content"), content_texts),
         "modified": lambda: kinds.Times(kinds.at_path("modified")),
         "trashed": lambda: kinds.Flags(kinds.at_path("trashed")),
     }
@@ -161,7 +161,7 @@ def _columns(columns: Columns | None) -> dict[str, Column]:
         if kind is float:
             found[name] = kinds.Numbers(kinds.at_path(name), name)
         elif kind is str:
-            found[name] = kinds.Texts(kinds.at_path(name), as_json)
+            found[name] = kinds.Texts(kinds.at_path(name))
         elif kind is not None:
             raise TypeError(f"the type of column {name!r} is float or str")
         else:

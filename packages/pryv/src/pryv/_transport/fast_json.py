@@ -1,15 +1,21 @@
-"""JSON of plain values, encoded by msgspec where it is installed (the extra `pryv[speed]`)."""
+"""JSON encoded by msgspec where it is installed (the extra `pryv[speed]`), with the same results as without."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from json import JSONEncoder
+from typing import TYPE_CHECKING, Any
 
 from . import json
 
+if TYPE_CHECKING:
+    from msgspec.json import Encoder
+
 _PLAIN = {bool, int, float, str, type(None)}
+_encode_text = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def encode_rows(rows: Sequence[Sequence[Any]]) -> bytes:
@@ -21,10 +27,10 @@ def encode_rows(rows: Sequence[Sequence[Any]]) -> bytes:
     Raises:
         EncodingError: a value has no JSON form.
     """
-    encode = _fast_encode()
-    if encode is not None and set(map(type, itertools.chain.from_iterable(rows))) <= _PLAIN:
+    encoder = _encoder()
+    if encoder is not None and set(map(type, itertools.chain.from_iterable(rows))) <= _PLAIN:
         try:
-            text = encode(rows)
+            text = encoder.encode(rows)
         except (OverflowError, ValueError):  # integers beyond 64 bits or 4300 digits, lone surrogates
             text = b"null"
         if b"null" not in text:
@@ -32,10 +38,28 @@ def encode_rows(rows: Sequence[Sequence[Any]]) -> bytes:
     return json.encode(rows)
 
 
+def encode_each(values: Sequence[Any]) -> list[str]:
+    """Return the JSON of each value, as `json.dumps` writes it without spaces; the values are data of the API."""
+    encoder = _encoder()
+    if encoder is not None:
+        try:
+            lines = encoder.encode_lines(values)
+            if not _may_differ(lines):
+                return lines.decode().split("\n")[:-1]
+        except (OverflowError, ValueError, TypeError, RecursionError):
+            pass  # integers beyond 64 bits, lone surrogates, other types
+    return [_encode_text(value) for value in values]
+
+
+def _may_differ(text: bytes) -> bool:
+    """Return whether `json` may write this differently: NaN and infinities, and floats such as 1e16 and 0.00001."""
+    return b"null" in text or b"0.0000" in text or b"0e" in text.translate(_DIGITS_AS_ZEROS)
+
+
 @functools.cache
-def _fast_encode() -> Callable[[Any], bytes] | None:
+def _encoder() -> Encoder | None:
     try:
         import msgspec
     except ImportError:
         return None
-    return msgspec.json.Encoder().encode
+    return msgspec.json.Encoder()

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from pryv._event_values import COLUMNS, as_json, content_text, is_number, string_items
+from pryv._event_values import COLUMNS, as_texts, content_texts, is_number, string_items
 from pryv._text import printable
 from pryv.cli._output import encoded, on_terminal, write_records
 from pryv.utils import to_datetime
@@ -51,7 +51,7 @@ def _harmless(record: str) -> str:
 
 def _row(event: Mapping[str, Any]) -> list[object]:
     content = event.get("content")
-    text = content_text(content)
+    (text,) = content_texts([content])
     return [
         _text(event.get("id")),
         _utc(event.get("time")),
@@ -70,7 +70,7 @@ def _number(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else as_json(value)
+    return as_texts([value])[0]
 
 
 def _utc(seconds: Any) -> str | None:
