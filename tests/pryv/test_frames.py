@@ -89,7 +89,10 @@ def test_columns_and_paths() -> None:
 
 
 def test_text_is_no_list_of_streams() -> None:
-    events = [{"streamIds": ["a", "b"]}] * 1000 + [{"streamIds": "ab"}, {"streamIds": {"a": 1, "b": 2}}]
+    events: list[dict[str, Any]] = [{"streamIds": ["a", "b"]}] * 1000 + [
+        {"streamIds": "ab"},
+        {"streamIds": {"a": 1, "b": 2}},
+    ]
     assert to_pandas(events)["stream_ids"].tolist()[998:] == [["a", "b"]] * 2 + [None] * 2
 
 
