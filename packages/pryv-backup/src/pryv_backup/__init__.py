@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pryv_backup._backup import backup
     from pryv_backup._errors import BackupError
     from pryv_backup._folder import BackupFolder, read
-    from pryv_backup._reports import BackupReport, Failure, Verification
+    from pryv_backup._reports import BackupReport, Failure, RestoreReport, Verification
+    from pryv_backup._restore import restore
     from pryv_backup._verification import verify
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "BackupFolder",
     "BackupReport",
     "Failure",
+    "RestoreReport",
     "Verification",
     "__version__",
     "backup",
     "read",
+    "restore",
     "verify",
 ]
 
@@ -34,9 +37,11 @@ _LATER = {
     "BackupFolder": "_folder",
     "BackupReport": "_reports",
     "Failure": "_reports",
+    "RestoreReport": "_reports",
     "Verification": "_reports",
     "backup": "_backup",
     "read": "_folder",
+    "restore": "_restore",
     "verify": "_verification",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 
@@ -62,3 +64,22 @@ class Verification:
     mismatches: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class RestoreReport:
+    """The report of a restore.
+
+    Attributes:
+        created: Streams and events created.
+        skipped: Streams and events whose ids existed.
+        failed: What could not be restored. The next restore tries again.
+        not_restored: What the backup has, and the API cannot restore.
+        ids: The new ids of events, by their ids in the backup, where the platform does not accept those.
+    """
+
+    created: int
+    skipped: int
+    failed: tuple[Failure, ...] = ()
+    not_restored: tuple[str, ...] = ()
+    ids: Mapping[str, str] = attrs.field(factory=dict, repr=False)
