@@ -31,6 +31,7 @@ class Manifest:
         anchor: The progress of the monitor, as text; it identifies the account.
         secrets: Whether tokens are in the backup.
         endpoint: The endpoint of the account, without a token.
+        generated: When it was written, in ISO 8601.
     """
 
     entries: Mapping[str, Entry]
@@ -39,6 +40,7 @@ class Manifest:
     anchor: str | None = None
     secrets: bool = False
     endpoint: str | None = None
+    generated: str | None = None
 
     def dumps(self, now: float) -> str:
         """Return the text of the manifest, with a checksum."""
@@ -94,6 +96,7 @@ def _manifest(data: dict[str, Any], root: Path) -> Manifest:
         data.get("anchor"),
         bool(data.get("secrets")),
         data.get("endpoint"),
+        data.get("generated_at"),
     )
 
 

@@ -28,7 +28,7 @@ _KEPT_ID: Final = re.compile(r"[a-z][a-z0-9]{23}|c[a-z0-9-]{24}")
 """The ids that `events.create` accepts."""
 _EVENT_FIELDS: Final = ("type", "time", "duration", "content", "description", "clientData")
 _STREAM_FIELDS: Final = ("id", "name", "parentId", "clientData")
-_ON_CONFLICT: Final = ("skip", "fail")
+ON_CONFLICT: Final = ("skip", "fail")
 _NOT_RESTORABLE: Final = {
     "account.json": "the account",
     "accesses.json": "accesses",
@@ -88,8 +88,8 @@ def restore(
     """
     if not isinstance(connection, Connection):
         raise TypeError(f"a backup is restored to a pryv.Connection, not {type(connection).__name__}")
-    if on_conflict not in _ON_CONFLICT:
-        raise ValueError(f"on_conflict is one of {', '.join(_ON_CONFLICT)}, not {on_conflict!r}")
+    if on_conflict not in ON_CONFLICT:
+        raise ValueError(f"on_conflict is one of {', '.join(ON_CONFLICT)}, not {on_conflict!r}")
     archive = read(folder)
     file = state_file(archive.path, connection) if state is None else Path(os.fsdecode(state))
     run = _Restore(

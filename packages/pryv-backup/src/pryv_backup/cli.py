@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from pryv import __version__
-from pryv.cli import Command, Program, connect, say
+from pryv.cli import Command, Program, add_export_options, connect, export_events, say
 from pryv_backup._backup import backup
-from pryv_backup._reports import BackupReport
+from pryv_backup._folder import read
+from pryv_backup._reports import BackupReport, Failure
+from pryv_backup._restore import ON_CONFLICT, restore
+from pryv_backup._summary import show, summarize
 from pryv_backup._verification import verify
 
 _FAILED: Final = 1
@@ -42,11 +45,34 @@ def _program() -> Program:
                 _add_run_options,
             ),
             Command(
+                "restore",
+                "Restore a backup into an account; it verifies the backup first.",
+                "pryv-backup restore alice --endpoint https://TOKEN@bob.pryv.me/",
+                _restore,
+                _add_restore_options,
+            ),
+            Command(
                 "verify",
                 "Check each byte of a backup, without a platform; exit with 1 if something differs.",
                 "pryv-backup verify alice",
                 _verify,
                 _add_folder,
+                account=False,
+            ),
+            Command(
+                "show",
+                "Show what is in a backup, in numbers; as JSON in a pipe.",
+                "pryv-backup show alice",
+                lambda arguments: show(summarize(arguments.folder)),
+                _add_folder,
+                account=False,
+            ),
+            Command(
+                "export",
+                "Write the events of a backup as Parquet or comma-separated values.",
+                "pryv-backup export alice --parquet tables",
+                _export,
+                _add_export_options,
                 account=False,
             ),
         ],
@@ -91,6 +117,34 @@ _LEFT_OUT: Final = {
 }
 
 
+def _add_restore_options(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    for name in ("streams", "events", "attachments", "series"):
+        parser.add_argument(f"--no-{name}", dest=name, action="store_false", help=f"do not restore {name}")
+    parser.add_argument("--restore-profile", action="store_true", help="update the private and the public profile too")
+    parser.add_argument(
+        "--keep-times", action="store_true", help="keep the times of creation and change in clientData.restored"
+    )
+    parser.add_argument(
+        "--on-conflict",
+        choices=ON_CONFLICT,
+        default=ON_CONFLICT[0],
+        help="whether a stream or event whose id exists is skipped, or a failure (%(default)s)",
+    )
+    parser.add_argument(
+        "--state",
+        type=_path,
+        metavar="FILE",
+        help="the file that lets a restore continue; by default in ~/.local/state/pryv-backup",
+    )
+    _add_quiet(parser)
+
+
+def _add_export_options(parser: argparse.ArgumentParser) -> None:
+    _add_folder(parser)
+    add_export_options(parser)
+
+
 def _run(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
     progress = Progress(shown=not arguments.quiet)
@@ -113,9 +167,14 @@ def _run(arguments: argparse.Namespace) -> None:
         )
     if not arguments.quiet:
         say(_summary(report))
-    for failure in report.failed:
+    _end(report.failed)
+
+
+def _end(failed: Sequence[Failure]) -> None:
+    """Print failures, and exit with 1 if there are any."""
+    for failure in failed:
         say(f"pryv-backup: {failure.what}: {failure.reason}")
-    if not report.complete:
+    if failed:
         sys.exit(_FAILED)
 
 
@@ -127,6 +186,40 @@ def _summary(report: BackupReport) -> str:
     if report.unreadable:
         lines.append(f"not readable with this token: {', '.join(report.unreadable)}")
     return "\n".join(lines)
+
+
+def _restore(arguments: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    _verify(arguments)
+    progress = Progress(shown=not arguments.quiet)
+    with connect(arguments) as connection, progress:
+        report = restore(
+            arguments.folder,
+            connection,
+            streams=arguments.streams,
+            events=arguments.events,
+            attachments=arguments.attachments,
+            series=arguments.series,
+            profile=arguments.restore_profile,
+            on_conflict=arguments.on_conflict,
+            keep_times=arguments.keep_times,
+            state=arguments.state,
+            progress=progress,
+        )
+    if not arguments.quiet:
+        say(f"{report.created:,} streams and events created, {report.skipped:,} existed")
+        say(f"not restored: {', '.join(report.not_restored)}")
+    _end(report.failed)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    archive = read(arguments.folder)
+
+    def check(path: Path) -> None:
+        if path.resolve().is_relative_to(archive.path.resolve()):
+            raise ValueError(f"{path} is in the backup, which would no longer be as it was verified")
+
+    export_events(archive.events(), arguments, check)
 
 
 def _verify(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pryv.cli._commands import main
     from pryv.cli._csv import write_csv
+    from pryv.cli._export import add_export_options, export_events
     from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program, add_commands
@@ -25,8 +26,10 @@ __all__ = [
     "add_commands",
     "add_common_options",
     "add_endpoint_option",
+    "add_export_options",
     "connect",
     "exit_code",
+    "export_events",
     "main",
     "on_terminal",
     "run",
@@ -44,6 +47,8 @@ _LATER = {
     "Command": "_program",
     "Program": "_program",
     "add_commands": "_program",
+    "add_export_options": "_export",
+    "export_events": "_export",
     "main": "_commands",
     "on_terminal": "_output",
     "start": "_start",
