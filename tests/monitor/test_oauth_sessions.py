@@ -1,0 +1,84 @@
+"""Monitors of OAuth sessions, whose tokens are renewed while they run, or between their runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.waiting import wait_for
+
+from pryv import Connection
+from pryv.oauth import FileTokenStore, MemoryTokenStore, OAuthClient, TokenStore
+from pryv_monitor import EventsTimer, Monitor, SocketUpdates, SQLiteMirror, UpdateMethod
+from pryv_sandbox import OAuthSettings, Sandbox
+
+JOB = Path(__file__).parent / "job.py"
+SCOPE: dict[str, Any] = {"streams": ["diary"]}
+EVENT: Any = {"streamIds": ["diary"], "type": "note/txt", "content": "x"}
+DAY, TICK = 24 * 3600, 1800
+CALLBACK = "http://127.0.0.1/callback"
+
+
+def owner_on(sandbox: Sandbox) -> Connection:
+    """The account of a person whom a client may ask for the diary."""
+    offers: Any = {"diary": [{"streamId": "diary", "level": "read"}]}
+    sandbox.register_oauth_client("study-app", redirect_uris=[CALLBACK], offers=offers)
+    owner = Connection(sandbox.create_account().api_endpoint)
+    owner.streams.ensure({"id": "diary", "name": "Diary"})
+    return owner
+
+
+def logged_in(sandbox: Sandbox, owner: Connection, store: TokenStore, *, dpop: bool = False) -> Connection:
+    client = OAuthClient(sandbox.url, "study-app", scope="cmc:diary", store=store, dpop=dpop)
+    request = client.authorization_request()
+    return client.handle_callback(sandbox.accept_oauth(request.url, owner.username()), request)
+
+
+@pytest.fixture
+def brief() -> Iterator[Sandbox]:
+    """A platform with tokens that live for a second."""
+    with Sandbox(oauth=OAuthSettings(access_lifetime=1)) as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize(
+    ("method", "dpop"), [(SocketUpdates(), False), (EventsTimer(0.2), False), (EventsTimer(0.2), True)]
+)
+def test_a_started_monitor_outlives_its_tokens(brief: Sandbox, method: UpdateMethod, dpop: bool) -> None:
+    delivered: list[Any] = []
+    errors: list[Any] = []
+    tokens: set[str | None] = set()
+    owner = owner_on(brief)
+    with owner, logged_in(brief, owner, MemoryTokenStore(), dpop=dpop) as connection:
+        monitor = Monitor(connection, SCOPE).on("event", delivered.append).on("error", errors.append)
+        with monitor.add_update_method(method):
+            created = []
+            while len(tokens) < 3:
+                created.append(owner.events.create(EVENT)["id"])
+                tokens.add(connection.token)
+                time.sleep(0.1)
+            wait_for(lambda: len(delivered) == len(created))
+    assert [event["id"] for event in delivered] == created
+    assert not errors
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dpop", [False, True])
+def test_two_jobs_of_cron_share_a_session_for_a_day(tmp_path: Path, dpop: bool) -> None:
+    tokens, mirrors = tmp_path / "tokens", [tmp_path / "one.db", tmp_path / "two.db"]
+    with Sandbox() as sandbox, owner_on(sandbox) as owner:
+        logged_in(sandbox, owner, FileTokenStore(tokens), dpop=dpop).close()
+        for tick in range(DAY // TICK):
+            sandbox.faults.skew = tick * TICK
+            owner.events.create(EVENT)
+            command = [sys.executable, str(JOB), sandbox.url, str(tokens)]
+            jobs = [subprocess.Popen([*command, str(mirror)], stdout=subprocess.PIPE) for mirror in mirrors]
+            assert [(job.communicate()[0], job.returncode) for job in jobs] == [(b"1\n", 0)] * 2
+        names = [access["name"] for access in owner.accesses.list({"includeExpired": True})]
+    assert 20 <= names.count("oauth:study-app") <= 25
+    assert [len(list(SQLiteMirror(mirror).events())) for mirror in mirrors] == [DAY // TICK] * 2
