@@ -24,7 +24,8 @@ import requests
 from tests.peers.terminal import shown
 
 from pryv import Connection, Service
-from pryv.auth import AuthorizationData, FileStore
+from pryv.auth import AuthorizationData, FileStore, sign_out
+from pryv.auth._stores import OAuthSessionData
 from pryv_sandbox import Sandbox
 
 PRYV = Path(sys.executable).with_name("pryv")
@@ -781,6 +782,63 @@ def test_login_interrupted(platform_url: str, environment: dict[str, str]) -> No
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert b"Traceback" not in said
+
+
+# ---- OAuth sessions
+
+
+def test_an_oauth_session_from_start_to_end(
+    sandbox: Sandbox, new_account: Callable[[], Account], pryv: Run, environment: dict[str, str], tmp_path: Path
+) -> None:
+    username, _, owner = new_account()
+    owner.streams.create({"id": "diary", "name": "Diary"})
+    offer = [{"streamId": "diary", "level": "manage"}]
+    client = f"app-{username}"
+    sandbox.register_oauth_client(client, redirect_uris=["http://127.0.0.1/callback"], offers={"all": offer})
+    command = ("oauth-login", sandbox.url, client, "--scope", "cmc:all", "--no-browser", "--dpop")
+    process = spawn(environment, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    page = next_line_with(process, "http").strip()
+    assert requests.get(sandbox.accept_oauth(page, username), timeout=10).status_code == 200
+    out, said = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, b""), said
+    assert username in said.decode()
+
+    settings = tmp_path / ".config" / "pryv"
+    kept = [file for file in settings.iterdir() if file.suffix == ".json"]
+    assert [stat.S_IMODE(file.stat().st_mode) for file in kept] == [0o600, 0o600]
+    assert json.loads(pryv("whoami").stdout)["name"] == f"oauth:{client}"
+    try:
+        sandbox.faults.skew = 4000
+        event = '{"streamIds": ["diary"], "type": "note/txt", "content": "by cron"}'
+        assert pryv("call", "events.create", event).returncode == 0
+        assert json.loads(pryv("events").stdout)[0]["content"] == "by cron"
+    finally:
+        sandbox.faults.skew = 0
+    ended = pryv("logout")
+    assert (ended.returncode, username in ended.stderr) == (0, True)
+    assert pryv("whoami").returncode == 2
+    assert not [file for file in settings.iterdir() if file.suffix == ".json"]
+
+
+def test_an_oauth_session_that_has_ended_is_refused(
+    sandbox: Sandbox, new_account: Callable[[], Account], pryv: Run, environment: dict[str, str]
+) -> None:
+    username, _, owner = new_account()
+    client = f"app-{username}"
+    store = FileStore(Path(environment["HOME"]) / ".config" / "pryv")
+    session: OAuthSessionData = {"authorizationServer": sandbox.url, "clientId": client, "scope": "cmc:all"}
+    store.save("default", {"apiEndpoint": owner.endpoint, "appId": client, "oauth": session})
+    said = pryv("whoami")
+    assert (said.returncode, said.stderr.count("\n")) == (77, 1)
+    assert "log in again" in said.stderr
+    sign_out(sandbox.service_info_url, store=store)
+    assert store.get("default") is not None
+
+
+def test_an_oauth_login_has_a_port_and_a_server(pryv: Run) -> None:
+    for arguments in (["http://host.example", "app"], ["https://h", "app", "--port", "70000"], ["https://h", ""]):
+        said = pryv("oauth-login", *arguments, "--scope", "cmc:all", "--no-browser")
+        assert (said.returncode, said.stderr.count("\n")) == (2, 1), said.stderr
 
 
 # ---- interrupts

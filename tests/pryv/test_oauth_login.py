@@ -138,6 +138,21 @@ def test_a_malformed_request_is_not_repeated_in_the_response(server: Authorizati
             assert response.read() == b"Nothing here.\n"
 
 
+def test_the_callback_for_the_url_may_be_the_browser(server: AuthorizationServer, client: OAuthClient) -> None:
+    def browse(url: str) -> None:
+        assert requests.get(server.consent(url), timeout=5).status_code == 200
+
+    client.login(open_browser=False, timeout=5, on_url=browse).close()
+
+
+def test_an_exception_of_the_callback_ends_the_login(server: AuthorizationServer, client: OAuthClient) -> None:
+    def fail(url: str) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        client.login(open_browser=False, on_url=fail)
+
+
 def test_it_listens_on_this_machine_only(server: AuthorizationServer, client: OAuthClient) -> None:
     with waiting(server, client) as login:
         own = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}

@@ -23,7 +23,7 @@ GROUPS = {
     "Encryption": ("encryption", "encryption.EventsCipher", "encryption.Keyring"),
 }
 MODULES = (
-    *("pryv", "pryv.addons", "pryv.auth", "pryv.shared_secrets", "pryv.types", "pryv.utils"),
+    *("pryv", "pryv.addons", "pryv.auth", "pryv.oauth", "pryv.shared_secrets", "pryv.types", "pryv.utils"),
     *("pryv_socket_io", "pryv_monitor", "pryv_encryption", "pryv_backup"),
 )
 HERE_ONLY = {"METHODS[name].encrypt", "METHODS[name].encrypt_bytes", "METHODS[name].decrypt_bytes"}

@@ -92,7 +92,8 @@ def sign_out(service_info_url: str, *, store: CredentialStore | None = None, pro
     """Revoke the accesses that a profile has on a platform, and remove their credentials from the store.
 
     If there are no credentials, nothing happens. If an access was revoked already, only its credentials are removed.
-    If the platform cannot be reached, the error is raised, and the credentials are kept.
+    If the platform cannot be reached, the error is raised, and the credentials are kept. OAuth sessions are left:
+    `OAuthClient.forget` and `pryv logout` end them.
 
     See `Delete access <https://pryv.github.io/reference/#delete-access>`__ in the API reference.
 
@@ -157,7 +158,7 @@ def _of_platform(kept: Profile, url: str, service: Service) -> list[Authorizatio
             return stored["serviceInfoUrl"] == url
         return is_in_domain(stored["apiEndpoint"], domain(service.info().api))
 
-    return [stored for stored in kept.credentials() if is_of_platform(stored)]
+    return [stored for stored in kept.credentials() if "oauth" not in stored and is_of_platform(stored)]
 
 
 def _connection_from_store(

@@ -33,15 +33,25 @@ class _AuthorizationRequired(TypedDict):
     apiEndpoint: str
 
 
+class OAuthSessionData(TypedDict):
+    """The OAuth session that `pryv oauth-login` began; its tokens are in a store of their own."""
+
+    authorizationServer: str
+    clientId: str
+    scope: str
+
+
 class AuthorizationData(_AuthorizationRequired, total=False):
     """Credentials, with their platform and app. They contain the token: keep them out of logs.
 
-    The credentials of a profile (see `sign_in`) may contain `others`, for other platforms and apps.
+    The credentials of a profile (see `sign_in`) may contain `others`, for other platforms and apps. Those of an OAuth
+    session have `oauth`, and no token in `apiEndpoint`.
     """
 
     username: str
     serviceInfoUrl: str
     appId: str
+    oauth: OAuthSessionData
     others: list[AuthorizationData]
 
 
@@ -147,7 +157,7 @@ class FileStore:
             OSError: the file cannot be read.
         """
         try:
-            path = self._path(name)
+            path = self.path_of(name)
             with open(path, "rb", opener=open_private_file) as file:
                 text = file.read()
         except (FileNotFoundError, NotADirectoryError):
@@ -164,7 +174,7 @@ class FileStore:
         Raises:
             OSError: the file cannot be written.
         """
-        path = self._path(name)
+        path = self.path_of(name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(str(path), private=True) as file:
             file.write(json.dumps(data).encode())
@@ -179,7 +189,7 @@ class FileStore:
             OSError: the file cannot be removed.
         """
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            self._path(name).unlink()
+            self.path_of(name).unlink()
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -188,7 +198,7 @@ class FileStore:
         Raises:
             OSError: the directory cannot be made or opened.
         """
-        directory = self._path("").parent
+        directory = self.path_of("").parent
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(str(directory)):
             yield
@@ -199,7 +209,7 @@ class FileStore:
         Raises:
             OSError: the directory is not writable, or the disk is full.
         """
-        directory = self._path("").parent
+        directory = self.path_of("").parent
         existing = next(path for path in (directory, *directory.parents) if path.exists())
         try:
             with tempfile.TemporaryFile(dir=existing) as file:
@@ -209,7 +219,15 @@ class FileStore:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(directory)) from None
 
-    def _path(self, name: str) -> Path:
+    def path_of(self, name: str) -> Path:
+        """Return the path of the file for a name.
+
+        Args:
+            name: The name.
+
+        Raises:
+            OSError: the user has no home directory.
+        """
         if self._directory is None:
             raise FileNotFoundError(errno.ENOENT, "no home directory; set HOME or XDG_CONFIG_HOME", "credentials")
         return self._directory / f"{quote(name, safe='')}.json"

@@ -58,7 +58,7 @@ def add_login_options(parser: argparse.ArgumentParser) -> None:
         help=f"a permission to request: a stream (* for all) and one of {', '.join(get_args(Level))}",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the page's URL, and do not open it")
-    parser.add_argument("--timeout", type=_seconds, default=600, metavar="SECONDS", help="how long to wait (600)")
+    parser.add_argument("--timeout", type=seconds, default=600, metavar="SECONDS", help="how long to wait (600)")
 
 
 def login(arguments: argparse.Namespace) -> None:
@@ -89,10 +89,15 @@ def login(arguments: argparse.Namespace) -> None:
 def logout(arguments: argparse.Namespace) -> None:
     """Revoke the accesses of the stored credentials, and delete the credentials."""
     from pryv.auth._sign_in import revoke_and_forget
+    from pryv.oauth._profiles import client_of
 
     kept = profile(arguments)
     stored = kept.credentials()
-    revoke_and_forget(kept, stored)
+    for credentials in stored:
+        if "oauth" in credentials:
+            client_of(kept, credentials["oauth"]).forget()
+            kept.forget(credentials)
+    revoke_and_forget(kept, [credentials for credentials in stored if "oauth" not in credentials])
     for credentials in stored:
         say(f"Signed out of the account of {credentials.get('username') or 'an unknown user'}.")
     if not stored:
@@ -144,8 +149,9 @@ def _permission(text: str) -> dict[str, str]:
     return {"streamId": stream, **named, "level": level}
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds > 0:
+def seconds(text: str) -> float:
+    """Return the number of seconds in an argument."""
+    number = float(text)
+    if not number > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return seconds
+    return number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pryv._version import __version__
-from pryv.cli import _account, _data, _encryption, _files, _shared_secrets
+from pryv.cli import _account, _data, _encryption, _files, _oauth, _shared_secrets
 from pryv.cli._program import Command, Program
 
 _PROGRAM = Program(
@@ -28,6 +28,14 @@ _PROGRAM = Program(
             "pryv login https://reg.pryv.me/service/info --app-id my-notebook --permission diary:manage",
             _account.login,
             _account.add_login_options,
+            account=False,
+        ),
+        Command(
+            "oauth-login",
+            "Ask a user for an OAuth session, and store it for the other commands.",
+            "pryv oauth-login https://pryv.me my-app --scope cmc:my-study",
+            _oauth.oauth_login,
+            _oauth.add_oauth_login_options,
             account=False,
         ),
         Command(

@@ -214,10 +214,11 @@ class OAuthClient:
         self._stored.check_lockable()
         with Loopback(self._redirect_uri, port) as loopback, PageInBrowser() as page:
             request = self.authorization_request(redirect_uri=loopback.redirect_uri)
+            loopback.listen(lambda query: is_answer(query, request))
             on_url(request.url)
             if open_browser:
                 page.open(request.url)
-            query = loopback.wait(lambda query: is_answer(query, request), timeout)
+            query = loopback.wait(timeout)
         return self.handle_callback(query, request)
 
     def connection(self, *, timeout: CallTimeout = DEFAULT) -> Connection:

@@ -20,6 +20,8 @@ _HOSTS = {"127.0.0.1": "127.0.0.1", "localhost": "127.0.0.1", "::1": "::1"}
 _ANSWERED = "The answer has arrived. You can close this page, and go back to the program.\n"
 _OTHER = "This is not the answer to the present request.\n"
 _NOT_FOUND = "Nothing here.\n"
+_POLL = 0.05
+"""Seconds after which the server notices that it is to end."""
 _HEADERS = {
     "Content-Type": "text/plain; charset=utf-8",
     "Cache-Control": "no-store",
@@ -65,7 +67,7 @@ class Loopback:
             raise ValueError("port is a number from 0 to 65535")
         self._path = parts.path or "/"
         self._server = _Server((_HOSTS[host], port or parts.port or 0), self._response)
-        self._is_answer: Callable[[str], bool] = lambda _: False
+        self._serving: threading.Thread | None = None
         self._answer: str | None = None
         self._answered = SignalSafeEvent()
         name = f"[{host}]" if ":" in host else host
@@ -76,26 +78,31 @@ class Loopback:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._serving is not None:
+            self._server.shutdown()
+            self._serving.join()
         self._server.server_close()
 
-    def wait(self, is_answer: Callable[[str], bool], timeout: float | None) -> str:
-        """Wait for the browser, and return the query with which it came.
+    def listen(self, is_answer: Callable[[str], bool]) -> None:
+        """Respond to requests from now on.
 
         Args:
-            is_answer: Whether a query answers the request; others do not end the wait.
+            is_answer: Whether a query answers the authorization request; others do not end the wait.
+        """
+        self._is_answer = is_answer
+        self._serving = threading.Thread(target=self._server.serve_forever, args=(_POLL,), daemon=True)
+        self._serving.start()
+
+    def wait(self, timeout: float | None) -> str:
+        """Wait until the browser has come back, and return the query with which it came.
+
+        Args:
             timeout: Seconds to wait; `None` waits without limit.
 
         Raises:
             AccessTimeoutError: it did not come in time.
         """
-        self._is_answer = is_answer
-        serving = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        serving.start()
-        try:
-            self._answered.wait(timeout)
-        finally:
-            self._server.shutdown()
-            serving.join()
+        self._answered.wait(timeout)
         if self._answer is None:
             raise AccessTimeoutError(f"the user did not answer the access request within {timeout:g} seconds")
         return self._answer
