@@ -193,6 +193,22 @@ def test_a_new_account_is_found_by_the_template(secure_wire: Wire, wire: Wire, s
     assert created == {"username": "alice", "apiEndpoint": f"{secure_wire.url}alice/"}
 
 
+def test_an_account_is_deleted_on_no_http_core(secure_wire: Wire, wire: Wire, served: Service) -> None:
+    secure_wire.always = reply({"server": wire.url})
+    with pytest.raises(PryvProtocolError, match="less secure"):
+        served.delete_user("alice", SECRET)
+    assert wire.requests == []
+
+
+def test_a_core_may_be_named_by_its_host(secure_wire: Wire, served: Service) -> None:
+    secure_wire.replies += [reply({"server": secure_wire.host}), reply({"userDeletion": {"username": "alice"}})]
+    served.delete_user("alice", SECRET)
+    assert [(request.method, request.target) for request in secure_wire.requests] == [
+        ("POST", "/reg/alice/server"),
+        ("DELETE", "/users/alice"),
+    ]
+
+
 # ---- access requests
 
 

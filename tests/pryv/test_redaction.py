@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import pickle
 import traceback
@@ -14,7 +15,7 @@ import pytest
 from tests.pryv.surface import public_calls
 from tests.pryv.wire import Reply, Wire, error_reply, reply
 
-from pryv import Connection, PryvError, Service
+from pryv import Connection, MfaRequiredError, PryvError, Service
 from pryv._transport.redact import redact, redact_data
 from pryv.errors import ApiError
 from pryv.types import AppCheckRequest
@@ -213,7 +214,7 @@ def use_silently(
     with caplog.at_level(logging.DEBUG):
         try:
             call()
-        except (PryvError, ValueError) as error:
+        except (PryvError, ValueError, TypeError) as error:
             failure = error
     if failure is not None:
         assert secret not in what_it_shows(failure, locals_too)
@@ -267,6 +268,63 @@ def test_a_service_keeps_secrets_to_itself(
         )
         use_silently(lambda: service_calls(secret)[call](service), secret, caplog, locals_too=call in TAKES_SECRET)
         assert secret not in repr(service) + str(service)
+
+
+@pytest.mark.parametrize("answer", [answer for answer in ANSWERS if answer != "silent"])
+@pytest.mark.parametrize("passwords", [("{}", "new-one"), ("old-one", "{}"), ("{}", 5), (None, "{}"), ("{}", "")])
+def test_a_password_is_not_shown_when_it_is_changed(
+    wire: Wire, connection: Connection, caplog: pytest.LogCaptureFixture, passwords: tuple[Any, Any], answer: str
+) -> None:
+    secret = f"secret {wire.token[6:]}"
+    old, new = (word.format(secret) if isinstance(word, str) else word for word in passwords)
+    wire.always = answers(secret)[answer]
+    failure = use_silently(lambda: connection.account.change_password(old, new), secret, caplog, locals_too=True)
+    assert (len(wire.requests) == 0) == isinstance(failure, (TypeError, ValueError))
+
+
+def test_an_admin_key_is_not_shown(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    with Service(None, info, retry=None, timeout=2) as service:
+        for name in answers("").keys() - {"success", "error in a batch", "no meta", "silent"}:
+            wire.replies.clear()
+            wire.replies += [reply({"server": wire.url}), answers(wire.token)[name]]
+            failure = use_silently(lambda: service.delete_user("alice", wire.token), wire.token, caplog, True)
+            assert isinstance(failure, PryvError)
+
+
+@pytest.mark.parametrize(
+    ("call", "body"),
+    [
+        ("mfa_confirm", {"recoveryCodes": ["{}", 5]}),
+        ("mfa_confirm", {"recoveryCodes": {"x": "{}"}}),
+        ("mfa_activate", {"mfaToken": ["{}"]}),
+        ("mfa_activate", {"mfaToken": "{} {}"}),
+        ("login", {"mfaToken": "{} {}"}),
+        ("login", {"token": "{} {}"}),
+        ("mfa_verify", {"token": ["{}"]}),
+        ("verify_email", {"token": "{}"}),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 302])
+def test_secrets_of_a_malformed_response_are_not_shown(
+    wire: Wire, caplog: pytest.LogCaptureFixture, call: str, body: dict[str, Any], status: int
+) -> None:
+    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.always = reply(json.loads(json.dumps(body).replace("{}", wire.token)), status)
+    with Service(None, info, retry=None, timeout=2) as service:
+        failure = use_silently(lambda: service_calls("held")[call](service), wire.token, caplog, locals_too=True)
+    assert isinstance(failure, PryvError)
+
+
+@pytest.mark.parametrize("status", [200, 302])
+def test_the_token_of_a_second_factor_is_held_and_not_shown(wire: Wire, status: int) -> None:
+    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.always = reply({"mfaToken": wire.token}, status)
+    with Service(None, info, retry=None, timeout=2) as service:
+        with pytest.raises(MfaRequiredError) as required:
+            service.login("alice", "see-you", "app-id")
+        assert required.value.mfa_token == wire.token
+        assert wire.token not in what_it_shows(required.value, locals_too=True)
 
 
 @pytest.mark.parametrize(

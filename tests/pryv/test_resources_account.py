@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.accounts import APP_ID, Account
-from tests.pryv.wire import Reply, Wire, reply
+from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import (
     ApiError,
@@ -207,7 +208,86 @@ def test_a_core_that_is_no_place(wire: Wire, served: Service, server: Any) -> No
     assert all("authorization" not in request.headers for request in wire.requests)
 
 
+# ---- the core of an account
+
+CALLS: dict[str, Callable[[Service, Connection], object]] = {
+    "account.update": lambda _, connection: connection.account.update({"language": "fr"}),
+    "account.change_password": lambda _, connection: connection.account.change_password("old-one", "new-one"),
+    "account.change_username": lambda _, connection: connection.account.change_username("another-name"),
+    "profile.update": lambda _, connection: connection.profile.update("private", {"x": 1}),
+    "logout": lambda _, connection: connection.logout(),
+    "mfa_activate": lambda service, connection: service.mfa_activate(connection, phone="1"),
+    "mfa_confirm": lambda service, _: service.mfa_confirm("user", "token", "1234"),
+    "mfa_deactivate": lambda service, connection: service.mfa_deactivate(connection),
+    "mfa_recover": lambda service, _: service.mfa_recover("user", "see-you", "recovery-code"),
+    "verify_email": lambda service, _: service.verify_email("user", "token", "app-id"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_a_call_is_led_to_the_core_of_the_account_once(
+    wire: Wire, other_wire: Wire, call: Callable[[Service, Connection], object]
+) -> None:
+    wrong_core = error_reply(421, "wrong-core", coreUrl=other_wire.url)
+    wire.always = wrong_core
+    info = {"name": "Wire", "api": wire.url + "{username}/", "access": wire.url, "register": f"{wire.url}reg/"}
+    members = {"account": {}, "usernameChangesRemaining": 1, "profile": {}, "mfaToken": "t", "recoveryCodes": []}
+    with Service(None, info) as service, wire.connection() as connection:
+        other_wire.always = reply({**members, "email": "a@example.org"})
+        call(service, connection)
+        (first,), (second,) = wire.requests, other_wire.requests
+        assert (first.method, first.target, first.body) == (second.method, second.target, second.body)
+        assert first.headers.get("authorization") == second.headers.get("authorization")
+    with Service(None, info) as service, wire.connection() as connection:
+        other_wire.always = wrong_core
+        with pytest.raises(ApiError, match="wrong-core"):
+            call(service, connection)
+        assert (len(wire.requests), len(other_wire.requests)) == (2, 2)
+
+
 # ---- arguments
+
+
+@pytest.mark.parametrize("name", ["a/b?c#d", "../users", "%2e%2e", "ü", "a b", "\r\nX: y"])
+def test_a_username_is_one_segment_of_the_path(wire: Wire, served: Service, name: str) -> None:
+    wire.always = reply({"server": wire.url})
+    served.delete_user(name, "admin-key")
+    assert [request.target for request in wire.requests] == [
+        f"/reg/{quote(name, safe='')}/server",
+        f"/users/{quote(name, safe='')}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../users", "ü", "a b", "a\nb", 5, None])
+def test_a_username_that_is_none(wire: Wire, served: Service, name: Any) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: served.mfa_confirm(name, "token", "1234"),
+        lambda: served.mfa_recover(name, "see-you", "recovery-code"),
+        lambda: served.verify_email(name, "token", "app-id"),
+    ]
+    if name in ("", ".", "..", 5, None):
+        calls.append(lambda: served.delete_user(name, "token"))
+    for call in calls:
+        with pytest.raises((TypeError, ValueError)):
+            call()
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("odd", [None, 5, b"x", ["x"], ""])
+def test_arguments_of_a_service(wire: Wire, served: Service, odd: Any) -> None:
+    good = {
+        "mfa_confirm": ("alice", "token", "1234"),
+        "mfa_recover": ("alice", "see-you", "recovery-code"),
+        "verify_email": ("alice", "token", "app-id"),
+        "delete_user": ("alice", "token"),
+    }
+    for name, arguments in good.items():
+        for index in range(len(arguments)):
+            wrong = [*arguments]
+            wrong[index] = odd
+            with pytest.raises((TypeError, ValueError)):
+                getattr(served, name)(*wrong)
+    assert wire.requests == []
 
 
 @pytest.mark.parametrize("odd", [None, 5, b"x", ["x"]])
