@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import itertools
+import secrets
 import shutil
 import socket
 import ssl
@@ -186,6 +187,10 @@ def test_a_token_is_encoded_in_the_handshake() -> None:
         ("https://host/pryv/v1/alice/", "pryv/v1/socket.io"),
         ("https://alice.host/pryv/", "pryv/socket.io"),
         ("https://host/pryv/%61lice/", "pryv/socket.io"),
+        ("https://host/former-name/", "socket.io"),
+        ("https://host/pryv/former-name/", "pryv/socket.io"),
+        ("https://former-name.host/", "socket.io"),
+        ("https://alice.host/alice/", "socket.io"),
         ("https://host/prýv {x}/alice/", "pr%C3%BDv%20%7Bx%7D/socket.io"),
     ],
 )
@@ -211,6 +216,15 @@ def test_a_platform_below_a_path(account: Account, relay: Relay) -> None:
         Connection(f"http://{connection.token}@127.0.0.1:{server.port}/pryv/{username}/") as prefixed,
     ):
         assert is_told(prefixed)
+
+
+def test_an_account_whose_user_has_another_name(account: Account) -> None:
+    _, _, connection = account
+    if not connection.account.username_changes()["usernameChangesRemaining"]:
+        pytest.skip("the platform allows no change")
+    connection.account.change_username(f"new{secrets.token_hex(6)}")
+    with Connection(connection.api_endpoint) as by_former_name:
+        assert is_told(by_former_name)
 
 
 def test_a_platform_at_an_ipv6_address(account: Account, relay: Relay) -> None:

@@ -48,9 +48,12 @@ class Address:
     @property
     def path(self) -> str:
         """The path of Socket.IO, below the path at which the platform is served."""
-        path = requote_uri(urlsplit(self.endpoint).path).strip("/")
+        parts = urlsplit(self.endpoint)
+        path = requote_uri(parts.path).strip("/")
         before, _, last = path.rpartition("/")
-        prefix = before if unquote(last).lower() == self.username.lower() else path
+        username, first_label = self.username.lower(), (parts.hostname or "").partition(".")[0]
+        is_in_host = first_label == username and unquote(last).lower() != username
+        prefix = path if is_in_host else before  # without the name of the account, which may be a former one
         return f"{prefix}/socket.io" if prefix else "socket.io"
 
     @property
