@@ -27,7 +27,7 @@ COMMANDS = {
     "pryv-sandbox": [],
 }
 EXTRAS = {
-    "pryv": "[keyring,speed]",
+    "pryv": "[dpop,keyring,speed]",
     "pryv-socket-io": "",
     "pryv-monitor": "[socket]",
     "pryv-encryption": "",
