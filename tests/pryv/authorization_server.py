@@ -69,7 +69,7 @@ class AuthorizationServer:
         nonce: The nonce that proofs need at the token endpoint, if they need one.
         account_nonce: The same at the account.
         faults: What happens to the next token requests: `cut-before` and `cut-after` the request is processed,
-            `hang-after`, an error status, or a body.
+            `hang-after`, `echo` the request in an error, an error status, or a body.
         metadata: Members of the metadata that replace the usual ones; `None` removes one.
         tokens: Members of the responses with tokens that replace the usual ones.
         seen: How many requests of each kind there were.
@@ -167,6 +167,8 @@ class AuthorizationServer:
         response = self._issue_tokens(form, headers)
         if fault is not None:
             self._lose_outcome(form)
+        if fault == "echo":
+            return 400, {"error": "server_error", "error_description": f"{urlencode(form)} {form} {dict(headers)}"}
         return response if fault is None else fault
 
     def _issue_tokens(self, form: dict[str, str], headers: Mapping[str, str]) -> Any:

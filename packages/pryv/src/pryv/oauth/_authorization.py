@@ -81,14 +81,19 @@ def callback_params(url_or_query: str) -> dict[str, str]:
     """
     if not isinstance(url_or_query, str):
         raise TypeError(f"a URL or query is a string, not {type(url_or_query).__name__}")
-    path, mark, query = url_or_query.partition("?")
-    if not mark:
-        query = "" if "://" in path else path
-    pairs = [(name, SecretText(value)) for name, value in parse_qsl(query.partition("#")[0], keep_blank_values=True)]
+    pairs = [(name, SecretText(value)) for name, value in parse_qsl(_query_of(url_or_query), keep_blank_values=True)]
     params: dict[str, str] = dict(pairs)
+    del url_or_query  # or a traceback would hold it
     if len(params) < len(pairs):  # RFC 6749, section 3.1
         raise _invalid("a parameter is repeated")
     return params
+
+
+def _query_of(url_or_query: str) -> str:
+    path, mark, query = url_or_query.partition("#")[0].partition("?")
+    if mark:
+        return query
+    return "" if "://" in path else path
 
 
 def has_state(params: dict[str, str], request: AuthorizationRequest) -> bool:

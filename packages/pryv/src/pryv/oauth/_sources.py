@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from pryv._transport.redact import redact
 from pryv.errors import OAuthError, OAuthLoginRequiredError, PryvConnectionError
 from pryv.oauth._server import ServerClient
 from pryv.oauth._stores import TokenStore
@@ -184,11 +185,10 @@ class StoredTokens:
         try:
             self._store.save(tokens)
         except Exception as failure:  # noqa: BLE001  (a store may be anyone's)
-            problem = (
-                f"the tokens could not be saved ({_reason(failure)}); this error's `tokens` are the only valid ones"
-            )
+            reason = redact(_reason(failure), tokens.access_token, tokens.refresh_token)
         else:
             return
+        problem = f"the tokens could not be saved ({reason}); this error's `tokens` are the only valid ones"
         error = OAuthError("not-saved", problem)
         error.tokens = valid
         raise error
