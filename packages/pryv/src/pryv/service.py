@@ -202,6 +202,7 @@ class Service:
             ValueError: the username or the token is malformed.
             PryvError: the service info cannot be fetched.
         """
+        token = secret(token)
         return self._platform.endpoint_of(username, timeout, token)
 
     @staticmethod
@@ -217,6 +218,7 @@ class Service:
             TypeError: the service info is not a dict, or the username not a string.
             ValueError: the service info has no `api`, or the username or the token is malformed.
         """
+        token = secret(token)
         return endpoint_of(service_info, username, token)
 
     def login(
