@@ -162,8 +162,10 @@ class OAuthClient:
         """
         if not isinstance(request, AuthorizationRequest):
             raise TypeError(f"request is an AuthorizationRequest, not {type(request).__name__}")
-        params = callback_params(url_or_query)
-        del url_or_query  # or a traceback would hold it
+        try:
+            params = callback_params(url_or_query)
+        finally:
+            del url_or_query  # or a traceback would hold the code
         if request.state in self._answered:
             raise ValueError("the authorization request was answered before")
         if not has_state(params, request):
