@@ -62,6 +62,10 @@ typecheck *params:
 demo *params:
     python examples/demo "$@"
 
+# Run the notebooks, and store what their cells display
+notebooks:
+    python tools/notebook.py examples/*.ipynb
+
 # Start a Pryv.io platform on this machine
 sandbox *params:
     python -m pryv_sandbox "$@"
