@@ -31,7 +31,7 @@ from tests.pryv.proof_verifier import (
 from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import InvalidAccessTokenError, MissingAddonError, PryvError, RetryPolicy, Service
-from pryv.oauth import DPoPKey, SignedConnection
+from pryv.oauth import DPoPKey, OAuthClient, SignedConnection
 from pryv.oauth._assertions import client_assertion
 from pryv.oauth._es256 import key_from_jwk, key_from_pem
 from pryv_socket_io import SocketIO
@@ -366,18 +366,47 @@ def test_a_call_refused_for_its_proof_is_logged_without_it(
     assert wire.token not in caplog.text
 
 
+BAD_CLIENTS: list[dict[str, Any]] = [
+    {"redirect_uri": "nowhere"},
+    {"store": 5},
+    {"leeway": "x"},
+    {"scope": ""},
+    {"key_id": ""},
+]
+CREDENTIALS: list[dict[str, Any]] = [
+    {"private_key": PRIVATE},
+    {"client_secret": "canary-secret"},
+    {"private_key": "canary-secret"},
+    {"private_key": PRIVATE, "client_secret": "canary-secret"},
+]
+
+
+@pytest.mark.parametrize("arguments", BAD_CLIENTS, ids=str)
+def test_bad_arguments_of_a_client_show_neither_its_key_nor_its_secret(arguments: dict[str, Any]) -> None:
+    for credentials in CREDENTIALS:
+        with pytest.raises((TypeError, ValueError)) as caught:
+            OAuthClient("https://as.example", "robot", **arguments, **credentials)
+        assert PRIVATE["d"] not in shown(caught.value)
+        assert "canary-secret" not in shown(caught.value)
+
+
 def test_without_the_extra(tmp_path: Any) -> None:
     (tmp_path / "cryptography.py").write_text("raise ModuleNotFoundError(name='cryptography')")
     program = """
 import pryv.oauth
-try:
-    pryv.oauth.DPoPKey.generate()
-except pryv.MissingAddonError as error:
-    print(error)
+for use in (
+    pryv.oauth.DPoPKey.generate,
+    lambda: pryv.oauth.OAuthClient("https://as.example", "app", dpop=True),
+    lambda: pryv.oauth.OAuthClient("https://as.example", "robot", private_key="text"),
+):
+    try:
+        use()
+    except pryv.MissingAddonError as error:
+        print(error)
 """
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert 'pip install "pryv[dpop]"' in done.stdout
+    assert done.stdout.count('pip install "pryv[dpop]"') == 3
     assert issubclass(MissingAddonError, PryvError)
 
 

@@ -18,6 +18,7 @@ from tests.pryv.wire import Reply, Wire, error_reply, reply
 from pryv import Connection, MfaRequiredError, PryvError, Service
 from pryv._transport.redact import redact, redact_data
 from pryv.errors import ApiError
+from pryv.oauth import DPoPKey, SignedConnection
 from pryv.types import AppCheckRequest
 
 if TYPE_CHECKING:
@@ -387,3 +388,34 @@ def test_data_of_any_depth_is_redacted(wire: Wire, connection: Connection) -> No
     with pytest.raises(ApiError) as failed:
         connection.get("streams")
     assert wire.token not in repr(failed.value.data)
+
+
+BAD_ARGUMENTS: list[dict[str, Any]] = [
+    {"service": 5},
+    {"chunk_size": 0},
+    {"timeout": -1},
+    {"retry": 5},
+    {"session": 5},
+    {"limits": 5},
+]
+
+
+@pytest.mark.parametrize("arguments", BAD_ARGUMENTS, ids=str)
+@pytest.mark.parametrize("key", [None, DPoPKey.generate()], ids=["plain", "signed"])
+def test_bad_arguments_do_not_show_the_token(
+    arguments: dict[str, Any], key: DPoPKey | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = "canary-token-1"
+
+    def connect() -> Connection:
+        endpoint = f"https://{token}@host/"
+        return Connection(endpoint, **arguments) if key is None else SignedConnection(endpoint, key, **arguments)
+
+    assert use_silently(connect, token, caplog, locals_too=True)
+
+
+@pytest.mark.parametrize("place", ["host:99999/", "host/?q", " host/", ""])
+def test_a_malformed_endpoint_does_not_show_its_token(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    token = "canary-token-1"
+    endpoint = f"https://{token}@{place}"
+    assert use_silently(lambda: Connection(endpoint), token, caplog, locals_too=True)

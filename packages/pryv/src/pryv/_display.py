@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, SupportsIndex, TypeVar
 
 _T = TypeVar("_T")
@@ -32,6 +34,19 @@ def secret(value: _T) -> _T:
     An argument that is replaced by it is masked in tracebacks with local variables.
     """
     return SecretText(value) if isinstance(value, str) else value  # type: ignore[return-value]
+
+
+def safe_repr(function: Callable[[_T], str]) -> Callable[[_T], str]:
+    """Return a `__repr__` that can be used while `__init__` runs: a traceback with local variables calls it."""
+
+    @functools.wraps(function)
+    def wrapper(self: _T) -> str:
+        try:
+            return function(self)
+        except AttributeError:
+            return f"<{type(self).__name__}>"
+
+    return wrapper
 
 
 def with_secrets(data: Any, levels: int = 3) -> Any:

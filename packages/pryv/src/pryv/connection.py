@@ -18,7 +18,7 @@ from pryv._audit import audit_query
 from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
-from pryv._display import public_names
+from pryv._display import public_names, safe_repr, secret
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
@@ -82,17 +82,19 @@ class Connection:
         chunk_size: int = 1000,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
-        token, endpoint = extract_token_and_api_endpoint(api_endpoint)
+        api_endpoint = secret(api_endpoint)
+        found = extract_token_and_api_endpoint(api_endpoint)
         if service is not None and not hasattr(service, "api_endpoint_for"):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
         if operator.index(chunk_size) < 1:
             raise ValueError("chunk_size is at least 1")
-        self._account = Account(Http(retry, session, limits), endpoint, StaticToken(token), timeout)
+        self._account = Account(Http(retry, session, limits), found.endpoint, StaticToken(found.token), timeout)
         self._service = service
         self._service_is_own = service is None
         self._chunk_size = operator.index(chunk_size)
         self._addons: dict[str, Any] = {}
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Connection {self.endpoint}>"
 

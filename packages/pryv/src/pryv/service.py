@@ -14,7 +14,7 @@ import requests
 from pryv._access_requests import AccessRequest, accepted_endpoint, poll, start
 from pryv._arguments import http_url
 from pryv._assets import ServiceAssets, fetch_assets
-from pryv._display import public_names, secret
+from pryv._display import public_names, safe_repr, secret
 from pryv._login import login, mfa_verify
 from pryv._registration import (
     available_hostings,
@@ -75,6 +75,7 @@ class Service:
         self._platform = DescribedPlatform(calls, url, dict(customizations or {}))
         self._assets: ServiceAssets | None = None
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Service {self._platform.url or self._platform.customizations.get('name')}>"
 

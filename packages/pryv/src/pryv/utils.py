@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from pryv import _spelling
+from pryv._display import secret
 from pryv._spelling import HOST, PORT, origin
 
 __all__ = [
@@ -94,11 +95,13 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
     """
     if not isinstance(url, str):
         raise TypeError(f"an API endpoint is a string, not {type(url).__name__}")
+    url = secret(url)
     match = _ENDPOINT.fullmatch(url)
     if match is not None:
         with contextlib.suppress(ValueError):  # its message contains the host
             endpoint = origin(match["scheme"], match["host"], match["port"]) + match["path"]
             return TokenAndEndpoint(match["token"], endpoint if endpoint.endswith("/") else f"{endpoint}/")
+    del match  # or a traceback would hold the token
     raise ValueError(f"not an API endpoint{_hint(url)}; expected https://TOKEN@host/ or https://TOKEN@host/username/")
 
 

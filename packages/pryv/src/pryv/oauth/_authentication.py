@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pryv._arguments import require
-from pryv._display import SecretText
+from pryv._display import SecretText, secret
 from pryv.oauth._assertions import ASSERTION_TYPE, client_assertion
 from pryv.oauth._es256 import SigningKey, key_from_jwk, key_from_pem
 from pryv.oauth._metadata import AuthorizationServer
@@ -93,11 +93,15 @@ def authentication_of(
         ValueError: an argument is empty or malformed, or there are both a secret and a key.
         MissingAddonError: the extra for keys is not installed.
     """
-    require(client_id=client_id)
-    if private_key is not None:
+    client_secret = secret(client_secret)
+    try:
+        key = None if private_key is None else _key_in(private_key)
+    finally:
+        del private_key  # or a traceback would hold it
+    require(client_id=client_id, **{} if key_id is None else {"key_id": key_id})
+    if key is not None:
         if client_secret is not None:
             raise ValueError("a client has a client_secret or a private_key, not both")
-        key = key_from_jwk(private_key) if isinstance(private_key, Mapping) else key_from_pem(private_key)
         return KeyAuthentication(client_id, key, key_id)
     if key_id is not None:
         raise ValueError("key_id is the name of a private_key, and there is none")
@@ -105,3 +109,10 @@ def authentication_of(
         return ClientAuthentication(client_id)
     require(client_secret=client_secret)
     return SecretAuthentication(client_id, client_secret)
+
+
+def _key_in(private_key: PrivateKey) -> SigningKey:
+    try:
+        return key_from_jwk(private_key) if isinstance(private_key, Mapping) else key_from_pem(private_key)
+    finally:
+        del private_key

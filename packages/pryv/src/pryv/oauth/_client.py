@@ -11,6 +11,7 @@ import attrs
 import requests
 
 from pryv._arguments import require, require_callback
+from pryv._display import safe_repr
 from pryv._transport.http import Http
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Timeout, checked_timeout, limit_of
@@ -29,6 +30,7 @@ from pryv.oauth._authorization import (
 )
 from pryv.oauth._credentials import RenewedCredentials, endpoint_of
 from pryv.oauth._dpop import DPoPKey
+from pryv.oauth._es256 import require_cryptography
 from pryv.oauth._loopback import Loopback, print_url
 from pryv.oauth._metadata import AuthorizationServer
 from pryv.oauth._server import ServerClient
@@ -77,6 +79,7 @@ class OAuthClient:
         TypeError: an argument has the wrong type.
         ValueError: `authorization_server` is not an https URL, `redirect_uri` is not usable, or another argument is
             empty or out of range.
+        MissingAddonError: `private_key` or `dpop` is given, and the extra is not installed.
     """
 
     def __init__(
@@ -96,9 +99,14 @@ class OAuthClient:
         retry: RetryPolicy | None = RetryPolicy(),  # noqa: B008  (frozen)
         session: requests.Session | None = None,
     ) -> None:
+        try:
+            authentication = authentication_of(client_id, client_secret, private_key, key_id)
+        finally:
+            del client_secret, private_key  # or a traceback would hold them
         if scope is not None:
             require(scope=scope)
-        authentication = authentication_of(client_id, client_secret, private_key, key_id)
+        if dpop:
+            require_cryptography()
         self._redirect_uri = checked_redirect_uri(redirect_uri)
         self._scope = scope
         self._store = MemoryTokenStore() if store is None else _checked_store(store)
@@ -112,6 +120,7 @@ class OAuthClient:
         self._own: ClientTokens | None = None
         self._answered: deque[str] = deque(maxlen=_REMEMBERED)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<OAuthClient {self._server.authentication.client_id} of {self._server.issuer}>"
 

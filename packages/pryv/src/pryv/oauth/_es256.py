@@ -74,7 +74,7 @@ def new_key() -> SigningKey:
     Raises:
         MissingAddonError: the extra is not installed.
     """
-    ec = _curves()
+    ec = require_cryptography()
     return SigningKey(ec.generate_private_key(ec.SECP256R1()))
 
 
@@ -112,7 +112,7 @@ def key_from_pem(pem: str | bytes) -> SigningKey:
 
 
 def _parsed(jwk: Mapping[str, Any]) -> EllipticCurvePrivateKey | None:
-    ec = _curves()
+    ec = require_cryptography()
     numbers = [_number(jwk.get(name)) for name in ("x", "y", "d")]
     if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256") or None in numbers:
         return None
@@ -126,7 +126,7 @@ def _parsed(jwk: Mapping[str, Any]) -> EllipticCurvePrivateKey | None:
 
 
 def _loaded(pem: str | bytes) -> EllipticCurvePrivateKey | None:
-    _curves()
+    require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -148,7 +148,12 @@ def _number(text: Any) -> int | None:
     return int.from_bytes(base64.urlsafe_b64decode(f"{text}="), "big")
 
 
-def _curves() -> Any:
+def require_cryptography() -> Any:
+    """Return the module with the elliptic curves.
+
+    Raises:
+        MissingAddonError: the extra is not installed.
+    """
     try:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ModuleNotFoundError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from pryv._display import secret
 from pryv._transport.limits import Limits
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.timeouts import DEFAULT_TIMEOUT, Timeout
@@ -49,6 +50,7 @@ class SignedConnection(Connection):
         chunk_size: int = 1000,
         limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
+        api_endpoint = secret(api_endpoint)
         super().__init__(
             api_endpoint,
             service,
