@@ -83,6 +83,19 @@ def test_it_is_deactivated(sandbox: Sandbox, owned: tuple[Service, str, str, Con
     service.login(username, password, APP_ID).close()
 
 
+def test_the_private_profile_set_shows_no_recovery_codes(
+    sandbox: Sandbox, owned: tuple[Service, str, str, Connection]
+) -> None:
+    service, username, password, owner = owned
+    codes = activated(sandbox, service, username, owner)
+    profile = owner.profile.get("private")
+    assert profile["mfa"] == {"content": {"phone": PHONE}, "recoveryCodes": codes}
+    assert not any(code in repr(profile) for code in codes)
+    assert not any(code in repr(owner.profile.update("private", {"theme": "dark"})) for code in codes)
+    service.mfa_recover(username, password, profile["mfa"]["recoveryCodes"][0])
+    assert owner.profile.get("private") == {"theme": "dark"}
+
+
 def test_an_app_activates_none(service: Service, new_account: Callable[[], Account]) -> None:
     _, _, owner = new_account()
     permissions = [{"streamId": "*", "level": "manage"}]

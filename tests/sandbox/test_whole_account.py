@@ -126,6 +126,19 @@ def test_a_code_is_for_its_own_session(sandbox: Sandbox, account: Account, owner
     assert owner.call("POST", "mfa/verify", json={"code": sandbox.text_messages[1].code}, **login)["token"]
 
 
+def test_a_second_factor_without_content_is_not_required(sandbox: Sandbox, account: Account, owner: Caller) -> None:
+    activation = {"Authorization": owner.call("POST", "mfa/activate", 302, json={})["mfaToken"]}
+    codes = owner.call("POST", "mfa/confirm", json={"code": sandbox.text_messages[0].code}, headers=activation)
+    stored = owner.call("GET", "profile/private")["profile"]
+    assert stored == {"mfa": {"content": {}, "recoveryCodes": codes["recoveryCodes"]}}
+    person = {"username": account.username, "password": account.password, "appId": "pryv-sandbox"}
+    assert "token" in owner.call("POST", "auth/login", json=person)
+    recovery = {**person, "recoveryCode": codes["recoveryCodes"][0]}
+    assert owner.call("POST", "mfa/recover", 400, json=recovery)["error"]["id"] == "invalid-operation"
+    owner.call("POST", "mfa/deactivate", json={})
+    assert owner.call("GET", "profile/private")["profile"] == {}
+
+
 def test_a_login_sends_a_code_and_so_does_a_challenge(sandbox: Sandbox, account: Account, owner: Caller) -> None:
     activation = {"Authorization": owner.call("POST", "mfa/activate", 302, json={"phone": "1"})["mfaToken"]}
     owner.call("POST", "mfa/confirm", json={"code": sandbox.text_messages[0].code}, headers=activation)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, SupportsIndex, TypeVar
 
 _T = TypeVar("_T")
-_SECRETS = ("token", "apiEndpoint")
-"""Members of accesses that contain a token."""
+_SECRETS = ("token", "apiEndpoint", "recoveryCodes")
+"""Members of accesses that contain a token, and of a profile set that contains recovery codes."""
 
 
 class SecretText(str):
@@ -50,7 +50,7 @@ def safe_repr(function: Callable[[_T], str]) -> Callable[[_T], str]:
 
 
 def with_secrets(data: Any, levels: int = 3) -> Any:
-    """Return data of the API, such as accesses, with tokens that have a masked `repr`.
+    """Return data of the API, such as accesses, with tokens and recovery codes that have a masked `repr`.
 
     Args:
         data: The data.
@@ -63,9 +63,12 @@ def with_secrets(data: Any, levels: int = 3) -> Any:
     if not isinstance(data, dict):
         return data
     return {
-        name: SecretText(value) if name in _SECRETS and isinstance(value, str) else with_secrets(value, levels - 1)
-        for name, value in data.items()
+        name: _masked(value) if name in _SECRETS else with_secrets(value, levels - 1) for name, value in data.items()
     }
+
+
+def _masked(value: Any) -> Any:
+    return [secret(item) for item in value] if isinstance(value, list) else secret(value)
 
 
 def public_names(of: object) -> list[str]:

@@ -299,7 +299,8 @@ class Service:
         Args:
             connection: A connection with a personal token.
             timeout: Replaces the connection's timeout.
-            profile: What the platform needs to send a code, such as `phone`.
+            profile: What the platform needs to send a code, such as `phone`. Without any, the platform confirms the
+                activation, but does not require a second factor.
 
         Returns:
             The token for `mfa_confirm`; a secret, so its `repr` is masked.

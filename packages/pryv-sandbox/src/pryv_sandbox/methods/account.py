@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pryv_sandbox.methods import emails
@@ -11,9 +10,9 @@ from pryv_sandbox.methods.login import check_trusted
 from pryv_sandbox.methods.schemas import OBJECT, STRING
 from pryv_sandbox.model.errors import forbidden, invalid_access_token, invalid_operation
 from pryv_sandbox.model.ids import new_token
-from pryv_sandbox.model.merging import merged
 from pryv_sandbox.state.outbox import Mail
 from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.profiles import change_profile, read_profile
 from pryv_sandbox.state.users import User
 
 methods = Methods()
@@ -172,23 +171,6 @@ _UPDATE_PROFILE = {
 _UPDATE_APP_PROFILE = {"type": ["object"], "required": ["update"], "properties": {"update": OBJECT}}
 
 
-def _profile(context: Context, profile_id: str) -> dict[str, Any]:
-    row = context.platform.db.execute(
-        "SELECT doc FROM profiles WHERE user = ? AND id = ?", (context.user.key, profile_id)
-    ).fetchone()
-    profile: dict[str, Any] = json.loads(row[0]) if row else {}
-    return profile
-
-
-def _change_profile(context: Context, profile_id: str, update: dict[str, Any]) -> Result:
-    """Set the given keys of a profile; those that are null are removed."""
-    profile = merged(_profile(context, profile_id), update)
-    context.platform.db.execute(
-        "INSERT OR REPLACE INTO profiles VALUES (?, ?, ?)", (context.user.key, profile_id, json.dumps(profile))
-    )
-    return {"profile": profile}
-
-
 def _app_profile_id(context: Context) -> str:
     if context.access.type != "app":
         raise invalid_operation("This resource is only available to app accesses.")
@@ -199,25 +181,25 @@ def _app_profile_id(context: Context) -> str:
 @methods.declare("profile.get", _GET_PROFILE)
 async def _get_profile(context: Context, params: dict[str, Any]) -> Result:
     check_personal(context, "profile.get")
-    return {"profile": _profile(context, params["id"])}
+    return {"profile": read_profile(context.platform, context.user, params["id"])}
 
 
 @methods.declare("profile.update", _UPDATE_PROFILE)
 async def _update_profile(context: Context, params: dict[str, Any]) -> Result:
     check_personal(context, "profile.update")
-    return _change_profile(context, params["id"], params["update"])
+    return {"profile": change_profile(context.platform, context.user, params["id"], params["update"])}
 
 
 @methods.declare("profile.getPublic", OBJECT)
 async def _get_public_profile(context: Context, params: dict[str, Any]) -> Result:
-    return {"profile": _profile(context, "public")}
+    return {"profile": read_profile(context.platform, context.user, "public")}
 
 
 @methods.declare("profile.getApp", OBJECT)
 async def _get_app_profile(context: Context, params: dict[str, Any]) -> Result:
-    return {"profile": _profile(context, _app_profile_id(context))}
+    return {"profile": read_profile(context.platform, context.user, _app_profile_id(context))}
 
 
 @methods.declare("profile.updateApp", _UPDATE_APP_PROFILE)
 async def _update_app_profile(context: Context, params: dict[str, Any]) -> Result:
-    return _change_profile(context, _app_profile_id(context), params["update"])
+    return {"profile": change_profile(context.platform, context.user, _app_profile_id(context), params["update"])}

@@ -12,7 +12,7 @@ from pryv_sandbox.state.changes import Change
 _TABLES_OF_EVENTS = ("event_versions", "event_streams", "points")
 _TABLES_OF_USERS = (
     *("events", "streams", "profiles", "webhooks", "access_versions", "accesses", "sessions", "mfa_sessions"),
-    *("second_factors", "password_resets", "emails", "former_usernames", "capabilities", "accepted_offers"),
+    *("password_resets", "emails", "former_usernames", "capabilities", "accepted_offers"),
     "oauth_tokens",
 )
 

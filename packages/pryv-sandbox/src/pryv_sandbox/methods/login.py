@@ -44,7 +44,7 @@ async def _login(context: Context, params: dict[str, Any]) -> Result:
         raise invalid_credentials()
     token = open_session(platform, user, params["appId"])
     context.check_no_access()
-    if user.has_second_factor:
+    if second_factor.is_required(platform, user):
         return {"mfaToken": second_factor.withhold(platform, user, token)}
     return {"token": token, "apiEndpoint": context.api_endpoint(token), "preferredLanguage": user.language}
 

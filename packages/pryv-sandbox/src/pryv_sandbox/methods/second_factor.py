@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,28 +20,48 @@ from pryv_sandbox.model.errors import (
 )
 from pryv_sandbox.state.outbox import TextMessage
 from pryv_sandbox.state.platform import Platform
+from pryv_sandbox.state.profiles import change_profile, read_profile
 from pryv_sandbox.state.users import User
 
 methods = Methods()
 
 CODE = "123456"
-"""The code of accounts whose second factor has no telephone number; it is not sent."""
+"""The code of accounts that are created with a second factor; it is not sent."""
 
 _RECOVERY_CODES = 10
+_PROFILE = "private"
+"""The profile set that has the second factor, in its member ``mfa``."""
+_CONSTANT = {"code": "constant"}
+"""The content of a second factor whose code is ``CODE``."""
 _SESSION = {"type": ["object"], "properties": {"mfaToken": STRING}}
 
 
-def require(platform: Platform, user: User, phone: str | None = None, recovery_codes: tuple[str, ...] = ()) -> None:
-    """Require a second factor of this user from now on."""
-    platform.db.execute(
-        "INSERT OR REPLACE INTO second_factors VALUES (?, ?, ?)", (user.key, phone, json.dumps(recovery_codes))
-    )
+def require(
+    platform: Platform, user: User, content: dict[str, Any] = _CONSTANT, recovery_codes: Sequence[str] = ()
+) -> None:
+    """Require a second factor of this user from now on, unless its content is empty."""
+    second_factor = {"content": content, "recoveryCodes": list(recovery_codes)}
+    change_profile(platform, user, _PROFILE, {"mfa": second_factor})
+
+
+def is_required(platform: Platform, user: User) -> bool:
+    """Whether a login of this user needs a second factor."""
+    return bool(_content(platform, user))
 
 
 def withhold(platform: Platform, user: User, token: str) -> str:
     """Withhold the token of a session, and send a code; returns the ``mfaToken`` with which it is released."""
-    (phone,) = platform.db.execute("SELECT phone FROM second_factors WHERE user = ?", (user.key,)).fetchone()
-    return _open(platform, user, token, phone, CODE if phone is None else _send_code(platform, phone))
+    return _open(platform, user, token, _content(platform, user))
+
+
+def _stored(platform: Platform, user: User) -> dict[str, Any]:
+    stored = read_profile(platform, user, _PROFILE).get("mfa")
+    return stored if isinstance(stored, dict) else {}
+
+
+def _content(platform: Platform, user: User) -> dict[str, Any]:
+    content = _stored(platform, user).get("content")
+    return content if isinstance(content, dict) else {}
 
 
 # ---- sessions: of a login, which keeps back its token, or of an activation, which has none
@@ -49,28 +70,28 @@ def withhold(platform: Platform, user: User, token: str) -> str:
 @dataclass(frozen=True)
 class _Session:
     token: str
-    phone: str | None
+    content: dict[str, Any]
     code: str
 
 
-def _open(platform: Platform, user: User, token: str, phone: str | None, code: str) -> str:
+def _open(platform: Platform, user: User, token: str, content: dict[str, Any]) -> str:
     mfa_token = str(uuid.uuid4())
     expires = platform.clock.now() + platform.settings.mfa_lifetime
-    platform.db.execute(
-        "INSERT INTO mfa_sessions VALUES (?, ?, ?, ?, ?, ?)", (mfa_token, user.key, token, phone, code, expires)
-    )
+    session = mfa_token, user.key, token, json.dumps(content), _send_code(platform, content), expires
+    platform.db.execute("INSERT INTO mfa_sessions VALUES (?, ?, ?, ?, ?, ?)", session)
     return mfa_token
 
 
 def _session(context: Context, params: dict[str, Any], *, of_login: bool) -> _Session:
     row = context.platform.db.execute(
-        "SELECT token, phone, code FROM mfa_sessions WHERE mfa_token = ? AND user = ? AND expires > ?"
+        "SELECT token, content, code FROM mfa_sessions WHERE mfa_token = ? AND user = ? AND expires > ?"
         " AND (token <> '') = ?",
         (params["mfaToken"], context.user.key, context.platform.clock.now(), of_login),
     ).fetchone()
     if row is None:
         raise invalid_access_token("Invalid or expired MFA session token.")
-    return _Session(*row)
+    token, content, code = row
+    return _Session(token, json.loads(content), code)
 
 
 def _close(context: Context, params: dict[str, Any], session: _Session) -> None:
@@ -86,9 +107,11 @@ def _close(context: Context, params: dict[str, Any], session: _Session) -> None:
     context.platform.db.execute("DELETE FROM mfa_sessions WHERE mfa_token = ?", (params["mfaToken"],))
 
 
-def _send_code(platform: Platform, phone: str) -> str:
+def _send_code(platform: Platform, content: dict[str, Any]) -> str:
+    if content == _CONSTANT:
+        return CODE
     code = f"{secrets.randbelow(10_000):04}"
-    platform.outbox.text_messages.append(TextMessage(phone, code))
+    platform.outbox.text_messages.append(TextMessage(str(content.get("phone", "")), code))
     return code
 
 
@@ -103,17 +126,16 @@ def _check_personal(context: Context) -> None:
 @methods.declare("mfa.activate", OBJECT)
 async def _activate(context: Context, params: dict[str, Any]) -> Result:
     _check_personal(context)
-    phone = str(params.get("phone", ""))
-    return {"mfaToken": _open(context.platform, context.user, "", phone, _send_code(context.platform, phone))}
+    return {"mfaToken": _open(context.platform, context.user, "", params)}
 
 
 @methods.declare("mfa.confirm", _SESSION, public=True)
 async def _confirm(context: Context, params: dict[str, Any]) -> Result:
     session = _session(context, params, of_login=False)
     _close(context, params, session)
-    codes = tuple(str(uuid.uuid4()) for _ in range(_RECOVERY_CODES))
-    require(context.platform, context.user, session.phone, codes)
-    return {"recoveryCodes": list(codes)}
+    codes = [str(uuid.uuid4()) for _ in range(_RECOVERY_CODES)]
+    require(context.platform, context.user, session.content, codes)
+    return {"recoveryCodes": codes}
 
 
 @methods.declare("mfa.deactivate", OBJECT)
@@ -134,16 +156,15 @@ async def _recover(context: Context, params: dict[str, Any]) -> Result:
     platform, user = context.platform, context.user
     if params["username"] != user.username or not platform.users.has_password(user, params["password"]):
         raise invalid_credentials()
-    row = platform.db.execute("SELECT recovery_codes FROM second_factors WHERE user = ?", (user.key,)).fetchone()
-    if row is None:
+    if not is_required(platform, user):
         raise invalid_operation("MFA is not active for this user.")
-    if params["recoveryCode"] not in json.loads(row[0]):
+    if params["recoveryCode"] not in _stored(platform, user).get("recoveryCodes", ()):
         raise invalid_parameters(None, "Invalid recovery code.")
     return _stop(context)
 
 
 def _stop(context: Context) -> Result:
-    context.platform.db.execute("DELETE FROM second_factors WHERE user = ?", (context.user.key,))
+    change_profile(context.platform, context.user, _PROFILE, {"mfa": None})
     return {"message": "MFA deactivated."}
 
 
@@ -153,11 +174,10 @@ def _stop(context: Context) -> Result:
 @methods.declare("mfa.challenge", _SESSION, public=True)
 async def _challenge(context: Context, params: dict[str, Any]) -> Result:
     session = _session(context, params, of_login=True)
-    if session.phone is not None:
-        context.platform.db.execute(
-            "UPDATE mfa_sessions SET code = ? WHERE mfa_token = ?",
-            (_send_code(context.platform, session.phone), params["mfaToken"]),
-        )
+    context.platform.db.execute(
+        "UPDATE mfa_sessions SET code = ? WHERE mfa_token = ?",
+        (_send_code(context.platform, session.content), params["mfaToken"]),
+    )
     return {"message": "Please verify the MFA challenge."}
 
 

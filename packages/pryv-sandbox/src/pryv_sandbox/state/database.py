@@ -33,11 +33,6 @@ CREATE TABLE IF NOT EXISTS emails (
     token TEXT,
     sent_at REAL
 );
-CREATE TABLE IF NOT EXISTS second_factors (
-    user INTEGER PRIMARY KEY REFERENCES users,
-    phone TEXT,
-    recovery_codes TEXT NOT NULL
-);
 CREATE TABLE IF NOT EXISTS accesses (
     user INTEGER NOT NULL REFERENCES users,
     id TEXT NOT NULL,
@@ -76,8 +71,8 @@ CREATE TABLE IF NOT EXISTS mfa_sessions (
     mfa_token TEXT PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
     token TEXT NOT NULL,
-    phone TEXT,
-    code TEXT,
+    content TEXT NOT NULL,
+    code TEXT NOT NULL,
     expires REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS profiles (

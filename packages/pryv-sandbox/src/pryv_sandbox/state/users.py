@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pryv_sandbox.state import passwords
 
 _SELECT = """
-SELECT key, username, (SELECT value FROM emails WHERE user = users.key AND is_primary), language, attached_files,
-    EXISTS (SELECT 1 FROM second_factors WHERE user = users.key)
+SELECT key, username, (SELECT value FROM emails WHERE user = users.key AND is_primary), language, attached_files
 FROM users WHERE
 """
 
@@ -23,7 +22,6 @@ class User:
     email: str
     language: str
     attached_files: int
-    has_second_factor: bool
 
 
 class Users:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
 from pryv._arguments import as_dict
+from pryv._display import with_secrets
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.resources._resource import Resource
 from pryv.types import Untyped
@@ -21,7 +22,13 @@ class Profile(Resource):
     - `public`: any token may read it, a personal one may change it.
     - `private`: a personal token may read and change it.
     - `app`: of the app that the token belongs to; it may read and change it.
+
+    The platform stores a second factor in `private`, under `mfa`. In its `repr`, the recovery codes are masked.
     """
+
+    def _call(self, method: str, verb: str, path: str, timeout: CallTimeout, **content: Any) -> dict[str, Any]:
+        result: dict[str, Any] = with_secrets(super()._call(method, verb, path, timeout, **content))
+        return result
 
     def get(self, name: ProfileName, *, timeout: CallTimeout = DEFAULT) -> dict[str, Any]:
         """Return a profile set; it is empty at first.
