@@ -18,6 +18,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.pryv.proof_verifier import (
@@ -115,8 +116,6 @@ PATHS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 
 @given(PATHS, st.sampled_from(["", "?q=1", "?a#b", "#x"]))
 def test_the_target_is_what_is_requested(path: str, rest: str) -> None:
-    import requests
-
     key = DPoPKey.from_jwk(PRIVATE)
     sent = requests.Request("GET", f"https://Host.example:8443/{path}{rest}").prepare()
     target = parts(key.proof("GET", str(sent.url)))[1]["htu"]
@@ -280,10 +279,12 @@ def test_a_refusal_that_is_not_of_the_clock_is_raised(wire: Wire, signed: Signed
         assert len(wire.requests) == 1
 
 
-def test_a_nonce_is_answered_once(wire: Wire, signed: SignedConnection) -> None:
+@pytest.mark.parametrize("where", ["header", "body", "400"])
+def test_a_nonce_is_answered_once(wire: Wire, signed: SignedConnection, where: str) -> None:
     def asking(nonce: str) -> Reply:
-        headers = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"', "DPoP-Nonce": nonce}
-        return reply("{}", 401, headers)
+        headers = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"'} if where == "header" else {}
+        body = "{}" if where == "header" else '{"error": "use_dpop_nonce"}'
+        return reply(body, 400 if where == "400" else 401, {**headers, "DPoP-Nonce": nonce})
 
     wire.replies += [asking("n-1"), on_time()]
     signed.post("events", {"type": "note/txt"})
@@ -300,6 +301,16 @@ def test_a_nonce_is_answered_once(wire: Wire, signed: SignedConnection) -> None:
         with pytest.raises(PryvError):
             signed.get("streams")
     assert [payload["nonce"] for payload in proofs(wire)] == ["n-2"] * 3
+
+
+def test_a_proxy_gets_the_url_of_the_proof(wire: Wire, key: DPoPKey) -> None:
+    with requests.Session() as session:
+        session.proxies = {"http": wire.url}
+        endpoint = f"http://{wire.token}@Pryv.invalid:80/user/"
+        SignedConnection(endpoint, key, session=session, retry=None).get("events/é ~'%2F%C3%A9|")
+    (request,) = wire.requests
+    payload = verify_proof(request.headers["dpop"], "GET", request.target, time.time(), wire.token)
+    assert payload["htu"] == request.target == "http://pryv.invalid/user/events/%C3%A9%20~'%2F%C3%A9%7C"
 
 
 def test_threads_and_forks_share_no_proof(wire: Wire, signed: SignedConnection) -> None:

@@ -25,7 +25,7 @@ from .urls import moved_endpoint
 
 ErrorT = TypeVar("ErrorT", bound=PryvError)
 
-_REFUSALS = frozenset((401, 403))
+_REFUSALS = frozenset((400, 401, 403))
 _log = logging.getLogger("pryv")
 
 _YEAR_10000 = 253_402_300_800
@@ -271,12 +271,14 @@ def _refusal(response: Response, token: str | None) -> Refusal:
 
 
 def _error_in(response: Response) -> Mapping[str, Any]:
-    """Return the error of the API in a response; it is empty if there is none."""
+    """Return the error of the API in a response, or that of OAuth as one; it is empty if there is none."""
     try:
         body = json.decode(response.body, "")
     except PryvProtocolError:
         return {}
     error = body.get("error") if isinstance(body, Mapping) else None
+    if isinstance(error, str):  # RFC 6749, section 5.2
+        return {"id": error}
     return error if isinstance(error, Mapping) else {}
 
 

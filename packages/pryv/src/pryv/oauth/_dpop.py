@@ -19,6 +19,7 @@ from pryv.oauth._es256 import SigningKey, base64url, encoded, key_from_jwk, new_
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1000}")
+_ASKS_FOR_NONCE = "use_dpop_nonce"
 _TOLERANCE = 30
 """Seconds by which the time of a refused proof may differ from the `Date` of the response without being the cause."""
 
@@ -163,7 +164,7 @@ class Prover:
 
     def correct(self, refusal: Refusal) -> bool:
         """Return whether another proof may be accepted: with the platform's nonce, or by its time."""
-        if "use_dpop_nonce" in refusal.headers.get("WWW-Authenticate", ""):
+        if _ASKS_FOR_NONCE in (refusal.error_id or refusal.headers.get("WWW-Authenticate", "")):
             return self.accept_nonce(refusal.headers)
         ahead = refusal.clock_ahead
         if refusal.error_id != ERRORS.INVALID_ACCESS_TOKEN or ahead is None or abs(ahead - self._ahead) <= _TOLERANCE:
