@@ -10,6 +10,12 @@ from pryv import Connection
 from pryv_monitor import AnchorStore, SQLiteMirror
 from pryv_monitor._scope import START
 
+BATCH = "^/[^/]+/$"
+"""The path of a pass that reads with one request, for faults."""
+STREAMS = f"/streams$|{BATCH}"
+EVENTS = f"/events$|{BATCH}"
+"""The paths of the first request of a pass, and of the one for events, whether it is one request or two."""
+
 
 class Traffic:
     """The responses that a session receives."""

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.monitor.subject import Subject, is_untouched, own, wait_for_count
+from tests.monitor.subject import EVENTS, STREAMS, Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore
@@ -162,7 +162,7 @@ def test_a_copy_that_is_late_is_an_error(sandbox: Sandbox, subject: Subject, she
     for target in (("--mirror", "copy.db"), ("--anchor", "anchor", "--jsonl")):
         file = target[1]
         assert shell.run("status", file, "--max-lag", "5")[0] == 1, "there is none"
-        sandbox.faults.cut(after_bytes=5, path="/events")
+        sandbox.faults.cut(after_bytes=5, path=EVENTS)
         assert shell.run("sync", *target, "--error-tolerance", "0")[0] != 0
         sandbox.faults.clear()
         code, has_output, err = status(file, 1e9)
@@ -363,7 +363,7 @@ def test_a_platform_out_of_reach(sandbox: Sandbox, shell: Shell) -> None:
     sync = ("sync", "--mirror", "copy.db", "--error-tolerance", "0")
     with sandbox.faults.refuse():
         assert shell.run(*sync)[0] == 69
-    sandbox.faults.status(503, times=3, path="/streams")
+    sandbox.faults.status(503, times=3, path=STREAMS)
     assert shell.run(*sync)[0] == 75
     assert shell.run(*sync)[0] == 0
 
@@ -528,7 +528,7 @@ def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subj
     mirror = SQLiteMirror(shell.directory / "copy.db")
     before = mirror.load()
     subject.add(5)
-    sandbox.faults.stall(path="/events")
+    sandbox.faults.stall(path=EVENTS)
     with shell.start("sync", "--mirror", "copy.db") as process:
         wait_for(lambda: not sandbox.faults.armed)
         process.send_signal(signal.SIGTERM)
@@ -542,7 +542,7 @@ def test_termination_leaves_the_pass_uncommitted(sandbox: Sandbox, subject: Subj
 
 def test_termination_ends_a_watch_in_the_middle_of_a_pass(sandbox: Sandbox, subject: Subject, shell: Shell) -> None:
     subject.add(5)
-    sandbox.faults.stall(path="/events")
+    sandbox.faults.stall(path=EVENTS)
     with shell.start("watch", "--mirror", "copy.db", "--every", "60") as process:
         wait_for(lambda: not sandbox.faults.armed)
         process.send_signal(signal.SIGTERM)

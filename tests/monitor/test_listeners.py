@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, precondition, rule
-from tests.monitor.subject import Subject
+from tests.monitor.subject import EVENTS, Subject
 
 from pryv import ApiError, Connection, PryvError
 from pryv_monitor import Change, FileAnchorStore, Monitor, SQLiteMirror, _pass, cli
@@ -219,7 +219,7 @@ class History(RuleBasedStateMachine):
     @rule(full=RARELY, place=st.integers(0, 3000))
     def cut(self, full: bool, place: int) -> None:
         for listener in self.listeners:
-            self.sandbox.faults.cut(after_bytes=place, path="/events")
+            self.sandbox.faults.cut(after_bytes=place, path=EVENTS)
             with contextlib.suppress(PryvError):
                 listener.sync(full=full)
             skew = self.sandbox.faults.skew

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, precondition, rule
-from tests.monitor.subject import Subject
+from tests.monitor.subject import EVENTS, Subject
 
 from pryv import ApiError, Connection, PryvError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _pass
@@ -120,7 +120,7 @@ class Account(RuleBasedStateMachine):
     @rule(place=st.integers(0, 3000))
     def fail(self, place: int) -> None:
         for monitor in self.monitors():
-            self.sandbox.faults.cut(after_bytes=place, path="/events")
+            self.sandbox.faults.cut(after_bytes=place, path=EVENTS)
             self.delivered = set()
             try:
                 monitor.sync()

@@ -33,6 +33,7 @@ class Platform:
         self.streams: Any = TREE
         mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}streams", self._streams)
         mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}events", self._events)
+        mock.add_callback("POST", ENDPOINT.replace("token@", ""), self._batch)
 
     def _streams(self, _: Any) -> tuple[int, dict[str, str], str]:
         return 200, {}, json.dumps({"streams": self.streams, "meta": META})
@@ -41,6 +42,10 @@ class Platform:
         if "modifiedSince" not in request.params:
             return 200, {}, json.dumps({"events": self.events, "meta": META})
         return 200, {}, json.dumps({"events": self.changed, "eventDeletions": self.deletions, "meta": META})
+
+    def _batch(self, _: Any) -> tuple[int, dict[str, str], str]:
+        results = [{"streams": self.streams}, {"events": self.changed, "eventDeletions": self.deletions}]
+        return 200, {}, json.dumps({"meta": META, "results": results})
 
 
 @pytest.fixture

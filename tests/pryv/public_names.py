@@ -569,6 +569,10 @@ def add_ons(connection: Connection) -> None:
     sizes: list[int | None] = [limits.response, limits.event, limits.frame, addons.parsed_size(b"[]")]
     lost: PryvConnectionError = addons.connection_error(ConnectionResetError(), "socket", "host:443", sent=False)
     passes: bool = addons.is_transient(lost) or addons.is_transient_status(503)
+    stream: addons.BatchStream = addons.stream_batch(connection, [Call("streams.get")], {"streams"}, timeout=5)
+    parts: list[tuple[int, str, list[tuple[Any, str]]]] = list(stream)
+    time: float | None = stream.server_time
+    logging.info("%s %s", parts, time)
     made = (masked, other, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))
 

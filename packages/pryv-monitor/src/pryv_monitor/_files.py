@@ -87,6 +87,31 @@ def replace(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def replace_beside(original: Path, path: Path, text: str) -> None:
+    """Replace the content of a file atomically, but without waiting for the disk: it may be lost.
+
+    Whoever can read another file, the original, can read it.
+
+    Raises:
+        OSError: it cannot be written; the previous content remains.
+    """
+    temporary = path.with_name(f"{path.name}.pryv-new")
+    temporary.unlink(missing_ok=True)  # of a process that was killed
+    try:
+        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        shutil.copymode(original, temporary)
+        if hasattr(os, "chown"):
+            status = os.stat(original)
+            with suppress(OSError):  # only root may give it to another owner
+                os.chown(temporary, status.st_uid, status.st_gid)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
 @contextmanager
 def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give an empty temporary file, which replaces another atomically at the end. When this returns, it is on the disk.

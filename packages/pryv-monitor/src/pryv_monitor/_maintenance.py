@@ -44,8 +44,8 @@ def status(arguments: argparse.Namespace) -> None:
     if anchor is None or anchor.synced is None:
         say(f"pryv-monitor: {file}: no pass was complete yet")
         sys.exit(_LATE)
-    if _lag(anchor) > max_lag:
-        say(f"pryv-monitor: {file}: the last complete pass began {_lag(anchor):,.0f} s ago, more than {max_lag:,.0f} s")
+    if lag(anchor) > max_lag:
+        say(f"pryv-monitor: {file}: the last complete pass began {lag(anchor):,.0f} s ago, more than {max_lag:,.0f} s")
         sys.exit(_LATE)
 
 
@@ -77,8 +77,9 @@ def _read_head(file: Path) -> bytes:
     return head
 
 
-def _lag(anchor: Anchor) -> float:
-    return time.time() - anchor.since
+def lag(anchor: Anchor) -> float:
+    """Return the seconds since the last complete pass began."""
+    return time.time() - (anchor.since if anchor.begun is None else anchor.begun)
 
 
 def _show(file: Path, kind: str, anchor: Anchor, counts: dict[str, int]) -> None:
@@ -90,7 +91,7 @@ def _show(file: Path, kind: str, anchor: Anchor, counts: dict[str, int]) -> None
         "kind": kind,
         "anchor": anchor.since,
         "lastPass": last_pass and last_pass.isoformat(timespec="seconds"),
-        "lag": round(_lag(anchor), 3),
+        "lag": round(lag(anchor), 3),
         "readingWholeScope": anchor.reached is not None,
         "counts": counts,
     }
@@ -104,7 +105,7 @@ def _lines(file: Path, kind: str, anchor: Anchor, counts: dict[str, int]) -> lis
         last_pass = f"{local:%Y-%m-%d %H:%M:%S %Z}, {_duration(time.time() - anchor.synced)} ago"
     lines = [f"{file}: {kind}", f"  last complete pass: {last_pass}"]
     if anchor.synced is not None:
-        lines.append(f"  up to date as of:   {_duration(_lag(anchor))} ago")
+        lines.append(f"  up to date as of:   {_duration(lag(anchor))} ago")
     if anchor.reached is not None:
         lines.append("  the whole scope is being read")
     return [*lines, *(f"  {name}: {count:,}" for name, count in counts.items())]

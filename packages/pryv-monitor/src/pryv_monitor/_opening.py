@@ -123,8 +123,13 @@ def _reading(path: Path) -> Reading:
     return Reading(_connect(path, "mode=ro"))
 
 
-def copy(db: sqlite3.Connection, path: Path) -> None:
+def copy(db: sqlite3.Connection, path: Path, anchor: str | None) -> None:
     """Copy an open mirror into an empty file, which SQLite needs no other file to read.
+
+    Args:
+        db: The mirror.
+        path: The file.
+        anchor: The text of the anchor in the copy, if it has one.
 
     Raises:
         sqlite3.Error: it cannot be read or written.
@@ -133,6 +138,7 @@ def copy(db: sqlite3.Connection, path: Path) -> None:
         db.backup(target, pages=_PAGES_PER_STEP)
     with closing(_connect(path, "mode=rw")) as target:
         target.execute("PRAGMA journal_mode = DELETE")  # the copy is in WAL mode as the mirror is
+        target.execute("UPDATE anchor SET text = ?", (anchor,))
 
 
 def remove_side_files(path: Path) -> None:

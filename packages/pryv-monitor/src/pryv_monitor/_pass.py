@@ -1,4 +1,17 @@
-"""One pass: all that changed since the last one, delivered and then committed."""
+"""One pass: all that changed since the last one, delivered and then committed.
+
+Why no change is lost: a pass reads what was changed after `Anchor.since`, less the overlap, by the times that the
+platform gave the changes (`modified`). It sets `since`, for the next pass, to a time of the platform that was known
+before the platform searched for changes:
+
+- with two requests, the time in the response with the streams;
+- with one request, the time in the last response of the pass before (`Anchor.latest`), because the platform takes the
+  time in the response to a batch when it has carried out all calls.
+
+A change that could not be read yet when the platform searched becomes visible after that moment, so its time is not
+before `since`, less the overlap: the next pass reads it. What both passes read makes no difference the second time. If
+the platform's clock is behind `latest`, everything is read again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +24,7 @@ from typing import Any
 import attrs
 
 from pryv_monitor._json import Item
+from pryv_monitor._one_request import suits
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import END, START
 from pryv_monitor._setup import Setup
@@ -90,17 +104,22 @@ class Pass(Iterator[Batch]):
             is_whole = reading.anchor.reached is None
 
     def _new_reading(self) -> _Reading:
-        source, anchor = self._setup.source, self._anchor
+        setup, anchor, begun = self._setup, self._anchor, time.time()
+        source = setup.source
+        streams: Item | None = None
         if anchor is not None:
             anchor = source.owner.checked(anchor, self._reader)
-        streams, now = source.streams(self._reader)
-        if anchor is None:
-            anchor = source.owner.new_anchor(now, self._reader)
-        if anchor.generation < self._generation or (anchor.reached is not None and now < anchor.began):
-            anchor = source.scope.start_over(anchor, now)
-        transaction = self._setup.mirror.begin(anchor, now)
+        if anchor is not None and anchor.generation >= self._generation and suits(anchor, begun):
+            now = anchor.latest
+        else:
+            streams, now = source.streams(self._reader)
+            if anchor is None:
+                anchor = source.owner.new_anchor(now, self._reader)
+            if anchor.generation < self._generation or (anchor.reached is not None and now < anchor.began):
+                anchor = source.scope.start_over(anchor, now)
+        transaction = setup.mirror.begin(anchor, now)
         return _Reading(
-            self._setup, self._reader, transaction, streams, anchor, now, self._is_listened_to, self._counts
+            setup, self._reader, transaction, anchor, begun, now, streams, self._is_listened_to, self._counts
         )
 
 
@@ -112,21 +131,26 @@ class _Reading:
         setup: What to read.
         reader: What to read with.
         transaction: Where to keep what was delivered.
-        streams: The tree of streams, read already.
         anchor: Where the reading starts from; later, what was committed last.
-        now: The platform's time, in seconds, when the streams were read.
+        begun: The local time, in seconds, when the reading began.
+        now: A time of the platform, in seconds, that was known before the changes are read: the next pass starts from
+            it. It is that of the response before.
+        streams: The tree of streams; `None` if it is read together with the changes.
         is_listened_to: Whether somebody is called for events.
         counts: How many items of each kind were delivered, and how many were read again, as `duplicate`.
+        changes: How many events and deletions were read.
     """
 
     setup: Setup
     reader: Reader
     transaction: MirrorTransaction
-    streams: Item
     anchor: Anchor
+    begun: float
     now: float
+    streams: Item | None
     is_listened_to: Callable[[], bool]
     counts: Counter[str]
+    changes: int = 0
 
     def batches(self) -> Generator[Batch, None, None]:
         """Yield the new changes, and commit them."""
@@ -137,20 +161,50 @@ class _Reading:
             raise
 
     def _read(self) -> Generator[Batch, None, None]:
-        start = self.anchor.reached
+        latest = (yield from self._at_once()) if self.streams is None else None
+        if latest is None:
+            latest = yield from self._one_by_one()
+        needs_full_read = self.transaction.needs_full_read()
+        if self.anchor.reached is not None and not needs_full_read:
+            for deletions in self.transaction.dropped():
+                self.counts["eventDelete"] += len(deletions)
+                yield "eventDelete", deletions
+        anchor = attrs.evolve(
+            self.anchor,
+            since=self.now,
+            latest=latest,
+            reached=None,
+            begun=self.begun,
+            synced=time.time(),
+            changes=self.changes,
+            delivering=False,
+        )
+        self._commit(self.setup.source.scope.start_over(anchor, self.now) if needs_full_read else anchor)
+
+    def _at_once(self) -> Generator[Batch, None, float | None]:
+        """Yield what changed, read with one request; return the platform's time, `None` if something is missing."""
+        request = self.setup.source.one_request(self.anchor.since - self.setup.overlap)
+        for kind, items in request.parts(self.reader):
+            yield from self._new(kind, items)
+        self.changes = request.changes
+        if request.is_refused:
+            self.anchor = attrs.evolve(self.anchor, refused=self.begun)
+        if request.server_time is None or request.server_time < self.anchor.latest:
+            return None
+        return request.server_time
+
+    def _one_by_one(self) -> Generator[Batch, None, float]:
+        """Yield what changed, or the whole scope, read with one request for each; return the platform's time."""
+        if self.streams is None:
+            self.streams, self.now = self.setup.source.streams(self.reader)
+        start, self.changes = self.anchor.reached, 0
         if start is not None:  # from here on, the next pass reads all deletions of what this one delivers
             self._commit(attrs.evolve(self.anchor, delivering=self.anchor.delivering or self._marks_delivery()))
         yield from self._new("streams", [self.streams])
         if start is not None:
             yield from self._whole(start)
         yield from self._changed()
-        needs_full_read = self.transaction.needs_full_read()
-        if start is not None and not needs_full_read:
-            for deletions in self.transaction.dropped():
-                self.counts["eventDelete"] += len(deletions)
-                yield "eventDelete", deletions
-        anchor = attrs.evolve(self.anchor, since=self.now, reached=None, synced=time.time(), delivering=False)
-        self._commit(self.setup.source.scope.start_over(anchor, self.now) if needs_full_read else anchor)
+        return self.setup.source.server_time
 
     def _whole(self, start: float) -> Generator[Batch, None, None]:
         """Yield all events by their time, and commit window by window; what changes meanwhile is read afterwards."""
@@ -170,10 +224,11 @@ class _Reading:
         """Yield what was changed or deleted since the anchor, but for events that `_whole` has read as they are."""
         anchor = self.anchor
         is_full = anchor.reached is not None
-        clock_fell = (anchor.began if is_full else self.now) < anchor.since
+        clock_fell = anchor.began < anchor.since if is_full else self.now < anchor.latest
         seen_until = anchor.began - self.setup.overlap if is_full else START
         since = START if clock_fell else anchor.since - self.setup.overlap
         for events, deletions in self.setup.source.changed(self.reader, since):
+            self.changes += len(events) + len(deletions)
             unseen = [item for item in events if _modified(item) > seen_until]
             self.counts["duplicate"] += len(events) - len(unseen)
             yield from self._new("event", unseen)

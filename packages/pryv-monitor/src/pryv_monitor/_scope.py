@@ -65,3 +65,10 @@ class Scope:
         """Return the parameters that read the changes after `since`."""
         floor = START if self.floor is None else self.floor
         return {**self.params, "modifiedSince": max(floor, since), "sortAscending": True}
+
+    def changed_within(self, since: float, limit: int) -> dict[str, Any]:
+        """Return the parameters that read at most `limit` changes after `since`, of events of any time.
+
+        A limit of the platform's own, 20 events, applies to a query without time bounds.
+        """
+        return {"fromTime": START, "toTime": END, **self.changed(since), "limit": limit}

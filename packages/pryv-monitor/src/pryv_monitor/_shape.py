@@ -19,7 +19,7 @@ def checked_events(items: list[Item]) -> list[Item]:
     """
     for event, _ in items:
         _check_id(event)
-        if not _is_number(event.get("time")):
+        if not is_number(event.get("time")):
             raise PryvProtocolError(f"GET events: event {event['id']!r} has no time")
         _check_number_if_any(event, "modified")
     return items
@@ -64,9 +64,10 @@ def _check_id(item: dict[str, Any]) -> None:
 
 
 def _check_number_if_any(item: dict[str, Any], field: str) -> None:
-    if item.get(field) is not None and not _is_number(item[field]):
+    if item.get(field) is not None and not is_number(item[field]):
         raise PryvProtocolError(f"GET events: event {item['id']!r} has no number in {field!r}")
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

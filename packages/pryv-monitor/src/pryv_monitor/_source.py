@@ -8,9 +8,10 @@ from typing import Any
 from pryv import Connection
 from pryv_monitor._identity import Owner
 from pryv_monitor._json import Item, encode
+from pryv_monitor._one_request import OneRequest
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import Scope
-from pryv_monitor._shape import checked_deletions, checked_events, checked_tree
+from pryv_monitor._shape import checked_deletions, checked_events, checked_tree, is_number
 
 _BATCH = 100
 """Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs five.
@@ -20,12 +21,17 @@ See https://sqlite.org/limits.html#max_variable_number.
 
 
 class Source:
-    """Reads the streams and events of one scope with a connection."""
+    """Reads the streams and events of one scope with a connection.
+
+    Attributes:
+        server_time: The platform's time, in seconds, in the response that was read last.
+    """
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self.connection = connection
         self.scope = scope
         self.owner = Owner(connection, scope)
+        self.server_time = 0.0
 
     def streams(self, reader: Reader) -> tuple[Item, float]:
         """Return the tree of streams, and the platform's time when it was read.
@@ -37,7 +43,12 @@ class Source:
         """
         body = reader.call(lambda: self.connection.get("streams", {"state": "all"}))
         tree = checked_tree(body.get("streams"))
-        return (tree, encode(tree)), body["meta"]["serverTime"]
+        self.server_time = body["meta"]["serverTime"]
+        return (tree, encode(tree)), self.server_time
+
+    def one_request(self, since: float) -> OneRequest:
+        """Return a reading of the streams, and of what changed after `since`, with one request."""
+        return OneRequest(self.connection, self.scope, since, _BATCH)
 
     def whole(self, reader: Reader, reached: float) -> Iterator[list[Item]]:
         """Yield batches of all events from the time `reached` on, the earliest first.
@@ -57,20 +68,26 @@ class Source:
         return self._batches(reader, self.scope.changed(since))
 
     def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
-        return reader.read(lambda: _batches(self.connection, params))
+        return reader.read(lambda: self._read(params))
 
+    def _read(self, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
+        """Yield batches of events and of deletions. They are distinguished by the section of the response they are in.
 
-def _batches(connection: Connection, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
-    """Yield batches of events and of deletions. They are distinguished by the section of the response that has them."""
-    with connection.iter_events(params) as stream:
-        events: list[Item] = []
-        deletions: list[Item] = []
-        count = 0
-        for data in stream:
-            is_event, count = stream.events_count > count, stream.events_count
-            (events if is_event else deletions).append((data, stream.text))
-            if len(events) + len(deletions) == _BATCH:
+        The platform takes the time in the response at its end.
+        """
+        with self.connection.iter_events(params) as stream:
+            events: list[Item] = []
+            deletions: list[Item] = []
+            count = 0
+            for data in stream:
+                is_event, count = stream.events_count > count, stream.events_count
+                (events if is_event else deletions).append((data, stream.text))
+                if len(events) + len(deletions) == _BATCH:
+                    yield checked_events(events), checked_deletions(deletions)
+                    events, deletions = [], []
+            if events or deletions:
                 yield checked_events(events), checked_deletions(deletions)
-                events, deletions = [], []
-        if events or deletions:
-            yield checked_events(events), checked_deletions(deletions)
+            meta = stream.meta
+        server_time = None if meta is None else meta.get("serverTime")
+        if server_time is not None and is_number(server_time):
+            self.server_time = max(self.server_time, server_time)

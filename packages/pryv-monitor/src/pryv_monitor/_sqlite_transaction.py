@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from pryv_monitor import _opening
+from pryv_monitor import _last_pass, _opening
 from pryv_monitor._json import Item, encode, stable_fields
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._streams import flattened
@@ -19,6 +19,7 @@ from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind
 from pryv_monitor.errors import AnchorError
 
+ANCHOR: Final = "SELECT text FROM anchor"
 STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
 _INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, generation) VALUES {rows}"
 """One statement for many rows takes half the time of many statements. `OR IGNORE` avoids a statement journal:
@@ -51,7 +52,7 @@ class SQLiteTransaction:
         path: Its name, for messages.
         identity: What distinguishes the file from another that is put in its place.
         anchor: Where the reading starts from.
-        now: The platform's time, in seconds, when the reading began.
+        now: A time of the platform, in seconds, that was known before the reading began.
 
     Raises:
         AnchorError: the copy cannot be read.
@@ -65,6 +66,7 @@ class SQLiteTransaction:
         self._now = now
         self._anchor = anchor
         self._vanished: set[str] = set()
+        self._has_changed = False
         with translated(path):
             self._newest = self._number_of_newest()
 
@@ -80,7 +82,9 @@ class SQLiteTransaction:
             "streams": self._apply_streams,
         }
         with translated(self._path):
-            return apply[kind](self._begun(), items)
+            changes = apply[kind](self._begun(), items)
+        self._has_changed = self._has_changed or bool(changes) or kind == "eventDelete"
+        return changes
 
     def needs_full_read(self) -> bool:
         """Return whether an event is in a stream that is gone: the platform may have moved it without a trace."""
@@ -104,7 +108,7 @@ class SQLiteTransaction:
             self._begun().execute("DELETE FROM delivered")
 
     def commit(self, anchor: Anchor) -> Anchor:
-        """Commit what was applied, together with the anchor.
+        """Commit what was applied, together with the anchor, or write only the file beside it if nothing changed.
 
         Raises:
             AnchorError: it cannot be written, or the file is no longer where it was; the copy is as it was.
@@ -112,11 +116,16 @@ class SQLiteTransaction:
         with translated(self._path):
             if _opening.identity(self._path) != self._identity:
                 raise AnchorError("removed, or replaced, while it was written to; nothing is committed")
+            if not self._has_changed and self._is_kept_beside(anchor):
+                self._undo()
+                self._anchor = anchor
+                return anchor
             db = self._begun()
             db.execute("DELETE FROM delivered WHERE id IN (SELECT id FROM event_texts)")
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
             self._anchor = anchor
+            self._has_changed = False
             self._newest = self._number_of_newest()
         return anchor
 
@@ -127,11 +136,23 @@ class SQLiteTransaction:
                 new = self._db.execute(_NEW, (self._newest,)).fetchall()
                 self._undo()
                 self._begun().executemany("INSERT OR IGNORE INTO delivered VALUES (?, ?)", new)
+                self._has_changed = bool(new)
                 self.commit(attrs.evolve(self._anchor, delivering=self._started_from.delivering))
         self._undo()
 
+    def _is_kept_beside(self, anchor: Anchor) -> bool:
+        """Write the file beside the mirror, if that is enough; return whether it was."""
+        row = self._db.execute(ANCHOR).fetchone()
+        if row is None or not _last_pass.is_enough(anchor, Anchor.loads(row[0])):
+            return False
+        with suppress(OSError):
+            _last_pass.write(self._path, anchor, row[0])
+            return True
+        return False
+
     def _undo(self) -> None:
         self._vanished = set()
+        self._has_changed = False
         if self._db.in_transaction:
             self._db.rollback()
 

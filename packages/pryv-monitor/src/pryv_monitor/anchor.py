@@ -34,14 +34,22 @@ class Identity:
 class Anchor:
     """The progress of a monitor in one scope of one account. It contains no secret.
 
+    Anchors are compared without `begun`, `latest` and `changes`, which describe the last pass.
+
     Attributes:
         scope: Digest of the parameters of the scope.
-        since: The platform's time, in seconds, from which the next pass reads changes: when the last complete pass
-            began (while there is none, the first one). A full reading keeps it until it is complete, because the
-            deletions since then are reported only by the list of changes.
+        since: The platform's time, in seconds, from which the next pass reads changes: a time that was known before the
+            last complete pass (while there is none, the first one) read them. A full reading keeps it until it is
+            complete, because the deletions since then are reported only by the list of changes.
         reached: During a full reading: the event time, in seconds, before which all events were read. Otherwise `None`.
         generation: The number of full reads that were begun.
         synced: The local time, in seconds, when the last complete pass ended.
+        begun: The local time, in seconds, when the last complete pass began.
+        latest: The platform's time, in seconds, in the last response of the last complete pass. The next pass reads
+            later than that, so it can set `since` to it.
+        changes: The number of events and deletions that the last complete pass read.
+        refused: The local time, in seconds, when the platform last did not respond properly to a pass that reads with
+            one request; `None` if it never did that.
         streams: Digest of the streams delivered last.
         remembered: The changes delivered that the next pass reads again: digests, with the time of each in seconds.
         began: The platform's time, in seconds, when the last full reading began.
@@ -55,9 +63,13 @@ class Anchor:
     reached: float | None = None
     generation: int = 1
     synced: float | None = None
+    begun: float | None = attrs.field(default=None, eq=False)
     streams: str | None = None
     remembered: Mapping[str, float] = attrs.field(factory=dict, repr=False)
     began: float = attrs.field(default=attrs.Factory(lambda anchor: anchor.since, takes_self=True))
+    latest: float = attrs.field(default=attrs.Factory(lambda anchor: anchor.since, takes_self=True), eq=False)
+    changes: int = attrs.field(default=0, eq=False)
+    refused: float | None = None
     delivering: bool = False
     identity: Identity | None = None
     credentials: str = attrs.field(default="", repr=False)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pryv import frames
 from pryv.types import EventsParams, Untyped
-from pryv_monitor import _files, _opening
+from pryv_monitor import _files, _last_pass, _opening
 from pryv_monitor._query import Query
 from pryv_monitor._sqlite_errors import translated
-from pryv_monitor._sqlite_transaction import STREAMS, SQLiteTransaction
+from pryv_monitor._sqlite_transaction import ANCHOR, STREAMS, SQLiteTransaction
 from pryv_monitor._streams import nested
 from pryv_monitor._texts import stored
 from pryv_monitor.anchor import Anchor
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class SQLiteMirror:
     """A copy of a scope's events and streams in an SQLite file, which also keeps the anchor.
 
-    A pass changes the copy and the anchor in one transaction: readers see the state after a complete pass (or, during a
+    A pass changes the copy and the anchor in one transaction; one that finds no change leaves the file as it is, and
+    keeps its time in a small file beside it. Readers see the state after a complete pass (or, during a
     full read, after one of its windows). Any number of programs can read it, also while a monitor writes it. The guide
     *Keep a copy in sync* describes its tables.
 
@@ -139,10 +140,12 @@ class SQLiteMirror:
         if not _files.exists(self.path):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         _files.require_another(target, self.path)
+        last_pass = _last_pass.read(self.path)
         with self._reader() as reading, _files.replacing(target, 0o600) as temporary:
             _opening.remove_side_files(temporary)  # of a process that was killed
+            anchor = _anchor(reading.db, last_pass)
             try:
-                _opening.copy(reading.db, temporary)
+                _opening.copy(reading.db, temporary, None if anchor is None else anchor.dumps())
             except sqlite3.Error as error:
                 raise AnchorError(f"cannot be copied to {target}: {error}") from None
             reading.check()
@@ -174,11 +177,12 @@ class SQLiteMirror:
             AnchorCorruptError: the file is damaged.
             AnchorError: it cannot be read, or is not a mirror.
         """
+        last_pass = _last_pass.read(self.path)  # read first, as a commit meanwhile makes it invalid
         if self._writer is not None:
             with translated(self.path):
-                return _anchor(self._writer)
+                return _anchor(self._writer, last_pass)
         with self._reader() as reading:
-            return _anchor(reading.db)
+            return _anchor(reading.db, last_pass)
 
     def begin(self, anchor: Anchor, now: float) -> SQLiteTransaction:
         """Begin a transaction that starts from `anchor`; see `Mirror`.
@@ -201,6 +205,7 @@ class SQLiteMirror:
         """
         with _files.locked(self.path), translated(self.path):
             _opening.remove(self.path)
+            _last_pass.remove(self.path)
 
     @contextmanager
     def _reader(self) -> Iterator[_opening.Reading]:
@@ -221,9 +226,9 @@ class SQLiteMirror:
                 reading.db.close()
 
 
-def _anchor(db: sqlite3.Connection) -> Anchor | None:
-    row = db.execute("SELECT text FROM anchor").fetchone()
-    return None if row is None else Anchor.loads(row[0])
+def _anchor(db: sqlite3.Connection, last_pass: Mapping[str, Any]) -> Anchor | None:
+    row = db.execute(ANCHOR).fetchone()
+    return None if row is None else _last_pass.applied(last_pass, row[0])
 
 
 def _tree(db: sqlite3.Connection) -> list[dict[str, Any]]:

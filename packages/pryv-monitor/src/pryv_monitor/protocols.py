@@ -42,7 +42,7 @@ class Mirror(Protocol):
 
         Args:
             anchor: Where the reading starts from. It is not committed by this.
-            now: The platform's time, in seconds, when the reading began.
+            now: A time of the platform, in seconds, that was known before the reading began.
 
         Raises:
             AnchorError: the mirror cannot be read.
@@ -98,7 +98,8 @@ class MirrorTransaction(Protocol):
         """Commit what was applied, together with the anchor.
 
         Where nothing made a difference since the last commit, a mirror may keep the anchor that it has: the next pass
-        reads what this one has read again.
+        reads what this one has read again. It should keep one for an hour at most, and commit one after deletions: the
+        platform reports those of the whole account, and would report more and more of them again.
 
         Returns:
             The anchor from which the next reading starts.

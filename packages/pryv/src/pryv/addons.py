@@ -2,6 +2,8 @@
 
 - `run_batch`: sends calls in chunks (of `chunk_size`) over any transport, with the semantics of `Connection.api`. A
   transport that raises `ChunkTooLargeError` gets smaller ones.
+- `stream_batch`: sends calls that only read in one request, and yields their results as they arrive, with the JSON text
+  of each item, in constant memory.
 - `plain`: turns data to be sent (a query, an event, a change) into plain JSON data; a `TypeError` or `ValueError` names
   the field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception for an error of the API, received over any transport.
@@ -37,13 +39,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import attrs
 
 from pryv._accesses import access_info
 from pryv._arguments import require_callback
-from pryv._batch import CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
+from pryv._batch import Call, CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
+from pryv._batch_stream import BatchStream
 from pryv._destinations import Destination
 from pryv._destinations import opened as open_destination
 from pryv._display import SecretText
@@ -61,12 +64,13 @@ from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
 from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
-from pryv._transport.timeouts import DEFAULT
+from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.connection import Connection
 from pryv.errors import ApiError, api_error
 from pryv.types import AccessInfo
 
 __all__ = [
+    "BatchStream",
     "CallLike",
     "ChunkTooLargeError",
     "Destination",
@@ -98,6 +102,7 @@ __all__ = [
     "require_bearer",
     "require_callback",
     "run_batch",
+    "stream_batch",
     "without_frames",
 ]
 
@@ -192,6 +197,27 @@ def limits(connection: Connection) -> Limits:
 def chunk_size(connection: Connection) -> int:
     """Return how many calls a connection sends at once."""
     return connection._chunk_size
+
+
+def stream_batch(
+    connection: Connection, calls: Sequence[Call], streamed: Collection[str], *, timeout: CallTimeout = DEFAULT
+) -> BatchStream:
+    """Return the results of calls that only read, sent as one batch when the first result is read.
+
+    See `Call batch <https://pryv.github.io/reference/#call-batch>`__ in the API reference.
+
+    Args:
+        connection: The connection.
+        calls: The calls.
+        streamed: The names of arrays in the results whose items are yielded one after the other, such as `events`.
+            `Limits.event` applies to each item, and to other members as a whole.
+        timeout: Replaces the connection's timeout.
+
+    Raises:
+        TypeError: a parameter has no JSON form.
+        ValueError: a call may change data, or a parameter has no JSON form.
+    """
+    return BatchStream(connection._account, calls, streamed, timeout)
 
 
 def access_info_within(

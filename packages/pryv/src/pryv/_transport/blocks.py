@@ -121,6 +121,13 @@ class Block:
             self._texts = self._decoder.texts(self.source)
         return self._texts[self._count - len(self.items) - 1]
 
+    def with_texts(self) -> list[tuple[Any, str]]:
+        """Take all items that remain, each with its text."""
+        items = self.items[::-1]
+        self.items.clear()
+        texts = self._decoder.texts(self.source) if self._texts is None else self._texts
+        return list(zip(items, texts[self._count - len(items) :], strict=True))
+
 
 class Blocks:
     """Cuts blocks from the bytes of an array. Each begins at the comma after the item read last.

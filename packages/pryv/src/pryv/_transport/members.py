@@ -15,6 +15,9 @@ from .limits import parsed_size
 from .source import Source
 
 _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
+RESULTS = "results"
+"""The member of the response to a batch that has the results of its calls."""
+
 _SPACES = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
 _END_OF_VALUE = re.compile(r'["}\]]')
@@ -88,6 +91,38 @@ class Members:
 
     def batches(self) -> Iterator[tuple[str, list[Any]]]:
         """Yield values some at a time, the next one last, to be taken with `pop` before more are asked for."""
+        for key in self._keys():
+            for values in self._values(key):
+                yield key, values
+        self._expect("")
+
+    def results(self) -> Iterator[tuple[int | None, str, list[Any]]]:
+        """Read the response to a batch: yield the members of its results as `batches` does, with the call's number.
+
+        An array in `streamed` begins with an empty batch. The other members of the response have no number.
+        """
+        for key in self._keys():
+            if key != RESULTS:
+                yield None, key, [self._value()]
+                continue
+            self._expect("[")
+            for number in self._numbers():
+                for name in self._keys():
+                    if name in self._streamed:
+                        yield number, name, []
+                    for values in self._values(name):
+                        yield number, name, values
+        self._expect("")
+
+    def with_texts(self, values: list[Any]) -> list[tuple[Any, str]]:
+        """Take all values of the batch yielded last, each with its text."""
+        self._texts_are_read = True
+        if self._block is None:
+            return [(values.pop(), self.text)] if values else []
+        return self._block.with_texts()
+
+    def _keys(self) -> Iterator[str]:
+        """Read an object up to its end: yield its keys, after each of which the value is read."""
         self._expect("{")
         more = not self._take("}")
         while more:
@@ -95,18 +130,30 @@ class Members:
             if not isinstance(key, str):
                 raise MalformedError
             self._expect(":")
-            if key in self._streamed:
-                self._expect("[")
-                self.found.add(key)
-                for values in self._items():
-                    yield key, values
-            else:
-                yield key, [self._value()]
+            yield key
             more = self._take_comma_or("}")
-        self._expect("")
+
+    def _numbers(self) -> Iterator[int]:
+        """Read an array after its bracket, up to its end: yield the number of each item, after which it is read."""
+        number = 0
+        more = not self._take("]")
+        while more:
+            yield number
+            number += 1
+            more = self._take_comma_or("]")
+
+    def _values(self, key: str) -> Iterator[list[Any]]:
+        """Read the value of a key, or its items if it is streamed."""
+        if key in self._streamed:
+            self._expect("[")
+            self.found.add(key)
+            yield from self._items()
+        else:
+            self._block = None
+            yield [self._value()]
 
     def _items(self) -> Iterator[list[Any]]:
-        """Read the items of an array, up to its end."""
+        """Read the items of an array after its bracket, up to its end."""
         blocks: Blocks | None = None
         more = not self._take("]")
         while more:
