@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from tests.pryv.wire import Wire, reply
 
 from pryv import Call, Connection
 
@@ -53,3 +54,22 @@ def test_all_threads_get_the_same_socket() -> None:
 
         with ThreadPoolExecutor(16) as pool:
             assert set(pool.map(work, range(16))) == {id(shared.socket)}
+
+
+def test_what_another_thread_forgets_meanwhile_is_returned(wire: Wire) -> None:
+    wire.always = reply({"user": {"username": "alice"}})
+    with wire.connection() as shared:
+        state = shared._account.state
+
+        class Token(str):
+            __slots__ = ()
+            __hash__ = str.__hash__
+
+            def __ne__(self, other: object) -> bool:
+                state.access_info = None  # as `change_username` does in another thread
+                return str.__ne__(self, other)
+
+        shared.username()
+        state.access_token = Token(state.access_token)
+        assert shared.username() == "alice"
+        assert (len(wire.requests), state.access_info) == (1, None)

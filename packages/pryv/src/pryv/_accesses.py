@@ -17,12 +17,14 @@ from pryv.utils import parse_access_ref, serialize_access_ref
 def access_info(account: Account, force_refresh: bool, timeout: CallTimeout) -> AccessInfo:
     """Return the access of the account's token, fetched once for each token; see `Connection.access_info`."""
     state = account.state
-    if force_refresh or state.access_info is None or state.access_token != account.token:
+    known: AccessInfo | None = state.access_info  # another thread may forget it
+    if force_refresh or known is None or state.access_token != account.token:
         account.credentials.before_request()
         token = account.token and SecretText(account.token)  # in a traceback
         info: Any = account.call("GET", "access-info", idempotent=True, timeout=timeout)
-        state.access_info, state.access_token = with_secrets(info), token
-    return state.access_info
+        known = with_secrets(info)
+        state.access_info, state.access_token = known, token
+    return known
 
 
 def own_access_id(account: Account, timeout: CallTimeout) -> str:
