@@ -162,6 +162,7 @@ def test_a_connection_renews_itself_over_several_lifetimes(server: Authorization
             assert connection.api_endpoint.startswith(f"http://{connection.token}@")
         refused = server.seen["account"] - server.seen["GET done"]
     assert len(tokens) >= 4
+    assert refresh_requests(server) <= 10  # at half of each lifetime, and not at each request
     assert refused == 0
 
 
@@ -389,6 +390,33 @@ def test_a_process_may_be_killed_between_the_response_and_the_end_of_saving(
     for number in (12, 16, 20, 24, 28):
         places[number] = killed(server, path, number)
     assert all(place.startswith(("killed", "done")) for place in places.values())
+
+
+# ---- a day of jobs
+
+
+def test_two_jobs_share_a_session_over_many_lifetimes(
+    server: AuthorizationServer, store: FileTokenStore, path: Path
+) -> None:
+    server.lifetime = 0.5
+    log_in(server, store)
+    jobs = [run(server, path, "jobs", 4) for _ in range(2)]
+    assert [output(job) for job in jobs] == ["done\n"] * 2
+    assert refresh_requests(server) >= 6
+    assert not server.consent_has_ended
+
+
+@pytest.mark.long
+def test_two_jobs_that_cron_starts_share_a_session_for_a_day(
+    server: AuthorizationServer, store: FileTokenStore, path: Path
+) -> None:
+    """Every five minutes by the clock of the server, which is moved; the clock of this machine stands still."""
+    log_in(server, store)
+    for tick in range(24 * 12):
+        server.skew = tick * 300
+        jobs = [run(server, path, "connect") for _ in range(2)]
+        assert [output(job) for job in jobs] == ["done\n"] * 2, tick
+    assert 24 <= refresh_requests(server) <= 26
 
 
 # ---- disks

@@ -1,10 +1,11 @@
-"""Works with an OAuth session in a store: `SERVER STORE refresh N`, `connect`, or `killed EVENT` (of its refresh)."""
+"""Works with an OAuth session in a store: `SERVER STORE connect`, `refresh N`, `jobs SECONDS` or `killed EVENT`."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import time
 
 from pryv import OAuthLoginRequiredError, PryvError
 from pryv.oauth import FileTokenStore, OAuthClient
@@ -15,6 +16,8 @@ _IGNORED = ("import", "compile", "exec", "object.__getattr__", "marshal", "sys._
 def main() -> None:
     server, path, action, *parameters = sys.argv[1:]
     client = OAuthClient(server, "study-app", store=FileTokenStore(path), timeout=30)
+    if action == "jobs":
+        run_jobs(server, path, float(parameters[0]))
     if action == "killed":
         client.metadata()  # imports what it needs
         kill_at(int(parameters[0]))
@@ -30,6 +33,15 @@ def main() -> None:
         print("failed:", error)
     else:
         print("done")
+
+
+def run_jobs(server: str, path: str, seconds: float) -> None:
+    """Do what cron starts again and again, each time with a client that knows nothing of the last one."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with OAuthClient(server, "study-app", store=FileTokenStore(path)).connection() as connection:
+            connection.access_info()
+        time.sleep(0.01)
 
 
 def kill_at(number: int) -> None:
