@@ -92,6 +92,27 @@ def test_a_backup_without_its_state_reads_everything_again(account: Connection, 
     equal(account, folder)
 
 
+def test_a_killed_run_does_not_hide_a_change_back(account: Connection, folder: Path) -> None:
+    """A run that was killed has written points that the manifest does not have; then they are as they were."""
+    series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
+    backup(account, folder)
+    file = folder / "hf-data" / f"{series['id']}.json"
+    file.write_text(file.read_text().replace("2]", "3]"))
+    backup(account, folder)
+    assert list(read(folder).points(series["id"]).rows()) == [[1, 2]]
+    assert verify(folder).ok
+
+
+def test_files_with_names_like_those_of_others(account: Connection, folder: Path) -> None:
+    event = account.create_event_with_files(NOTE, [("x", b"first")])["event"]
+    first = event["attachments"][0]["id"]
+    event = account.add_attachment(event["id"], b"second", f"{first}_x")["event"]
+    backup(account, folder)
+    found = [read(folder).attachment(event["id"], item["id"]).read_bytes() for item in event["attachments"]]
+    assert found == [b"first", b"second"]
+
+
 def test_one_backup_at_a_time(account: Connection, folder: Path) -> None:
     backup(account, folder)
     before = files_of(folder)

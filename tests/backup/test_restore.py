@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, Any]:
     archive = read(folder)
     events = {key: plain(event) for key, event in comparable(archive.events()).items() if not key.startswith(":")}
     files = {
-        (event["id"], attachment["fileName"], archive.attachment_of(event, attachment).read_bytes())
+        (event["id"], attachment["fileName"], archive.attachment(event["id"], attachment["id"]).read_bytes())
         for event in archive.events()
         for attachment in event.get("attachments", ())
     }

@@ -28,12 +28,10 @@ from pryv_backup._layout import (
     SERIES,
     STATE,
     STREAMS,
-    attachment_file,
     attachments_of,
     events_file,
     is_events_file,
     is_series,
-    old_attachment_file,
     series_file,
 )
 from pryv_backup._manifest import Manifest
@@ -319,14 +317,11 @@ class _Run:
         self._counts[counted] = 0
 
     def _copy_attachments(self, event: dict[str, Any]) -> None:
-        attachments = attachments_of(event)
-        old_names = [old_attachment_file(event["id"], attachment) for attachment in attachments]
-        for attachment, old_name in zip(attachments, old_names, strict=True):
-            path = attachment_file(event["id"], attachment)
-            with self._noting(f"attachment {event['id']}/{attachment['id']}"):
-                self._copy_attachment(event["id"], attachment, path)
-                if old_name is not None and old_names.count(old_name) == 1:
-                    self._link(path, old_name)
+        for named in attachments_of(event):
+            with self._noting(f"attachment {event['id']}/{named.data['id']}"):
+                self._copy_attachment(event["id"], named.data, named.path)
+                if named.old_path is not None:
+                    self._link(named.path, named.old_path)
                 self._count("attachments")
 
     def _copy_attachment(self, event_id: str, attachment: dict[str, Any], path: str) -> None:
@@ -365,7 +360,7 @@ class _Run:
             os.link(source, target)
         except OSError:  # the file system has no links
             with _files.open_regular(self._root, path) as file:
-                _files.write(target, lambda copy: _copy(file, copy))
+                _files.write(self._root, old_name, lambda copy: _copy(file, copy))
 
     def _copy_series(self, event_id: str) -> None:
         path = series_file(event_id)
@@ -395,13 +390,11 @@ class _Run:
         directory = path.rpartition("/")[0]
         if directory:
             _files.make_directory(self._root / directory)
-        known = self._before.entries.get(path)
-        entry = self._entries[path] = _files.write(self._root / path, fill, known)
+        entry, is_new = _files.write(self._root, path, fill)
+        self._entries[path] = entry
         self._stages.add(path)
-        if entry == known:
-            return False
-        self._bytes += entry.size
-        return True
+        self._bytes += entry.size if is_new else 0
+        return is_new
 
     def _remove_temporary(self) -> None:
         """Remove the unfinished files of a run that was killed."""
@@ -428,7 +421,7 @@ class _Run:
             self._options.secrets,
             self._connection.endpoint,
         )
-        _files.write(self._root / MANIFEST, lambda file: file.write(manifest.dumps(time.time()).encode()))
+        _files.write(self._root, MANIFEST, lambda file: file.write(manifest.dumps(time.time()).encode()))
 
 
 def _stage_of(path: str) -> str:

@@ -69,29 +69,29 @@ def make_directory(path: Path) -> None:
             os.chmod(path, PRIVATE_DIRECTORY)
 
 
-def write(path: Path, fill: Callable[[HashingWriter], object], known: Entry | None = None) -> Entry:
+def write(root: Path, path: str, fill: Callable[[HashingWriter], object]) -> tuple[Entry, bool]:
     """Write a private file as a whole: a reader finds the old content or the new one.
 
     Args:
-        path: The file.
+        root: The folder.
+        path: The path of the file in it, with `/`.
         fill: Writes the content.
-        known: The entry of the present file: it is not replaced by equal content.
 
     Returns:
-        The entry of the file.
+        The entry of the file, and whether its content is new: a file is not replaced by equal content.
 
     Raises:
         OSError: it cannot be written; the present file remains.
     """
     try:
-        with replace_file(os.fspath(path), private=True) as file:
+        with replace_file(os.fspath(root / path), private=True) as file:
             writer = HashingWriter(file)
             fill(writer)
-            if writer.entry == known and size_of(path) == known.size:
+            if size_of(root / path) == writer.entry.size and entry_of(root, path) == writer.entry:
                 raise _UnchangedError
     except _UnchangedError:
-        pass
-    return writer.entry
+        return writer.entry, False
+    return writer.entry, True
 
 
 def size_of(path: Path) -> int | None:

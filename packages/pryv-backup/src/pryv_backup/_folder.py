@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -17,15 +18,16 @@ from pryv_backup._layout import (
     DELETIONS,
     MANIFEST,
     STREAMS,
-    attachment_file,
+    Named,
     attachments_of,
     is_events_file,
-    old_attachment_file,
     safe_id,
     series_file,
 )
 
 _INCREMENTAL: Final = "events-incremental-"
+_SEPARATORS: Final = 2
+"""The least number of `_` in the name of an attachment."""
 
 
 def read(folder: str | os.PathLike[str]) -> BackupFolder:
@@ -64,7 +66,7 @@ def _is_backup(root: Path) -> bool:
 
 
 class BackupFolder:
-    """A backup as data. It is read from the files at each call, one item at a time.
+    """A backup as data. Each call reads the files, one item at a time; only the names of attachments are kept.
 
     Attributes:
         path: The folder.
@@ -145,34 +147,24 @@ class BackupFolder:
             BackupError: it is not a regular file, or a file with the event is damaged.
             OSError: a file cannot be read.
         """
-        prefix = f"{safe_id(event_id)}_{safe_id(file_id)}_"
-        directory = self.path / ATTACHMENTS
-        names = os.listdir(directory) if directory.is_dir() else []
-        path = next((f"{ATTACHMENTS}/{name}" for name in names if name.startswith(prefix)), None)
-        if path is None:
-            path = self._old_attachment(event_id, file_id)
+        path = self._attachments.get((safe_id(event_id), safe_id(file_id))) or self._old_attachment(event_id, file_id)
         if path is None:
             raise FileNotFoundError(f"{self.path}: no attachment {file_id!r} of event {event_id!r}")
         _files.open_regular(self.path, path).close()
         return self.path / path
 
-    def attachment_of(self, event: dict[str, Any], attachment: dict[str, Any]) -> Path:
-        """Return the path of an attachment of an event that was read.
+    def attachment_of(self, event_id: str, attachment: Named) -> Path:
+        """Return the path of an attachment in an event that was read; see `attachments_of`.
 
         Raises:
             FileNotFoundError: the backup does not have it.
             BackupError: it is not a regular file.
         """
-        names = [old_attachment_file(event["id"], item) for item in attachments_of(event)]
-        old_name = old_attachment_file(event["id"], attachment)
-        candidates = [attachment_file(event["id"], attachment)]
-        if old_name is not None and names.count(old_name) == 1:
-            candidates.append(old_name)
-        for path in candidates:
+        for path in filter(None, (attachment.path, attachment.old_path)):
             if os.path.lexists(self.path / path):
                 _files.open_regular(self.path, path).close()
                 return self.path / path
-        raise FileNotFoundError(f"{self.path}: no attachment {attachment['id']!r} of event {event['id']!r}")
+        raise FileNotFoundError(f"{self.path}: no attachment {attachment.data['id']!r} of event {event_id!r}")
 
     def points(self, event_id: str) -> Series:
         """Return the points of a series; its rows are read from the file as they are used, once.
@@ -186,13 +178,20 @@ class BackupFolder:
         fields = list(_json.items(self.path, path, "fields"))
         return Series(fields, _json.items(self.path, path, "points"))
 
+    @functools.cached_property
+    def _attachments(self) -> dict[tuple[str, str], str]:
+        """The paths of attachments by the ids of event and file, as their names have them."""
+        directory = self.path / ATTACHMENTS
+        names = os.listdir(directory) if directory.is_dir() else []
+        parts = ((name, *name.split("_", 2)) for name in names if name.count("_") >= _SEPARATORS)
+        return {(event_id, file_id): f"{ATTACHMENTS}/{name}" for name, event_id, file_id, _ in parts}
+
     def _old_attachment(self, event_id: str, file_id: str) -> str | None:
         for event in self.events():
             if event["id"] == event_id:
                 for attachment in attachments_of(event):
-                    if attachment["id"] == file_id:
-                        found = self.attachment_of(event, attachment)
-                        return found.relative_to(self.path).as_posix()
+                    if attachment.data["id"] == file_id:
+                        return self.attachment_of(event_id, attachment).relative_to(self.path).as_posix()
         return None
 
     def _events_files(self) -> list[str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+import attrs
 
 MANIFEST: Final = "manifest.json"
 STREAMS: Final = "streams.json"
@@ -19,7 +22,8 @@ STATE: Final = ".state"
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EVENTS: Final = re.compile(r"events(-\d{4}-\d{2}|-far|-incremental-.+)?\.json")
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,79}")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]{0,79}")
+"""An id without `_`, which separates the parts of a file name."""
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]')
 _LONGEST_NAME: Final = 255
 """Bytes of a file name, on most file systems."""
@@ -64,11 +68,33 @@ def series_file(event_id: str) -> str:
     return f"{SERIES}/{safe_id(event_id)}.json"
 
 
-def attachments_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+@attrs.frozen
+class Named:
+    """An attachment of an event, with the names of its file.
+
+    Attributes:
+        data: The attachment.
+        path: The path of the file.
+        old_path: The path that account-backup gives it, if no other file of the event can have it.
+    """
+
+    data: dict[str, Any]
+    path: str
+    old_path: str | None
+
+
+def attachments_of(event: dict[str, Any]) -> list[Named]:
     """Return the attachments of an event that have an id."""
     attachments = event.get("attachments")
     found = attachments if isinstance(attachments, list) else []
-    return [item for item in found if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    items = [item for item in found if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    paths = [attachment_file(event["id"], item) for item in items]
+    old_paths = [old_attachment_file(event["id"], item) for item in items]
+    taken = Counter([*paths, *old_paths])
+    return [
+        Named(item, path, old_path if taken[old_path] == 1 else None)
+        for item, path, old_path in zip(items, paths, old_paths, strict=True)
+    ]
 
 
 def is_series(event: dict[str, Any]) -> bool:

@@ -20,7 +20,7 @@ from pryv_backup import _files
 from pryv_backup._documents import Documents
 from pryv_backup._errors import BackupError
 from pryv_backup._folder import BackupFolder, read
-from pryv_backup._layout import attachments_of, is_series
+from pryv_backup._layout import Named, attachments_of, is_series
 from pryv_backup._reports import Failure, RestoreReport
 from pryv_backup._restore_state import RestoreState, state_file
 
@@ -216,10 +216,10 @@ class _Restore:
             fields["clientData"] = {**(fields.get("clientData") or {}), "restored": times}
         return {"id": restored_id(event["id"], self._deleted), "streamIds": stream_ids, **fields}
 
-    def _create_with_files(self, event: dict[str, Any], attachments: list[Any], sent: dict[str, Any]) -> bool:
+    def _create_with_files(self, event: dict[str, Any], attachments: list[Named], sent: dict[str, Any]) -> bool:
         """Create an event with the attachments that are undamaged; return whether there is one."""
         with ExitStack() as stack:
-            files = [file for item in attachments if (file := self._file(event, item, stack)) is not None]
+            files = [file for item in attachments if (file := self._file(event["id"], item, stack)) is not None]
             if not files:
                 return False
             with self._noting(f"event {sent['id']}"):
@@ -233,14 +233,14 @@ class _Restore:
                 self._count_event(sent["id"], error)
         return True
 
-    def _file(self, event: dict[str, Any], attachment: dict[str, Any], stack: ExitStack) -> tuple[str, BinaryIO] | None:
+    def _file(self, event_id: str, attachment: Named, stack: ExitStack) -> tuple[str, BinaryIO] | None:
         """Open an attachment, if it is as the platform has described it."""
-        with self._noting(f"attachment {event['id']}/{attachment['id']}"):
-            path = self.archive.attachment_of(event, attachment).relative_to(self.archive.path)
+        with self._noting(f"attachment {event_id}/{attachment.data['id']}"):
+            path = self.archive.attachment_of(event_id, attachment).relative_to(self.archive.path)
             file = stack.enter_context(_files.open_regular(self.archive.path, path.as_posix()))
-            _check_integrity(file, attachment)
-            name = attachment.get("fileName")
-            return (name if isinstance(name, str) and name not in ("", ".", "..") else attachment["id"]), file
+            _check_integrity(file, attachment.data)
+            name = attachment.data.get("fileName")
+            return (name if isinstance(name, str) and name not in ("", ".", "..") else attachment.data["id"]), file
         return None
 
     def _count_event(self, event_id: str, error: Any) -> None:
