@@ -8,16 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
 from typing import Any, Final
 
-from pryv_monitor.mirrors import Item
+from pryv_monitor.mirrors import Item, shown
 
 NULL: Final = r"\N"
 _LONGEST_KEY: Final = 500
 """Bytes of a value in an index, which holds at most 2,704: https://www.postgresql.org/docs/current/limits.html"""
-_DEEPEST: Final = 500
-"""Levels of JSON: PostgreSQL's stack (`max_stack_depth`) holds a few thousand, Python's a thousand."""
 _DIGEST: Final = "sha256:"
 
 EVENT_COLUMNS: Final = "account, id, time, modified, type, stream_ids, trashed, number, text, json, exact, generation"
@@ -75,14 +72,12 @@ def stream_line(account: int, position: int, item: Item) -> str:
 
 
 def _texts(item: Item) -> tuple[str, str]:
-    """Return the JSON for the column `json`, and the exact text for `exact` if PostgreSQL cannot parse it."""
+    """Return the text for the column `json`, on which no SQL function fails, and the exact one if it is different."""
     value, text = item
-    is_deep = text.count("[") + text.count("{") > _DEEPEST and _is_deep(value)
-    if not is_deep and is_text(text):
-        return _escaped(text), NULL
-    exact = json.dumps(value, separators=(",", ":"))  # in ASCII: escapes stand for what has no UTF-8
-    shown = {key: None if _is_deep(inner) else inner for key, inner in value.items()}
-    return _escaped(json.dumps(shown, separators=(",", ":"))), _escaped(exact)
+    if not is_text(text):
+        text = json.dumps(value)  # in ASCII: escapes stand for what has no UTF-8
+    text, exact = shown((value, text))
+    return _escaped(text), NULL if exact is None else _escaped(exact)
 
 
 def is_text(text: str, longest: int | None = None) -> bool:
@@ -133,16 +128,3 @@ def _escaped(text: str) -> str:
     if text.isprintable():
         return text
     return text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-
-
-def _is_deep(value: Any) -> bool:
-    level: Iterable[Any] = [value]
-    for _ in range(_DEEPEST):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

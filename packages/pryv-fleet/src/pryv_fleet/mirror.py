@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Final
 
-from pryv_fleet._database import Database, Pool
+from pryv.addons import plain
+from pryv.types import EventsParams, Untyped
+from pryv_fleet._database import Connection, Database, Pool
 from pryv_fleet._rows import is_text
 from pryv_fleet._schema import create_tables, tables_exist
 from pryv_fleet._transaction import STREAMS, AccountState, PostgresTransaction, kept_item
 from pryv_monitor import Anchor, ContendedError
-from pryv_monitor.mirrors import nested
+from pryv_monitor.mirrors import nested, select_events
 
 _FIND: Final = "SELECT id, version, anchor FROM {schema}.accounts WHERE name = %s"
 _ADD: Final = "INSERT INTO {schema}.accounts (name) VALUES (%s) ON CONFLICT DO NOTHING"
 
+_EVENTS: Final = """
+    SELECT coalesce(exact, json::text) FROM {schema}.events
+    WHERE account = %s AND (time IS NULL OR time <= %s) AND (modified IS NULL OR modified > %s)
+    ORDER BY time DIRECTION, id DIRECTION
+"""
+_DELETIONS: Final = """
+    SELECT coalesce(exact, json::text) FROM {schema}.deletions WHERE account = %s AND deleted > %s ORDER BY deleted DESC
+"""
+_PAGE: Final = 500
+_numbers: Final = count()
 _LONGEST_NAME: Final = 200
 
 
@@ -89,6 +103,45 @@ class PostgresMirror:
             raise RuntimeError("lock the mirror before writing to it")
         return PostgresTransaction(self._database, self._state, anchor, now)
 
+    def events(self, params: EventsParams | Untyped | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the events that `events.get` would return for these parameters, then deletions if they were requested.
+
+        Without time bounds, it yields events of any time; without `limit`, all events. They are of one state of the
+        copy. A connection is held until the last one was yielded, or the iterator is closed.
+
+        Args:
+            params: Parameters of `events.get`. `includeDeletions`, with `modifiedSince`, yields deletions of events
+                that were in the copy.
+
+        Raises:
+            TypeError: a parameter has another type.
+            ValueError: a parameter is unknown or malformed.
+            AnchorError: the copy cannot be read.
+        """
+        given = _plain(params)
+        select_events([], given, [])  # refuses what is malformed before anything is read
+        return self._events(given)
+
+    def _events(self, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        rows = self._find()
+        if not rows:
+            return
+        account = rows[0][0]
+        direction = "ASC" if given.get("sortAscending") else "DESC"
+        with self._database.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            tree = nested(kept_item(text) for (text,) in connection.execute(self._database.sql(STREAMS), (account,)))
+            kept = self._read(connection, _EVENTS.replace("DIRECTION", direction), account, *_bounds(given))
+            yield from select_events(kept, given, tree)
+            if given.get("includeDeletions") and "modifiedSince" in given:
+                yield from self._read(connection, _DELETIONS, account, _bound(given["modifiedSince"]))
+
+    def _read(self, connection: Connection, template: str, *values: Any) -> Iterator[dict[str, Any]]:
+        with connection.cursor(f"pryv_{next(_numbers)}") as cursor:
+            cursor.itersize = _PAGE
+            for (text,) in cursor.execute(self._database.sql(template), values):
+                yield kept_item(text)
+
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, including those in the trash.
 
@@ -110,6 +163,23 @@ class PostgresMirror:
     def _texts(self, template: str) -> list[str]:
         rows = self._find()
         return [text for (text,) in self._database.execute(template, (rows[0][0],))] if rows else []
+
+
+def _plain(params: Any) -> dict[str, Any]:
+    given: dict[str, Any] = plain(dict(params or {}))
+    return given
+
+
+def _bounds(given: Mapping[str, Any]) -> tuple[float, float]:
+    """Return bounds that leave out most of what the parameters do not select."""
+    return _bound(given.get("toTime", math.inf)), _bound(given.get("modifiedSince", -math.inf))
+
+
+def _bound(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 class ClaimedMirror:

@@ -100,7 +100,7 @@ class Query:
         values = [value for _, values in clauses for value in values]
         direction = "ASC" if self.params.get("sortAscending") else "DESC"
         sql = f"SELECT whole FROM ({_EVENTS}) WHERE {where} ORDER BY time {direction}, number {direction}"  # noqa: S608
-        events = filter(self._matches_conditions, (stored(text) for (text,) in db.execute(sql, values)))
+        events = filter(self.meets_conditions, (stored(text) for (text,) in db.execute(sql, values)))
         skip, limit = self.params.get("skip", 0), self.params.get("limit", sys.maxsize)
         yield from itertools.islice(events, min(skip, sys.maxsize), min(skip + limit, sys.maxsize))
         if self.params.get("includeDeletions") and "modifiedSince" in self.params:
@@ -139,7 +139,8 @@ class Query:
         parts = [_in_streams(query, tree, trashed) for query in self.params["streams"]]
         return " OR ".join(clause for clause, _ in parts) or "FALSE", [value for _, part in parts for value in part]
 
-    def _matches_conditions(self, event: dict[str, Any]) -> bool:
+    def meets_conditions(self, event: dict[str, Any]) -> bool:
+        """Return whether an event meets the conditions on its content and client data."""
         return all(
             _meets(event.get(field, _ABSENT), condition)
             for field in ("content", "clientData")
