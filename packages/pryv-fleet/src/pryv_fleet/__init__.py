@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from pryv_fleet.embedded import EmbeddedPostgres
     from pryv_fleet.errors import BusyError, DatabaseError, FleetError
     from pryv_fleet.fleet import Fleet
+    from pryv_fleet.metrics import FleetMetrics
     from pryv_fleet.mirror import PostgresMirror
     from pryv_fleet.pacing import Pacing
-    from pryv_fleet.reports import FleetReport, FleetStatus, PlatformStatus
+    from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, PlatformStatus, WebhooksReport
     from pryv_fleet.secrets import Secrets, generate_key
 
 __all__ = [
@@ -25,14 +26,17 @@ __all__ = [
     "BusyError",
     "DatabaseError",
     "EmbeddedPostgres",
+    "ExportReport",
     "Fleet",
     "FleetError",
+    "FleetMetrics",
     "FleetReport",
     "FleetStatus",
     "Pacing",
     "PlatformStatus",
     "PostgresMirror",
     "Secrets",
+    "WebhooksReport",
     "__version__",
     "generate_key",
 ]
@@ -49,6 +53,9 @@ _LATER = {
     "FleetReport": "pryv_fleet.reports",
     "FleetStatus": "pryv_fleet.reports",
     "PlatformStatus": "pryv_fleet.reports",
+    "ExportReport": "pryv_fleet.reports",
+    "WebhooksReport": "pryv_fleet.reports",
+    "FleetMetrics": "pryv_fleet.metrics",
     "Secrets": "pryv_fleet.secrets",
     "generate_key": "pryv_fleet.secrets",
 }

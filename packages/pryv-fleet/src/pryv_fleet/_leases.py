@@ -7,7 +7,7 @@ one claims the account. A lease only saves work: the guarantee is the compare-an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ _PLATFORMS: Final = f"""
 """  # noqa: S608
 _COLUMNS: Final = """
     a.id, a.name, a.platform, a.endpoint, a.secret, a.scope::text, a.seconds, a.anchor, a.version, a.due, a.failures,
-    a.adopts
+    a.adopts, (SELECT url FROM {schema}.platforms WHERE id = a.platform)
 """
 _CLAIM: Final = f"""
     WITH chosen AS (
@@ -48,6 +48,10 @@ _CLAIM_ONE: Final = f"""
         AND (a.leased_until IS NULL OR a.leased_until <= now()) AND (a.not_before IS NULL OR a.not_before <= now())
         AND (p.not_before IS NULL OR p.not_before <= now())
     RETURNING {_COLUMNS}
+"""  # noqa: S608
+_LOOK: Final = f"""
+    SELECT {_COLUMNS} FROM {{schema}}.accounts a
+    WHERE a.id > %s AND a.state IN ('active', 'failing') ORDER BY a.id LIMIT 1000
 """  # noqa: S608
 _PACE: Final = """
     UPDATE {schema}.platforms
@@ -108,6 +112,7 @@ class Claim:
     due: datetime
     failures: int
     adopts: bool
+    platform_url: str
 
 
 @attrs.frozen
@@ -179,6 +184,17 @@ class Leases:
                 share = -(-(limit - len(claims)) // left)
                 claims += self._claim_of(connection, key, since, share, until)
         return claims
+
+    def look(self) -> Iterator[Claim]:
+        """Yield what a claim of each account that is active or failing would return, without a lease.
+
+        Raises:
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        last = 0
+        while rows := self._database.execute(_LOOK, (last,)):
+            last = rows[-1][0]
+            yield from (Claim(*row) for row in rows)
 
     def claim_one(self, name: str) -> Claim | None:
         """Lease an account, due or not; return `None` if that is not possible now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
@@ -123,6 +123,10 @@ class Passes:
             # without retries: whoever claims the account next repeats a pass that failed
             yield Connection(endpoint, self._service(claim), timeout=self._timeout, retry=None, session=session)
 
+    def on_response(self, callback: Callable[[int], object]) -> None:
+        """Have a function called with the status of each response."""
+        self._sessions.callbacks.append(callback)
+
     def close(self) -> None:
         """Close the network connections; a later pass opens new ones."""
         self._sessions.close()
@@ -171,9 +175,14 @@ class Passes:
 
 
 class SessionPool:
-    """Sessions of `requests`, each used by one thread at a time. It survives a fork."""
+    """Sessions of `requests`, each used by one thread at a time. It survives a fork.
+
+    Attributes:
+        callbacks: Functions that are called with the status of each response.
+    """
 
     def __init__(self) -> None:
+        self.callbacks: list[Callable[[int], object]] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -189,10 +198,15 @@ class SessionPool:
             session = self._free.pop()
         except IndexError:
             session = new_session()
+            session.hooks["response"].append(self._notify)
         try:
             yield session
         finally:
             self._free.append(session)
+
+    def _notify(self, response: requests.Response, **_: Any) -> None:
+        for callback in self.callbacks:
+            callback(response.status_code)
 
     def close(self) -> None:
         """Close the sessions that are not in use."""

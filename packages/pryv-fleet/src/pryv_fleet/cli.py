@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
 
 from pryv import __version__
-from pryv.cli import Command, Program, say
+from pryv.addons import SignalSafeEvent
+from pryv.cli import Command, Program, on_terminal, say, write_json
+from pryv_fleet import _options as options
+from pryv_fleet._display import described, plain_value, summary, write_accounts
+from pryv_fleet._server import serve
+from pryv_fleet.errors import FleetError
+from pryv_fleet.pacing import Pacing
+from pryv_fleet.secrets import generate_key, setting
+
+if TYPE_CHECKING:
+    from pryv_fleet.fleet import Fleet
+
+_DSN: Final = "PRYV_FLEET_DSN"
+_SNAPSHOT: Final = "snapshot"
+"""The file that says what the last export of a directory has seen."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for name in ("pryv", "pryv_monitor", "pryv_fleet"):
+    for name in ("pryv", "pryv_monitor", "pryv_fleet", "psycopg"):
         logging.getLogger(name).addHandler(logging.NullHandler())
     return _program().main(arguments)
 
@@ -22,22 +43,203 @@ def _program() -> Program:
     return Program(
         "pryv-fleet",
         __version__,
-        "Keep the data of many Pryv.io accounts up to date in one PostgreSQL database.",
+        "Keep the data of many Pryv.io accounts up to date in one PostgreSQL database. PRYV_FLEET_DSN names the "
+        "database, PRYV_FLEET_KEY encrypts the tokens; both may be in files, which PRYV_FLEET_DSN_FILE and "
+        "PRYV_FLEET_KEY_FILE name.",
         [
-            Command(
+            _command("init", "Make the tables, or bring them to this version.", "pryv-fleet init", _init),
+            _command("key", "Print a new key for PRYV_FLEET_KEY.", "pryv-fleet key", _key),
+            _command(
+                "add",
+                "Add accounts, whose API endpoints are the lines of a file or of standard input.",
+                "pryv-fleet add endpoints.txt",
+                _add,
+                options.add_file,
+            ),
+            _command(
+                "sync",
+                "Pass the accounts that are due, or one account, and exit; for a scheduler.",
+                "pryv-fleet sync --due",
+                _sync,
+                options.add_sync_options,
+            ),
+            _command(
+                "run",
+                "Pass accounts whenever they are due, until terminated.",
+                "pryv-fleet run",
+                _run,
+                options.add_run_options,
+            ),
+            _command(
+                "status",
+                "Show the numbers of accounts by state, what is due, and the lag; as JSON in a pipe.",
+                "pryv-fleet status --max-lag 900",
+                _status,
+                options.add_status_options,
+            ),
+            _command(
+                "wake", "Have an account passed as soon as possible.", "pryv-fleet wake alice", _wake, options.add_name
+            ),
+            _command("pause", "Keep an account from being passed.", "pryv-fleet pause alice", _pause, options.add_name),
+            _command(
+                "resume",
+                "Have a paused or refused account passed again, perhaps with a new token.",
+                "pryv-fleet resume alice --endpoint-file new-endpoint.txt",
+                _resume,
+                options.add_resume_options,
+            ),
+            _command(
+                "forget",
+                "Remove an account with all its data and its token.",
+                "pryv-fleet forget alice --yes",
+                _forget,
+                options.add_forget_options,
+            ),
+            _command(
+                "rotate", "Encrypt all tokens with the first key in PRYV_FLEET_KEY.", "pryv-fleet rotate", _rotate
+            ),
+            _command(
+                "webhooks",
+                "Have the platforms notify of changes, and perhaps receive the notifications.",
+                "pryv-fleet webhooks https://hooks.example.org/pryv --listen 127.0.0.1:8080",
+                _webhooks,
+                options.add_webhooks_options,
+            ),
+            _command(
+                "export",
+                "Write events to Parquet files.",
+                "pryv-fleet export ./parquet",
+                _export,
+                options.add_export_options,
+            ),
+            _command(
                 "postgres",
                 "Run a PostgreSQL server to try this out; not for production.",
                 "pryv-fleet postgres ./trial",
                 _postgres,
-                _add_directory,
-                account=False,
+                options.add_directory,
             ),
         ],
     )
 
 
-def _add_directory(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIRECTORY", help="where the data are; it is made if it is missing")
+def _command(
+    name: str,
+    summary: str,
+    example: str,
+    run: Callable[[argparse.Namespace], object],
+    add_options: Callable[[argparse.ArgumentParser], object] = lambda _: None,
+) -> Command:
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--schema", default="pryv", metavar="NAME", help="schema of the tables (%(default)s)")
+        add_options(parser)
+
+    return Command(name, summary, example, run, add_options if run in (_key, _postgres) else add, account=False)
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        fleet.create_tables()
+
+
+def _key(_: argparse.Namespace) -> None:
+    print(generate_key())
+
+
+def _add(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet, _opened(arguments.file) as lines:
+        accounts = fleet.add_many([_endpoint(line) for line in lines if line.strip() and not line.startswith("#")])
+    say(f"pryv-fleet: {len(accounts):,} accounts")
+
+
+def _sync(arguments: argparse.Namespace) -> None:
+    if arguments.full and arguments.due:
+        raise ValueError("--full is for one account: give its name")
+    with _fleet(arguments) as fleet, _terminable() as stop:
+        if not arguments.due:
+            report = fleet.sync(arguments.name, full=arguments.full)
+            say(f"{report.events:,} events, {report.event_deletions:,} deletions in {report.seconds:.1f} s")
+            return
+        say(summary(fleet.sync_due(limit=arguments.limit, stop=stop)))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet, _terminable() as stop:
+        if arguments.metrics is not None:
+            from prometheus_client import start_http_server
+
+            from pryv_fleet.metrics import FleetMetrics
+
+            FleetMetrics(fleet)
+            start_http_server(arguments.metrics)
+        fleet.run(stop)
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        if arguments.state:
+            write_accounts(list(fleet.accounts(arguments.state)), as_json=arguments.json)
+            return
+        status = fleet.status()
+    if on_terminal() and not arguments.json:
+        print(described(status))
+    else:
+        write_json(attrs.asdict(status, value_serializer=plain_value))
+    if arguments.max_lag is not None and status.lag > arguments.max_lag:
+        raise FleetError(f"the oldest pass began {status.lag:.0f} s ago")
+
+
+def _wake(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        fleet.wake(arguments.name)
+
+
+def _pause(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        fleet.pause(arguments.name)
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    endpoint = None
+    if arguments.endpoint_file:
+        with _opened(arguments.endpoint_file) as lines:
+            endpoint = "".join(lines).strip()
+    with _fleet(arguments) as fleet:
+        fleet.resume(arguments.name, endpoint)
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        fleet.account(arguments.name)
+        if not arguments.yes and not _confirmed(arguments.name):
+            raise FleetError("nothing was removed")
+        fleet.forget(arguments.name)
+
+
+def _rotate(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        say(f"pryv-fleet: {fleet.rotate_secrets():,} tokens are encrypted with the first key")
+
+
+def _webhooks(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        report = fleet.register_webhooks(arguments.url)
+        say(f"pryv-fleet: {report.registered:,} webhooks registered, {len(report.failed):,} failed")
+        for name, error in report.failed.items():
+            say(f"{name}: {error}")
+        if arguments.listen:
+            serve(fleet, *arguments.listen)
+        elif report.failed:
+            raise FleetError("some webhooks were not registered")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    kept = Path(arguments.directory) / _SNAPSHOT
+    since = kept.read_text() if arguments.incremental and kept.exists() else None
+    with _fleet(arguments) as fleet:
+        report = fleet.export_parquet(arguments.directory, since=since)
+    kept.write_text(report.snapshot)
+    say(f"pryv-fleet: {report.events:,} events, {report.deletions:,} deletions")
 
 
 def _postgres(arguments: argparse.Namespace) -> None:
@@ -45,8 +247,52 @@ def _postgres(arguments: argparse.Namespace) -> None:
 
     with EmbeddedPostgres(arguments.directory) as server:
         say("pryv-fleet: this server is to try things out: nobody backs it up. Stop it with Ctrl+C")
-        print(f"export PRYV_FLEET_DSN='{server.dsn}'", flush=True)
+        print(f"export {_DSN}={shlex.quote(server.dsn)}", flush=True)
         server.wait()
+
+
+@contextmanager
+def _fleet(arguments: argparse.Namespace) -> Iterator[Fleet]:
+    """Open the fleet that the environment names, with the options of a worker if there are any."""
+    from pryv_fleet.fleet import Fleet
+
+    dsn = setting(_DSN)
+    if dsn is None:
+        raise ValueError(f"set {_DSN}, or {_DSN}_FILE, to the connection string of a PostgreSQL database")
+    options: dict[str, Any] = {"schema": arguments.schema}
+    if hasattr(arguments, "threads"):
+        options |= {name: getattr(arguments, name) for name in ("interval", "lease", "threads")}
+        options["pacing"] = Pacing(connections=arguments.connections, rate=arguments.rate)
+    with Fleet(dsn, **options) as fleet:
+        yield fleet
+
+
+@contextmanager
+def _terminable() -> Iterator[SignalSafeEvent]:
+    """Have a first SIGTERM or interrupt end the work after the passes that have begun."""
+    stop = SignalSafeEvent()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    yield stop
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[Iterator[str]]:
+    if file == "-":
+        yield iter(sys.stdin)
+    else:
+        with open(file, encoding="utf-8") as lines:
+            yield lines
+
+
+def _endpoint(line: str) -> str | tuple[str, str]:
+    name, _, endpoint = line.strip().rpartition(" ")
+    return (name.strip(), endpoint) if name else endpoint
+
+
+def _confirmed(name: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ValueError("without a terminal, --yes is needed")
+    return input(f"Remove {name} with all its data? Type the name again: ") == name
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets as random_numbers
 import threading
 import time
@@ -14,18 +15,21 @@ from typing import Any
 from pryv.addons import SignalSafeEvent, plain
 from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Database, Pool
+from pryv_fleet._export import export_parquet
 from pryv_fleet._leases import Leases
 from pryv_fleet._passes import Outcome, Passes
 from pryv_fleet._registry import Endpoint, Progress, Registry
 from pryv_fleet._schema import create_tables
 from pryv_fleet._status import status_of
+from pryv_fleet._views import create_view
 from pryv_fleet._worker import Worker
 from pryv_fleet.accounts import Account, State
 from pryv_fleet.errors import BusyError, FleetError
 from pryv_fleet.mirror import PostgresMirror
 from pryv_fleet.pacing import Pacing
-from pryv_fleet.reports import FleetReport, FleetStatus
+from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, WebhooksReport
 from pryv_fleet.secrets import Secrets, TokenCipher
+from pryv_fleet.webhooks import Receiver, register_webhooks
 from pryv_monitor import SyncReport
 
 Timeout = float | tuple[float | None, float | None] | None
@@ -320,6 +324,64 @@ class Fleet:
         """
         self._registry.find(name)
         return PostgresMirror.of(self._database, name)
+
+    def register_webhooks(self, url: str) -> WebhooksReport:
+        """Have the platforms notify of changes in all accounts that are active or failing; it may be repeated.
+
+        Args:
+            url: Where `receiver` can be reached; each account gets a URL below it that nobody can guess.
+
+        Raises:
+            ValueError: `url` is not a URL.
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        if not url.startswith(("https://", "http://")):
+            raise ValueError("url is the URL of a receiver, https://host/path")
+        return register_webhooks(self._database, self._leases, self._passes, url, self._threads)
+
+    def receiver(self) -> Receiver:
+        """Return the WSGI application that the webhooks call."""
+        return Receiver(self._database)
+
+    def export_parquet(self, target: str | os.PathLike[str], *, since: str | None = None) -> ExportReport:
+        """Write the events and deletions of all accounts to Parquet files, in one state of the database.
+
+        The files are `events-FIRST-LAST.parquet` and `deletions-FIRST-LAST.parquet`, by the transactions that they are
+        of: an export since another one begins with the number that the other ends with. An event that was changed
+        stands in several of them; the last one counts. What a full read has dropped, and what was forgotten, is left
+        out by a whole export only.
+
+        Args:
+            target: The directory; it is made if it is missing.
+            since: The `snapshot` of an earlier report: only what was applied since then is written.
+
+        Raises:
+            MissingAddonError: pyarrow is not installed (`pryv-fleet[parquet]`).
+            ValueError: `since` is not the snapshot of an export from this database.
+            DatabaseError: PostgreSQL cannot be reached.
+            OSError: a file cannot be written.
+        """
+        return export_parquet(self._database, target, since)
+
+    def create_view(self, event_type: str) -> str:
+        """Make a view of the events of one type, without those in the trash, and return its name.
+
+        `mass/kg` becomes `mass_kg`. Its columns are `account` (the name), `id`, `time`, `moment` (a timestamp),
+        `stream_ids`, `number`, `text`, `json` and `modified`.
+
+        Raises:
+            ValueError: it is not an event type.
+            DatabaseError: PostgreSQL cannot be reached, or refuses.
+        """
+        return create_view(self._database, event_type)
+
+    def on_outcome(self, callback: Callable[[Outcome], object]) -> None:
+        """Have a function called after each pass of this process, with what came of it."""
+        self._observers.append(callback)
+
+    def on_response(self, callback: Callable[[int], object]) -> None:
+        """Have a function called with the HTTP status of each response of a platform, on several threads."""
+        self._passes.on_response(callback)
 
     def status(self) -> FleetStatus:
         """Return the numbers of accounts by state, what is due, and the lag.

@@ -72,3 +72,31 @@ class FleetStatus:
     events: int
     forgotten: int
     platforms: tuple[PlatformStatus, ...]
+
+
+@attrs.frozen
+class ExportReport:
+    """The report of an export.
+
+    Attributes:
+        events: Events written.
+        deletions: Deletions written.
+        snapshot: What the export has seen, as `since` of the next one.
+    """
+
+    events: int
+    deletions: int
+    snapshot: str
+
+
+@attrs.frozen
+class WebhooksReport:
+    """The report of a registration of webhooks.
+
+    Attributes:
+        registered: Accounts whose platform notifies now.
+        failed: The errors of the others, by the name of the account.
+    """
+
+    registered: int
+    failed: Mapping[str, str]

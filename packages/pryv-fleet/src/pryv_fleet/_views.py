@@ -1,0 +1,42 @@
+"""A view for each type of events that somebody asks for."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from psycopg import sql
+
+from pryv_fleet._database import Database
+
+_VIEW: Final = """
+    CREATE OR REPLACE VIEW {schema}.{view} AS
+    SELECT
+        a.name AS account, e.id, e.time,
+        CASE WHEN e.time BETWEEN -62135596800 AND 253402300799 THEN to_timestamp(e.time) END AS moment,
+        e.stream_ids, e.number, e.text, e.json, e.modified
+    FROM {schema}.events e JOIN {schema}.accounts a ON a.id = e.account
+    WHERE e.type = {type} AND NOT e.trashed
+"""
+_LONGEST_NAME: Final = 63
+"""Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
+
+
+def create_view(database: Database, event_type: str) -> str:
+    """Make the view of an event type, and return its name.
+
+    Raises:
+        ValueError: it is not the type of events.
+        DatabaseError: PostgreSQL cannot be reached, or refuses.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", event_type):
+        raise ValueError(f"an event type is a class and a format, such as mass/kg, not {event_type!r}")
+    name = re.sub(r"[^a-z0-9]", "_", event_type)
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"{event_type}: the name of its view would be too long")
+    statement = sql.SQL(_VIEW).format(
+        schema=sql.Identifier(database.schema), view=sql.Identifier(name), type=sql.Literal(event_type)
+    )
+    with database.connection() as connection:
+        connection.execute(statement)
+    return name

@@ -1,0 +1,75 @@
+"""Webhooks: a platform notifies of a change, and the account is passed at once.
+
+Notifications may get lost, and come twice: the interval of the fleet finds what they do not tell.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Final
+
+from pryv import ItemAlreadyExistsError, PryvError
+from pryv_fleet._database import Database
+from pryv_fleet._leases import Claim, Leases
+from pryv_fleet._passes import Passes
+from pryv_fleet.reports import WebhooksReport
+
+_MAKE_ID: Final = """
+    UPDATE {schema}.accounts SET wake_id = coalesce(wake_id, %s) WHERE id = %s RETURNING wake_id
+"""
+_WAKE: Final = """
+    UPDATE {schema}.accounts SET due = CASE WHEN due > now() OR leased_until > now() THEN now() ELSE due END
+    WHERE wake_id = %s RETURNING id
+"""
+_ID_BYTES: Final = 24
+
+Environment = Mapping[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+def register_webhooks(database: Database, leases: Leases, passes: Passes, url: str, threads: int) -> WebhooksReport:
+    """Register a webhook for each account; see `Fleet.register_webhooks`."""
+    base = url.rstrip("/")
+
+    def register(claim: Claim) -> tuple[str, str | None]:
+        ((wake_id,),) = database.execute(_MAKE_ID, (secrets.token_urlsafe(_ID_BYTES), claim.id))
+        try:
+            with passes.connection(claim) as connection:
+                connection.webhooks.create(f"{base}/{wake_id}")
+        except ItemAlreadyExistsError:
+            pass
+        except PryvError as error:
+            return claim.name, str(error)
+        return claim.name, None
+
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(register, leases.look()))
+    failed = {name: error for name, error in results if error is not None}
+    return WebhooksReport(registered=len(results) - len(failed), failed=failed)
+
+
+class Receiver:
+    """A WSGI application that wakes the account whose webhook a platform calls.
+
+    It answers `POST /…/ID` with 204, an unknown id with 404. The body of a notification is not read.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __call__(self, environment: Environment, start_response: StartResponse) -> Iterable[bytes]:
+        """Handle a request."""
+        status = self._status(environment)
+        start_response(f"{status.value} {status.phrase}", [("Content-Length", "0")])
+        return []
+
+    def _status(self, environment: Environment) -> HTTPStatus:
+        if environment["REQUEST_METHOD"] != "POST":
+            return HTTPStatus.METHOD_NOT_ALLOWED
+        wake_id = str(environment.get("PATH_INFO", "")).rpartition("/")[2]
+        if not wake_id.isascii() or "\0" in wake_id or not self._database.execute(_WAKE, (wake_id,)):
+            return HTTPStatus.NOT_FOUND
+        return HTTPStatus.NO_CONTENT

@@ -1,0 +1,149 @@
+"""The tables as others read them: SQL, views, Parquet files, metrics."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from psycopg_pool import ConnectionPool
+from tests.accounts import Account
+from tests.fleet.persons import access_to, note
+
+from pryv_fleet import Fleet, FleetMetrics
+from pryv_sandbox import Sandbox
+
+
+def weigh(account: Account, kilograms: float, time: float) -> dict[str, object]:
+    event = {"streamIds": ["diary"], "type": "mass/kg", "content": kilograms, "time": time}
+    return dict(account[2].api_one("events.create", event, "event"))
+
+
+@pytest.fixture
+def weighed(fleet: Fleet, new_account: Callable[[], Account]) -> Account:
+    account = new_account()
+    fleet.add(access_to(account))
+    for time, kilograms in enumerate((61.5, 60.0, 60.5)):
+        weigh(account, kilograms, 1_600_000_000 + time)
+    fleet.sync_due()
+    return account
+
+
+def test_a_view_has_the_events_of_a_type(fleet: Fleet, weighed: Account) -> None:
+    assert fleet.create_view("mass/kg") == fleet.create_view("mass/kg") == "mass_kg"
+    rows = fleet._database.execute("SELECT account, number, moment::text FROM {schema}.mass_kg ORDER BY moment")
+    assert [row[:2] for row in rows] == [(weighed[0], 61.5), (weighed[0], 60.0), (weighed[0], 60.5)]
+    assert rows[0][2].startswith("2020-09-13")
+    for wrong in ("mass", "mass/kg; DROP TABLE x", "a/" + "b" * 70):
+        with pytest.raises(ValueError, match=r"mass/kg|view"):
+            fleet.create_view(wrong)
+
+
+def test_a_reader_sees_data_and_no_token(fleet: Fleet, weighed: Account) -> None:
+    dsn = fleet._database._dsn
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS pryv_reader")
+        for statement in READER.split(";"):
+            owner.execute(statement)
+        owner.execute("SET ROLE pryv_reader")
+        assert owner.execute("SELECT count(*) FROM pryv.events WHERE type = 'mass/kg'").fetchone() == (3,)
+        assert owner.execute("SELECT name FROM pryv.accounts").fetchone() == (weighed[0],)
+        for column in ("secret", "endpoint", "anchor", "wake_id"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                owner.execute(f"SELECT {column} FROM pryv.accounts")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            owner.execute("DELETE FROM pryv.events")
+        owner.execute("RESET ROLE")
+        owner.execute("DROP OWNED BY pryv_reader")
+        owner.execute("DROP ROLE pryv_reader")
+
+
+READER = """
+CREATE ROLE pryv_reader;
+GRANT USAGE ON SCHEMA pryv TO pryv_reader;
+GRANT SELECT ON pryv.events, pryv.deletions, pryv.streams, pryv.platforms TO pryv_reader;
+GRANT SELECT (id, name, platform, state, due, synced, added) ON pryv.accounts TO pryv_reader
+"""
+
+
+def query(directory: Path, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as connection:
+        return connection.execute(sql.replace("EVENTS", f"read_parquet('{directory}/events-*.parquet')")).fetchall()
+
+
+def test_exports_are_read_by_duckdb(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
+    first = fleet.export_parquet(tmp_path)
+    assert query(
+        tmp_path, "SELECT account, avg(number), max(len(stream_ids)) FROM EVENTS WHERE type = 'mass/kg' GROUP BY 1"
+    ) == [(weighed[0], pytest.approx(60.667, abs=0.001), 1)]
+    assert first.events >= 3
+    again = fleet.export_parquet(tmp_path, since=first.snapshot)
+    assert (again.events, again.deletions) == (0, 0)
+    event = weigh(weighed, 59.5, 1_600_000_100)
+    weighed[2].events.delete(str(note(weighed[2], "gone")["id"]), permanently=True)
+    fleet.sync(weighed[0])
+    later = fleet.export_parquet(tmp_path, since=again.snapshot)
+    assert (later.events, later.deletions) == (1, 0)
+    weighed[2].events.delete(str(event["id"]), permanently=True)
+    fleet.sync(weighed[0])
+    assert fleet.export_parquet(tmp_path, since=later.snapshot).deletions == 1
+    assert query(tmp_path, "SELECT count(*), min(number) FROM EVENTS WHERE type = 'mass/kg'") == [(4, 59.5)]
+
+
+def test_an_export_misses_nothing_that_commits_late(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
+    """A transaction that began before an export and commits after it is in the next one."""
+    dsn = fleet._database._dsn
+    with psycopg.connect(dsn) as slow:
+        slow.execute("SELECT pg_current_xact_id()")
+        fleet._database.execute("SELECT pg_current_xact_id()")
+        first = fleet.export_parquet(tmp_path)
+        columns = "(account, id, trashed, json, generation)"
+        slow.execute(f"INSERT INTO pryv.events {columns} SELECT id, 'late', false, '{{}}', 1 FROM pryv.accounts")
+        slow.execute("UPDATE pryv.accounts SET changed = pg_current_xact_id()")
+        slow.commit()
+    assert fleet.export_parquet(tmp_path, since=first.snapshot).events == 1
+
+
+@pytest.mark.parametrize("since", ["", "1", "a:b:", "1:99999999999:"])
+def test_a_snapshot_of_another_database_is_refused(since: str, fleet: Fleet, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="make a whole export"):
+        fleet.export_parquet(tmp_path, since=since)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metrics_name_platforms_and_no_account(
+    fleet: Fleet, weighed: Account, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    registry = CollectorRegistry()
+    FleetMetrics(fleet, registry)
+    other = new_account()
+    fleet.add(access_to(other))
+    sandbox.faults.status(500)
+    fleet.sync_due()
+    weigh(weighed, 59.0, 1_600_000_200)
+    fleet._database.execute("UPDATE {schema}.accounts SET due = now()")
+    fleet.sync_due()
+    text = generate_latest(registry).decode()
+    platform = fleet.status().platforms[0].url
+    assert f'pryv_fleet_passes_total{{outcome="failed",platform="{platform}"}} 1.0' in text
+    assert 'pryv_fleet_accounts{state="active"} 2.0' in text
+    assert 'pryv_fleet_requests_total{status="500"} 1.0' in text
+    assert 'pryv_fleet_requests_total{status="200"}' in text
+    for line in (
+        "pryv_fleet_lag_seconds",
+        "pryv_fleet_due",
+        "pryv_fleet_in_flight 0.0",
+        "pryv_fleet_events_applied_total",
+    ):
+        assert line in text
+    for name in (weighed[0], other[0]):
+        assert name not in text
+
+
+def test_statements_work_through_a_given_pool(fleet: Fleet, weighed: Account) -> None:
+    with ConnectionPool(fleet._database._dsn, min_size=1, max_size=2) as pool, Fleet(pool) as second:
+        weigh(weighed, 58.0, 1_600_000_300)
+        assert second.sync(weighed[0]).events == 1
+        second.close()
+        assert second.status().accounts == 1

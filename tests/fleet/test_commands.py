@@ -1,0 +1,201 @@
+"""The command `pryv-fleet`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.accounts import Account
+from tests.fleet.persons import access_to, contents, note
+from tests.waiting import wait_for
+
+from pryv_fleet import Fleet
+from pryv_fleet.cli import main
+from pryv_fleet.secrets import TokenCipher
+from pryv_sandbox import Sandbox
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def command(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on the fleet, in this process."""
+    monkeypatch.setenv("PRYV_FLEET_DSN", fleet._database._dsn)
+    return lambda *arguments: main(arguments)
+
+
+def started(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "pryv_fleet", *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_accounts_are_added_passed_and_shown(
+    fleet: Fleet,
+    command: Run,
+    new_account: Callable[[], Account],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, two = new_account(), new_account()
+    file = tmp_path / "endpoints"
+    file.write_text(f"# two persons\n{access_to(one)}\n\nperson 2 {access_to(two)}\n")
+    assert command("init") == 0
+    assert command("add", str(file)) == 0
+    assert [account.name for account in fleet.accounts()] == [one[0], "person 2"]
+    note(one[2], "noted")
+    assert command("sync", "--due") == 0
+    assert "2 accounts passed, 2 changed" in capsys.readouterr().err
+    assert contents(fleet, one[0]) == ["noted"]
+    assert command("sync", one[0], "--full") == 0
+    assert "0 events, 0 deletions" in capsys.readouterr().err
+    assert command("status") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["accounts"], status["states"]["active"], status["platforms"][0]["accounts"]) == (2, 2, 2)
+    assert command("status", "--state", "active") == 0
+    assert [account["name"] for account in json.loads(capsys.readouterr().out)] == [one[0], "person 2"]
+    assert command("status", "--max-lag", "600") == 0
+    fleet._database.execute("UPDATE {schema}.accounts SET synced = now() - interval '1 hour'")
+    assert command("status", "--max-lag", "600") == 1
+    assert "oldest pass began 3600 s ago" in capsys.readouterr().err
+
+
+def test_a_status_is_read_by_people_on_a_terminal(
+    fleet: Fleet, command: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.add("https://token@alice.pryv.me/")
+    fleet._database.execute("UPDATE {schema}.platforms SET not_before = now() + interval '1 hour'")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert command("status") == 0
+    printed = capsys.readouterr().out
+    assert "accounts   1 (1 active)" in printed
+    assert "platform   https://pryv.me/: 1 accounts, not before 2" in printed
+    assert command("status", "--state", "active") == 0
+    assert "alice  active" in capsys.readouterr().out
+
+
+def test_operators_commands(fleet: Fleet, command: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.add("https://token@alice.pryv.me/")
+    for name, state in (("pause", "paused"), ("resume", "active"), ("wake", "active")):
+        assert command(name, "alice") == 0
+        assert fleet.account("alice").state == state
+    file = tmp_path / "endpoint"
+    file.write_text("https://new@alice.pryv.me/\n")
+    assert command("resume", "alice", "--endpoint-file", str(file)) == 0
+    assert fleet._registry._token("alice") == "new"
+    assert command("rotate") == 0
+    assert "1 tokens" in capsys.readouterr().err
+    assert command("forget", "alice") == 2
+    assert command("forget", "alice", "--yes") == 0
+    assert list(fleet.accounts()) == []
+    assert command("key") == 0
+    TokenCipher([capsys.readouterr().out.strip()]).encrypt("token")
+
+
+def test_exit_codes(
+    fleet: Fleet,
+    command: Run,
+    new_account: Callable[[], Account],
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = new_account()
+    fleet.add(access_to(account))
+    assert command("sync", "nobody") == 1
+    sandbox.faults.status(500)
+    assert command("sync", account[0]) == 75
+    sandbox.faults.status(403)
+    assert command("sync", account[0]) == 77
+    assert command("sync", account[0]) == 1
+    fleet.resume(account[0])
+    with sandbox.faults.refuse():
+        assert command("sync", account[0]) == 69
+    fleet._leases.claim_one(account[0])
+    assert command("sync", account[0]) == 75
+    assert command("sync", "--due", "--full") == 2
+    with pytest.raises(SystemExit) as usage:
+        command("sync")
+    assert usage.value.code == 2
+    monkeypatch.setenv("PRYV_FLEET_DSN", "postgresql://user:secret@/nobody?host=/nowhere")
+    monkeypatch.setattr("pryv_fleet._database._WAIT", 0.5)
+    assert command("status") == 75
+    monkeypatch.delenv("PRYV_FLEET_DSN")
+    assert command("status") == 2
+    printed = capsys.readouterr().err
+    assert "set PRYV_FLEET_DSN" in printed
+    assert "secret" not in printed
+
+
+def test_the_connection_string_may_be_in_a_file(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "dsn"
+    file.write_text(f"{fleet._database._dsn}\n")
+    monkeypatch.setenv("PRYV_FLEET_DSN_FILE", str(file))
+    assert main(["status"]) == 0
+    file.unlink()
+    assert main(["status"]) == 1
+
+
+def test_run_ends_when_terminated_and_serves_metrics(
+    fleet: Fleet, command: Run, new_account: Callable[[], Account]
+) -> None:
+    account = new_account()
+    fleet.add(access_to(account))
+    port = free_port()
+    with started("run", "--interval", "1", "--metrics", str(port)) as running:
+        wait_for(lambda: fleet.account(account[0]).synced)
+        text = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        assert "pryv_fleet_accounts" in text
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def test_webhooks_are_received(
+    fleet: Fleet, command: Run, new_account: Callable[[], Account], capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = new_account()
+    fleet.add(access_to(account), interval=3600)
+    fleet.sync_due()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with started("webhooks", url, "--listen", f"127.0.0.1:{port}") as running:
+        assert running.stderr
+        assert "1 webhooks registered, 0 failed" in running.stderr.readline()
+        assert "listening" in running.stderr.readline()
+        note(account[2], "news")
+        wait_for(lambda: fleet.status().due == 1)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(20) == 0
+    fleet.add("https://token@nowhere.invalid/", name="broken")
+    assert command("webhooks", url) == 1
+    assert "broken: " in capsys.readouterr().err
+
+
+def test_exports_continue(
+    fleet: Fleet, command: Run, new_account: Callable[[], Account], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = new_account()
+    fleet.add(access_to(account))
+    fleet.sync_due()
+    counts: list[Any] = []
+    for index in range(3):
+        assert command("export", str(tmp_path), *(["--incremental"] if index else [])) == 0
+        counts.append(capsys.readouterr().err.split()[1])
+        note(account[2], "more")
+        fleet.sync(account[0])
+    assert counts[1:] == ["1", "1"]
+    assert os.stat(next(tmp_path.glob("events-*.parquet"))).st_mode & 0o777 == 0o600

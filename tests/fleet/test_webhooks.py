@@ -1,0 +1,60 @@
+"""Webhooks wake accounts."""
+
+import threading
+from collections.abc import Callable, Iterator
+from wsgiref.simple_server import make_server
+
+import pytest
+import requests
+from tests.accounts import Account
+from tests.fleet.persons import access_to, contents, note
+from tests.waiting import wait_for
+
+from pryv_fleet import Fleet
+from pryv_fleet._server import _QuietHandler
+
+
+@pytest.fixture
+def receiver_url(fleet: Fleet) -> Iterator[str]:
+    with make_server("127.0.0.1", 0, fleet.receiver(), handler_class=_QuietHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/pryv/"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_change_wakes_its_account_only(fleet: Fleet, receiver_url: str, new_account: Callable[[], Account]) -> None:
+    one, two = new_account(), new_account()
+    fleet.add_many([access_to(one), access_to(two)], interval=3600)
+    fleet.sync_due()
+    assert fleet.register_webhooks(receiver_url).registered == 2
+    report = fleet.register_webhooks(receiver_url)
+    assert (report.registered, dict(report.failed)) == (2, {})
+    assert len(one[2].webhooks.list()) == 1
+    assert fleet.status().due == 0
+    note(one[2], "news")
+    wait_for(lambda: fleet.status().due == 1)
+    report_of_pass = fleet.sync_due()
+    assert (report_of_pass.passes, report_of_pass.changed) == (1, 1)
+    assert contents(fleet, one[0]) == ["news"]
+
+
+def test_what_is_no_webhook_is_refused(fleet: Fleet, receiver_url: str) -> None:
+    fleet.add("https://token@alice.pryv.me/")
+    fleet._database.execute("UPDATE {schema}.accounts SET wake_id = 'known', due = now() + interval '1 hour'")
+    assert requests.post(receiver_url + "unknown", timeout=5).status_code == 404
+    assert requests.get(receiver_url + "known", timeout=5).status_code == 405
+    assert fleet.status().due == 0
+    assert requests.post(receiver_url + "known", timeout=5, json={"messages": ["eventsChanged"]}).status_code == 204
+    assert requests.post(receiver_url + "known", timeout=5).status_code == 204
+    assert fleet.status().due == 1
+
+
+def test_an_account_whose_webhook_fails_is_named(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+    account = new_account()
+    fleet.add(access_to(account).replace("//", "//wrong"))
+    report = fleet.register_webhooks("https://hooks.example.org/")
+    assert list(report.failed) == [account[0]]
+    with pytest.raises(ValueError, match="url"):
+        fleet.register_webhooks("hooks.example.org")
