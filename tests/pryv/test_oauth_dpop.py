@@ -65,6 +65,14 @@ def test_a_new_session_is_bound_and_its_connection_signs(server: AuthorizationSe
     assert server.seen["account"] == 3
 
 
+def test_sockets_and_series_are_refused_before_a_request(server: AuthorizationServer, store: FileTokenStore) -> None:
+    with log_in(server, store) as connection:
+        for use in (lambda: connection.socket, lambda: connection.get_hf_points("x")):
+            with pytest.raises(PryvError, match="not with a DPoP token"):
+                use()
+    assert not server.seen["account"]
+
+
 def test_the_key_is_kept_with_the_tokens_and_used_after_a_restart(
     server: AuthorizationServer, store: FileTokenStore, tmp_path: Path
 ) -> None:
