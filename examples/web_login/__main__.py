@@ -17,13 +17,25 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response as AnyResponse
 
-from pryv import AccessRefusedError, Call, Connection, InvalidAccessTokenError, PryvError, Service
+from pryv import (
+    AccessRefusedError,
+    Call,
+    Connection,
+    InvalidAccessTokenError,
+    OAuthError,
+    OAuthLoginRequiredError,
+    PryvError,
+    Service,
+)
+from pryv.oauth import AuthorizationRequest, OAuthClient
 from pryv.types import Permission
 from pryv.utils import clean_url_from_pryv_params, query_params_from_url
 from pryv_sandbox import Sandbox
 
 APP_ID = "diary-on-the-web"
 PERMISSIONS: list[Permission] = [{"streamId": "diary", "defaultName": "Diary", "level": "read"}]
+OFFER = "diary"
+NOT_OF_THIS_BROWSER = "This is not the result of a request from this browser. Nothing has changed."
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -41,10 +53,14 @@ class Visit:
 
     Attributes:
         key: The key of the current access request; it gives the token.
+        client: The client of the visitor's OAuth session, with the tokens in its memory.
+        asked: The current request of that client.
         connection: The account, once its user has given access.
     """
 
-    key: str
+    key: str = ""
+    client: OAuthClient | None = None
+    asked: AuthorizationRequest | None = None
     connection: Connection | None = None
     since: float = attrs.field(factory=time.monotonic)
 
@@ -118,6 +134,10 @@ def home() -> str | AnyResponse:
 
 @app.post("/sign-in")
 def sign_in() -> AnyResponse:
+    return sign_in_by_oauth() if "OAUTH" in app.config else sign_in_by_access_request()
+
+
+def sign_in_by_access_request() -> AnyResponse:
     return_url = url_for("home", _external=True) + "?"
     asked = platform().start_access_request(
         {"requestingAppId": APP_ID, "requestedPermissions": PERMISSIONS, "returnURL": return_url}
@@ -134,24 +154,52 @@ def come_back(key: str) -> None:
     """
     visit = visits.current()
     if visit is None or visit.connection or not compare_digest(visit.key.encode(), key.encode()):
-        abort(400, "This is not the result of a request from this browser. Nothing has changed.")
+        abort(400, NOT_OF_THIS_BROWSER)
     try:
-        visits.begin(Visit(key, platform().connect_from_key(key)))
+        visits.begin(Visit(key, connection=platform().connect_from_key(key)))
     except AccessRefusedError:
         visits.end()
         flash("You did not give access. Nothing has been read.")
 
 
+def sign_in_by_oauth() -> AnyResponse:
+    client = OAuthClient(**app.config["OAUTH"], redirect_uri=url_for("come_back_by_oauth", _external=True))
+    asked = client.authorization_request()
+    visits.begin(Visit(client=client, asked=asked))
+    return redirect(asked.url)
+
+
+@app.get("/back")
+def come_back_by_oauth() -> AnyResponse:
+    visit = visits.current()
+    if visit is None or visit.client is None or visit.asked is None:
+        abort(400, NOT_OF_THIS_BROWSER)
+    try:
+        connection = visit.client.handle_callback(request.url, visit.asked)
+        visits.begin(Visit(client=visit.client, connection=connection))
+    except AccessRefusedError:
+        visits.end()
+        flash("You did not give access. Nothing has been read.")
+    except OAuthError as error:
+        if error.error != "invalid-callback":
+            raise
+        abort(400, NOT_OF_THIS_BROWSER)
+    return redirect(url_for("home"))
+
+
 @app.post("/sign-out")
 def sign_out() -> AnyResponse:
-    if visits.current():
+    if visit := visits.current():
+        if visit.client:
+            visit.client.forget()
         visits.end()
         flash("You are signed out.")
     return redirect(url_for("home"))
 
 
 @app.errorhandler(InvalidAccessTokenError)
-def show_that_access_is_gone(_: InvalidAccessTokenError) -> AnyResponse:
+@app.errorhandler(OAuthLoginRequiredError)
+def show_that_access_is_gone(_: PryvError) -> AnyResponse:
     visits.end()
     flash("The access you gave does not exist any more.")
     return redirect(url_for("home"))
@@ -195,8 +243,8 @@ class RequestLog(WSGIRequestHandler):
 
 
 @contextmanager
-def sandbox_with_a_diary() -> Iterator[str]:
-    """A platform on this machine, with an account to sign in with; yields its service info URL."""
+def sandbox_with_a_diary() -> Iterator[Sandbox]:
+    """A platform on this machine, with an account to sign in with, where this application is an OAuth client."""
     with Sandbox() as sandbox:
         account = sandbox.create_account("alice", "see-you-soon")
         notes = ["Slept well.", "Walked to the lake and back.", "61.2 kg, a little less than last week."]
@@ -205,24 +253,37 @@ def sandbox_with_a_diary() -> Iterator[str]:
         ]
         with Connection(account.api_endpoint) as connection:
             connection.api(calls)
+        offer = [{"streamId": "diary", "level": "read"}]
+        sandbox.register_oauth_client(APP_ID, redirect_uris=["http://127.0.0.1/back"], offers={OFFER: offer})
         print(f"Sign in as {account.username}, password {account.password}.", file=sys.stderr)
-        yield sandbox.service_info_url
+        yield sandbox
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="web_login", description=__doc__)
     parser.add_argument("--platform", metavar="URL", help="service info URL of a platform (default: a sandbox, here)")
     parser.add_argument("--port", type=int, default=0, help="the port to serve on (default: any that is free)")
+    parser.add_argument("--oauth", action="store_true", help="sign in by OAuth 2")
+    parser.add_argument("--issuer", metavar="URL", help="authorization server of the platform, for --oauth")
+    parser.add_argument("--client-id", default=APP_ID, help=f"id that it knows this application by ({APP_ID})")
+    parser.add_argument("--scope", default=f"cmc:{OFFER}", help=f"what to ask for (cmc:{OFFER})")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ExitStack() as stack:
-            url = options.platform or stack.enter_context(sandbox_with_a_diary())
+            url, issuer = options.platform, options.issuer
+            if url is None:
+                sandbox = stack.enter_context(sandbox_with_a_diary())
+                url, issuer = sandbox.service_info_url, sandbox.url
+            if options.oauth:
+                server = {"authorization_server": issuer, "client_id": options.client_id, "scope": options.scope}
+                app.config["OAUTH"] = server
+                OAuthClient(**server).metadata()
             app.config["PLATFORM"] = stack.enter_context(Service(url))
             platform().info()
-            server = make_server("127.0.0.1", options.port, app, threaded=True, request_handler=RequestLog)
-            print(f"http://127.0.0.1:{server.port}/", flush=True)
-            server.serve_forever()
+            site = make_server("127.0.0.1", options.port, app, threaded=True, request_handler=RequestLog)
+            print(f"http://127.0.0.1:{site.port}/", flush=True)
+            site.serve_forever()
     except (PryvError, ValueError, OSError) as error:
         sys.exit(f"{parser.prog}: {error}")
 

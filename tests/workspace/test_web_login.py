@@ -58,6 +58,15 @@ def site(pryv_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield site
 
 
+@pytest.fixture(scope="module")
+def oauth_site(pryv_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    offer: list[dict[str, Any]] = [{"streamId": "diary", "level": "read"}]
+    pryv_sandbox.register_oauth_client("site", redirect_uris=["http://127.0.0.1/back"], offers={"diary": offer})
+    options = ("--platform", pryv_sandbox.service_info_url, "--oauth", "--issuer", pryv_sandbox.url)
+    with served(tmp_path_factory.mktemp("site") / "log", *options, "--client-id", "site") as site:
+        yield site
+
+
 @pytest.fixture
 def account(pryv_sandbox: Sandbox) -> Account:
     """An account with a diary."""
@@ -263,6 +272,53 @@ def test_a_platform_in_trouble(page: Page, site: Site, pryv_sandbox: Sandbox, ac
     page.wait_for("That did not work")
     page.open(site.url)
     page.wait_for(f"Diary of {account.username}")
+
+
+def sign_in_by_oauth(page: Page, site: Site, account: Account) -> None:
+    page.open(site.url)
+    page.click("Sign in")
+    page.wait_for("asks for access to your data")
+    page.sign_in(account)
+    page.wait_for("What it asks for")
+    page.click("Accept")
+    page.wait_for(f"Diary of {account.username}")
+
+
+def test_oauth(page: Page, oauth_site: Site, pryv_sandbox: Sandbox, account: Account) -> None:
+    sign_in_by_oauth(page, oauth_site, account)
+    assert page.url == oauth_site.url
+    assert NOTE in page.text
+    pryv_sandbox.faults.skew = 4000  # the token has expired
+    try:
+        page.open(oauth_site.url)
+        page.wait_for(f"Diary of {account.username}")
+    finally:
+        pryv_sandbox.faults.skew = 0
+    page.click("Sign out")
+    page.wait_for("You are signed out.")
+    with Connection(account.api_endpoint) as owner:
+        names = [access["name"] for access in owner.accesses.list()]
+    assert "GET '/back' 302" in oauth_site.log.read_text()
+    assert "code=" not in oauth_site.log.read_text()
+    assert names.count("oauth:site") <= 1  # the first one, whose time ran out on a clock that was set back
+
+
+@pytest.mark.parametrize("query", ["", "?code=x&state=of+another+browser", "?error=access_denied&state=x"])
+def test_an_oauth_answer_to_another_browser_counts_for_nothing(page: Page, oauth_site: Site, query: str) -> None:
+    page.open(oauth_site.url)
+    page.click("Sign in")
+    page.wait_for("asks for access to your data")
+    page.open(f"{oauth_site.url}back{query}")
+    page.wait_for("Nothing has changed.")
+    assert requests.get(f"{oauth_site.url}back{query}", timeout=10).status_code == 400
+
+
+def test_oauth_is_refused(page: Page, oauth_site: Site) -> None:
+    page.open(oauth_site.url)
+    page.click("Sign in")
+    page.wait_for("asks for access to your data")
+    page.click("Refuse")
+    page.wait_for("You did not give access.")
 
 
 def test_brings_a_platform_of_its_own(page: Page, tmp_path: Path) -> None:
