@@ -155,7 +155,7 @@ class Account:
         auth = Authorization(self.credentials)
         request = Request(
             method,
-            path,
+            self.endpoint + path,
             label or f"{method} {redact(path, *self.secrets)}",
             auth=auth,
             query=query or [],
@@ -168,24 +168,24 @@ class Account:
         )
         del body  # or a traceback would show it
         try:
-            response = self._followed(request)
+            response = self._followed(request, path)
             if response.status in _REFUSALS and self.credentials.renewed(_refusal(response, auth.token)):
                 _log.info("%s: refused, sent again with new credentials", request.label)
-                response = self._followed(request, resent=response.resent)
+                again = self._followed(attrs.evolve(request, url=self.endpoint + path), path)
+                response = attrs.evolve(again, resent=again.resent or response.resent)
         except PryvConnectionError as failure:
             self.failed(failure)
             raise
         return response
 
-    def _followed(self, request: Request, *, resent: bool = False) -> Response:
-        """Send a request, whose URL is relative to the endpoint, and follow the account if it has moved."""
-        endpoint, moved_to = self.endpoint, None
-        response = self.http.send(attrs.evolve(request, url=endpoint + request.url))
-        new_endpoint = _new_endpoint(response, endpoint, self.token)
-        if new_endpoint is not None:
-            resent, moved_to = resent or response.resent, new_endpoint
-            response = self.http.send(attrs.evolve(request, url=new_endpoint + request.url))
-        return attrs.evolve(response, resent=resent or response.resent, moved_to=moved_to)
+    def _followed(self, request: Request, path: str) -> Response:
+        """Send a request for a path below the endpoint, and follow the account if it has moved."""
+        response = self.http.send(request)
+        moved_to = _new_endpoint(response, request.url.removesuffix(path), self.token)
+        if moved_to is None:
+            return response
+        moved = self.http.send(attrs.evolve(request, url=moved_to + path))
+        return attrs.evolve(moved, resent=moved.resent or response.resent, moved_to=moved_to)
 
     def call(
         self,
