@@ -70,6 +70,26 @@ def test_files_that_did_not_change_stay_as_they_are(account: Connection, folder:
     assert len([path for path in kept if path.parent.name == "attachments"]) == 2
 
 
+def test_without_changes_no_file_with_events_is_written(account: Connection, folder: Path) -> None:
+    account.events.create({**NOTE, "time": 0})
+    account.events.delete(account.events.create({**NOTE, "time": 1})["id"])
+    backup(account, folder)
+    progress: dict[str, int] = {}
+    backup(account, folder, progress=lambda what, count: progress.update({what: count}))
+    assert "audit" in progress
+    assert "events" not in progress
+    assert verify(folder).ok
+    (folder / "events-1970-01.json").unlink()
+    backup(account, folder)
+    equal(account, folder)
+    backup(account, folder, trashed=False)
+    assert len(list(read(folder).events())) == len(platform_events(account)) + 1
+    account.events.create({**NOTE, "time": 2})
+    backup(account, folder, progress=lambda what, count: progress.update({what: count}))
+    assert progress["events"] == len(list(read(folder).events()))
+    equal(account, folder)
+
+
 def test_damage_stays_visible(account: Connection, folder: Path) -> None:
     """A run that does not write a file must not take its damage for its content."""
     account.create_event_with_files(NOTE, [("a", b"AAA")])

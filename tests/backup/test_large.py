@@ -20,18 +20,18 @@ from tests.backup.test_restore import content
 from pryv import Call, Connection
 from pryv_backup import read, verify
 
-EVENTS = 100_000
+EVENTS = int(os.environ.get("DRILL_EVENTS", 100_000))
 MEMORY = 100 << 20
 NAMES = ("scan.jpeg", "scan.jpeg", "../x", "empty", "x" * 200 + ".txt")
 MEASURED = """
-import json, resource, sys, time
+import json, re, sys, time
 import attrs
 from pryv import Connection
 import pryv_backup
 begin = time.monotonic()
 report = getattr(pryv_backup, sys.argv[1])(*(Connection(a) if a.startswith("http") else a for a in sys.argv[2:]))
 seconds = time.monotonic() - begin
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024  # of this program only
 print(json.dumps({"seconds": seconds, "memory": memory, **attrs.asdict(report)}))
 """
 

@@ -163,13 +163,15 @@ def test_a_month_begins_with_its_first_moment(time: float) -> None:
 
 
 MEASURE = """
-import resource, sys
+import re, sys
 from pryv_backup import read
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 archive = read(sys.argv[1])
 next(archive.events(), None)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 count = sum(1 for _ in archive.events())
-print(count, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print(count, peak() - before)
 """
 
 

@@ -201,9 +201,11 @@ class _Run:
         accesses = self._documents.accesses()
         if not self._options.secrets:
             self._secrets = Secrets(known_tokens(self._connection, accesses))
+        is_written = self._has_files_of(self._mirror.load())
         synced = self._sync(full=full, adopt=adopt, error_tolerance=error_tolerance)
         self._write_streams()
-        self._write_events()
+        if not (is_written and _is_empty(synced)):
+            self._write_events()
         self._write_deletions()
         self._write_documents(accesses)
         self._write_audit()
@@ -257,6 +259,14 @@ class _Run:
                 self._write_items(name, "events", events)
         if has_far:
             self._write_items(FAR, "events", (event for event in self._events() if _file_of(event) == FAR))
+
+    def _has_files_of(self, anchor: Anchor | None) -> bool:
+        """Return whether the files of events are those of the mirror in the state of an anchor."""
+        before = self._before
+        if anchor is None or before.anchor != anchor.dumps() or before.trashed != self._options.trashed:
+            return False
+        files = {path: entry for path, entry in before.entries.items() if _stage_of(path) == "events"}
+        return all(_files.size_of(self._root / path) == entry.size for path, entry in files.items())
 
     def _events(self) -> Iterator[dict[str, Any]]:
         params: dict[str, Any] = {"state": "all" if self._options.trashed else "default", "sortAscending": True}
@@ -419,6 +429,7 @@ class _Run:
             tuple(self._documents.unreadable),
             None if anchor is None else anchor.dumps(),
             self._options.secrets,
+            self._options.trashed,
             self._connection.endpoint,
         )
         _files.write(self._root, MANIFEST, lambda file: file.write(manifest.dumps(time.time()).encode()))
@@ -430,6 +441,10 @@ def _stage_of(path: str) -> str:
     if directory in (ATTACHMENTS, SERIES):
         return directory
     return "events" if is_events_file(name) and not directory else path
+
+
+def _is_empty(report: SyncReport) -> bool:
+    return not (report.events or report.event_deletions or report.streams_changed)
 
 
 def _file_of(event: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ class Manifest:
         unreadable: What the token could not read.
         anchor: The progress of the monitor, as text; it identifies the account.
         secrets: Whether tokens are in the backup.
+        trashed: Whether events in the trash are; `None` if it is not known.
         endpoint: The endpoint of the account, without a token.
         generated: When it was written, in ISO 8601.
     """
@@ -39,6 +40,7 @@ class Manifest:
     unreadable: tuple[str, ...] = ()
     anchor: str | None = None
     secrets: bool = False
+    trashed: bool | None = None
     endpoint: str | None = None
     generated: str | None = None
 
@@ -53,6 +55,7 @@ class Manifest:
                 "file_count": len(files),
                 "endpoint": self.endpoint,
                 "secrets": self.secrets,
+                "trashed": self.trashed,
                 "counts": dict(self.counts),
                 "unreadable": list(self.unreadable),
                 "anchor": self.anchor,
@@ -95,6 +98,7 @@ def _manifest(data: dict[str, Any], root: Path) -> Manifest:
         tuple(data.get("unreadable") or ()),
         data.get("anchor"),
         bool(data.get("secrets")),
+        data.get("trashed"),
         data.get("endpoint"),
         data.get("generated_at"),
     )
