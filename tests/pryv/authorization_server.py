@@ -64,6 +64,7 @@ class AuthorizationServer:
         lifetime: Seconds that an access token is valid.
         grace: Seconds in which a used refresh token is only refused; after them, the consent ends.
         skew: Seconds by which its clock, and its `Date`, are ahead.
+        cached: Age in seconds of a copy of the metadata, which a proxy returns to a request that accepts it.
         secret: The secret of the client, if it has one.
         supports_dpop: Whether tokens that are requested with a proof are bound to its key.
         nonce: The nonce that proofs need at the token endpoint, if they need one.
@@ -79,6 +80,7 @@ class AuthorizationServer:
     lifetime: float = 3600
     grace: float = 10
     skew: float = 0
+    cached: float = 0
     client_id: str = "study-app"
     secret: str | None = None
     supports_dpop: bool = True
@@ -334,7 +336,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, content, *headers = response if isinstance(response, tuple) else (200, response)
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response_only(status)
-        self.send_header("Date", formatdate(server.now, usegmt=True))
+        is_copy = self.path.startswith("/.well-known/") and "no-cache" not in self.headers.get("Cache-Control", "")
+        self.send_header("Date", formatdate(server.now - (server.cached if is_copy else 0), usegmt=True))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         for name, value in headers[0].items() if headers else ():

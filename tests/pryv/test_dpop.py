@@ -158,7 +158,7 @@ def test_a_proof_is_made_in_no_time(key: DPoPKey) -> None:
         start = time.thread_time()
         key.proof("GET", "https://as.example/alice/events", "token")
         times.append(time.thread_time() - start)
-    assert min(times) < 0.0005
+    assert min(times) < 0.0002
 
 
 def test_a_key_goes_through_its_jwk() -> None:
@@ -279,11 +279,13 @@ def test_a_refusal_that_is_not_of_the_clock_is_raised(wire: Wire, signed: Signed
         assert len(wire.requests) == 1
 
 
-@pytest.mark.parametrize("where", ["header", "body", "400"])
+@pytest.mark.parametrize("where", ["header", "header of an error", "body", "400"])
 def test_a_nonce_is_answered_once(wire: Wire, signed: SignedConnection, where: str) -> None:
     def asking(nonce: str) -> Reply:
-        headers = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"'} if where == "header" else {}
-        body = "{}" if where == "header" else '{"error": "use_dpop_nonce"}'
+        headers = {"WWW-Authenticate": 'DPoP error="use_dpop_nonce"'} if "header" in where else {}
+        body = '{"error": "use_dpop_nonce"}' if "header" not in where else "{}"
+        if where == "header of an error":
+            body = '{"error": {"id": "invalid-access-token", "message": "no nonce"}}'
         return reply(body, 400 if where == "400" else 401, {**headers, "DPoP-Nonce": nonce})
 
     wire.replies += [asking("n-1"), on_time()]

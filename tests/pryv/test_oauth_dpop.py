@@ -171,6 +171,13 @@ def test_a_wrong_clock_spoils_no_proof(server: AuthorizationServer, store: FileT
     assert server.seen["GET done"] == server.seen["account"] == 3
 
 
+def test_the_time_is_not_that_of_a_copy_in_a_cache(server: AuthorizationServer, store: FileTokenStore) -> None:
+    server.cached = 300
+    log_in(server, store).close()
+    with client_of(server, store).refresh() as connection:
+        connection.get("streams")
+
+
 def test_neither_key_nor_proof_is_shown(
     server: AuthorizationServer, store: FileTokenStore, caplog: pytest.LogCaptureFixture
 ) -> None:

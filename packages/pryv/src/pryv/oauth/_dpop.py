@@ -164,7 +164,7 @@ class Prover:
 
     def correct(self, refusal: Refusal) -> bool:
         """Return whether another proof may be accepted: with the platform's nonce, or by its time."""
-        if _ASKS_FOR_NONCE in (refusal.error_id or refusal.headers.get("WWW-Authenticate", "")):
+        if _ASKS_FOR_NONCE in f"{refusal.error_id} {refusal.headers.get('WWW-Authenticate')}":
             return self.accept_nonce(refusal.headers)
         ahead = refusal.clock_ahead
         if refusal.error_id != ERRORS.INVALID_ACCESS_TOKEN or ahead is None or abs(ahead - self._ahead) <= _TOLERANCE:

@@ -100,7 +100,8 @@ class ServerClient:
 
     def _fetched(self) -> AuthorizationServer:
         url = metadata_url(self.issuer)
-        response = self._http.send(Request("GET", url, LABEL, idempotent=True, timeout=self._timeout))
+        headers = {"Cache-Control": "no-cache"}  # the Date of a copy is that of an earlier response
+        response = self._http.send(Request("GET", url, LABEL, headers=headers, idempotent=True, timeout=self._timeout))
         self.clock.observe(response)
         metadata = self._metadata = server_of(response, self.issuer)
         return metadata
