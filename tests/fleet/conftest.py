@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from tests.fleet.brokers import rabbitmq, redis
 from tests.fleet.postgres import DSN_VARIABLE, PROGRAMS_VARIABLE, SETTINGS, in_database
 
 from pryv_fleet import EmbeddedPostgres, Fleet, generate_key
@@ -73,3 +74,24 @@ def fleet(new_database: Callable[[], str], key: str) -> Iterator[Fleet]:
     with Fleet(new_database(), interval=0.05, overlap=5) as fleet:
         fleet.create_tables()
         yield fleet
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """The URL of a RabbitMQ of the tests' own."""
+    with rabbitmq() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a Redis of the tests' own."""
+    with redis() as url:
+        yield url
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest) -> str:
+    """The URL of the broker that the test names."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url

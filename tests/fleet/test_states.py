@@ -9,6 +9,7 @@ from tests.fleet.persons import access_to, contents, note
 
 from pryv import PryvError
 from pryv_fleet import BusyError, Fleet, FleetError
+from pryv_fleet._leases import Finish
 from pryv_sandbox import Sandbox
 
 
@@ -65,6 +66,14 @@ def test_a_refused_account_is_not_asked_again_until_it_gets_a_new_token(
     assert fleet.sync_due().refused == 1
     assert "another account" in str(fleet.account(name).error)
     assert contents(fleet, name) == [kept["content"]]
+
+
+def test_accounts_are_done_and_refused_at_the_same_time(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+    for _ in range(2):
+        fleet.add(access_to(new_account()))
+    done, refused = fleet._leases.claim(2, None, None)
+    fleet._leases.finish([Finish(done, "active", 1.5), Finish(refused, "refused", 0)])
+    assert fleet.status().states == {"active": 1, "failing": 0, "paused": 0, "refused": 1}
 
 
 def test_a_failing_account_is_tried_again_with_back_off(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:

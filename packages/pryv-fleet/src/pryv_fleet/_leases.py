@@ -128,7 +128,7 @@ class Finish:
 
     claim: Claim
     state: str
-    wait: float
+    wait: float = attrs.field(converter=float)  # psycopg refuses lists with integers and floats
     failures: int = 0
     error: str | None = None
     retry_after: float | None = None
