@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -177,3 +179,13 @@ def test_arguments_are_checked(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(__import__("sys").modules, "celery", None)
     with pytest.raises(MissingAddonError, match=r"pip install \"pryv-fleet\[celery\]\""):
         install(None, fleet)
+
+
+def test_a_forked_process_holds_leases_of_its_own() -> None:
+    program = (
+        "import os\nfrom pryv_fleet._leases import Holder\nholder = Holder()\nprint(holder.number, flush=True)\n"
+        "if os.fork() == 0:\n    print(holder.number)\nelse:\n    os.wait()\n    print(holder.number)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    parent, child, again = done.stdout.split()
+    assert parent == again != child

@@ -7,6 +7,8 @@ one claims the account. A lease only saves work: the guarantee is the compare-an
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -136,18 +138,30 @@ class Finish:
     age: float | None = None
 
 
+class Holder:
+    """Who holds leases: a process, with a number of its own. A process that it forks has another one."""
+
+    def __init__(self) -> None:
+        self._seed = secrets.randbits(62)
+
+    @property
+    def number(self) -> int:
+        """The number of this process."""
+        return self._seed ^ os.getpid()
+
+
 class Leases:
     """The leases of one worker.
 
     Args:
         database: The database.
-        worker: A number that distinguishes this worker from all others.
+        holder: Who holds them.
         seconds: How long a lease lasts.
         pacing: The limits of each platform.
     """
 
-    def __init__(self, database: Database, worker: int, seconds: float, pacing: Pacing) -> None:
-        self.worker = worker
+    def __init__(self, database: Database, holder: Holder, seconds: float, pacing: Pacing) -> None:
+        self._holder = holder
         self.seconds = seconds
         self._database = database
         self._pacing = pacing
@@ -202,7 +216,7 @@ class Leases:
         Raises:
             DatabaseError: PostgreSQL cannot be reached.
         """
-        rows = self._database.execute(_CLAIM_ONE, {"name": name, "lease": self.seconds, "worker": self.worker})
+        rows = self._database.execute(_CLAIM_ONE, {"name": name, "lease": self.seconds, "worker": self._holder.number})
         return Claim(*rows[0]) if rows else None
 
     def finish(self, finishes: Sequence[Finish]) -> None:
@@ -227,7 +241,7 @@ class Leases:
             if held:
                 values = ([finish.claim.platform for finish in held], [finish.retry_after for finish in held])
                 connection.execute(self._database.sql(_HOLD), values)
-            connection.execute(self._database.sql(_FINISH), (*columns, self.worker))
+            connection.execute(self._database.sql(_FINISH), (*columns, self._holder.number))
 
     def release(self, claims: Sequence[Claim]) -> None:
         """End leases of accounts that were not passed; they stay due.
@@ -236,7 +250,7 @@ class Leases:
             DatabaseError: PostgreSQL cannot be reached.
         """
         if claims:
-            self._database.execute(_RELEASE, ([claim.id for claim in claims], self.worker))
+            self._database.execute(_RELEASE, ([claim.id for claim in claims], self._holder.number))
 
     def seconds_until_next(self, until: datetime | None = None) -> float | None:
         """Return the seconds until an account can be claimed that is due by a time; `None` if there is none.
@@ -262,7 +276,7 @@ class Leases:
             "until": until,
             "connections": self._pacing.connections,
             "lease": self.seconds,
-            "worker": self.worker,
+            "worker": self._holder.number,
         }
         rows = connection.execute(self._database.sql(_CLAIM), values).fetchall()
         if rate is not None and rows:

@@ -16,7 +16,7 @@ from pryv import ApiError, Connection, PryvError, RateLimitedError, ServerError,
 from pryv.addons import new_session, redact
 from pryv.utils import build_api_endpoint
 from pryv_fleet._database import Database
-from pryv_fleet._leases import Claim, Finish
+from pryv_fleet._leases import Claim, Finish, Holder
 from pryv_fleet._transaction import AccountState
 from pryv_fleet.errors import DatabaseError
 from pryv_fleet.mirror import ClaimedMirror
@@ -65,7 +65,7 @@ class Passes:
         interval: The interval of accounts that have none of their own, in seconds.
         overlap: See `Monitor`.
         lease: The seconds by which a commit prolongs a lease.
-        worker: The worker that holds the leases.
+        holder: Who holds the leases.
         timeout: The time limits of a request.
     """
 
@@ -79,7 +79,7 @@ class Passes:
         interval: float,
         overlap: float,
         lease: float,
-        worker: int,
+        holder: Holder,
         timeout: Any,
     ) -> None:
         self._database = database
@@ -89,7 +89,7 @@ class Passes:
         self._interval = interval
         self._overlap = overlap
         self._lease = lease
-        self._worker = worker
+        self._holder = holder
         self._timeout = timeout
         self._sessions = SessionPool()
         self._services: dict[int, Service] = {}
@@ -132,7 +132,7 @@ class Passes:
         self._sessions.close()
 
     def _sync(self, claim: Claim, full: bool) -> tuple[SyncReport, str]:
-        state = AccountState(claim.id, claim.version, self._worker, self._lease)
+        state = AccountState(claim.id, claim.version, self._holder.number, self._lease)
         mirror = ClaimedMirror(self._database, claim.name, state, claim.anchor)
         scope = self._scope if claim.scope is None else claim.scope
         with self.connection(claim) as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets as random_numbers
 import threading
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ from pryv.addons import SignalSafeEvent, plain
 from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
-from pryv_fleet._leases import Leases
+from pryv_fleet._leases import Holder, Leases
 from pryv_fleet._passes import Outcome, Passes
 from pryv_fleet._registry import Endpoint, Progress, Registry
 from pryv_fleet._schema import create_tables
@@ -89,9 +88,9 @@ class Fleet:
             raise TypeError(f"pacing is a Pacing, not {type(pacing).__name__}")
         self._database = Database(dsn_or_pool, schema)
         cipher = TokenCipher.from_environment()
-        worker = random_numbers.randbits(62)
+        holder = Holder()
         self._registry = Registry(self._database, secrets, cipher)
-        self._leases = Leases(self._database, worker, lease, pacing)
+        self._leases = Leases(self._database, holder, lease, pacing)
         self._passes = Passes(
             self._database,
             secrets=secrets,
@@ -100,7 +99,7 @@ class Fleet:
             interval=interval,
             overlap=overlap,
             lease=lease,
-            worker=worker,
+            holder=holder,
             timeout=timeout,
         )
         self._threads = threads
