@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,10 @@ import pytest
 from tests.waiting import wait_for
 
 from pryv import Connection
+from pryv.auth import FileStore
+from pryv.auth._profiles import Profile
 from pryv.oauth import FileTokenStore, MemoryTokenStore, OAuthClient, TokenStore
+from pryv.oauth._profiles import client_of
 from pryv_monitor import EventsTimer, Monitor, SocketUpdates, SQLiteMirror, UpdateMethod
 from pryv_sandbox import OAuthSettings, Sandbox
 
@@ -65,6 +69,29 @@ def test_a_started_monitor_outlives_its_tokens(brief: Sandbox, method: UpdateMet
             wait_for(lambda: len(delivered) == len(created))
     assert [event["id"] for event in delivered] == created
     assert not errors
+
+
+def test_commands_follow_a_session_with_a_key_by_timer(sandbox: Sandbox, tmp_path: Path) -> None:
+    kept = Profile(FileStore(tmp_path / ".config" / "pryv"))
+    with owner_on(sandbox) as owner:
+        owner.events.create(EVENT)
+        session: Any = {"authorizationServer": sandbox.url, "clientId": "study-app", "scope": "cmc:diary"}
+        client = client_of(kept, session, dpop=True)
+        request = client.authorization_request()
+        client.handle_callback(sandbox.accept_oauth(request.url, owner.username()), request).close()
+        kept.keep({"apiEndpoint": owner.endpoint, "appId": "study-app", "oauth": session}, replaced=[])
+
+    def monitor(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "HOME": str(tmp_path)}
+        command = [sys.executable, "-m", "pryv_monitor.cli", *arguments, "--mirror", "account.db"]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = monitor("watch")
+    assert done.returncode == 1
+    assert "not with a DPoP token" in done.stderr
+    assert done.stderr.endswith("use --every SECONDS\n")
+    assert monitor("sync", "--quiet").returncode == 0
+    assert len(list(SQLiteMirror(tmp_path / "account.db").events())) == 1
 
 
 @pytest.mark.long

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pryv import Connection, __version__
+from pryv import Connection, PryvError, __version__
 from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
 from pryv_monitor import _export, _maintenance
@@ -223,7 +223,10 @@ def _watch(arguments: argparse.Namespace) -> None:
         monitor = _monitor(connection, arguments)
         if not arguments.quiet:
             monitor.on("ready", lambda report: say(_summary(report)))
-        monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
+        try:
+            monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
+        except PryvError as error:
+            raise PryvError(f"{error}; use --every SECONDS") from None
         reported: deque[Exception] = deque(maxlen=1)
         monitor.on("error", reported.append).on(
             "error", lambda error: say(f"pryv-monitor: {_explained(error, arguments)}")

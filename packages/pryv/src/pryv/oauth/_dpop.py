@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pryv._display import SecretText
+from pryv._display import SecretText, secret
 from pryv._transport.credentials import Credentials, Refusal
 from pryv.errors import ERRORS
 from pryv.oauth._es256 import SigningKey, base64url, encoded, key_from_jwk, new_key
@@ -106,7 +106,7 @@ class DPoPKey:
             TypeError: an argument has the wrong type.
             ValueError: `method` or `url` is not that of an HTTP request.
         """
-        access_token = access_token and SecretText(access_token)
+        url, access_token = secret(url), secret(access_token)
         if not isinstance(method, str) or not method:
             raise ValueError("method is the method of an HTTP request")
         claims = {
