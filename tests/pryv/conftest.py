@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import keyring
 import pytest
 from tests.accounts import Account
+from tests.pryv.keyrings import FileKeyring
 from tests.pryv.people import Person
 from tests.pryv.wire import Wire
 
@@ -55,3 +58,13 @@ def person(service: Service, new_account: Callable[[], Account]) -> Person:
     """Someone with an account, who answers access requests."""
     username, _, connection = new_account()
     return Person(service, username, connection)
+
+
+@pytest.fixture
+def system_keyring(tmp_path: Path) -> Iterator[FileKeyring]:
+    """The system's keyring, for these tests."""
+    before = keyring.get_keyring()
+    backend = FileKeyring(tmp_path)
+    keyring.set_keyring(backend)
+    yield backend
+    keyring.set_keyring(before)

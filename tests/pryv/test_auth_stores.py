@@ -11,10 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keyring
-import keyring.errors
 import pytest
-from keyring.backend import KeyringBackend
+from tests.pryv.keyrings import FileKeyring
 
 from pryv import MissingAddonError, PryvError
 from pryv.auth import AuthorizationData, CredentialStore, FileStore, KeyringStore, MemoryStore, default_store
@@ -23,47 +21,6 @@ NAME = "an-app https://reg.pryv.me/"
 ALICE = AuthorizationData(apiEndpoint="https://token-a@alice.pryv.me/", username="alice")
 BOB = AuthorizationData(apiEndpoint="https://token-b@bob.pryv.me/", username="bob")
 ODD_NAMES = ["..", ".", "a/b", "../../outside", "é 日本", "a\nb", "a:b?c", "CON"]
-
-
-class FileKeyring(KeyringBackend):
-    """A system's keyring, for systems that have none: it keeps its passwords in a directory.
-
-    It fails as those do whose user does not unlock them when it is `locked`.
-    """
-
-    priority = 1.0
-    locked = False
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._directory = directory
-
-    def _file(self, service: str, username: str) -> Path:
-        if self.locked:
-            raise keyring.errors.KeyringLocked("the keyring is locked")
-        return self._directory / f"{service}-{username.encode().hex()}"
-
-    def get_password(self, service: str, username: str) -> str | None:
-        file = self._file(service, username)
-        return file.read_text() if file.exists() else None
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self._file(service, username).write_text(password)
-
-    def delete_password(self, service: str, username: str) -> None:
-        try:
-            self._file(service, username).unlink()
-        except FileNotFoundError:
-            raise keyring.errors.PasswordDeleteError(username) from None
-
-
-@pytest.fixture
-def system_keyring(tmp_path: Path) -> Iterator[FileKeyring]:
-    before = keyring.get_keyring()
-    backend = FileKeyring(tmp_path)
-    keyring.set_keyring(backend)
-    yield backend
-    keyring.set_keyring(before)
 
 
 @pytest.fixture(params=["memory", "file", "keyring"])

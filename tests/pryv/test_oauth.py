@@ -7,6 +7,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -383,6 +384,8 @@ def test_a_refresh_is_never_sent_twice(server: AuthorizationServer, fault: Any, 
         ({"scope": ""}, "scope"),
         ({"client_secret": ""}, "client_secret"),
         ({"leeway": "60"}, "leeway"),
+        ({"leeway": -1}, "leeway"),
+        ({"leeway": float("nan")}, "leeway"),
         ({"store": object()}, "store"),
         ({"redirect_uri": None}, "redirect_uri"),
         ({"timeout": 0}, "timeout"),
@@ -393,6 +396,29 @@ def test_a_refresh_is_never_sent_twice(server: AuthorizationServer, fault: Any, 
 def test_arguments_are_checked_at_once(options: dict[str, Any], problem: str) -> None:
     with pytest.raises((TypeError, ValueError), match=problem):
         OAuthClient("https://host.example", "app", **options)
+
+
+def test_a_request_may_be_answered_again_if_nothing_was_sent(
+    server: AuthorizationServer, client: OAuthClient, callback: Callback
+) -> None:
+    server.metadata["issuer"] = "https://maintenance.example"
+    with pytest.raises(PryvProtocolError):
+        client.handle_callback(back(callback[1]), callback[0])
+    del server.metadata["issuer"]
+    client.handle_callback(back(callback[1]), callback[0]).close()
+
+
+def test_two_tabs_answer_a_request_once(server: AuthorizationServer, client: OAuthClient, callback: Callback) -> None:
+    def answer(_: int) -> bool:
+        try:
+            client.handle_callback(back(callback[1]), callback[0]).close()
+        except ValueError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as tabs:
+        assert sum(tabs.map(answer, range(8))) == 1
+    assert server.seen["token"] == 1
 
 
 def test_arguments_of_a_callback_are_checked(client: OAuthClient) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from pryv._transport.timeouts import DEFAULT, DEFAULT_TIMEOUT, CallTimeout, Time
 from pryv.auth._browser import PageInBrowser
 from pryv.auth._waiting import WAIT, check_wait
 from pryv.connection import Connection
-from pryv.errors import ForbiddenError, InvalidAccessTokenError, OAuthError
+from pryv.errors import ForbiddenError, InvalidAccessTokenError, OAuthError, PryvError
 from pryv.oauth._authentication import PrivateKey, authentication_of
 from pryv.oauth._authorization import (
     AuthorizationRequest,
@@ -118,7 +117,7 @@ class OAuthClient:
         self._lifetimes = Lifetimes(self._server, max(_number(leeway), _SHORTEST_LEEWAY))
         self._stored = StoredTokens(self._server, self._store, self._lifetimes)
         self._own: ClientTokens | None = None
-        self._answered: deque[str] = deque(maxlen=_REMEMBERED)
+        self._answered: dict[str, object] = {}
 
     @safe_repr
     def __repr__(self) -> str:
@@ -176,17 +175,23 @@ class OAuthClient:
         finally:
             del url_or_query  # or a traceback would hold the code
         if request.state in self._answered:
-            raise ValueError("the authorization request was answered before")
+            raise _answered_before()
         if not has_state(params, request):
             raise OAuthError("invalid-callback", "state is not that of the authorization request")
-        self._answered.append(request.state)
+        server = self.metadata()
+        try:
+            code = code_of(params, request, server)
+        except PryvError:
+            self._claim(request)
+            raise
         grant = {
             "redirect_uri": request.redirect_uri,
-            "code": code_of(params, request, self.metadata()),
+            "code": code,
             "code_verifier": request.code_verifier,
             "grant_type": "authorization_code",
         }
-        tokens = self._server.tokens(grant, key=DPoPKey.generate() if self._dpop else None)
+        key = DPoPKey.generate() if self._dpop else None
+        tokens = self._server.tokens(grant, key=key, before_sending=lambda: self._claim(request))
         if self._dpop and not tokens.is_bound:
             _log.warning("the authorization server does not support DPoP: the tokens are not bound to a key")
             tokens = attrs.evolve(tokens, key=None)
@@ -245,7 +250,7 @@ class OAuthClient:
             PryvError: the store or a request failed; see *Errors and retries*.
             OSError: the store failed.
         """
-        return self._connection(self._stored, self._stored.usable(), timeout)
+        return self._connection(self._stored, self._stored.usable(reload=True), timeout)
 
     def refresh(self) -> Connection:
         """Refresh the tokens even if they are not due, and return a connection.
@@ -279,7 +284,8 @@ class OAuthClient:
             raise ValueError("client_credentials needs a client_secret or a private_key")
         if scope is not None:
             require(scope=scope)
-        self._own = ClientTokens(self._server, self._lifetimes, scope)
+        if self._own is None or self._own.scope != scope:
+            self._own = ClientTokens(self._server, self._lifetimes, scope)
         return self._connection(self._own, self._own.usable())
 
     def forget(self, revoke: bool = True) -> None:
@@ -305,7 +311,7 @@ class OAuthClient:
             except InvalidAccessTokenError:
                 _log.info("the access was deleted already")
             except ForbiddenError as error:
-                refusal = error
+                refusal = None if "has expired" in error.message else error
         self._stored.forget()
         if refusal is not None:
             raise refusal
@@ -314,6 +320,18 @@ class OAuthClient:
     def tokens(self) -> OAuthTokens | None:
         """The tokens of the session, or those of the client's own account; `None` if there are none."""
         return self._stored.tokens if self._own is None else self._own.tokens
+
+    def _claim(self, request: AuthorizationRequest) -> None:
+        """Note that a request is answered now.
+
+        Raises:
+            ValueError: it was answered before, perhaps in another thread.
+        """
+        claim = object()
+        if self._answered.setdefault(request.state, claim) is not claim:
+            raise _answered_before()
+        if len(self._answered) > _REMEMBERED:
+            self._answered.pop(next(iter(self._answered)), None)
 
     def _connection(self, source: TokenSource, tokens: OAuthTokens, timeout: CallTimeout = DEFAULT) -> Connection:
         connection = self._unrenewed(tokens, timeout)
@@ -329,6 +347,10 @@ class OAuthClient:
         return SignedConnection(endpoint, tokens.key, **options)
 
 
+def _answered_before() -> ValueError:
+    return ValueError("the authorization request was answered before")
+
+
 def _checked_store(store: Any) -> TokenStore:
     if not all(callable(getattr(store, name, None)) for name in ("load", "save", "delete", "lock")):
         raise TypeError(f"store is a TokenStore, not {type(store).__name__}")
@@ -339,4 +361,6 @@ def _checked_store(store: Any) -> TokenStore:
 def _number(leeway: Any) -> float:
     if not isinstance(leeway, (int, float)) or isinstance(leeway, bool):
         raise TypeError(f"leeway is a number of seconds, not {type(leeway).__name__}")
+    if not leeway >= 0:
+        raise ValueError("leeway is a number of seconds from 0")
     return leeway

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from typing import Any, Protocol
 
 import attrs
@@ -12,7 +11,7 @@ import attrs
 from pryv._transport.redact import redact
 from pryv.errors import OAuthError, OAuthLoginRequiredError, PryvConnectionError
 from pryv.oauth._server import ServerClient
-from pryv.oauth._stores import TokenStore
+from pryv.oauth._stores import MemoryTokenStore, TokenStore
 from pryv.oauth._tokens import OAuthTokens
 
 _LOCK_TIMEOUT = 300
@@ -79,13 +78,12 @@ class StoredTokens:
 
     @property
     def tokens(self) -> OAuthTokens | None:
-        """The tokens, `None` if there are none; they may have expired."""
-        if self._known is None:
-            self._known = self._store.load()
+        """The tokens in the store, `None` if there are none; they may have expired."""
+        self._known = self._load()
         return self._known
 
-    def usable(self) -> OAuthTokens:
-        """Return the tokens, refreshed if that is due.
+    def usable(self, *, reload: bool = False) -> OAuthTokens:
+        """Return the tokens that were read last, or those in the store, refreshed if that is due.
 
         Raises:
             OAuthLoginRequiredError: there are none, or they cannot be refreshed any more.
@@ -93,24 +91,21 @@ class StoredTokens:
             PryvError: the store or the request failed.
             OSError: the store failed.
         """
-        tokens = self.tokens
-        if tokens is None:
-            raise login_required("there is no session in the store")
+        tokens = self._loaded() if reload or self._known is None else self._known
         return self.renewed(tokens.access_token) if self._lifetimes.is_due(tokens) else tokens
 
     def renewed(self, refused: str) -> OAuthTokens:
         """Return tokens with another access token than the one that was refused, or is due: stored, or refreshed."""
         with self._store.lock(_LOCK_TIMEOUT):
-            stored = self._load()
+            stored = self._loaded()
             if stored.access_token != refused and not self._lifetimes.has_expired(stored):
-                self._known = stored
                 return stored
             return self._refresh(stored)
 
     def refresh(self) -> OAuthTokens:
         """Return refreshed tokens."""
         with self._store.lock(_LOCK_TIMEOUT):
-            return self._refresh(self._load())
+            return self._refresh(self._loaded())
 
     def keep(self, tokens: OAuthTokens) -> None:
         """Replace the session by a new one."""
@@ -127,14 +122,18 @@ class StoredTokens:
         with self._store.lock(_LOCK_TIMEOUT):
             self._delete()
 
-    def _load(self) -> OAuthTokens:
-        stored = self._store.load()
-        if stored is None:
-            self._known = None
+    def _loaded(self) -> OAuthTokens:
+        tokens = self.tokens
+        if tokens is None:
             raise login_required("there is no session in the store")
-        if self._unsaved is not None and stored.refresh_token == self._unsaved[0].refresh_token:
-            return self._unsaved[1]
-        return stored
+        return tokens
+
+    def _load(self) -> OAuthTokens | None:
+        """Return the tokens in the store, or those that could not be saved there after them."""
+        stored = self._store.load()
+        if stored is None or self._unsaved is None or stored.refresh_token != self._unsaved[0].refresh_token:
+            return stored
+        return self._unsaved[1]
 
     def _refresh(self, tokens: OAuthTokens) -> OAuthTokens:
         """Refresh tokens, while the store is locked.
@@ -199,20 +198,25 @@ class StoredTokens:
 
 
 class ClientTokens:
-    """The tokens of a client's own account, which it gets with its own credentials."""
+    """The tokens of a client's own account, which it gets with its own credentials.
+
+    Attributes:
+        scope: The scope that is requested.
+    """
 
     def __init__(self, server: ServerClient, lifetimes: Lifetimes, scope: str | None) -> None:
         self._server = server
         self._lifetimes = lifetimes
-        self._scope = scope
-        self._lock = threading.Lock()
-        self.tokens: OAuthTokens | None = None
+        self._memory = MemoryTokenStore()
+        self.scope = scope
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_lock": None, "tokens": None}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ClientTokens, (self._server, self._lifetimes, self.scope)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _lock=threading.Lock())
+    @property
+    def tokens(self) -> OAuthTokens | None:
+        """The tokens, `None` if there are none; they may have expired."""
+        return self._memory.load()
 
     def usable(self) -> OAuthTokens:
         """Return the tokens, new ones if that is due.
@@ -228,12 +232,12 @@ class ClientTokens:
 
     def renewed(self, refused: str | None) -> OAuthTokens:
         """Return tokens with another access token than the one that was refused, or is due."""
-        with self._lock:
+        with self._memory.lock(_LOCK_TIMEOUT):
             tokens = self.tokens
             if tokens is None or tokens.access_token == refused:
-                scope = {} if self._scope is None else {"scope": self._scope}
-                grant = {"grant_type": "client_credentials", **scope}
-                tokens = self.tokens = self._server.tokens(grant, may_retry=True)
+                scope = {} if self.scope is None else {"scope": self.scope}
+                tokens = self._server.tokens({"grant_type": "client_credentials", **scope}, may_retry=True)
+                self._memory.save(tokens)
             return tokens
 
 
