@@ -97,6 +97,6 @@ def test_the_log_is_written_with_quiet_too(new_account: Callable[[], Account], t
         done = subprocess.run(
             [*command, *options], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert ("GET events → 200" in done.stderr) is logged
+        assert ("callBatch → 200" in done.stderr) is logged
         assert (done.stderr == "") is not logged
         assert str(connection.token) not in done.stderr
