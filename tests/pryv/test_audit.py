@@ -55,6 +55,15 @@ def test_all_calls_are_in_it(watched: tuple[Connection, Access]) -> None:
     assert [event["content"]["action"] for event in latest] == ["events.create"]
 
 
+def test_calls_of_one_version_of_an_access_or_of_all(watched: tuple[Connection, Access]) -> None:
+    owner, shared = watched
+    updated = owner.accesses.update(shared["id"], {"name": "reads on"})
+    with Connection(shared["apiEndpoint"]) as reader:
+        list(reader.iter_events({"streams": ["diary"]}))
+    wait_for(lambda: len(list(owner.audit(access=shared["id"]))) == 3)
+    assert [event["content"]["action"] for event in owner.audit(access=updated["id"])] == ["events.get"]
+
+
 def test_an_access_sees_its_own_calls(watched: tuple[Connection, Access]) -> None:
     _, shared = watched
     with Connection(shared["apiEndpoint"]) as reader:

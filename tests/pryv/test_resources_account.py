@@ -208,6 +208,14 @@ def test_a_core_that_is_no_place(wire: Wire, served: Service, server: Any) -> No
     assert all("authorization" not in request.headers for request in wire.requests)
 
 
+@pytest.mark.parametrize("body", [None, "", "{}", "[]", '{"userDeletion": true}', "<html>", '{"meta": {}}'])
+def test_a_deletion_that_the_platform_does_not_confirm(wire: Wire, served: Service, body: str | None) -> None:
+    wire.replies += [reply({"server": wire.url}), reply(body)]
+    with pytest.raises(PryvProtocolError):
+        served.delete_user("alice", "admin-key")
+    assert len(wire.requests) == 2
+
+
 # ---- the core of an account
 
 CALLS: dict[str, Callable[[Service, Connection], object]] = {
@@ -250,7 +258,7 @@ def test_a_call_is_led_to_the_core_of_the_account_once(
 
 @pytest.mark.parametrize("name", ["a/b?c#d", "../users", "%2e%2e", "ü", "a b", "\r\nX: y"])
 def test_a_username_is_one_segment_of_the_path(wire: Wire, served: Service, name: str) -> None:
-    wire.always = reply({"server": wire.url})
+    wire.always = reply({"server": wire.url, "userDeletion": {"username": name}})
     served.delete_user(name, "admin-key")
     assert [request.target for request in wire.requests] == [
         f"/reg/{quote(name, safe='')}/server",

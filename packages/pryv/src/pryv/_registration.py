@@ -144,9 +144,9 @@ def delete_user(platform: DescribedPlatform, username: str, token: str, timeout:
     """Delete an account; see `Service.delete_user`."""
     require(username=username)
     require_token(token=token)
-    segment = path_segment(username)
+    segment, label = path_segment(username), "auth.delete"
     core = _core_of(platform, segment, timeout)
-    platform.calls.delete(f"{core}users/{segment}", token, "auth.delete", timeout)
+    member(platform.calls.delete(f"{core}users/{segment}", token, label, timeout), "userDeletion", dict, label)
 
 
 def _core_of(platform: DescribedPlatform, segment: str, timeout: CallTimeout) -> str:

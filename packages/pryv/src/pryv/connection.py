@@ -488,7 +488,7 @@ class Connection:
         Args:
             params: Parameters of `events.get` but `streams`; without a `limit`, no event is left out, as in
                 `iter_events`.
-            access: The id of an access, for its calls only.
+            access: The id of an access, for its calls only: `base` for all its versions, `base:serial` for one.
             action: The id of an API method, such as `events.get`, for its calls only.
             timeout: Replaces the connection's timeout. The read timeout bounds each silence, not the whole read.
 
