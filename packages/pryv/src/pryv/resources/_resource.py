@@ -73,6 +73,24 @@ class Resource:
             "ShapeT", member(self._call(method, verb, path, timeout, params=params, data=data), key, dict, method)
         )
 
+    def _with(
+        self,
+        shape: type[ShapeT],
+        members: Mapping[str, type],
+        method: str,
+        verb: str,
+        path: str,
+        timeout: CallTimeout,
+        *,
+        params: Any = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ShapeT:
+        """Send a call and return its result, of type `shape`, checked to have members of these types; see `_call`."""
+        return cast(
+            "ShapeT",
+            with_members(self._call(method, verb, path, timeout, params=params, data=data), method, **members),
+        )
+
     def _all(self, key: str, deletions: str, method: str, path: str, timeout: CallTimeout, params: Any) -> list[Any]:
         """Send a call and return the items under `key` of its result, then those under `deletions`; see `_call`."""
         result = with_members(

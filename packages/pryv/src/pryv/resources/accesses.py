@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from pryv._arguments import as_dict
 from pryv._display import with_secrets
-from pryv._transport.results import with_members
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import path_segment
 from pryv.resources._resource import Resource
@@ -87,12 +86,8 @@ class Accesses(Resource):
         """
         method = "accesses.getOne"
         params = {"includeHistory": True}
-        return cast(
-            "AccessWithHistory",
-            with_members(
-                self._call(method, "GET", _path(id), timeout, params=params), method, access=dict, history=list
-            ),
-        )
+        members = {"access": dict, "history": list}
+        return self._with(AccessWithHistory, members, method, "GET", _path(id), timeout, params=params)
 
     def create(self, access: AccessCreate | Untyped, *, timeout: CallTimeout = DEFAULT) -> Access:
         """Create an access and return it, with its `token` and `apiEndpoint`.

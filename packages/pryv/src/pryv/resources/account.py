@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from pryv._arguments import as_dict, require
 from pryv._display import secret
-from pryv._transport.results import with_members
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.resources._resource import Resource
 from pryv.types import AccountInfo, AccountUpdate, Untyped, UsernameChange, UsernameChanges
@@ -99,16 +96,9 @@ class Account(Resource):
         """
         require(new=new)
         method, data = "account.changeUsername", {"newUsername": new}
+        members = {"account": dict, "usernameChangesRemaining": int}
         try:
-            return cast(
-                "UsernameChange",
-                with_members(
-                    self._call(method, "POST", "account/change-username", timeout, data=data),
-                    method,
-                    account=dict,
-                    usernameChangesRemaining=int,
-                ),
-            )
+            return self._with(UsernameChange, members, method, "POST", "account/change-username", timeout, data=data)
         finally:
             self._account.state.access_info = None  # it has the username
 
@@ -124,9 +114,5 @@ class Account(Resource):
             ForbiddenError: the token is not a personal one.
             PryvError: the call failed; see *Errors and retries*.
         """
-        method = "account.usernameChanges"
-        counts = dict.fromkeys(UsernameChanges.__annotations__, int)
-        return cast(
-            "UsernameChanges",
-            with_members(self._call(method, "GET", "account/username-changes", timeout), method, **counts),
-        )
+        method, members = "account.usernameChanges", dict.fromkeys(UsernameChanges.__annotations__, int)
+        return self._with(UsernameChanges, members, method, "GET", "account/username-changes", timeout)
