@@ -46,8 +46,7 @@ class ServerClient:
     def metadata(self, *, force_fetch: bool = False) -> AuthorizationServer:
         """Return the server's metadata; see `OAuthClient.metadata`."""
         if self._metadata is None or force_fetch:
-            with contextlib.closing(self._http):
-                return self._fetched()
+            return self._fetched()
         return self._metadata
 
     def now(self) -> float:
@@ -67,8 +66,8 @@ class ServerClient:
     ) -> OAuthTokens:
         """Request tokens.
 
-        The metadata are fetched first: the tokens in `grant` may be sent only once, so they are not sent over a
-        connection that the server closed long ago, or to a server that is down.
+        The metadata are fetched first: the tokens in `grant` may be sent only once, so they are not sent to a server
+        that is down, or over a connection of the user's session that the server closed long ago.
 
         Args:
             grant: The parameters of the grant.
@@ -82,13 +81,12 @@ class ServerClient:
             PryvConnectionError: there is no complete response; it is `retryable` if `may_retry` and nothing was sent.
             PryvProtocolError: the response is not one of an authorization server.
         """
-        with contextlib.closing(self._http):
-            server = self._fetched()
-            before_sending()
-            prover = None if key is None else Prover(key)
+        server = self._fetched()
+        before_sending()
+        prover = None if key is None else Prover(key)
+        response = self._sent(server, grant, prover, may_retry)
+        if prover is not None and _asks_for_nonce(response) and prover.accept_nonce(response.headers):
             response = self._sent(server, grant, prover, may_retry)
-            if prover is not None and _asks_for_nonce(response) and prover.accept_nonce(response.headers):
-                response = self._sent(server, grant, prover, may_retry)
         self.clock.observe(response)
         if response.status != 200:
             hidden = [value for value in grant.values() if isinstance(value, SecretText)]
@@ -101,7 +99,8 @@ class ServerClient:
     def _fetched(self) -> AuthorizationServer:
         url = metadata_url(self.issuer)
         headers = {"Cache-Control": "no-cache"}  # the Date of a copy is that of an earlier response
-        response = self._http.send(Request("GET", url, LABEL, headers=headers, idempotent=True, timeout=self._timeout))
+        request = Request("GET", url, LABEL, headers=headers, idempotent=True, timeout=self._timeout)
+        response = _send(self._http, request)
         self.clock.observe(response)
         metadata = self._metadata = server_of(response, self.issuer)
         return metadata
@@ -122,14 +121,19 @@ class ServerClient:
             body=urlencode({**grant, **params}).encode(),
             timeout=self._timeout,
         )
-        http = self._http if may_retry else self._http.with_retry(None)
         try:
-            return http.send(request)
+            return _send(self._http if may_retry else self._http.with_retry(None), request)
         except PryvConnectionError as error:
             error.retryable = may_retry and not error.sent
             if error.sent:
                 error.args = (f"{error.args[0]}; {_UNKNOWN}",)
             raise
+
+
+def _send(http: Http, request: Request) -> Response:
+    """Send a request over connections of its own, which no other thread closes and none has kept open for long."""
+    with contextlib.closing(Http(http.retry, http.sessions.given, http.limits)) as own:
+        return own.send(request)
 
 
 def _asks_for_nonce(response: Response) -> bool:
