@@ -135,6 +135,17 @@ def test_items_are_those_that_json_finds(**parts: Any) -> None:
     check_against_json(**parts)
 
 
+@example(
+    items=[
+        '{"id":"c"}',
+        '{"id":"c"}',
+        '{"id":"odd","content":1e400}',
+        '{"id":"c","a":null,"b":null,"c":{"":null},"d":{"":null,"\\u001f\\u001f":null}}',
+    ],
+    at=1.0,
+    by=b"\xff",
+    seed=111903,
+)
 @FEW
 @damages
 def test_a_damaged_body_is_read_alike_item_by_item_and_in_blocks(**parts: Any) -> None:

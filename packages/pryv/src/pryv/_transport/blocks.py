@@ -73,7 +73,7 @@ class MsgspecDecoder:
     def __init__(self) -> None:
         import msgspec
 
-        self._errors = (msgspec.MsgspecError, RecursionError)
+        self._errors = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
         self._decode = msgspec.json.Decoder(list[Any]).decode
         self._split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 

@@ -168,6 +168,7 @@ class Members:
         """Read the items that follow, as far as they come in blocks."""
         self._source.unread(self._text[self._at :])
         self._text, self._start, self._at = "", 0, 0
+        self._failure = None  # the source raises it again, after the bytes before it
         while self._may_read_blocks() and (block := blocks.next(self._source)):
             self._block = block
             yield block.items

@@ -41,7 +41,7 @@ class Source:
         """Return the text that follows, as much as has arrived; an empty string at the end.
 
         Raises:
-            UnicodeDecodeError: it is not UTF-8.
+            UnicodeDecodeError: it is not UTF-8. The text before is returned first, however the chunks are cut.
         """
         text = ""
         is_end = False
@@ -50,11 +50,21 @@ class Source:
             if is_end and self._failure is not None:
                 raise self._failure
             data, self.data, self.at = self.data[self.at :], b"", 0
-            text = self._decoder.decode(data, final=is_end)
+            text = self._decoded(data, is_end)
             if text and not self._is_begun:
                 self._is_begun = True
                 text = text.removeprefix("\ufeff")
         return text
+
+    def _decoded(self, data: bytes, is_end: bool) -> str:
+        try:
+            return self._decoder.decode(data, final=is_end)
+        except UnicodeDecodeError as error:
+            self._decoder.reset()
+            self.data = error.object[error.start :]
+            if not error.start:
+                raise
+            return error.object[: error.start].decode()
 
     def unread(self, text: str) -> None:
         """Give back the end of what `read_text` returned last."""
