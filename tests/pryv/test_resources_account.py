@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.accounts import APP_ID, Account
+from tests.accounts import APP_ID, Account, Accounts
 from tests.pryv.wire import Reply, Wire, error_reply, reply
 
 from pryv import (
@@ -93,7 +93,7 @@ def test_a_password_is_changed(service: Service, new_account: Callable[[], Accou
     service.login(username, "another-one", APP_ID).close()
 
 
-def test_a_username_is_changed(service: Service, new_account: Callable[[], Account]) -> None:
+def test_a_username_is_changed(service: Service, accounts: Accounts, new_account: Callable[[], Account]) -> None:
     username, password, owner = new_account()
     new = f"new{secrets.token_hex(6)}"
     assert owner.username() == username
@@ -107,6 +107,7 @@ def test_a_username_is_changed(service: Service, new_account: Callable[[], Accou
     assert owner.account.username_changes()["usernameChangesUsed"] == before["usernameChangesUsed"] + 1
     assert (owner.username(), owner.endpoint) == (new, endpoint)
     with service.login(new, password, APP_ID) as session:
+        accounts.add(new, password, session.token or "none")
         assert session.username() == new
     with pytest.raises(ApiError):
         service.login(username, password, APP_ID)

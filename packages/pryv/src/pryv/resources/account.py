@@ -75,7 +75,8 @@ class Account(Resource):
     def change_username(self, new: str, *, timeout: CallTimeout = DEFAULT) -> UsernameChange:
         """Change the user's name, as often as the platform allows it.
 
-        The connection keeps its endpoint, since former names remain valid in URLs. A login needs the new name.
+        The connection keeps its endpoint, since former names remain valid in URLs. A login needs the new name; it
+        starts a new session of its app, after which the app's former personal token may be refused at any time.
 
         See `Account management <https://pryv.github.io/reference/#account-management>`__ in the API reference.
 
