@@ -720,8 +720,8 @@ class Connection:
             TypeError: an argument or a value in a row has the wrong type.
             ValueError: an argument is malformed, a row does not have one value per field, or a number is not finite.
             ApiError: the platform responded with an error.
-            PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
-                `points_sent`: the number of points that the platform confirmed before.
+            PryvError: the token is bound to a key (DPoP), or the call failed; see *Errors and retries*. Any exception
+                that stops the sending has `points_sent`: the number of points that the platform confirmed before.
         """
         return add_points(self._account, event_id, Series(fields, points), timeout)
 
@@ -741,8 +741,8 @@ class Connection:
             TypeError: an argument or a value in a row has the wrong type.
             ValueError: a row does not have one value per field, or a number is not finite.
             ApiError: the platform responded with an error.
-            PryvError: the call failed; see *Errors and retries*. Any exception that stops the sending has
-                `points_sent`: the number of points that the platform confirmed before.
+            PryvError: the token is bound to a key (DPoP), or the call failed; see *Errors and retries*. Any exception
+                that stops the sending has `points_sent`: the number of points that the platform confirmed before.
         """
         return add_batch(self._account, series_by_event, timeout)
 
@@ -769,7 +769,7 @@ class Connection:
             TypeError: an argument has the wrong type.
             ValueError: `event_id` is not an id, or a time is not finite.
             ApiError: the platform responded with an error.
-            PryvError: the call failed; see *Errors and retries*.
+            PryvError: the token is bound to a key (DPoP), or the call failed; see *Errors and retries*.
         """
         return get_points(self._account, event_id, from_delta_time, to_delta_time, timeout)
 
