@@ -13,7 +13,7 @@ from tests.accounts import Account
 from tests.backup.content import comparable, files_of, plain_read, platform_events
 
 from pryv import Connection
-from pryv_backup import backup, read, verify
+from pryv_backup import BackupError, backup, read, verify
 from pryv_backup._mirror import MaskedMirror
 from pryv_monitor import AnchorLockedError, SQLiteMirror
 from pryv_monitor.testing import check_mirror
@@ -131,6 +131,19 @@ def test_files_with_names_like_those_of_others(account: Connection, folder: Path
     backup(account, folder)
     found = [read(folder).attachment(event["id"], item["id"]).read_bytes() for item in event["attachments"]]
     assert found == [b"first", b"second"]
+
+
+def test_a_damaged_state_is_named_and_can_be_removed(account: Connection, folder: Path) -> None:
+    account.events.create(NOTE)
+    backup(account, folder)
+    for data in (b"no database", (folder / ".state" / "mirror.db").read_bytes()[:5000]):
+        (folder / ".state" / "mirror.db").write_bytes(data)
+        with pytest.raises(BackupError, match=r"\.state is damaged: remove it"):
+            backup(account, folder)
+        assert verify(folder).ok
+    shutil.rmtree(folder / ".state")
+    backup(account, folder)
+    equal(account, folder)
 
 
 def test_one_backup_at_a_time(account: Connection, folder: Path) -> None:

@@ -38,7 +38,7 @@ from pryv_backup._manifest import Manifest
 from pryv_backup._mirror import LockedMirror
 from pryv_backup._reports import BackupReport, Failure
 from pryv_backup._secrets import Secrets
-from pryv_monitor import Anchor, AnchorMismatchError, Monitor, SQLiteMirror, SyncReport
+from pryv_monitor import Anchor, AnchorCorruptError, AnchorMismatchError, Monitor, SQLiteMirror, SyncReport
 
 Progress = Callable[[str, int], object]
 """Gets what is copied (`events`, `attachments`, `series`, `audit`) and how many there are so far."""
@@ -106,7 +106,7 @@ def backup(
 
     Raises:
         TypeError: an argument has the wrong type.
-        BackupError: the folder has something else in it, or the backup of another account or access.
+        BackupError: the folder has something else in it, the backup of another account or access, or a damaged one.
         AnchorLockedError: another backup into the folder is running.
         PryvError: the platform cannot be reached, or refused.
         OSError: a file cannot be written.
@@ -124,30 +124,33 @@ def backup(
         bool(secrets),
     )
     root = Path(os.path.abspath(os.fsdecode(folder)))
-    before = _prepared(root)
+    _prepare(root)
     mirror = SQLiteMirror(root / STATE / _MIRRORS[options.secrets])
     other = root / STATE / _MIRRORS[not options.secrets]
     if other.exists():
         SQLiteMirror(other).reset()
-    with mirror.lock():
-        _make_private(root / STATE)
-        run = _Run(connection, root, options, before, mirror, progress or (lambda *_: None))
-        return run.run(full=full, adopt=adopt, error_tolerance=error_tolerance)
+    try:
+        with mirror.lock():
+            _make_private(root / STATE)
+            run = _Run(connection, root, options, Manifest.read(root), mirror, progress or (lambda *_: None))
+            return run.run(full=full, adopt=adopt, error_tolerance=error_tolerance)
+    except AnchorCorruptError:
+        raise BackupError(f"{root / STATE} is damaged: remove it, and the next run reads everything again") from None
 
 
-def _prepared(root: Path) -> Manifest | None:
-    """Make the folder if there is none, and return its manifest.
+def _prepare(root: Path) -> None:
+    """Make the folder if there is none.
 
     Raises:
         BackupError: it has something else in it.
     """
     found = set(os.listdir(root)) if root.is_dir() else set()
-    manifest = Manifest.read(root) if found else None
-    if found and STATE not in found and (manifest is None or manifest.anchor is None):
-        raise BackupError(f"{root}: not empty, and no backup that can be continued; choose an empty folder")
+    if found and STATE not in found:
+        manifest = Manifest.read(root)
+        if manifest is None or manifest.anchor is None:
+            raise BackupError(f"{root}: not empty, and no backup that can be continued; choose an empty folder")
     _files.make_directory(root)
     _files.make_directory(root / STATE)
-    return manifest
 
 
 def _make_private(directory: Path) -> None:
