@@ -115,6 +115,26 @@ def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder:
     equal(account, folder)
 
 
+@pytest.mark.parametrize(("status", "raises"), [(503, True), (401, True), (404, False), (400, False)])
+def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
+    account: Connection, folder: Path, sandbox: Sandbox, status: int, raises: bool
+) -> None:
+    event = account.create_event_with_files(NOTE, [("a", b"A"), ("b", b"B")])["event"]
+    sandbox.faults.status(status, path=f"/events/{event['id']}/{event['attachments'][0]['id']}")
+    if raises:
+        with pytest.raises(PryvError):
+            backup(Connection(account.api_endpoint, retry=None), folder)
+    else:
+        report = backup(account, folder)
+        assert [failure.what for failure in report.failed] == [
+            f"attachment {event['id']}/{event['attachments'][0]['id']}"
+        ]
+        assert (report.complete, report.attachments) == (False, 1)
+    report = backup(account, folder)
+    assert (report.complete, report.attachments) == (True, 2 if raises else 1)
+    equal(account, folder)
+
+
 def test_a_full_disk_leaves_the_last_backup_usable(account: Connection, folder: Path) -> None:
     account.create_event_with_files(NOTE, [("small", b"A")])
     backup(account, folder)

@@ -17,6 +17,7 @@ from pryv_backup import BackupError, backup, read, verify
 from pryv_backup._mirror import MaskedMirror
 from pryv_monitor import AnchorLockedError, SQLiteMirror
 from pryv_monitor.testing import check_mirror
+from pryv_sandbox import Sandbox
 
 NOTE: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "A note."}
 
@@ -103,8 +104,21 @@ def test_damage_stays_visible(account: Connection, folder: Path) -> None:
     assert verify(folder).ok
 
 
-def test_a_backup_without_its_state_reads_everything_again(account: Connection, folder: Path) -> None:
+def test_files_of_a_killed_run_are_checked_and_kept(account: Connection, folder: Path) -> None:
+    """It has written attachments, but no manifest."""
+    event = account.create_event_with_files(NOTE, [("good", b"good"), ("bad", b"bad")])["event"]
+    backup(account, folder)
+    (folder / "manifest.json").unlink()
+    read(folder).attachment(event["id"], event["attachments"][1]["id"]).write_bytes(b"BAD")
+    for name in (".gone.3.part", "attachments/.gone.3.part"):
+        (folder / name).write_bytes(b"unfinished")
+    assert backup(account, folder).attachments == 1
+    equal(account, folder)
+
+
+def test_a_backup_without_its_state_reads_everything_again(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     account.events.create_many([NOTE] * 3)
+    sandbox.faults.skew = 3600  # more than the overlap
     backup(account, folder)
     shutil.rmtree(folder / ".state")
     report = backup(account, folder)
