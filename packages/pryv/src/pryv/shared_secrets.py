@@ -1,6 +1,7 @@
 """Shared secrets: values such as tokens that can be read once, by anyone who has the key.
 
-See `Shared secrets <https://pryv.github.io/reference/#shared-secrets>`__ in the API reference.
+The API reference does not describe them; see `those of the server
+<https://github.com/pryv/open-pryv.io/tree/master/components/shared-secrets>`__.
 """
 
 from __future__ import annotations
@@ -98,8 +99,7 @@ def create(
 ) -> SharedSecret:
     """Store a secret that can be read once, and return it with its key.
 
-    The request is never sent twice. See `Create shared secret
-    <https://pryv.github.io/reference/#create-shared-secret>`__ in the API reference.
+    The request is never sent twice.
 
     Args:
         connection: A connection to the account that keeps the secret.
@@ -146,8 +146,7 @@ def retrieve(
     """Return a secret, which nobody can read again.
 
     No token is needed. The request is never sent twice. A wrong passphrase or verifier secret discards the secret; a
-    missing one does not. See `Retrieve shared secret <https://pryv.github.io/reference/#retrieve-shared-secret>`__ in
-    the API reference.
+    missing one does not.
 
     Args:
         api_endpoint: The API endpoint of the account; a token in it is not sent.
@@ -182,8 +181,6 @@ def retrieve(
 @without_frames
 def status(connection: Connection, key: str, *, timeout: CallTimeout = DEFAULT) -> SharedSecret:
     """Return the status of a shared secret, which stays as it is.
-
-    See `Get shared secret status <https://pryv.github.io/reference/#get-shared-secret-status>`__ in the API reference.
 
     Args:
         connection: A connection with the token of its creator, or with a personal token.
