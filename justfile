@@ -58,9 +58,9 @@ typecheck *params:
     mypy "$@"
     pyright
 
-# See a real recording go into an account and come back
+# See a real recording go into an account and come back; `demo fleet`: 200 accounts, two workers, one of them killed
 demo *params:
-    python examples/demo "$@"
+    if [[ "${1:-}" == fleet ]]; then python examples/demo/fleet_demo.py "${@:2}"; else python examples/demo "$@"; fi
 
 # Run the notebooks, and store what their cells display
 notebooks:

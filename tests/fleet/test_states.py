@@ -129,13 +129,13 @@ def test_a_slow_account_delays_no_other(
         slow, other = new_account(), new_account()
         fleet.add_many([access_to(slow), access_to(other)])
         fleet.sync_due()
-        sandbox.faults.stall(path=f"/{slow[0]}/")
+        sandbox.faults.stall(path=f"/{slow[0]}/", times=10)
         note(other[2], "in time")
         fleet.wake(slow[0])
         fleet.wake(other[0])
         report = fleet.sync_due()
     assert (report.passes, report.failed) == (1, 1)
-    assert report.seconds < 5
+    assert report.seconds < 8
 
 
 def test_a_paused_account_is_left_alone(fleet: Fleet, owner: Account) -> None:

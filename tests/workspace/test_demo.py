@@ -94,3 +94,14 @@ def test_a_mirror_that_does_not_follow_is_noticed(
         wait_until_equal(mirror, connection)
     copy(connection, mirror)
     wait_until_equal(mirror, connection)
+
+
+def test_a_fleet_survives_a_killed_worker(tmp_path: Path) -> None:
+    plot = tmp_path / "fleet.png"
+    options = ["--accounts", "12", "--seconds", "4", "--plot", str(plot)]
+    command = [sys.executable, str(EXAMPLES / "demo" / "fleet_demo.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "12 of 12 copies are equal to their accounts" in done.stdout
+    height, width, _ = imread(plot).shape
+    assert width > height > 500

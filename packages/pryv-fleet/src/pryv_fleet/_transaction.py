@@ -43,6 +43,8 @@ _COPY: Final = "COPY {schema}.%s (%s) FROM STDIN (ENCODING 'UTF8')"
 _COPY_EVENTS: Final = _COPY % ("events", EVENT_COLUMNS)
 _COPY_DELETIONS: Final = _COPY % ("deletions", DELETION_COLUMNS)
 _COPY_STREAMS: Final = _COPY % ("streams", STREAM_COLUMNS)
+_LONGEST_KEPT: Final = 3600.0
+"""Seconds for which an anchor is kept while nothing changes."""
 _LINES: Final = 1000
 """Lines that are sent at once."""
 
@@ -281,9 +283,11 @@ _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _is_settled(before: Anchor, after: Anchor) -> bool:
-    """Return whether an anchor may stay: both are of complete passes, and differ in their times only."""
-    is_complete = before.synced is not None and before.reached is None
-    return is_complete and attrs.evolve(after, since=before.since, synced=before.synced) == before
+    """Return whether an anchor may stay: both are of complete passes, and differ only in times, by an hour at most."""
+    if before.synced is None or after.synced is None or before.reached is not None:
+        return False
+    is_recent = abs(after.synced - before.synced) < _LONGEST_KEPT
+    return is_recent and attrs.evolve(after, since=before.since, synced=before.synced) == before
 
 
 def kept_item(text: str) -> dict[str, Any]:

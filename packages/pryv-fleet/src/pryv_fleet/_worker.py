@@ -17,6 +17,10 @@ from pryv_fleet.errors import DatabaseError
 
 _LONGEST_WAIT: Final = 1.0
 """Seconds between two looks at what is due: a wake is noticed within this time."""
+_TOGETHER: Final = 0.005
+"""Seconds in which outcomes are collected: to wake for each of them costs more than to write them."""
+_LEAST_AHEAD: Final = 8
+"""Accounts that wait in memory, at most, however few threads there are."""
 _BETWEEN_LOOKS: Final = 0.05
 """Seconds between two looks while accounts are passed."""
 _LONGEST_BACKOFF: Final = 30.0
@@ -27,8 +31,8 @@ _log = logging.getLogger("pryv_fleet")
 class Worker:
     """Claims accounts that are due, passes them on threads, and writes what came of it.
 
-    While a number of accounts that is half that of the threads waits in memory, no more are claimed: few statements
-    are needed for each account, and a lease is used at once.
+    When a thread has nothing to do, it claims several accounts at once, so that few statements are needed for each. At
+    most half as many as there are threads wait in memory, so that a lease is used at once.
 
     Args:
         leases: Claims accounts, and writes outcomes.
@@ -126,7 +130,8 @@ class Worker:
         return self._outstanding > 0 or self._waits()
 
     def _claim(self) -> None:
-        wanted = int(min(self._left, self._threads + max(1, self._threads // 2) - self._outstanding))
+        ahead = max(self._threads // 2, _LEAST_AHEAD)
+        wanted = int(min(self._left, self._threads + ahead - self._outstanding))
         claims = self._leases.claim(wanted, self._platform, self._until)
         self._has_more = len(claims) == wanted
         self._next_look = time.monotonic() + _BETWEEN_LOOKS
@@ -155,6 +160,7 @@ class Worker:
             return
         try:
             self._take(self._outcomes.get(timeout=_BETWEEN_LOOKS))
+            time.sleep(_TOGETHER)
             while True:
                 self._take(self._outcomes.get_nowait())
         except Empty:
