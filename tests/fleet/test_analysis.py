@@ -40,33 +40,6 @@ def test_a_view_has_the_events_of_a_type(fleet: Fleet, weighed: Account) -> None
             fleet.create_view(wrong)
 
 
-def test_a_reader_sees_data_and_no_token(fleet: Fleet, weighed: Account) -> None:
-    dsn = fleet._database._dsn
-    with psycopg.connect(dsn, autocommit=True) as owner:
-        owner.execute("DROP ROLE IF EXISTS pryv_reader")
-        for statement in READER.split(";"):
-            owner.execute(statement)
-        owner.execute("SET ROLE pryv_reader")
-        assert owner.execute("SELECT count(*) FROM pryv.events WHERE type = 'mass/kg'").fetchone() == (3,)
-        assert owner.execute("SELECT name FROM pryv.accounts").fetchone() == (weighed[0],)
-        for column in ("secret", "endpoint", "anchor", "wake_id"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                owner.execute(f"SELECT {column} FROM pryv.accounts")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            owner.execute("DELETE FROM pryv.events")
-        owner.execute("RESET ROLE")
-        owner.execute("DROP OWNED BY pryv_reader")
-        owner.execute("DROP ROLE pryv_reader")
-
-
-READER = """
-CREATE ROLE pryv_reader;
-GRANT USAGE ON SCHEMA pryv TO pryv_reader;
-GRANT SELECT ON pryv.events, pryv.deletions, pryv.streams, pryv.platforms TO pryv_reader;
-GRANT SELECT (id, name, platform, state, due, synced, added) ON pryv.accounts TO pryv_reader
-"""
-
-
 def query(directory: Path, sql: str) -> list[tuple[object, ...]]:
     with duckdb.connect() as connection:
         return connection.execute(sql.replace("EVENTS", f"read_parquet('{directory}/events-*.parquet')")).fetchall()

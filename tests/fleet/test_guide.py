@@ -1,0 +1,40 @@
+"""The statements in the guide work on the tables."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.accounts import Account
+from tests.fleet.persons import access_to
+
+from pryv_fleet import Fleet
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "fleet.md"
+BLOCKS = re.findall(r"```text\n((?:SELECT|CREATE|GRANT).*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+STATEMENTS = [part.strip() for block in BLOCKS for part in block.split(";") if part.strip() and "parquet" not in part]
+
+
+def test_statements_of_the_guide_work(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+    account = new_account()
+    fleet.add(access_to(account))
+    weight = {"streamIds": ["diary"], "type": "mass/kg", "content": 61.5}
+    pressure = {"type": "blood-pressure/mmhg-bpm", "content": {"systolic": 120, "diastolic": 80, "rate": 60}}
+    for event in (weight, {**weight, **pressure}):
+        account[2].api_one("events.create", event, "event")
+    fleet.sync_due()
+    assert len(STATEMENTS) >= 8
+    rows = []
+    with psycopg.connect(fleet._database._dsn, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS pryv_reader")
+        for statement in STATEMENTS:
+            cursor = connection.execute(statement)
+            rows += cursor.fetchall() if cursor.description else []
+        connection.execute("SET ROLE pryv_reader")
+        assert connection.execute("SELECT count(*) FROM pryv.events WHERE number = 61.5").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT secret FROM pryv.accounts")
+        connection.execute("RESET ROLE; DROP OWNED BY pryv_reader; DROP ROLE pryv_reader")
+    assert [row[1] for row in rows[:2]] == [1, 61.5]
+    assert rows[-1][1] == 120
