@@ -58,7 +58,7 @@ def change(connection: Connection, number: int) -> None:
         connection.events.delete(event["id"], permanently=True)
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(150, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.long)])
 def test_a_run_that_is_killed_is_completed_by_the_next(account: Connection, folder: Path, kills: int) -> None:
     chance = random.Random(18)
     change(account, 0)
@@ -133,6 +133,17 @@ def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
     report = backup(account, folder)
     assert (report.complete, report.attachments) == (True, 2 if raises else 1)
     equal(account, folder)
+
+
+def test_the_last_copy_is_kept_of_what_cannot_be_read_now(account: Connection, folder: Path, sandbox: Sandbox) -> None:
+    series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
+    backup(account, folder)
+    sandbox.faults.status(404, path=r"/series$")
+    report = backup(account, folder)
+    assert [failure.what for failure in report.failed] == [f"series {series['id']}"]
+    assert list(read(folder).points(series["id"]).rows()) == [[1, 2]]
+    assert verify(folder).ok
 
 
 def test_a_full_disk_leaves_the_last_backup_usable(account: Connection, folder: Path) -> None:

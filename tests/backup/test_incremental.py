@@ -196,7 +196,7 @@ def test_any_history_ends_in_the_state_of_the_platform(
 
 
 @pytest.mark.long
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(actions=actions)
 def test_any_of_many_histories_ends_in_the_state_of_the_platform(
     module_account: Account, tmp_path_factory: pytest.TempPathFactory, actions: Any

@@ -1,4 +1,4 @@
-"""A large account is backed up and restored in little memory; `pytest -s` shows the figures."""
+"""A large account (of `DRILL_EVENTS`) is backed up and restored in little memory; `pytest -s` shows the figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ print(json.dumps({"seconds": seconds, "memory": memory, **attrs.asdict(report)})
 """
 
 
-def measured(*arguments: str) -> dict[str, Any]:
+def show(name: str, figures: dict[str, Any]) -> None:
+    """Print the numbers of a step."""
+    print(
+        name, json.dumps({key: value for key, value in figures.items() if isinstance(value, (int, float))}), flush=True
+    )
+
+
+def measured(name: str, *arguments: str) -> dict[str, Any]:
     """Call a function of the package in its own process, and return its report, time and peak of memory."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
@@ -44,6 +51,7 @@ def measured(*arguments: str) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
+    show(name, result)
     return result
 
 
@@ -106,30 +114,26 @@ def test_a_large_account_in_little_memory(two_accounts: tuple[Connection, Connec
         for _ in range(200):
             file.write(os.urandom(1 << 20))
     fill(account, large_file)
-    figures: dict[str, dict[str, Any]] = {}
-    figures["first run"] = first = measured("backup", account.api_endpoint, str(tmp_path / "first"))
+    first = measured("first run", "backup", account.api_endpoint, str(tmp_path / "first"))
     assert first["complete"]
     assert first["attachments"] == 501
     assert first["series"] == 50
     assert first["memory"] < MEMORY
-    figures["second run"] = second = measured("backup", account.api_endpoint, str(tmp_path / "first"))
+    second = measured("second run", "backup", account.api_endpoint, str(tmp_path / "first"))
     assert (second["events"], second["attachments"], second["series"]) == (0, 0, 0)
     assert second["memory"] < MEMORY
     begin = time.monotonic()
     assert verify(tmp_path / "first").ok
-    figures["verify"] = {"seconds": time.monotonic() - begin}
+    show("verify", {"seconds": time.monotonic() - begin})
     expected = platform_events(account)
     assert len(expected) > EVENTS - 1000
     begin = time.monotonic()
     assert comparable(read(tmp_path / "first").events()) == expected
-    figures["read"] = {"seconds": time.monotonic() - begin}
-    figures["restore"] = restored = measured("restore", str(tmp_path / "first"), other.api_endpoint)
+    show("read", {"seconds": time.monotonic() - begin})
+    restored = measured("restore", "restore", str(tmp_path / "first"), other.api_endpoint)
     assert restored["failed"] == []
     assert restored["memory"] < MEMORY
-    figures["restore again"] = again = measured("restore", str(tmp_path / "first"), other.api_endpoint)
+    again = measured("restore again", "restore", str(tmp_path / "first"), other.api_endpoint)
     assert (again["created"], again["failed"]) == (0, [])
-    measured("backup", other.api_endpoint, str(tmp_path / "second"))
+    measured("its backup", "backup", other.api_endpoint, str(tmp_path / "second"))
     assert content(tmp_path / "second") == content(tmp_path / "first")
-    for name, values in figures.items():
-        kept = {key: value for key, value in values.items() if isinstance(value, (int, float))}
-        print(name, json.dumps(kept))

@@ -86,8 +86,8 @@ class Documents:
         with self.connection.iter_events(params) as items:
             yield from (item for item in items if "deleted" in item)
 
-    def audit(self) -> Iterator[Any]:
-        """Yield the calls in the audit log that the token may read, the earliest first; none if it may read none.
+    def audit(self) -> Iterator[Any] | None:
+        """Return the calls in the audit log that the token may read, the earliest first; `None` if it may read none.
 
         Raises:
             PryvError: the call failed.
@@ -96,11 +96,13 @@ class Documents:
         streams = [":_audit:accesses", ":_audit:actions"]
         if access.get("type") != "personal":
             streams = [f":_audit:access-{access.get('id')}"]
+        events = self.connection.iter_events({"streams": streams, "state": "all", "sortAscending": True})
         try:
-            with self.connection.iter_events({"streams": streams, "state": "all", "sortAscending": True}) as events:
-                yield from events
+            first = list(itertools.islice(events, 1))
         except ApiError as error:
             self._note("audit", error)
+            return None
+        return itertools.chain(first, events)
 
     def _read(self, name: str, file: str, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
@@ -136,13 +138,12 @@ def write_json(file: HashingWriter, data: Any) -> None:
     file.write(json.dumps(data, indent=1).encode())
 
 
-def write_items(file: HashingWriter, key: str, items: Iterable[Any]) -> int:
-    """Write a document with one list, an item per line, as the items arrive; return their number."""
+def write_items(file: HashingWriter, key: str, items: Iterable[Any]) -> None:
+    """Write a document with one list, an item per line, as the items arrive."""
     file.write(b'{"%b":[' % key.encode())
-    items, count = iter(items), 0
+    items, separator = iter(items), ""
     while block := list(itertools.islice(items, _AT_ONCE)):
         lines = ",\n".join(map(json.dumps, block))
-        file.write(f"{',' if count else ''}\n{lines}".encode())
-        count += len(block)
+        file.write(f"{separator}\n{lines}".encode())
+        separator = ","
     file.write(b'\n],"meta":{}}\n')
-    return count

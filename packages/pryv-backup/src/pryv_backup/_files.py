@@ -49,7 +49,15 @@ class HashingWriter:
 
 
 class _UnchangedError(Exception):
-    """The file would get the content that it has."""
+    """The file would get the content that it has.
+
+    Attributes:
+        entry: Its entry.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
 
 
 def make_directory(path: Path) -> None:
@@ -88,9 +96,9 @@ def write(root: Path, path: str, fill: Callable[[HashingWriter], object]) -> tup
             writer = HashingWriter(file)
             fill(writer)
             if size_of(root / path) == writer.entry.size and entry_of(root, path) == writer.entry:
-                raise _UnchangedError
-    except _UnchangedError:
-        return writer.entry, False
+                raise _UnchangedError(writer.entry)
+    except _UnchangedError as unchanged:
+        return unchanged.entry, False
     return writer.entry, True
 
 
@@ -125,6 +133,12 @@ def open_regular(root: Path, path: str) -> BinaryIO:
     if not stat.S_ISREG(os.lstat(file).st_mode):
         raise BackupError(f"{file}: not a regular file")
     return open(file, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NOFOLLOW", 0)))
+
+
+def copy(source: BinaryIO, target: HashingWriter) -> None:
+    """Copy a file."""
+    while block := source.read(_BLOCK):
+        target.write(block)
 
 
 def entry_of(root: Path, path: str) -> Entry:

@@ -1,0 +1,124 @@
+"""The attachments and the points of events."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final, cast
+
+from pryv import ApiError, Connection, IntegrityError, InvalidAccessTokenError, Series
+from pryv.addons import is_transient
+from pryv_backup import _files
+from pryv_backup._archive import Archive
+from pryv_backup._files import Entry, HashingWriter
+from pryv_backup._layout import ATTACHMENTS, SERIES, Named, attachments_of, is_series, series_file
+from pryv_backup._reports import Failure
+
+_ROWS: Final = 500
+
+
+class Content:
+    """Copies attachments and points into an archive.
+
+    Args:
+        connection: The account.
+        archive: The archive.
+        progress: A callback: it gets what is copied, and how many there are so far.
+
+    Attributes:
+        counts: The numbers of attachments and series in the archive.
+        downloaded: The number of attachments that were not in it.
+        written: The number of series whose points are new.
+        failed: What could not be copied.
+    """
+
+    def __init__(self, connection: Connection, archive: Archive, progress: Callable[[str, int], object]) -> None:
+        self._connection = connection
+        self._archive = archive
+        self._progress = progress
+        self.counts: dict[str, int] = {}
+        self.downloaded = 0
+        self.written = 0
+        self.failed: list[Failure] = []
+
+    def copy(self, events: Iterable[dict[str, Any]], *, attachments: bool, series: bool) -> None:
+        """Copy what belongs to events.
+
+        Raises:
+            PryvError: the platform cannot be reached, or refused.
+            OSError: a file cannot be written.
+        """
+        if attachments:
+            self._archive.begin(ATTACHMENTS)
+            self.counts["attachments"] = 0
+        if series:
+            self._archive.begin(SERIES)
+            self.counts["series"] = 0
+        for event in events:
+            for named in attachments_of(event) if attachments else ():
+                self._copy_attachment(event["id"], named)
+            if series and is_series(event):
+                self._copy_series(event["id"])
+
+    def _copy_attachment(self, event_id: str, named: Named) -> None:
+        with self._noting(f"attachment {event_id}/{named.data['id']}", named.path):
+            known = self._known(named)
+            if known is not None:
+                self._archive.keep(named.path, known)
+            else:
+                self._archive.write(named.path, lambda file: self._download(event_id, named.data, file))
+                self.downloaded += 1
+            if named.old_path is not None:
+                self._archive.link(named.path, named.old_path)
+            self._count("attachments")
+
+    def _download(self, event_id: str, attachment: dict[str, Any], file: HashingWriter) -> None:
+        self._connection.download_attachment(event_id, attachment, cast(BinaryIO, file))
+
+    def _known(self, named: Named) -> Entry | None:
+        """Return the entry of an attachment that is in the archive as a whole."""
+        size = _files.size_of(self._archive.root / named.path)
+        known = self._archive.before.entries.get(named.path)
+        if size is None or size != named.data.get("size"):
+            return None
+        if known is not None and known.size == size:
+            return known
+        found = _files.entry_of(self._archive.root, named.path)  # of a run that was killed
+        digest = base64.b64encode(bytes.fromhex(found.digest)).decode()
+        return found if named.data.get("integrity") == f"sha256-{digest}" else None
+
+    def _copy_series(self, event_id: str) -> None:
+        path = series_file(event_id)
+        with self._noting(f"series {event_id}", path):
+            series = self._connection.get_hf_points(event_id)
+            self.written += self._archive.write(path, lambda file: _write_points(file, series))
+            self._count("series")
+
+    def _count(self, counted: str) -> None:
+        self.counts[counted] += 1
+        self._progress(counted, self.counts[counted])
+
+    @contextmanager
+    def _noting(self, what: str, path: str) -> Iterator[None]:
+        """Note a failure of one item, and keep the file that the last backup has of it; other failures end the run."""
+        try:
+            yield
+        except (ApiError, IntegrityError, ValueError) as error:
+            if isinstance(error, InvalidAccessTokenError) or is_transient(error):
+                raise
+            self._archive.keep(path)
+            self.failed.append(Failure(what, str(error)))
+
+
+def _write_points(file: HashingWriter, series: Series) -> None:
+    """Write the points of a series as the platform sends them."""
+    fields = json.dumps(series.fields)
+    file.write(f'{{"format":"flatJSON","fields":{fields},"points":['.encode())
+    rows, separator = series.rows(), ""
+    while block := list(itertools.islice(rows, _ROWS)):
+        file.write(f"{separator}\n{json.dumps(block)[1:-1]}".encode())
+        separator = ","
+    file.write(b"\n]}\n")
