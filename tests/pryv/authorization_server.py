@@ -65,6 +65,7 @@ class AuthorizationServer:
         grace: Seconds in which a used refresh token is only refused; after them, the consent ends.
         skew: Seconds by which its clock, and its `Date`, are ahead.
         cached: Age in seconds of a copy of the metadata, which a proxy returns to a request that accepts it.
+        refuses_deletion: Whether an access may not delete itself.
         secret: The secret of the client, if it has one.
         supports_dpop: Whether tokens that are requested with a proof are bound to its key.
         nonce: The nonce that proofs need at the token endpoint, if they need one.
@@ -80,6 +81,7 @@ class AuthorizationServer:
     lifetime: float = 3600
     grace: float = 10
     skew: float = 0
+    refuses_deletion: bool = False
     cached: float = 0
     client_id: str = "study-app"
     secret: str | None = None
@@ -130,6 +132,7 @@ class AuthorizationServer:
         self._rule(query["client_id"] == self.client_id, "client_id of the authorization request")
         self._rule(query["code_challenge_method"] == "S256" and len(query["code_challenge"]) == 43, "PKCE")
         self._rule(len(query["state"]) >= 8, "a state that can be guessed")
+        self.consent_has_ended = False
         code = self._issue(Grant(query["scope"], query["code_challenge"], query["redirect_uri"]))
         return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state'], 'iss': self.url})}"
 
@@ -268,6 +271,9 @@ class AuthorizationServer:
             return 403, {"error": {"id": "forbidden", "message": "Access has expired."}}
         self.seen[f"{method} done"] += 1
         meta = {"meta": {"apiVersion": "2.0.0", "serverTime": self.now, "serial": "1"}}
+        if method == "POST" and self.refuses_deletion:
+            refusal = {"id": "forbidden", "message": "You may not delete this access."}
+            return 200, {"results": [{"error": refusal}], **meta}
         return 200, {"id": "access", "user": {"username": "alice"}, "event": {"id": "e"}, "accessDeletion": {}, **meta}
 
     def _proof(self, method: str, target: str, proof: str, token: str | None = None) -> dict[str, Any]:

@@ -18,7 +18,14 @@ from tests.accounts import Account
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.waiting import wait_for
 
-from pryv import AccessRefusedError, AccessTimeoutError, Connection, InvalidAccessTokenError, OAuthError
+from pryv import (
+    AccessRefusedError,
+    AccessTimeoutError,
+    Connection,
+    ForbiddenError,
+    InvalidAccessTokenError,
+    OAuthError,
+)
 from pryv.oauth import FileTokenStore, MemoryTokenStore, OAuthClient
 
 if TYPE_CHECKING:
@@ -246,6 +253,27 @@ def test_a_port_in_use_is_an_error(server: AuthorizationServer, client: OAuthCli
 
 
 # ---- the end of a session
+
+
+def test_an_access_that_may_not_delete_itself(server: AuthorizationServer, client: OAuthClient) -> None:
+    request = client.authorization_request()
+    client.handle_callback(server.consent(request.url), request).close()
+    server.refuses_deletion = True
+    with pytest.raises(ForbiddenError, match="may not delete"):
+        client.forget()
+    assert client.tokens is None
+
+
+def test_tokens_that_have_expired_are_forgotten_without_a_call(
+    server: AuthorizationServer, client: OAuthClient
+) -> None:
+    request = client.authorization_request()
+    client.handle_callback(server.consent(request.url), request).close()
+    server.skew = 4000
+    client.metadata(force_fetch=True)
+    client.forget()
+    assert client.tokens is None
+    assert server.seen["account"] == 0
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
 from tests.waiting import wait_for
@@ -287,6 +290,49 @@ def test_lifetimes_of_all_kinds_are_read(
 
 
 # ---- crashes
+
+
+STEPS = ["refresh", "connection", "restart", "an hour", "cut-before", "cut-after", "cut-after", "disk full"]
+
+
+@settings(max_examples=40)
+@given(st.lists(st.sampled_from(STEPS), max_size=15))
+def test_no_rule_is_broken_and_no_session_is_lost_without_a_lost_response(steps: list[str]) -> None:
+    with AuthorizationServer() as server, TemporaryDirectory() as directory:
+        store = FullDisk(Path(directory, "study.tokens"), 1000)
+        log_in(server, store)
+        client = client_of(server, store, retry=None)
+        for step in steps:
+            if step == "restart":
+                client = client_of(server, store, retry=None)
+            elif step == "an hour":
+                server.skew += 3601
+            else:
+                store.left = 1 if step == "disk full" else 1000
+                server.faults.extend([step] if step.startswith("cut") else [])
+                if not is_kept(client, store, step):
+                    assert any(grant.outcome_lost for grant in server.grants.values())
+                    server.faults.clear()
+                    server.grants.clear()
+                    store.left = 1000
+                    log_in(server, store)
+            assert server.violations == []
+
+
+def is_kept(client: OAuthClient, store: FullDisk, step: str) -> bool:
+    """Use a session, and save tokens that the disk had no room for, as the error says; whether it goes on."""
+    try:
+        with client.connection() if step == "connection" else client.refresh() as connection:
+            connection.access_info()
+    except OAuthLoginRequiredError:
+        return False
+    except OAuthError as error:
+        if error.tokens is not None:
+            store.left = 1000
+            store.save(error.tokens)
+    except PryvError:
+        pass
+    return True
 
 
 def test_a_lost_response_ends_the_session_and_the_token_is_sent_once_more(
