@@ -93,10 +93,8 @@ class Documents:
             PryvError: the call failed.
         """
         access = self.connection.access_info()
-        streams = [":_audit:accesses", ":_audit:actions"]
-        if access.get("type") != "personal":
-            streams = [f":_audit:access-{access.get('id')}"]
-        events = self.connection.iter_events({"streams": streams, "state": "all", "sortAscending": True})
+        own = None if access.get("type") == "personal" else access.get("id")
+        events = self.connection.audit({"sortAscending": True}, access=own)
         try:
             first = list(itertools.islice(events, 1))
         except ApiError as error:
