@@ -78,8 +78,14 @@ class Database:
         Raises:
             DatabaseError: there is none, or a statement failed.
         """
-        with translated(), self._pool().connection() as connection:
-            yield connection
+        pool = self._pool()
+        with translated():
+            try:
+                with pool.connection() as connection:
+                    yield connection
+            except psycopg.OperationalError:
+                pool.check()  # after a restart of the server all are broken: so one statement fails, not one for each
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
