@@ -48,7 +48,7 @@ def test_months_are_half_open(made: tuple[Path, BackupReport]) -> None:
         for event in json.loads(file.read_text())["events"]:
             month = "far"
             if -62_135_596_800 <= event["time"] < 253_402_300_800:
-                month = f"{datetime.fromtimestamp(event['time'] // 1, timezone.utc):%Y-%m}"
+                month = datetime.fromtimestamp(event["time"] // 1, timezone.utc).isoformat()[:7]
             assert file.name == f"events-{month}.json"
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pryv_backup import BackupError, read
-from pryv_backup._layout import events_file
+from pryv_backup._layout import events_file, is_events_file
 
 texts = st.text(st.characters(codec=None, exclude_categories=[]), max_size=8)
 numbers = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -153,9 +153,10 @@ def test_other_documents(tmp_path: Path) -> None:
     assert repr(read(tmp_path)) == f"BackupFolder({str(tmp_path)!r})"
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**15), 10**15))
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**15), 10**15) | st.integers(-63 * 10**9, 0))
 def test_a_month_begins_with_its_first_moment(time: float) -> None:
     name = events_file(time)
+    assert is_events_file(name)
     if name != "events-far.json":
         assert events_file(time // 1) == name
     else:

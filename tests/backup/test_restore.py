@@ -176,6 +176,18 @@ def test_other_ids_are_replaced_by_the_same_ones_each_time(
     assert found == {*ids[:3], *report.ids.values()}
 
 
+def test_an_app_restores_into_streams_that_it_may_use(account: Connection, folder: Path) -> None:
+    event = account.events.create(NOTE)
+    backup(account, folder)
+    account.events.delete(event["id"], permanently=True)
+    app = account.accesses.create(
+        {"name": "app", "type": "app", "permissions": [{"streamId": "diary", "level": "contribute"}]}
+    )
+    with Connection(app["apiEndpoint"]) as connection:
+        report = restore(folder, connection)
+    assert (report.created, report.skipped, report.failed) == (1, 1, ())
+
+
 def test_times_are_kept_on_demand(account: Connection, empty: Connection, folder: Path) -> None:
     event = account.events.create({**NOTE, "clientData": {"mine": 1}})
     backup(account, folder)

@@ -34,9 +34,10 @@ _LONGEST_ENDING: Final = 20
 def events_file(time: float) -> str:
     """Return the file of an event by its time, in seconds: that of its month (UTC), the first moment included."""
     try:
-        return f"events-{_EPOCH + timedelta(seconds=math.floor(time)):%Y-%m}.json".replace(" ", "0")
+        moment = _EPOCH + timedelta(seconds=math.floor(time))
     except OverflowError:
         return FAR
+    return f"events-{moment.year:04}-{moment.month:02}.json"
 
 
 def is_events_file(name: str) -> bool:

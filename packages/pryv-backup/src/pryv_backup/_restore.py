@@ -157,15 +157,23 @@ class _Restore:
 
     def create_streams(self) -> None:
         """Create the streams, parents first."""
+        existing = {stream["id"] for stream in _flat(self.connection.streams.list({"state": "all"}))}
         calls = (
             Call("streams.create", {key: stream[key] for key in _STREAM_FIELDS if stream.get(key) is not None})
             for stream in self._streams()
+            if not self._exists(stream["id"], existing)
         )
         for number, (call, result) in enumerate(self.connection.iter_api(calls), 1):
             error = result.get("error")
             is_name_taken = "name" in ((error or {}).get("data") or {})
             self._count("stream", call.params["id"], error, is_other=is_name_taken)
             self.progress("streams", number)
+
+    def _exists(self, stream_id: str, existing: Collection[str]) -> bool:
+        """Return whether a stream exists, and count it then: an app may use it, and not be allowed to create one."""
+        if stream_id in existing:
+            self._count("stream", stream_id, {"id": ERRORS.ITEM_ALREADY_EXISTS, "message": "It exists."})
+        return stream_id in existing
 
     def trash_streams(self) -> None:
         """Put the streams into the trash that were in it, if this restore has created them."""
