@@ -4,7 +4,7 @@
 
 The platform notifies both over a socket, and they fetch what has changed. The JavaScript client's monitor asks for what
 was modified after the latest it has seen, and so may lose a change. This SDK's asks for the last ten seconds again, and
-for the streams. Prints JSON.
+for the streams, in one request. Prints JSON.
 """
 
 import latency

@@ -25,7 +25,7 @@ class Reply:
 
 
 Site = Mapping[str, Reply]
-"""Replies by method and path, such as `GET /events`."""
+"""Replies by method and path, such as `GET /events`; with the name of a parameter, to requests that have it."""
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ _BLOCK = 1 << 20
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers from the server's site, whatever the query."""
+    """Answers from the server's site, by the path and, where the site says so, the name of a parameter."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -27,7 +27,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Hand out a body."""
-        self._send(self.site[f"GET {self.path.partition('?')[0]}"])
+        path, _, query = self.path.partition("?")
+        keys = (f"GET {path}?{part.partition('=')[0]}" for part in query.split("&"))
+        self._send(self.site[next((key for key in keys if key in self.site), f"GET {path}")])
 
     def do_POST(self) -> None:
         """Take a body and answer."""

@@ -11,5 +11,6 @@ MODULES = [
     "rows.encryption",
     "rows.startup",
     "rows.tls",
+    "rows.monitor",
     "rows.scripts",
 ]

@@ -572,7 +572,9 @@ def add_ons(connection: Connection) -> None:
     stream: addons.BatchStream = addons.stream_batch(connection, [Call("streams.get")], {"streams"}, timeout=5)
     parts: list[tuple[int, str, list[tuple[Any, str]]]] = list(stream)
     time: float | None = stream.server_time
-    logging.info("%s %s", parts, time)
+    with connection.iter_events() as found:
+        batches: list[tuple[str, list[tuple[types.Event, str]]]] = list(addons.event_batches(found))
+    logging.info("%s %s %s", parts, time, batches)
     made = (masked, other, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))
 

@@ -204,6 +204,48 @@ def test_the_text_of_each_item_is_the_platform_s(decoder: Decoder, items: list[s
             assert members.size == len(items[number])
 
 
+lookalikes = st.sampled_from(
+    [
+        '{"id":"a","b":[{"x":1},{"id":2},{"id":3}]}',
+        '{"\\u0069d":"a"}',
+        '{ "id":"a"}',
+        '{"id":"a" }',
+        '{"no":"a"}',
+        '{"id":"a","b":"},{\\"id\\":"}',
+        "{}",
+    ]
+)
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
+@given(
+    items=st.lists(texts | lookalikes, min_size=1, max_size=6),
+    times=st.integers(1, 8),
+    separator=st.sampled_from([",", ", ", " ,\n", ",\t"]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=150, deadline=None)
+def test_batches_have_the_text_of_each_item(
+    decoder: Decoder, items: list[str], times: int, separator: str, seed: int
+) -> None:
+    items = ['{"id":"first"}', *items * times]
+    members = Members(cut(body_of(items, [], separator), random.Random(seed), 1 << 12), KEYS, 1 << 20, decoder)
+    found = [pair for key, values in members.batches() if key == "events" for pair in members.with_texts(values)]
+    assert [text for _, text in found] == items
+    assert [value for value, _ in found] == [json.loads(text) for text in items]
+
+
+@pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
+def test_items_that_were_taken_before_have_no_text(decoder: Decoder) -> None:
+    items = [f'{{"id":"{number}"}}' for number in range(20)]
+    members = Members(iter([body_of(items, [])]), KEYS, 1 << 20, decoder)
+    for values in (values for key, values in members.batches() if key == "events" and len(values) > 1):
+        first = values.pop()
+        rest = members.with_texts(values)
+        assert [text for _, text in rest] == items[int(first["id"]) + 1 :][: len(rest)]
+        assert rest
+
+
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
 def test_an_item_is_yielded_before_the_next_arrives(decoder: Decoder) -> None:
     arrived = 0

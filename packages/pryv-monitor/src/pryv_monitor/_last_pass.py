@@ -26,6 +26,8 @@ SUFFIX: Final = "-pass"
 _LONGEST: Final = 3600
 """Seconds for which a mirror's file may stay as it is: the platform reports the deletions of a whole account, and would
 report more and more of them again."""
+_SIZE: Final = 512
+"""Bytes of the file. It is overwritten in place; what is half written has another checksum."""
 _KEPT: Final = ("since", "latest", "begun", "synced", "changes")
 """The fields of an anchor that a pass changes in which nothing else changes."""
 
@@ -50,7 +52,8 @@ def write(path: Path, anchor: Anchor, text: str) -> None:
         OSError: it cannot be written.
     """
     body = json.dumps({**_kept(anchor), "anchor": _digest(text)})
-    _files.replace_beside(_files.real(path), _beside(path), json.dumps({"checksum": _digest(body), "pass": body}))
+    content = json.dumps({"checksum": _digest(body), "pass": body}).ljust(_SIZE)
+    _files.overwrite(_beside(path), content.encode(), like=path)
 
 
 def read(path: Path) -> Mapping[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from pryv import ApiError, Call, Connection, InvalidAccessTokenError, PryvConnectionError, PryvError
 from pryv.addons import stream_batch
+from pryv_monitor._groups import grouped
 from pryv_monitor._json import Item, encode
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import Scope
-from pryv_monitor._shape import checked_deletions, checked_events, checked_tree
+from pryv_monitor._shape import KINDS, checked, checked_tree
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind
 
@@ -26,8 +27,6 @@ MOST: Final = 2000
 _DAY: Final = 86_400
 _STREAMS, _EVENTS = 0, 1
 """The numbers of the calls in the batch."""
-_KINDS: Final[dict[str, Kind]] = {"events": "event", "eventDeletions": "eventDelete"}
-_CHECKS: Final = {"event": checked_events, "eventDelete": checked_deletions}
 
 
 def suits(anchor: Anchor, now: float) -> bool:
@@ -84,45 +83,37 @@ class OneRequest:
 
     def _parts(self) -> Iterator[tuple[Kind, list[Item]]]:
         try:
-            yield from self._read()
+            for kind, items in grouped(self._read(), self._size):
+                if kind != "streams":
+                    self._counts[kind] += len(items)
+                yield kind, items if kind == "streams" else checked(kind, items)
         except PryvError as error:
             if _would_recur(error):
                 raise
             self.is_refused = True
+        if self.is_refused or max(self._counts.values(), default=0) >= MOST:
+            self.server_time = None
 
     def _read(self) -> Iterator[tuple[Kind, list[Item]]]:
+        """Yield the tree of streams, then events and deletions, and set how the reading ended."""
         calls = [Call("streams.get", {"state": "all"}), Call("events.get", self._params)]
-        response = stream_batch(self._connection, calls, {"streams", *_KINDS})
+        response = stream_batch(self._connection, calls, {"streams", *KINDS})
         tree: list[Any] | None = None
-        rest: list[Item] = []
-        is_read = False
-        kind: Kind = "event"
+        is_begun = False
         for number, key, items in response:
             if key == "error":
                 self.is_refused = items[0][0].get("id") != "too-many-results"
                 return
             if (number, key) == (_STREAMS, "streams"):
                 tree = [*(tree or ()), *(stream for stream, _ in items)]
-            elif number == _EVENTS and key in _KINDS and tree is not None:
-                if not is_read:
-                    is_read = True
+            elif number == _EVENTS and key in KINDS and tree is not None:
+                if not is_begun:
+                    is_begun = True
                     yield "streams", [(checked_tree(tree), encode(tree))]
-                if kind != _KINDS[key]:
-                    yield from self._checked(kind, rest, 1)
-                    kind, rest = _KINDS[key], []
-                rest += items
-                yield from self._checked(kind, rest, self._size)
-        yield from self._checked(kind, rest, 1)
-        self.is_refused = not is_read
-        if is_read and max(self._counts.values(), default=0) < MOST:
+                yield KINDS[key], items
+        self.is_refused = not is_begun
+        if is_begun:
             self.server_time = response.server_time
-
-    def _checked(self, kind: Kind, items: list[Item], least: int) -> Iterator[tuple[Kind, list[Item]]]:
-        """Take the items, at most `size` at once, as long as there are at least `least`."""
-        while len(items) >= least:
-            part, items[:] = items[: self._size], items[self._size :]
-            self._counts[kind] += len(part)
-            yield kind, _CHECKS[kind](part)
 
 
 def _would_recur(error: PryvError) -> bool:

@@ -227,12 +227,11 @@ class _Reading:
         clock_fell = anchor.began < anchor.since if is_full else self.now < anchor.latest
         seen_until = anchor.began - self.setup.overlap if is_full else START
         since = START if clock_fell else anchor.since - self.setup.overlap
-        for events, deletions in self.setup.source.changed(self.reader, since):
-            self.changes += len(events) + len(deletions)
-            unseen = [item for item in events if _modified(item) > seen_until]
-            self.counts["duplicate"] += len(events) - len(unseen)
-            yield from self._new("event", unseen)
-            yield from self._new("eventDelete", deletions)
+        for kind, items in self.setup.source.changed(self.reader, since):
+            self.changes += len(items)
+            unseen = items if kind == "eventDelete" else [item for item in items if _modified(item) > seen_until]
+            self.counts["duplicate"] += len(items) - len(unseen)
+            yield from self._new(kind, unseen)
 
     def _new(self, kind: Kind, items: list[Item]) -> Generator[Batch, None, None]:
         """Apply items of one kind, and yield those that make a difference."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from typing import Any
+from typing import Any, Final
 
 from pryv import PryvProtocolError
 from pryv_monitor._json import Item
+from pryv_monitor.changes import Kind
+
+KINDS: Final[dict[str, Kind]] = {"events": "event", "eventDeletions": "eventDelete"}
+"""What the members of a response to `events.get` hold."""
+
+
+def checked(kind: Kind, items: list[Item]) -> list[Item]:
+    """Return events or deletions, all of which have the fields that a monitor needs.
+
+    Raises:
+        PryvProtocolError: one has not; the message names it and the field.
+    """
+    return checked_events(items) if kind == "event" else checked_deletions(items)
 
 
 def checked_events(items: list[Item]) -> list[Item]:
@@ -18,10 +32,10 @@ def checked_events(items: list[Item]) -> list[Item]:
         PryvProtocolError: one has not; the message names it and the field.
     """
     for event, _ in items:
+        time, modified = event.get("time"), event.get("modified")
+        if type(time) is not float or type(modified) is not float or not -math.inf < time + modified < math.inf:
+            _check_times(event)
         _check_id(event)
-        if not is_number(event.get("time")):
-            raise PryvProtocolError(f"GET events: event {event['id']!r} has no time")
-        _check_number_if_any(event, "modified")
     return items
 
 
@@ -56,6 +70,13 @@ def checked_tree(tree: Any) -> list[dict[str, Any]]:
             if "children" in stream:
                 levels.append(stream["children"])
     return tree  # type: ignore[no-any-return]
+
+
+def _check_times(event: dict[str, Any]) -> None:
+    _check_id(event)
+    if not is_number(event.get("time")):
+        raise PryvProtocolError(f"GET events: event {event['id']!r} has no time")
+    _check_number_if_any(event, "modified")
 
 
 def _check_id(item: dict[str, Any]) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from pryv import Connection
+from pryv.addons import event_batches
+from pryv_monitor._groups import grouped
 from pryv_monitor._identity import Owner
 from pryv_monitor._json import Item, encode
 from pryv_monitor._one_request import OneRequest
 from pryv_monitor._reader import Reader
 from pryv_monitor._scope import Scope
-from pryv_monitor._shape import checked_deletions, checked_events, checked_tree, is_number
+from pryv_monitor._shape import KINDS, checked, checked_tree, is_number
+from pryv_monitor.changes import Kind
 
 _BATCH = 100
 """Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs five.
@@ -56,10 +59,10 @@ class Source:
         Raises:
             PryvError: the call failed; see *Errors and retries*.
         """
-        for events, _ in self._batches(reader, self.scope.whole(reached)):
+        for _, events in self._batches(reader, self.scope.whole(reached)):
             yield events
 
-    def changed(self, reader: Reader, since: float) -> Iterator[tuple[list[Item], list[Item]]]:
+    def changed(self, reader: Reader, since: float) -> Iterator[tuple[Kind, list[Item]]]:
         """Yield batches of what changed after `since`: events, and deletions, if they are in the scope.
 
         Raises:
@@ -67,26 +70,18 @@ class Source:
         """
         return self._batches(reader, self.scope.changed(since))
 
-    def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
+    def _batches(self, reader: Reader, params: dict[str, Any]) -> Iterator[tuple[Kind, list[Item]]]:
         return reader.read(lambda: self._read(params))
 
-    def _read(self, params: dict[str, Any]) -> Iterator[tuple[list[Item], list[Item]]]:
+    def _read(self, params: dict[str, Any]) -> Iterator[tuple[Kind, list[Item]]]:
         """Yield batches of events and of deletions. They are distinguished by the section of the response they are in.
 
         The platform takes the time in the response at its end.
         """
         with self.connection.iter_events(params) as stream:
-            events: list[Item] = []
-            deletions: list[Item] = []
-            count = 0
-            for data in stream:
-                is_event, count = stream.events_count > count, stream.events_count
-                (events if is_event else deletions).append((data, stream.text))
-                if len(events) + len(deletions) == _BATCH:
-                    yield checked_events(events), checked_deletions(deletions)
-                    events, deletions = [], []
-            if events or deletions:
-                yield checked_events(events), checked_deletions(deletions)
+            parts = ((KINDS[section], items) for section, items in event_batches(stream))
+            for kind, items in grouped(parts, _BATCH):
+                yield kind, checked(kind, items)
             meta = stream.meta
         server_time = None if meta is None else meta.get("serverTime")
         if server_time is not None and is_number(server_time):

@@ -31,7 +31,7 @@ def shown(item: Item) -> Shown:
     """
     value, exact = item
     text = exact
-    if text.count("[") + text.count("{") > _DEPTH:
+    if len(text) > _DEPTH and text.count("[") + text.count("{") > _DEPTH:
         text = encode({key: None if _is_deep(inner) else inner for key, inner in value.items()})
     if "\\u" in text:
         text = _ESCAPE.sub(_spelled, text)
@@ -40,7 +40,9 @@ def shown(item: Item) -> Shown:
 
 def shown_id(text: str) -> str:
     """Return an id as `shown` writes it."""
-    return _CHARACTER.sub(lambda match: f"\\u{ord(match[0]):04x}", text) if _CHARACTER.search(text) else text
+    if text.isalnum() or not _CHARACTER.search(text):
+        return text
+    return _CHARACTER.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def shown_ids(ids: Any) -> str:

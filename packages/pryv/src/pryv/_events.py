@@ -78,6 +78,10 @@ class _Read:
         """The JSON text of the item yielded last, until the next one is requested."""
         return "" if self._members is None else self._members.text
 
+    def with_texts(self, items: list[Any]) -> list[tuple[Any, str]]:
+        """Take all items of the batch yielded last, each with its JSON text."""
+        return [] if self._members is None else self._members.with_texts(items)
+
     def batches(self) -> Generator[Batch, None, None]:
         """Yield batches of events and deletions: this read, the name of the section, the items, the next one last."""
         response = self._account.send(
@@ -194,6 +198,25 @@ class EventStream(Iterator[Event]):
         else:
             self.event_deletions_count = (self.event_deletions_count or 0) + 1
         return batch.pop()
+
+    def batches_with_texts(self) -> Iterator[tuple[str, list[tuple[Event, str]]]]:
+        """Yield the items that remain, some at a time and each with its text, and the section they are in."""
+        is_one_read = len(self._reads) == 1
+        while True:
+            try:
+                batch = self._batch or self._next_batch()
+            except StopIteration:
+                return
+            items = self._last.with_texts(batch) if is_one_read else [(batch.pop(), self.text)]
+            self._count(len(items))
+            yield self._section, items
+
+    def _count(self, number: int) -> None:
+        """Count items that are yielded."""
+        if self._section == EVENTS:
+            self.events_count += number
+        else:
+            self.event_deletions_count = (self.event_deletions_count or 0) + number
 
     def _next_batch(self) -> list[Event]:
         """Return the next items that were asked for."""

@@ -4,6 +4,7 @@
   transport that raises `ChunkTooLargeError` gets smaller ones.
 - `stream_batch`: sends calls that only read in one request, and yields their results as they arrive, with the JSON text
   of each item, in constant memory.
+- `event_batches`: the events and deletions of `Connection.iter_events`, some at a time, with the JSON text of each.
 - `plain`: turns data to be sent (a query, an event, a change) into plain JSON data; a `TypeError` or `ValueError` names
   the field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception for an error of the API, received over any transport.
@@ -39,7 +40,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -50,6 +51,7 @@ from pryv._batch_stream import BatchStream
 from pryv._destinations import Destination
 from pryv._destinations import opened as open_destination
 from pryv._display import SecretText
+from pryv._events import EventStream
 from pryv._files import replacing as replace_file
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._tracebacks import without_frames
@@ -67,7 +69,7 @@ from pryv._transport.settings import PROXY_SCHEMES, setting_error, settings_of
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.connection import Connection
 from pryv.errors import ApiError, api_error
-from pryv.types import AccessInfo
+from pryv.types import AccessInfo, Event
 
 __all__ = [
     "BatchStream",
@@ -87,6 +89,7 @@ __all__ = [
     "bearer_token",
     "chunk_size",
     "connection_error",
+    "event_batches",
     "http_settings",
     "is_transient",
     "is_transient_status",
@@ -197,6 +200,21 @@ def limits(connection: Connection) -> Limits:
 def chunk_size(connection: Connection) -> int:
     """Return how many calls a connection sends at once."""
     return connection._chunk_size
+
+
+def event_batches(stream: EventStream) -> Iterator[tuple[str, list[tuple[Event, str]]]]:
+    """Yield the events and deletions that `Connection.iter_events` would yield next, some at a time.
+
+    This costs less than to read the text of each event.
+
+    Args:
+        stream: What `iter_events` returned.
+
+    Returns:
+        An iterator over the name of the member of the response that has the items, `events` or `eventDeletions`, and
+        the items, each with its JSON text as the platform sent it.
+    """
+    return stream.batches_with_texts()
 
 
 def stream_batch(

@@ -18,6 +18,7 @@ SIZE = 5000
 """Bytes of a block, about 16 events: they stay in the processor's cache until they are used."""
 
 _FIRST_KEY = re.compile(r'\{"[^"\\]*":')
+_COMMA = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
 _LONGEST_PAUSE = 1024
 """The most items that are read one by one before a block is tried again."""
 
@@ -57,11 +58,11 @@ class StandardDecoder:
         """Return the text of each object."""
         text = source.decode()
         texts = []
-        start = 0
+        start = _COMMA.match(text).end()  # type: ignore[union-attr]
         while start < len(text):
             end = self._decode(text, start)[1]
             texts.append(text[start:end])
-            start = end + len(",")
+            start = _COMMA.match(text, end).end()  # type: ignore[union-attr]
         return texts
 
 

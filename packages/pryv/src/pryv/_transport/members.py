@@ -115,10 +115,10 @@ class Members:
         self._expect("")
 
     def with_texts(self, values: list[Any]) -> list[tuple[Any, str]]:
-        """Take all values of the batch yielded last, each with its text."""
+        """Take all values of the batch yielded last, each with its text. This costs less than `text` for each."""
         self._texts_are_read = True
         if self._block is None:
-            return [(values.pop(), self.text)] if values else []
+            return [(values.pop(), self._text[self._start : self._at])] if values else []
         return self._block.with_texts()
 
     def _keys(self) -> Iterator[str]:
