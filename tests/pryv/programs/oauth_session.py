@@ -1,4 +1,4 @@
-"""Works with an OAuth session in a store: `SERVER STORE connect`, `refresh N`, `jobs SECONDS` or `killed EVENT`."""
+"""Works with an OAuth session: `SERVER STORE`, then `connect`, `refresh N`, `jobs SECONDS` or `killed N EVENT`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
         run_jobs(server, path, float(parameters[0]))
     if action == "killed":
         client.metadata()  # imports what it needs
-        kill_at(int(parameters[0]))
+        kill_at(int(parameters[0]), *parameters[1:])
     try:
         for _ in range(int(parameters[0]) if action == "refresh" else 1):
             connection = client.connection() if action == "connect" else client.refresh()
@@ -41,16 +41,21 @@ def run_jobs(server: str, path: str, seconds: float) -> None:
     while time.monotonic() < end:
         with OAuthClient(server, "study-app", store=FileTokenStore(path)).connection() as connection:
             connection.access_info()
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
-def kill_at(number: int) -> None:
-    """Kill this process at an audit event (https://docs.python.org/3/library/audit_events.html) from now on."""
+def kill_at(number: int, only: str = "") -> None:
+    """Kill this process at an audit event (https://docs.python.org/3/library/audit_events.html) from now on.
+
+    Args:
+        number: The number of the event, from 1.
+        only: The name of the events that count; otherwise, all do that are not of Python itself.
+    """
     count = 0
 
     def hook(event: str, _: object) -> None:
         nonlocal count
-        if event.startswith(_IGNORED):
+        if event.startswith(_IGNORED) or only not in ("", event):
             return
         count += 1
         if count == number:
