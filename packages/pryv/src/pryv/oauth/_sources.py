@@ -187,7 +187,8 @@ class StoredTokens:
             reason = redact(_reason(failure), tokens.access_token, tokens.refresh_token)
         else:
             return
-        problem = f"the tokens could not be saved ({reason}); this error's `tokens` are the only valid ones"
+        still = "" if valid is tokens else "nothing was sent, and "
+        problem = f"the tokens could not be saved ({reason}): {still}this error's `tokens` are the only valid ones"
         error = OAuthError("not-saved", problem)
         error.tokens = valid
         raise error
