@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 _ACCOUNT_FIELDS = (":_system:", ":system:")
 _GENERATED_FIELDS = frozenset(("time", "created", "modified", "integrity"))
+
+_MODIFIED = re.compile(r'"modified"[ \t\n\r]*:[ \t\n\r]*(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)')
 
 decode = json.loads
 encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -19,6 +22,18 @@ Item = tuple[Any, str]
 def is_account_field(event_id: str) -> bool:
     """Return whether an event is a field of the account, which the platform generates at each read."""
     return event_id.startswith(_ACCOUNT_FIELDS)
+
+
+def is_another_version(text: str, item: dict[str, Any]) -> bool:
+    """Return whether the text of an event certainly has another time of change than an event, without parsing it.
+
+    Of all members named `modified`, in a text in which the name is not spelled with escapes, one is that of the event.
+    """
+    modified = item.get("modified")
+    if not isinstance(modified, (int, float)) or "\\u" in text or is_account_field(item["id"]):
+        return False
+    times = _MODIFIED.findall(text)
+    return bool(times) and float(modified) not in map(float, times)
 
 
 def stable_fields(item: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from pryv_monitor import _last_pass, _opening
-from pryv_monitor._json import Item, encode, stable_fields
+from pryv_monitor._json import Item, encode, is_another_version, stable_fields
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._streams import flattened
 from pryv_monitor._texts import seconds, shown, shown_id, shown_ids, stored
@@ -220,4 +220,6 @@ class SQLiteTransaction:
 
 
 def _is_same(known: str, item: Item) -> bool:
-    return known == item[1] or stable_fields(stored(known)) == stable_fields(item[0])
+    if known == item[1]:
+        return True
+    return not is_another_version(known, item[0]) and stable_fields(stored(known)) == stable_fields(item[0])

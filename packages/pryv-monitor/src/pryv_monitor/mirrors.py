@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from pryv_monitor._json import Item, decode, stable_fields
+from pryv_monitor._json import Item, decode, is_another_version, stable_fields
 from pryv_monitor._selection import select_events
 from pryv_monitor._streams import flattened, nested
 from pryv_monitor._texts import shown
@@ -31,4 +31,6 @@ def is_same(kept: str, item: Item) -> bool:
     Raises:
         ValueError: `kept` is not JSON.
     """
-    return kept == item[1] or stable_fields(decode(kept)) == stable_fields(item[0])
+    if kept == item[1]:
+        return True
+    return not is_another_version(kept, item[0]) and stable_fields(decode(kept)) == stable_fields(item[0])
