@@ -115,6 +115,19 @@ def test_a_callback_may_be_a_query(server: AuthorizationServer, client: OAuthCli
     client.handle_callback({"url": back, "query": query, "query with mark": f"?{query}"}[part], request).close()
 
 
+def test_a_query_needs_no_percent_encoding(server: AuthorizationServer, client: OAuthClient) -> None:
+    request = client.authorization_request()
+    query = dict(parse_qsl(urlsplit(server.consent(request.url)).query))
+    client.handle_callback(urlencode(query, safe=":/"), request).close()
+
+
+@pytest.mark.parametrize("url", [REDIRECT_URI, "app.example:/callback", "https://app.example"])
+def test_a_url_without_query_has_no_parameters(client: OAuthClient, url: str) -> None:
+    request = client.authorization_request()
+    with pytest.raises(OAuthError, match="state"):
+        client.handle_callback(url, request)
+
+
 @pytest.fixture
 def callback(server: AuthorizationServer, client: OAuthClient) -> Callback:
     """A request, and the right parameters that answer it."""
@@ -180,6 +193,12 @@ def test_a_request_is_answered_once(server: AuthorizationServer, client: OAuthCl
     with pytest.raises(ValueError, match="before"):
         client.handle_callback(back(right), pickle.loads(pickle.dumps(request)))
     assert server.seen["token"] == 1
+
+
+def test_two_requests_may_have_the_same_state(server: AuthorizationServer, client: OAuthClient) -> None:
+    for _ in range(2):
+        request = client.authorization_request(state="of the caller")
+        client.handle_callback(server.consent(request.url), request).close()
 
 
 @pytest.mark.parametrize(

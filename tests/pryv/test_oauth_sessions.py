@@ -376,6 +376,23 @@ def test_a_token_whose_request_was_lost_on_the_way_is_still_good(
     assert kept.refresh_attempts == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "error"), [(401, "invalid_client"), (400, "invalid_dpop_proof"), (429, "slow_down")]
+)
+def test_a_token_is_sent_twice_at_most_however_it_is_refused(
+    server: AuthorizationServer, store: FileTokenStore, status: int, error: str
+) -> None:
+    """Pryv.io uses up a refresh token before it checks the client and the key."""
+    log_in(server, store)
+    server.faults += [(status, {"error": error})] * 2
+    for _ in range(2):
+        with pytest.raises(OAuthError):
+            client_of(server, store).refresh()
+    with pytest.raises(OAuthLoginRequiredError, match="twice"):
+        client_of(server, store).refresh()
+    assert refresh_requests(server) == 2
+
+
 def test_a_server_that_is_down_costs_nothing(server: AuthorizationServer, store: FileTokenStore, path: Path) -> None:
     log_in(server, store)
     before = path.read_bytes()

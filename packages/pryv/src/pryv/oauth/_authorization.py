@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,6 +16,8 @@ from pryv._display import SecretText
 from pryv._transport.redact import redact
 from pryv.errors import AccessRefusedError, OAuthError
 from pryv.oauth._metadata import AuthorizationServer
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def _without_query(url: str) -> str:
@@ -93,7 +96,7 @@ def _query_of(url_or_query: str) -> str:
     path, mark, query = url_or_query.partition("#")[0].partition("?")
     if mark:
         return query
-    return "" if "://" in path else path
+    return "" if _SCHEME.match(path) else path
 
 
 def has_state(params: dict[str, str], request: AuthorizationRequest) -> bool:

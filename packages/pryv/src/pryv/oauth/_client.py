@@ -174,7 +174,7 @@ class OAuthClient:
             params = callback_params(url_or_query)
         finally:
             del url_or_query  # or a traceback would hold the code
-        if request.state in self._answered:
+        if request.code_verifier in self._answered:
             raise _answered_before()
         if not has_state(params, request):
             raise OAuthError("invalid-callback", "state is not that of the authorization request")
@@ -328,7 +328,7 @@ class OAuthClient:
             ValueError: it was answered before, perhaps in another thread.
         """
         claim = object()
-        if self._answered.setdefault(request.state, claim) is not claim:
+        if self._answered.setdefault(request.code_verifier, claim) is not claim:
             raise _answered_before()
         if len(self._answered) > _REMEMBERED:
             self._answered.pop(next(iter(self._answered)), None)

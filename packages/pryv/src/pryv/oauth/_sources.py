@@ -140,14 +140,15 @@ class StoredTokens:
 
         Before the refresh token is sent, the attempt is counted in the store: this process may be killed, and the
         server deletes the person's consent when a used refresh token comes again later. This also shows that the store
-        can be written to while the old tokens are still valid.
+        can be written to while the old tokens are still valid. A refusal counts too: Pryv.io uses up a refresh token
+        before it checks the client and the key.
         """
         if tokens.refresh_token is None:
             raise login_required("the session has no refresh token")
         if tokens.is_bound and tokens.key is None:  # the server would end the session
             raise login_required("the session is bound to a key (DPoP) that the store does not have")
         if tokens.refresh_attempts >= _ATTEMPTS:
-            raise login_required("the refresh token was sent twice with an unknown outcome; it is not sent again")
+            raise login_required("the refresh token was sent twice without new tokens in return; it is not sent again")
         counted = attrs.evolve(tokens, refresh_attempts=tokens.refresh_attempts + 1)
         grant = {"refresh_token": tokens.refresh_token, "grant_type": "refresh_token"}
         try:

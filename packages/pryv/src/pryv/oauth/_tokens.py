@@ -34,7 +34,7 @@ class OAuthTokens:
         api_endpoint: The account's API endpoint, with the access token in it.
         key: The `DPoPKey` that the tokens are bound to, `None` if they are not.
         expires_in: The seconds from the response of the server to `expires_at`.
-        refresh_attempts: How often the refresh token was sent with a result that is not known. It is not sent a third
+        refresh_attempts: How often the refresh token was sent without new tokens in return; it is not sent a third
             time.
     """
 
