@@ -30,7 +30,7 @@ def test_workflows_are_safe() -> None:
 def test_every_python_that_packages_name_is_tested() -> None:
     named = [re.findall(r'Python :: (3\.\d+)"', file.read_text()) for file in ROOT.glob("packages/*/pyproject.toml")]
     assert named[0]
-    assert named == 5 * [named[0]]
+    assert named == len(named) * [named[0]]
     (matrix,) = re.findall(r"python: \[(.*)\]", (GITHUB / "workflows" / "ci.yml").read_text())
     tested = re.findall(r'"(.*?)"', matrix)
     assert tested[: len(named[0])] == named[0]
