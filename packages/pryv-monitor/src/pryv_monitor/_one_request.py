@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Final
 
 from pryv import ApiError, Call, Connection, InvalidAccessTokenError, PryvConnectionError, PryvError
@@ -100,17 +101,18 @@ class OneRequest:
         response = stream_batch(self._connection, calls, {"streams", *KINDS})
         tree: list[Any] | None = None
         is_begun = False
-        for number, key, items in response:
-            if key == "error":
-                self.is_refused = items[0][0].get("id") != "too-many-results"
-                return
-            if (number, key) == (_STREAMS, "streams"):
-                tree = [*(tree or ()), *(stream for stream, _ in items)]
-            elif number == _EVENTS and key in KINDS and tree is not None:
-                if not is_begun:
-                    is_begun = True
-                    yield "streams", [(checked_tree(tree), encode(tree))]
-                yield KINDS[key], items
+        with closing(iter(response)) as parts:
+            for number, key, items in parts:
+                if key == "error":
+                    self.is_refused = items[0][0].get("id") != "too-many-results"
+                    return
+                if (number, key) == (_STREAMS, "streams"):
+                    tree = [*(tree or ()), *(stream for stream, _ in items)]
+                elif number == _EVENTS and key in KINDS and tree is not None:
+                    if not is_begun:
+                        is_begun = True
+                        yield "streams", [(checked_tree(tree), encode(tree))]
+                    yield KINDS[key], items
         self.is_refused = not is_begun
         if is_begun:
             self.server_time = response.server_time
