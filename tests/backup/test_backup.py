@@ -113,6 +113,33 @@ def test_the_manifest_has_every_file(made: tuple[Path, BackupReport]) -> None:
     assert json.loads(manifest["anchor"])["version"] == 1
 
 
+def test_readers_of_the_other_layout_find_all(full_account: Connection, made: tuple[Path, BackupReport]) -> None:
+    """A reader of account-backup's layout: it knows neither file ids in names nor sizes in the manifest."""
+    folder = made[0]
+    for path, expected in json.loads((folder / "manifest.json").read_text())["files"].items():
+        assert digest((folder / path).read_bytes()) == expected
+    events: dict[str, Any] = {}
+    for file in folder.glob("events*.json"):
+        document = json.loads(file.read_text())
+        assert set(document) == {"events", "meta"}
+        events |= {event["id"]: event for event in document["events"]}
+    assert set(platform_events(full_account)) <= set(events)
+    for event in events.values():
+        names = [item["fileName"] for item in event.get("attachments", ())]
+        for item in event.get("attachments", ()):
+            if names.count(item["fileName"]) == 1:
+                content = (folder / "attachments" / f"{event['id']}_{item['fileName']}").read_bytes()
+                assert content == full_account.download_attachment(event["id"], item)
+        if event["type"].startswith("series:"):
+            assert set(json.loads((folder / "hf-data" / f"{event['id']}.json").read_text())) == {
+                *("format", "fields", "points")
+            }
+    for name in ("account", "streams", "accesses", "accesses-all", "profile_private", "profile_public"):
+        assert "meta" in json.loads((folder / f"{name}.json").read_text())
+    webhooks = json.loads((folder / "webhooks.json").read_text())
+    assert {"generated_at", "accesses_scanned", "webhooks"} <= set(webhooks)
+
+
 def test_only_the_owner_can_use_it(made: tuple[Path, BackupReport]) -> None:
     folder = made[0]
     for path in [folder, *folder.rglob("*")]:
