@@ -149,6 +149,13 @@ def test_a_nonce_is_answered_once(server: AuthorizationServer, store: FileTokenS
     assert (server.seen["token"], server.seen["nonce"]) == (4, 2)
 
 
+def test_a_nonce_may_come_with_status_401(server: AuthorizationServer, store: FileTokenStore) -> None:
+    server.nonce = "n-1"
+    server.faults.append((401, {"error": "use_dpop_nonce"}, {"DPoP-Nonce": "n-1"}))
+    log_in(server, store).close()
+    assert server.seen["token"] == 2
+
+
 def test_a_nonce_that_is_never_right_is_answered_once(server: AuthorizationServer, store: FileTokenStore) -> None:
     log_in(server, store).close()
     server.faults += [(400, {"error": "use_dpop_nonce"}, {"DPoP-Nonce": "n"}) for n in "ab"]

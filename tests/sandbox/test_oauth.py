@@ -209,6 +209,7 @@ URL = "https://host.example/alice/events"
         ({}, {"iat": NOW + 121}, False),
         ({}, {"iat": str(NOW)}, False),
         ({}, {"iat": True}, False),
+        ({}, {"iat": 10**400}, False),
         ({}, {"htu": "https://HOST.example:443/alice/events?limit=1#x"}, True),
         ({}, {"htu": URL + "/"}, False),
         ({}, {"htu": "http://host.example/alice/events"}, False),
@@ -232,6 +233,15 @@ def test_proofs(key: Jwk, header: dict[str, Any], payload: dict[str, Any], valid
     else:
         with pytest.raises(ProofError):
             check_dpop(proof, "GET", URL, NOW + 0.9, "token")
+
+
+@pytest.mark.parametrize("header", ["x", "eyJ9", base64.urlsafe_b64encode(b"[" * 2900).decode().rstrip("=")])
+def test_a_malformed_proof_is_refused_as_others_are(sandbox: Sandbox, header: str) -> None:
+    form = {"grant_type": "authorization_code", "code": "none"}
+    response = requests.post(
+        f"{sandbox.url}oauth2/token", form, headers={"DPoP": f"{header}.e30.{'A' * 86}"}, timeout=5
+    )
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_dpop_proof")
 
 
 def test_a_private_key_in_a_proof_is_refused(key: Jwk) -> None:

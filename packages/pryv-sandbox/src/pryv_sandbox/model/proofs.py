@@ -84,6 +84,7 @@ def _parse(text: str) -> tuple[Any, Any, Callable[[list[Jwk]], None]]:
     """The header and payload of a compact JWS, and a function that refuses it unless one of some keys has signed it."""
     segments = text.split(".")
     _require(len(text) <= _MAX_LENGTH and len(segments) == 3 and all(map(_SEGMENT.fullmatch, segments)))
+    _require(all(len(segment) % 4 != 1 for segment in segments))
     header, payload, signature = (base64.urlsafe_b64decode(segment + "==") for segment in segments)
     _require(len(signature) == 64)
     head, claims = _object(header), _object(payload)
@@ -99,7 +100,7 @@ def _parse(text: str) -> tuple[Any, Any, Callable[[list[Jwk]], None]]:
 def _object(text: bytes) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ProofError from None
     _require(isinstance(value, dict))
     return value  # type: ignore[no-any-return]
@@ -137,7 +138,7 @@ def _id(payload: dict[str, Any]) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _comparable(url: str) -> tuple[str, str | None, int | None, str]:

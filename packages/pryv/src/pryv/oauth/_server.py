@@ -138,7 +138,7 @@ def _send(http: Http, request: Request) -> Response:
 
 def _asks_for_nonce(response: Response) -> bool:
     """Return whether a server asks for its nonce, which refuses the request only for now (RFC 9449, section 8)."""
-    return response.status == 400 and (_object(response) or {}).get("error") == "use_dpop_nonce"
+    return response.status in (400, 401) and (_object(response) or {}).get("error") == "use_dpop_nonce"
 
 
 def _object(response: Response) -> dict[str, Any] | None:
