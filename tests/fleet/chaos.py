@@ -42,6 +42,7 @@ _TWICE = "SELECT account, id, modified FROM {schema}.written GROUP BY account, i
 _LEASED = "SELECT name FROM {schema}.accounts WHERE leased_until > now() AND state = 'active'"
 _BEHIND = "SELECT count(*) FROM {schema}.accounts WHERE name = ANY(%s) AND state = 'active' AND due <= %s"
 
+_HOLDERS = "SELECT count(DISTINCT leased_by) FROM {schema}.accounts WHERE name = ANY(%s) AND leased_until > now()"
 _NEVER_PASSED = "SELECT count(*) FROM {schema}.accounts WHERE name = ANY(%s) AND synced IS NULL"
 
 StartWorker = Callable[[], AbstractContextManager["subprocess.Popen[Any]"]]
@@ -139,9 +140,7 @@ class Chaos:
 
     def _kill(self, worker: subprocess.Popen[Any], *, whole: bool) -> None:
         """Kill a worker, or one of the processes that it has forked, and wait until its accounts are passed."""
-        names = "|".join(self.healthy)
-        self.platform.faults.delay(1, times=4, path=f"/({names})(/|$)")  # so that a pass is interrupted
-        wait_for(self._leased, seconds=60)
+        wait_for(self._begin_passes, seconds=60)
         leased, moment = self._leased(), self._now()
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
         if children and not whole:
@@ -154,6 +153,17 @@ class Chaos:
         begin = time.monotonic()
         wait_for(lambda: not self._behind(leased, moment), seconds=120)
         self.recoveries.append(time.monotonic() - begin)
+
+    def _begin_passes(self) -> bool:
+        """Wake accounts whose responses take a second; return whether two processes pass some of them now."""
+        woken = self._random.sample(self.healthy, 24)
+        self.platform.faults.delay(1, times=24, path=f"/({'|'.join(woken)})(/|$)")
+        for name in woken:
+            self.fleet.wake(name)
+        with suppress(AssertionError):
+            wait_for(lambda: self._rows(_HOLDERS, woken)[0][0] > 1, seconds=3)
+            return True
+        return False
 
     def _leased(self) -> list[str]:
         return [name for (name,) in self._rows(_LEASED) if name in set(self.healthy)]
