@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -633,6 +633,30 @@ def test_a_client_reads_the_store_each_time(server: AuthorizationServer, store: 
     assert client.tokens is None
     with pytest.raises(OAuthLoginRequiredError):
         client.connection()
+
+
+def test_a_store_with_the_session_of_another_client_is_refused(
+    server: AuthorizationServer, store: FileTokenStore
+) -> None:
+    with AuthorizationServer() as other:
+        tokens = log_in(other, store)
+        client = client_of(server, store)
+        request = client.authorization_request()
+        url = server.consent(request.url)
+        uses: list[Callable[[], object]] = [
+            client.connection,
+            client.refresh,
+            client.forget,
+            client.login,
+            lambda: client.tokens,
+            lambda: client.handle_callback(url, request),
+        ]
+        for use in uses:
+            with pytest.raises(OAuthError, match="the tokens of another client or server") as info:
+                use()
+            assert info.value.error == "other-client"
+        assert store.load() == tokens
+        client_of(other, store).refresh().close()
 
 
 def test_a_store_that_raises_anything_loses_no_tokens(server: AuthorizationServer) -> None:

@@ -191,6 +191,7 @@ class OAuthClient:
             "grant_type": "authorization_code",
         }
         key = DPoPKey.generate() if self._dpop else None
+        self._stored.check_store()
         tokens = self._server.tokens(grant, key=key, before_sending=lambda: self._claim(request))
         if self._dpop and not tokens.is_bound:
             _log.warning("the authorization server does not support DPoP: the tokens are not bound to a key")
@@ -228,7 +229,7 @@ class OAuthClient:
         """
         check_wait(timeout)
         require_callback(on_url, "on_url")
-        self._stored.check_lockable()
+        self._stored.check_store()
         with Loopback(self._redirect_uri, port) as loopback, PageInBrowser() as page:
             request = self.authorization_request(redirect_uri=loopback.redirect_uri)
             loopback.listen(lambda query: is_answer(query, request))
@@ -302,7 +303,7 @@ class OAuthClient:
             PryvError: the store failed, or the access could not be deleted: then the tokens are kept.
             OSError: the store failed.
         """
-        tokens = self._store.load()
+        tokens = self._stored.tokens
         refusal = None
         if revoke and tokens is not None and not self._lifetimes.has_expired(tokens):
             try:

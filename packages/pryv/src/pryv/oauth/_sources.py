@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 
 from pryv._transport.redact import redact
-from pryv.errors import OAuthError, OAuthLoginRequiredError, PryvConnectionError
+from pryv.errors import OAuthError, OAuthLoginRequiredError, PryvConnectionError, PryvError
 from pryv.oauth._server import ServerClient
 from pryv.oauth._stores import MemoryTokenStore, TokenStore
 from pryv.oauth._tokens import OAuthTokens
@@ -112,10 +112,19 @@ class StoredTokens:
         with self._store.lock(_LOCK_TIMEOUT):
             self._keep_new(tokens)
 
-    def check_lockable(self) -> None:
-        """Check that the store can be locked, and so is in a place that can be written to, before a person is asked."""
+    def check_store(self) -> None:
+        """Check that the store can be locked, and so written to, and does not have the session of another client.
+
+        Raises:
+            OAuthError: it has the session of another client, or others have locked it.
+            OSError: it cannot be locked.
+        """
         with self._store.lock(_LOCK_TIMEOUT):
-            pass
+            try:
+                stored = self._store.load()
+            except (PryvError, OSError):
+                return  # new tokens replace what cannot be read
+            self._check_owner(stored)
 
     def forget(self) -> None:
         """Delete the tokens."""
@@ -131,9 +140,27 @@ class StoredTokens:
     def _load(self) -> OAuthTokens | None:
         """Return the tokens in the store, or those that could not be saved there after them."""
         stored = self._store.load()
+        self._check_owner(stored)
         if stored is None or self._unsaved is None or stored.refresh_token != self._unsaved[0].refresh_token:
             return stored
         return self._unsaved[1]
+
+    def _check_owner(self, stored: OAuthTokens | None) -> None:
+        """Check that tokens in the store were given to this client: a refresh would show them to its server.
+
+        Raises:
+            OAuthError: they were given to another client, or by another server.
+        """
+        if stored is None or stored.issuer is None:
+            return
+        if (stored.issuer, stored.client_id) != self._owner:
+            raise OAuthError(
+                "other-client", "the store has the tokens of another client or server; use a store for each"
+            )
+
+    @property
+    def _owner(self) -> tuple[str, str]:
+        return self._server.issuer, self._server.authentication.client_id
 
     def _refresh(self, tokens: OAuthTokens) -> OAuthTokens:
         """Refresh tokens, while the store is locked.
@@ -168,17 +195,20 @@ class StoredTokens:
                     self._save(tokens, valid=tokens)
             raise
         else:
-            self._keep_new(new, predecessor=tokens)
+            renewed = self._keep_new(new, predecessor=tokens)
             _log.info("refreshed the tokens of %s", self._server.authentication.client_id)
-            return new
+            return renewed
         self._delete()
         raise ended
 
-    def _keep_new(self, tokens: OAuthTokens, predecessor: OAuthTokens | None = None) -> None:
+    def _keep_new(self, new: OAuthTokens, predecessor: OAuthTokens | None = None) -> OAuthTokens:
+        issuer, client_id = self._owner
+        tokens = attrs.evolve(new, issuer=issuer, client_id=client_id)
         self._known = tokens
         self._unsaved = None if predecessor is None else (predecessor, tokens)
         self._save(tokens, valid=tokens)
         self._unsaved = None
+        return tokens
 
     def _save(self, tokens: OAuthTokens, *, valid: OAuthTokens) -> None:
         """Save tokens; an error carries those that are valid."""

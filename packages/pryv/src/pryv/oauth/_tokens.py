@@ -36,6 +36,9 @@ class OAuthTokens:
         expires_in: The seconds from the response of the server to `expires_at`.
         refresh_attempts: How often the refresh token was sent without new tokens in return; it is not sent a third
             time.
+        issuer: The server that the tokens are of.
+        client_id: The client that they were given to. A client refuses to use the tokens of another one, as it would
+            show the refresh token to its own server.
     """
 
     access_token: str = attrs.field(converter=SecretText, repr=False)
@@ -47,6 +50,8 @@ class OAuthTokens:
     key: DPoPKey | None = None
     expires_in: float | None = attrs.field(default=None, repr=False, validator=_IS_TIME)
     refresh_attempts: int = attrs.field(default=0, validator=validators.instance_of(int))
+    issuer: str | None = attrs.field(default=None, repr=False)
+    client_id: str | None = attrs.field(default=None, repr=False)
 
     @property
     def is_bound(self) -> bool:
