@@ -1,6 +1,6 @@
 """Measures the SDK against its references, row by row, and prints a table.
 
-    ./dev bench [--tiny] [--json FILE] [ROW…]
+    ./dev bench [--tiny] [--fleet] [--json FILE] [ROW…]
 
 Each contender runs in a process of its own, in turn with the others of its row, several rounds; a ratio is the median
 of the rounds' ratios. A static server in another process hands out saved bodies, so that the client alone counts.
@@ -29,6 +29,7 @@ from rows import MODULES
 from runner import Result, measure, run_script
 
 HERE = Path(__file__).parent
+FLEET = ["fleet_cost"]
 VERSIONS = ["requests", "urllib3", "ijson", "msgspec", "orjson", "numpy", "cryptography"]
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     """Measure what is asked for."""
     rows = {row.name: (module, row) for module in MODULES for row in import_module(module).ROWS}
     arguments = parse(list(rows))
-    chosen = arguments.rows or list(rows)
+    chosen = FLEET if arguments.fleet else arguments.rows or list(rows)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NODE_PATH": str(install_javascript_client(Path(folder)))}
@@ -58,6 +59,7 @@ def parse(names: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--tiny", action="store_true", help="few items and one round: shows that it works, not how fast"
     )
+    parser.add_argument("--fleet", action="store_true", help="only what many accounts cost, in PostgreSQL")
     parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*names, []], help=", ".join(names))
     return parser.parse_args()

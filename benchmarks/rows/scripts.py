@@ -47,4 +47,33 @@ ROWS = [
         ],
         size=(100_000, 100),
     ),
+    Script(
+        "fleet_cost",
+        [
+            Finding("a fleet's pass without changes", "CPU", "idle pass over two GETs, CPU", "two GETs, by hand", 0.9),
+            Finding("the same", "requests", "requests of an idle pass", reach=1),
+            Finding(
+                "a fleet's pass with a change, saved in PostgreSQL",
+                "CPU",
+                "pass with a change over two GETs and an UPDATE, CPU",
+                "two GETs and an `UPDATE`, by hand",
+                1.6,
+            ),
+            Finding(
+                "a first sync of 100,000 events into PostgreSQL",
+                "CPU",
+                "first sync over iter_events, CPU",
+                "`iter_events`",
+            ),
+            Finding(
+                "passes on 32 threads, at 50 ms of latency",
+                "passes/s",
+                "passes/s over requests by hand",
+                "as many batches, by hand",
+            ),
+            Finding("a worker with 32 threads, in MiB", "memory", "memory of a worker, MiB", reach=80),
+            Finding("the same", "database connections", "database connections of a worker", reach=4),
+        ],
+        size=(200, 4),
+    ),
 ]

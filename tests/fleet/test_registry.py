@@ -215,7 +215,15 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"interval": "1"}, {"pacing": 16}, {"scope": []}, {"schema": 1}, {"scope": {"streams": {object()}}}]
+    "arguments",
+    [
+        {"timeout": [5, 5]},
+        {"interval": "1"},
+        {"pacing": 16},
+        {"scope": []},
+        {"schema": 1},
+        {"scope": {"streams": {object()}}},
+    ],
 )
 def test_arguments_of_another_type_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(TypeError):

@@ -112,3 +112,11 @@ def test_any_event_comes_back_as_it_was(pool: ConnectionPool, batch: list[dict[s
     mirror = stored(pool, *batch)
     found = list(mirror.events({"state": "all"}))
     assert sorted(map(json.dumps, found)) == sorted(map(json.dumps, batch))
+
+
+@pytest.mark.parametrize("text", ["plain", "tab\t", "back\\slash", "é", "new\nline", ""])
+def test_a_line_is_the_same_with_and_without_escapes(text: str, pool: ConnectionPool) -> None:
+    event = {**EVENT, "streamIds": ["a", text or "b"], "content": text}
+    found = columns(pool, stored(pool, event))
+    assert found[4:8] == (["a", text or "b"], False, None, text)
+    assert found[8:] == (json.dumps(event, ensure_ascii=False), None)

@@ -15,6 +15,8 @@ from pryv_monitor.mirrors import Item, shown
 NULL: Final = r"\N"
 _LONGEST_KEY: Final = 500
 """Bytes of a value in an index, which holds at most 2,704: https://www.postgresql.org/docs/current/limits.html"""
+_FLAT: Final = 500
+"""Brackets in a text that is surely not nested too deeply."""
 _DIGEST: Final = "sha256:"
 
 EVENT_COLUMNS: Final = "account, id, time, modified, type, stream_ids, trashed, number, text, json, exact, generation"
@@ -31,22 +33,33 @@ def key_of(id: str) -> str:
 
 def event_line(account: int, key: str, item: Item, generation: int) -> str:
     """Return the line of an event, with the values of `EVENT_COLUMNS`."""
-    event = item[0]
+    event, whole = item
     content = event.get("content")
-    fields = (
-        str(account),
-        _escaped(key),
-        _float(event.get("time")),
-        _float(event.get("modified")),
-        _text(event.get("type"), _LONGEST_KEY),
-        _array(event.get("streamIds")),
-        "t" if event.get("trashed") is True else "f",
-        _float(content),
-        _text(content),
-        *_texts(item),
-        str(generation),
+    values = _plain_values(key, event) if _is_plain(whole) else None
+    name, kind, streams, text = values or _escaped_values(key, event)
+    shown_text, exact = (whole, NULL) if values else _texts(item)
+    time, modified, number = _float(event.get("time")), _float(event.get("modified")), _float(content)
+    trashed = "t" if event.get("trashed") is True else "f"
+    return (
+        f"{account}\t{name}\t{time}\t{modified}\t{kind}\t{streams}\t{trashed}\t{number}\t{text}\t{shown_text}\t{exact}"
+        f"\t{generation}\n"
     )
-    return "\t".join(fields) + "\n"
+
+
+def _plain_values(key: str, event: dict[str, Any]) -> tuple[str, str, str, str] | None:
+    """Return id, type, streams and text of an event in whose JSON nothing needs an escape; `None` if one is odd."""
+    kind, streams, content = event.get("type"), event.get("streamIds"), event.get("content")
+    if not isinstance(kind, str) or len(kind) > _LONGEST_KEY:
+        return None
+    if not streams or not isinstance(streams, list) or not all(isinstance(stream, str) for stream in streams):
+        return None
+    return key, kind, '{"' + '","'.join(streams) + '"}', content if isinstance(content, str) else NULL
+
+
+def _escaped_values(key: str, event: dict[str, Any]) -> tuple[str, str, str, str]:
+    """Return id, type, streams and text of an event."""
+    kind, streams = _text(event.get("type"), _LONGEST_KEY), _array(event.get("streamIds"))
+    return _escaped(key), kind, streams, _text(event.get("content"))
 
 
 def deletion_line(account: int, key: str, item: Item, now: float) -> str:
@@ -80,6 +93,12 @@ def _texts(item: Item) -> tuple[str, str]:
     return _escaped(text), NULL if exact is None else _escaped(exact)
 
 
+def _is_plain(text: str) -> bool:
+    """Return whether nothing in a JSON text needs an escape, nor is nested deeply: most events are like this."""
+    is_simple = text.isascii() and "\\" not in text and text.isprintable()
+    return is_simple and text.count("[") + text.count("{") <= _FLAT
+
+
 def is_text(text: str, longest: int | None = None) -> bool:
     """Return whether PostgreSQL can hold a text: it takes UTF-8 without NUL.
 
@@ -100,7 +119,7 @@ def _text(value: Any, longest: int | None = None) -> str:
 
 
 def _float(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if type(value) is not float and type(value) is not int:
         return NULL
     try:
         number = float(value)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from pryv import Connection
 from pryv.addons import SignalSafeEvent, plain
 from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Database, Pool
@@ -86,6 +87,7 @@ class Fleet:
             raise ValueError("threads is a whole number, at least 1")
         if not isinstance(pacing, Pacing):
             raise TypeError(f"pacing is a Pacing, not {type(pacing).__name__}")
+        Connection("https://token@host.invalid/", timeout=timeout)  # checks it, before any pass could fail by it
         self._database = Database(dsn_or_pool, schema)
         cipher = TokenCipher.from_environment()
         holder = Holder()
