@@ -146,6 +146,7 @@ def test_beat_sends_the_task_whatever_is_configured_later(fleet: Fleet) -> None:
     }
     assert entries[TASK]["schedule"] == 7
     assert app.tasks[TASK].expires == 300
+    assert TASK not in Celery(set_as_current=False).tasks  # an app of somebody else in this process
 
 
 def test_a_task_waits_for_postgresql_without_a_request(caplog: pytest.LogCaptureFixture, tmp_path: Any) -> None:
