@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +17,7 @@ from tests.accounts import Account
 from tests.peers.network import Relay
 from tests.waiting import wait_for, within
 
-from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
+from pryv import Connection, ForbiddenError, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
 from pryv._transport.credentials import Refusal, StaticToken
 from pryv_sandbox import Sandbox
 from pryv_socket_io import Notification, SocketIO
@@ -361,6 +362,35 @@ def test_a_renewed_token_brings_it_back(account: Account) -> None:
             account[2].post("events", DIARY)
             heard.wait("eventsChanged")
             assert connection.access_info()["id"] == new["id"]
+
+
+def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
+    permissions: Any = [{"streamId": "diary", "level": "manage"}]
+    brief: Any = {"name": "A", "permissions": permissions, "expireAfter": 0.5}
+    old = account[2].accesses.create(brief)
+    new = account[2].accesses.create({"name": "B", "permissions": permissions})
+    with Connection(old["apiEndpoint"]) as connection:
+        connection._account.credentials = Renewed(old["token"], new["token"])
+        with SocketIO(connection, reconnect=QUICK) as sio:
+            heard = Heard(sio)
+            sio.subscribe({"mine": {"kind": "events", "query": {"streams": ["diary"]}}})
+            created = []
+            while connection.token == old["token"]:
+                created.append(sio.api([{"method": "events.create", "params": DIARY}])[0])
+            assert heard.of("reconnect") == [1]
+            assert list(sio.get_subscriptions()["scopes"]) == ["mine"]
+        ids = [item["event"]["id"] for item in created]
+        assert sorted(event["id"] for event in connection.iter_events()) == sorted(ids)
+
+
+def test_a_socket_that_does_not_reconnect_raises_the_refusal(account: Account) -> None:
+    brief: Any = {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}], "expireAfter": 0.5}
+    old = account[2].accesses.create(brief)
+    with Connection(old["apiEndpoint"]) as connection:
+        connection._account.credentials = Renewed(old["token"], str(account[2].token))
+        with SocketIO(connection, reconnect=None) as sio, pytest.raises(ForbiddenError, match="expired"):
+            list(map(sio.api, itertools.repeat([{"method": "events.get", "params": {}}])))
+        assert connection.token == old["token"]
 
 
 @contextlib.contextmanager

@@ -103,6 +103,11 @@ class Link:
         self._client.on("*", on_event, namespace=address.namespace)
 
     @property
+    def token(self) -> str | None:
+        """The token that it was opened with."""
+        return self._address.token
+
+    @property
     def failure(self) -> PryvError | None:
         """The error for a message that ended the connection, `None` if there was none."""
         return self._websocket.failure

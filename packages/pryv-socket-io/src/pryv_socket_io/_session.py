@@ -29,6 +29,9 @@ _JOIN_TIMEOUT = 0.8
 
 _REFRESH_TIMEOUT = 5.0
 
+_POLL = 0.02
+"""Seconds between two looks for a new link."""
+
 _log = logging.getLogger("pryv.socket")
 
 
@@ -132,6 +135,24 @@ class Session:
         if self._link is None:
             raise PryvConnectionError(f"{name}: the socket is not connected", sent=False)
         return self._link.call(name, data, timeout)
+
+    def call_renewed(self, name: str, data: Any, timeout: float) -> Any:
+        """Send a call; if the token of the link has expired, reconnect with a new one, and send the call again.
+
+        The platform checks the token before the call, so that a refused call was not carried out.
+        """
+        deadline = time.monotonic() + timeout
+        link = self._link
+        try:
+            return self.call(name, data, timeout)
+        except ApiError as error:
+            if link is None or self._reconnect_policy is None or not renew_token(self._connection, link.token, error):
+                raise
+        link.close()
+        while not (self._link is not link and self.connected) and time.monotonic() < deadline:
+            if self._ended.wait(_POLL):
+                break
+        return self.call(name, data, max(_POLL, deadline - time.monotonic()))
 
     def _run(self) -> None:
         """Connect, and reconnect until the session ends."""

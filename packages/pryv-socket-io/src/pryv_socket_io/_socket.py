@@ -171,7 +171,9 @@ class SocketIO:
     def api(
         self, calls: Iterable[CallLike], progress: Progress | None = None, *, timeout: float = CALL_TIMEOUT
     ) -> list[Result]:
-        """Make a batch of calls over the socket, as `Connection.api` does over HTTP. No call is sent twice.
+        """Make a batch of calls over the socket, as `Connection.api` does over HTTP. No call is carried out twice.
+
+        If the token of an OAuth session has expired, the socket reconnects with a new one, and sends the chunk again.
 
         Args:
             calls: The calls, as in `Connection.api`.
@@ -272,7 +274,7 @@ class SocketIO:
             return self._session or new
 
     def _send_chunk(self, calls: list[dict[str, Any]], timeout: float) -> list[Result]:
-        response = self._opened("callBatch").call("callBatch", calls, timeout)
+        response = self._opened("callBatch").call_renewed("callBatch", calls, timeout)
         results = response.get("results") if isinstance(response, dict) else None
         if not isinstance(results, list):
             raise PryvProtocolError("callBatch: the response has no results")
