@@ -74,6 +74,10 @@ sandbox *params:
 bench *params:
     python benchmarks/bench.py "$@"
 
+# Write the tables and charts of docs/performance.md from the JSON of a run
+figures report:
+    python benchmarks/figures.py "$@"
+
 # Build the documentation into docs/_build; a broken link or a missing docstring fails
 docs *params:
     sphinx-build --quiet --builder html --fail-on-warning --keep-going --nitpicky docs docs/_build "$@"

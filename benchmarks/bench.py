@@ -24,13 +24,14 @@ from typing import Any
 
 import attrs
 
+from figures import tables
 from row import Row, Script
 from rows import MODULES
 from runner import Result, measure, run_script
 
 HERE = Path(__file__).parent
 FLEET = ["fleet_cost"]
-VERSIONS = ["requests", "urllib3", "ijson", "msgspec", "orjson", "numpy", "cryptography"]
+VERSIONS = ["requests", "urllib3", "ijson", "msgspec", "orjson", "numpy", "pandas", "pyarrow", "cryptography"]
 
 
 def main() -> None:
@@ -46,11 +47,10 @@ def main() -> None:
             print(f"{name} …", file=sys.stderr, flush=True)
             results += measured(module, row, arguments.tiny, environment)
     machine = about_this_machine()
-    print(table(results, machine))
+    report = {"machine": machine, "rows": [attrs.asdict(result) for result in results]}
+    print(tables(report))
     if arguments.json:
-        Path(arguments.json).write_text(
-            json.dumps({"machine": machine, "rows": [attrs.asdict(result) for result in results]}, indent=2)
-        )
+        Path(arguments.json).write_text(json.dumps(report, indent=2))
 
 
 def parse(names: list[str]) -> argparse.Namespace:
@@ -80,7 +80,7 @@ def measured(module: str, row: Row | Script, tiny: bool, environment: Mapping[st
     """Return the results of a row, one a reference."""
     size = row.size[tiny]
     if isinstance(row, Script):
-        return run_script(row, size, environment)
+        return run_script(module, row, size, environment)
     return measure(module, row, size, 1 if tiny else row.rounds, environment)
 
 
@@ -89,23 +89,12 @@ def about_this_machine() -> dict[str, Any]:
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
     return {
         "cores": os.cpu_count(),
+        "load average": round(os.getloadavg()[2], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "Python": platform.python_version(),
         "Node.js": node,
         **{name: version(name) for name in VERSIONS},
     }
-
-
-def table(results: list[Result], machine: Mapping[str, Any]) -> str:
-    """Return the results for people, in Markdown."""
-    lines = [
-        "| what | measured | this SDK | reference | | ratio | reach |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        *(result.as_line() for result in results),
-        "",
-        ", ".join(f"{name} {value}" for name, value in machine.items()),
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

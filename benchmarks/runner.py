@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ Measurement = dict[str, float]
 class Result:
     """One line of the table: medians, and what the subject's is to the reference's."""
 
+    part: str
     row: str
     what: str
     figure: str
@@ -36,17 +38,9 @@ class Result:
     reference_name: str
     reference: float | None
     ratio: float | None
+    spread: tuple[float, float] | None
     reach: float | None
     rounds: Any
-
-    def as_line(self) -> str:
-        """Return it as a line of Markdown."""
-        subject, reference = (
-            "" if value is None else f"{value:.3g} {self.unit}".rstrip() for value in (self.subject, self.reference)
-        )
-        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
-        reach = "" if self.reach is None else f"≤ {self.reach:g}"
-        return f"| {' | '.join([self.what, self.figure, subject, self.reference_name, reference, ratio, reach])} |"
 
 
 def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[str, str]) -> list[Result]:
@@ -58,25 +52,31 @@ def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[
             for name in list(contenders)[:: -1 if number % 2 else 1]:
                 measurements[name].append(run(contenders[name], module, url, size, environment))
     figures = {name: [item[row.figure] for item in items] for name, items in measurements.items()}
+    part = part_of(module)
     what, unit = _UNITS[row.figure]
     mine = figures[SUBJECT]
 
-    def result(name: str, reference: float | None = None, ratio: float | None = None) -> Result:
-        subject = statistics.median(mine)
+    def result(name: str, reference: float | None, ratios: list[float]) -> Result:
+        ratio, spread = (statistics.median(ratios), middle_half(ratios)) if ratios else (None, None)
+        subject, reach = statistics.median(mine), row.reach.get(name)
         return Result(
-            row.name, row.what, what, unit, subject, name, reference, ratio, row.reach.get(name), measurements
+            part, row.name, row.what, what, unit, subject, name, reference, ratio, spread, reach, measurements
         )
 
     if not row.references:
-        return [result("")]
+        return [result("", None, [])]
     return [
-        result(
-            name,
-            statistics.median(figures[name]),
-            statistics.median(a / b for a, b in zip(mine, figures[name], strict=True)),
-        )
+        result(name, statistics.median(figures[name]), [a / b for a, b in zip(mine, figures[name], strict=True)])
         for name in row.references
     ]
+
+
+def middle_half(values: list[float]) -> tuple[float, float]:
+    """Return the first and the third quartile."""
+    if len(values) == 1:
+        return values[0], values[0]
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
 
 
 @contextmanager
@@ -121,7 +121,12 @@ def observed(command: list[str], environment: Mapping[str, str]) -> Measurement:
     return {"items": 1, "cpu": usage.ru_utime + usage.ru_stime, "wall": wall, "memory": usage.ru_maxrss / 1024}
 
 
-def run_script(script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
+def part_of(module: str) -> str:
+    """Return the part of the SDK that a module of rows measures."""
+    return (import_module(module).__doc__ or "").partition(".")[0]
+
+
+def run_script(module: str, script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
     """Run a script and pick what it found out."""
     command = [sys.executable, str(HERE / f"{script.name}.py"), str(size)]
     report = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
@@ -130,6 +135,8 @@ def run_script(script: Script, size: int, environment: Mapping[str, str]) -> lis
         found = float(report[finding.key])
         subject, ratio = (None, found) if finding.reference else (found, None)
         reference, reach = finding.reference, finding.reach
-        return Result(script.name, finding.what, finding.figure, "", subject, reference, None, ratio, reach, report)
+        unit = "MiB" if finding.figure == "memory" else ""
+        names = (part_of(module), script.name, finding.what, finding.figure, unit)
+        return Result(*names, subject, reference, None, ratio, None, reach, report)
 
     return [result(finding) for finding in script.findings]

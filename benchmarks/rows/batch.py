@@ -1,4 +1,4 @@
-"""Batches of calls."""
+"""Batches."""
 
 from __future__ import annotations
 

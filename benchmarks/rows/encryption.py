@@ -1,4 +1,4 @@
-"""Events and files decrypted."""
+"""Encryption."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ ROWS = [
     ),
     Row(
         "encrypted-file",
-        "`encrypt_attachment`, 512 MiB: memory, in MiB",
+        "`encrypt_attachment`, 512 MiB",
         "memory",
         Function("file_encrypted"),
         reach={"": 16},
@@ -119,7 +119,7 @@ ROWS = [
     ),
     Row(
         "decrypted-file",
-        "`decrypt_attachment`, 512 MiB: memory, in MiB",
+        "`decrypt_attachment`, 512 MiB",
         "memory",
         Function("file_decrypted"),
         reach={"": 16},

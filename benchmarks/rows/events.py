@@ -116,7 +116,7 @@ ROWS = [
     ),
     Row(
         "events-speed",
-        "the same with `pryv[speed]`",
+        "the same, with `pryv[speed]`",
         "cpu",
         Function("streamed_with_msgspec"),
         REFERENCES,
@@ -126,7 +126,7 @@ ROWS = [
     ),
     Row(
         "memory",
-        "`iter_events`, 1,000,000 events: memory, in MiB",
+        "`iter_events`, 1,000,000 events",
         "memory",
         Function("streamed"),
         reach={"": 16},
@@ -147,10 +147,10 @@ ROWS = [
     ),
     Row(
         "deletions",
-        "`includeDeletions`, 50,000 events and as many deletions of the same shape",
+        "`includeDeletions`, 50,000 events and as many deletions",
         "cpu",
         Function("streamed_with_deletions"),
-        {"100,000 events": Function("streamed")},
+        {"100,000 events": Function("streamed_with_msgspec")},
         {"100,000 events": 1.05},
         size=(100_000, 400),
         site=site_with_deletions,

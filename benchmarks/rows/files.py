@@ -146,7 +146,7 @@ ROWS = [
     ),
     Row(
         "download-memory",
-        "`download_attachment`, 512 MiB: memory, in MiB",
+        "`download_attachment`, 512 MiB",
         "memory",
         Function("download"),
         reach={"": 16},
@@ -167,7 +167,7 @@ ROWS = [
     ),
     Row(
         "upload-memory",
-        "`add_attachment`, 512 MiB: memory, in MiB",
+        "`add_attachment`, 512 MiB",
         "memory",
         Function("upload"),
         reach={"": 16},

@@ -89,7 +89,7 @@ def _row(name: str, what: str, subject: str, reference: str) -> Row:
 def _memory_row(name: str, count: int) -> Row:
     return Row(
         name,
-        f"`iter_arrow`, {count:,} events: memory, in MiB",
+        f"`iter_arrow`, {count:,} events",
         "memory",
         Function("arrow_batches"),
         size=(count, 300),

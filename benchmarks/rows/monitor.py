@@ -1,4 +1,4 @@
-"""A monitor and its mirror: the first sync, passes without changes, and passes with some."""
+"""A monitor and its mirror."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ ROWS = [
     ),
     Row(
         "first-sync-speed",
-        "the same with `pryv[speed]`",
+        "a first sync of 100,000 events into a mirror, with `pryv[speed]`",
         "cpu",
         Function("first_sync_with_msgspec"),
         {BY_HAND: Function("copied_by_hand"), BY_ITER_EVENTS: Function("copied_by_iter_events_with_msgspec")},

@@ -1,4 +1,4 @@
-"""Measurements that need a whole platform: scripts of their own."""
+"""Notifications, monitors, and reads by size."""
 
 from __future__ import annotations
 
@@ -6,15 +6,28 @@ from row import Finding, Script
 
 ROWS = [
     Script(
+        "by_size",
+        [Finding("an event of 1,000,000, in `iter_events`", "CPU", "the most over 10,000", "one of 10,000", 1.1)],
+        size=(1_000_000, 1_000),
+    ),
+    Script(
         "socket_latency",
-        [Finding("from a write's answer to the socket's callback", "time", "median_ratio", "JavaScript client", 1.2)],
+        [
+            Finding(
+                "from the response to a write to the socket's callback",
+                "time",
+                "median_ratio",
+                "JavaScript client",
+                1.2,
+            )
+        ],
         size=(1_000, 20),
     ),
     Script(
         "notification_latency",
         [
             Finding(
-                "from a write's answer to the change that a monitor delivers",
+                "from the response to a write to the change that a monitor delivers",
                 "time",
                 "median_ratio",
                 "JavaScript client",
@@ -26,15 +39,7 @@ ROWS = [
     Script(
         "monitor_cost",
         [
-            Finding(
-                "a monitor's first sync of 100,000 events into a mirror",
-                "CPU",
-                "first sync over iter_events, CPU",
-                "`iter_events`",
-                2.0,
-            ),
-            Finding("the same", "CPU", "first sync over a copy by hand, CPU", "`iter_events` and `INSERT`, by hand"),
-            Finding("the same: memory beyond that of `iter_events`, in MiB", "memory", "first sync, MiB more"),
+            Finding("a first sync, beyond that of `iter_events`", "memory", "first sync, MiB more"),
             Finding("a pass without changes", "requests", "requests of a pass without changes", reach=1),
             Finding(
                 "a change, in a pass with 1,000",

@@ -142,7 +142,7 @@ ROWS = [
     ),
     Row(
         "series-memory",
-        "1,000,000 points from a generator: memory, in MiB",
+        "1,000,000 points from a generator",
         "memory",
         Function("generated"),
         reach={"": 32},
@@ -152,7 +152,7 @@ ROWS = [
     ),
     Row(
         "series-array-memory",
-        "1,000,000 points from a NumPy array: memory, in MiB",
+        "1,000,000 points from a NumPy array",
         "memory",
         Function("from_array"),
         reach={"": 32},

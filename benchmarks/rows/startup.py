@@ -1,4 +1,4 @@
-"""What it takes to begin."""
+"""Start-up."""
 
 from __future__ import annotations
 

@@ -22,6 +22,10 @@ def test_every_row_yields_numbers(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
+    draw = "import sys, json, pathlib, figures; figures.draw(json.load(open(sys.argv[1])), pathlib.Path(sys.argv[2]))"
+    subprocess.run([sys.executable, "-c", draw, report, tmp_path / "charts"], cwd=BENCH.parent, check=True)
+    assert {path.name for path in (tmp_path / "charts").iterdir()} == {"peers.svg", "ratios.svg", "sizes.svg"}
+
     results = json.loads(report.read_text())["rows"]
     assert {f"{result['row']} …" for result in results} <= set(done.stderr.splitlines())
     for result in results:
