@@ -6,9 +6,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
+from tests.waiting import wait_for
 
 from pryv import PryvError
-from pryv_fleet import BusyError, Fleet, FleetError
+from pryv_fleet import BusyError, Fleet, FleetError, Pacing
 from pryv_fleet._leases import Finish
 from pryv_sandbox import Sandbox
 
@@ -218,3 +219,28 @@ def test_dates_are_of_the_database(fleet: Fleet, owner: Account) -> None:
     synced = fleet.account(owner[0]).synced
     assert synced is not None
     assert abs(datetime.now(timezone.utc) - synced) < timedelta(minutes=1)
+
+
+def test_all_workers_share_the_limits_of_a_platform(fleet: Fleet) -> None:
+    fleet.add_many([(f"person-{number}", f"https://token@p{number}.pryv.me/") for number in range(12)])
+    dsn = fleet._database._dsn
+    with Fleet(dsn, pacing=Pacing(connections=3)) as one, Fleet(dsn, pacing=Pacing(connections=3)) as two:
+        assert [len(worker._leases.claim(10)) for worker in (one, two)] == [3, 0]
+    fleet._database.execute("UPDATE {schema}.accounts SET leased_until = NULL")
+    with Fleet(dsn, pacing=Pacing(rate=2)) as one, Fleet(dsn, pacing=Pacing(rate=2)) as two:
+        claims = [len(worker._leases.claim(10)) for worker in (one, two)]
+        assert claims == [2, 0]
+        wait_for(lambda: two._leases.claim(10))
+
+
+def test_passes_wait_for_the_rate_of_their_platform(
+    new_database: Callable[[], str], new_account: Callable[[], Account]
+) -> None:
+    account = new_account()
+    endpoint = access_to(account)
+    with Fleet(new_database(), pacing=Pacing(rate=10)) as fleet:
+        fleet.create_tables()
+        fleet.add_many([(f"copy-{number}", endpoint) for number in range(14)])
+        report = fleet.sync_due()
+    assert report.passes == 14
+    assert report.seconds > 0.3

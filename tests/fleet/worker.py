@@ -12,8 +12,8 @@ def main(dsn: str, settings: str) -> None:
     stop = SignalSafeEvent()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     values = json.loads(settings)
-    pacing, timeout = Pacing(**values.pop("pacing", {})), tuple(values.pop("timeout", (5, 60)))
-    with Fleet(dsn, pacing=pacing, timeout=timeout, **values) as fleet:
+    pacing = Pacing(**values.pop("pacing", {}))
+    with Fleet(dsn, pacing=pacing, **values) as fleet:
         print("ready", flush=True)
         fleet.run(stop)
 

@@ -132,6 +132,8 @@ class Passes:
     def close(self) -> None:
         """Close the network connections; a later pass opens new ones."""
         self._sessions.close()
+        for service in self._services.values():
+            service.close()
 
     def _sync(self, claim: Claim, full: bool) -> tuple[SyncReport, str]:
         state = AccountState(claim.id, claim.version, self._holder.number, self._lease)
