@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -381,6 +382,23 @@ def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
             assert list(sio.get_subscriptions()["scopes"]) == ["mine"]
         ids = [item["event"]["id"] for item in created]
         assert sorted(event["id"] for event in connection.iter_events()) == sorted(ids)
+
+
+def test_calls_of_all_threads_go_on_after_the_token_has_expired(account: Account) -> None:
+    permissions: Any = [{"streamId": "diary", "level": "read"}]
+    old = account[2].accesses.create({"name": "A", "permissions": permissions, "expireAfter": 0.5})
+    new = account[2].accesses.create({"name": "B", "permissions": permissions})
+    with Connection(old["apiEndpoint"]) as connection:
+        connection._account.credentials = Renewed(old["token"], new["token"])
+        with SocketIO(connection, reconnect=QUICK) as sio, ThreadPoolExecutor(4) as threads:
+            heard = Heard(sio)
+
+            def call(_: int) -> None:
+                while not heard.of("reconnect"):
+                    sio.api([{"method": "events.get", "params": {"limit": 1}}])
+
+            assert list(threads.map(call, range(4))) == [None] * 4
+            assert heard.of("reconnect") == [1]
 
 
 def test_a_socket_that_does_not_reconnect_raises_the_refusal(account: Account) -> None:

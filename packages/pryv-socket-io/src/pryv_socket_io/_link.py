@@ -23,6 +23,9 @@ from pryv_socket_io._packets import json_data, packet_parser
 from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
+_CLOSING = 1.0
+"""Seconds to wait for the end of a connection that was aborted."""
+
 _log = logging.getLogger("pryv.socket")
 
 
@@ -184,6 +187,12 @@ class Link:
     def close(self) -> None:
         """Abort the connection, or the attempt to connect; `closed` is set soon afterwards."""
         self._abort(PryvConnectionError("socket: closed while opening", sent=False))
+
+    def close_between_calls(self) -> None:
+        """Close the connection when no call waits for its acknowledgement, and wait until it is closed."""
+        with self._call_lock:
+            self.close()
+            self.closed.wait(_CLOSING)
 
     @property
     def threads(self) -> list[threading.Thread]:

@@ -88,6 +88,7 @@ class Session:
         self._deadline = time.monotonic() + timeout
         self._http_request = AbortHandle()
         self._link: Link | None = None
+        self._renewing = False
         self._connected_at = 0.0
         self._attempts_since_stable = 0
         self._started = Outcome()
@@ -139,7 +140,8 @@ class Session:
     def call_renewed(self, name: str, data: Any, timeout: float) -> Any:
         """Send a call; if the token of the link has expired, reconnect with a new one, and send the call again.
 
-        The platform checks the token before the call, so that a refused call was not carried out.
+        The platform checks the token before the call, so that a refused call was not carried out. Calls of other
+        threads wait for the new link too.
         """
         deadline = time.monotonic() + timeout
         link = self._link
@@ -148,10 +150,14 @@ class Session:
         except ApiError as error:
             if link is None or self._reconnect_policy is None or not renew_token(self._connection, link.token, error):
                 raise
-        link.close()
-        while not (self._link is not link and self.connected) and time.monotonic() < deadline:
-            if self._ended.wait(_POLL):
-                break
+            if self._link is link:
+                self._renewing = True
+                link.close_between_calls()
+        except PryvConnectionError as error:
+            if error.sent or not self._renewing:
+                raise
+        while self._renewing and time.monotonic() < deadline and not self._ended.wait(_POLL):
+            pass
         return self.call(name, data, max(_POLL, deadline - time.monotonic()))
 
     def _run(self) -> None:
@@ -226,6 +232,7 @@ class Session:
                 return
             self.dispatcher.put(Notification("disconnect", self._link.reason))
             error = self._reconnect()
+            self._renewing = False
             if error is not None:
                 break
         if self._end():
