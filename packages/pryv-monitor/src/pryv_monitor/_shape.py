@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from typing import Any, Final
 
@@ -12,6 +11,9 @@ from pryv_monitor.changes import Kind
 
 KINDS: Final[dict[str, Kind]] = {"events": "event", "eventDeletions": "eventDelete"}
 """What the members of a response to `events.get` hold."""
+
+_NUMBERS: Final = frozenset((int, float))
+_MOST: Final = sys.float_info.max
 
 
 def checked(kind: Kind, items: list[Item]) -> list[Item]:
@@ -33,9 +35,14 @@ def checked_events(items: list[Item]) -> list[Item]:
     """
     for event, _ in items:
         time, modified = event.get("time"), event.get("modified")
-        if type(time) is not float or type(modified) is not float or not -math.inf < time + modified < math.inf:
+        if (
+            type(time) not in _NUMBERS
+            or type(modified) not in _NUMBERS
+            or not (-_MOST <= time <= _MOST and -_MOST <= modified <= _MOST)
+        ):
             _check_times(event)
-        _check_id(event)
+        if type(event.get("id")) is not str:
+            _check_id(event)
     return items
 
 
@@ -91,4 +98,4 @@ def _check_number_if_any(item: dict[str, Any], field: str) -> None:
 
 def is_number(value: object) -> bool:
     """Return whether a value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _MOST

@@ -18,19 +18,14 @@ SIZE = 5000
 """Bytes of a block, about 16 events: they stay in the processor's cache until they are used."""
 
 _FIRST_KEY = re.compile(r'\{"[^"\\]*":')
-_COMMA = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_COMMA = re.compile(r"(?:[ \t\n\r]*,[ \t\n\r]*)?")
 _LONGEST_PAUSE = 1024
 """The most items that are read one by one before a block is tried again."""
 
 
 class Decoder(Protocol):
-    """Parses objects with commas between them.
-
-    Attributes:
-        splits: Whether `texts` costs little compared with `items`.
-    """
-
-    splits: bool
+    """Parses objects with commas between them."""
 
     def items(self, source: bytes) -> list[Any] | None:
         """Return the objects, `None` if the decoder cannot read them."""
@@ -38,11 +33,13 @@ class Decoder(Protocol):
     def texts(self, source: bytes) -> list[str]:
         """Return the text of each object, after `items` has read them."""
 
+    def items_and_texts(self, source: bytes) -> tuple[list[Any], list[str]] | None:
+        """Return the objects and the text of each, `None` if the decoder cannot read them."""
+
 
 class StandardDecoder:
     """Parses with the standard library."""
 
-    splits = False
     _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
 
     def items(self, source: bytes) -> list[Any] | None:
@@ -56,20 +53,33 @@ class StandardDecoder:
 
     def texts(self, source: bytes) -> list[str]:
         """Return the text of each object."""
+        return self._split(source)[1]
+
+    def items_and_texts(self, source: bytes) -> tuple[list[Any], list[str]] | None:
+        """Return the objects and the text of each, `None` if they are not JSON."""
+        try:
+            return self._split(source)
+        except (ValueError, RecursionError):
+            return None
+
+    def _split(self, source: bytes) -> tuple[list[Any], list[str]]:
         text = source.decode()
-        texts = []
-        start = _COMMA.match(text).end()  # type: ignore[union-attr]
-        while start < len(text):
-            end = self._decode(text, start)[1]
+        items, texts = [], []
+        start = _SPACE.match(text).end()  # type: ignore[union-attr]
+        while True:
+            item, end = self._decode(text, start)
+            items.append(item)
             texts.append(text[start:end])
             start = _COMMA.match(text, end).end()  # type: ignore[union-attr]
-        return texts
+            if start == end:
+                break
+        if _SPACE.fullmatch(text, end) is None:
+            raise ValueError("no comma between two objects")
+        return items, texts
 
 
 class MsgspecDecoder:
     """Parses with msgspec. It refuses numbers beyond a double, and lone surrogates."""
-
-    splits = True
 
     def __init__(self) -> None:
         import msgspec
@@ -89,6 +99,11 @@ class MsgspecDecoder:
         """Return the text of each object."""
         return [str(raw, "utf-8") for raw in self._split(b"[%b]" % source)]
 
+    def items_and_texts(self, source: bytes) -> tuple[list[Any], list[str]] | None:
+        """Return the objects and the text of each, `None` if msgspec cannot read them."""
+        items = self.items(source)
+        return None if items is None else (items, self.texts(source))
+
 
 @functools.cache
 def fastest_decoder() -> Decoder:
@@ -107,13 +122,13 @@ class Block:
         items: The remaining items, the next one last: an item that was taken is freed before the next one is used.
     """
 
-    def __init__(self, source: bytes, items: list[Any], decoder: Decoder) -> None:
+    def __init__(self, source: bytes, items: list[Any], texts: list[str] | None, decoder: Decoder) -> None:
         items.reverse()
         self.source = source
         self.items = items
         self._count = len(items)
         self._decoder = decoder
-        self._texts: list[str] | None = None
+        self._texts = texts
 
     @property
     def text(self) -> str:
@@ -149,30 +164,42 @@ class Blocks:
         self._skipped += 1
         return self._mark is not None and self._skipped > self._pause
 
-    def next(self, source: Source) -> Block | None:
-        """Return the next block, `None` if there is none. It waits for bytes only if no item is complete."""
+    def next(self, source: Source, *, with_texts: bool) -> Block | None:
+        """Return the next block, `None` if there is none. It waits for bytes only if no item is complete.
+
+        Args:
+            source: The bytes.
+            with_texts: Whether the text of each item will be asked for, so that it is read with the item.
+        """
         mark = self._mark or b""
         while True:
             data, at = source.data, source.at
             end = data.rfind(mark, at, at + SIZE) + 1
             if end > at:
-                return self._parsed(data[at:end], source)
+                return self._parsed(data[at:end], source, with_texts)
             if len(data) - at >= SIZE:
                 self._pause_longer()
                 return None
-            if data.endswith(b"}") and (block := self._parsed(data[at:], source)):
+            if data.endswith(b"}") and (block := self._parsed(data[at:], source, with_texts)):
                 return block
             if (at < len(data) and not data.startswith(b",", at)) or not source.receive():
                 return None
 
-    def _parsed(self, content: bytes, source: Source) -> Block | None:
-        items = self._decoder.items(content[1:]) if content.startswith(b",") else None
-        if items is None:
+    def _parsed(self, content: bytes, source: Source, with_texts: bool) -> Block | None:
+        block = self._block(content[1:], with_texts) if content.startswith(b",") else None
+        if block is None:
             self._pause_longer()
             return None
         source.at += len(content)
         self._pause = self._skipped = 0
-        return Block(content[1:], items, self._decoder)
+        return block
+
+    def _block(self, content: bytes, with_texts: bool) -> Block | None:
+        if with_texts:
+            both = self._decoder.items_and_texts(content)
+            return None if both is None else Block(content, *both, self._decoder)
+        items = self._decoder.items(content)
+        return None if items is None else Block(content, items, None, self._decoder)
 
     def _pause_longer(self) -> None:
         self._pause = min(2 * self._pause + 8, _LONGEST_PAUSE)

@@ -160,7 +160,7 @@ class Members:
             self._block = None
             yield [self._value()]
             blocks = blocks or Blocks(self._decoder, self._text[self._start : self._at])
-            if self._may_read_blocks() and blocks.is_due():
+            if self._limit >= SIZE and blocks.is_due():
                 yield from self._in_blocks(blocks)
             more = self._take_comma_or("]")
 
@@ -169,12 +169,9 @@ class Members:
         self._source.unread(self._text[self._at :])
         self._text, self._start, self._at = "", 0, 0
         self._failure = None  # the source raises it again, after the bytes before it
-        while self._may_read_blocks() and (block := blocks.next(self._source)):
+        while block := blocks.next(self._source, with_texts=self._texts_are_read):
             self._block = block
             yield block.items
-
-    def _may_read_blocks(self) -> bool:
-        return self._limit >= SIZE and (self._decoder.splits or not self._texts_are_read)
 
     def _take(self, mark: str) -> bool:
         """Read `mark` if it is next, and return whether it was."""
