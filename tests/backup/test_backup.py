@@ -197,6 +197,41 @@ def test_tokens_are_left_out_unless_asked_for(account: Connection, folder: Path)
     assert content == [{"apiEndpoint": "https://pryv.me/bob/"}]
 
 
+def test_documents_with_tokens_that_are_not_copied_again_are_removed(account: Connection, folder: Path) -> None:
+    with_secrets(account)
+    account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    secrets = [*secrets_of(account), "another@"]
+    backup(account, folder, secrets=True, access_history=True)
+    points = sorted((folder / "hf-data").glob("*"))
+    assert len(points) == 1
+    less: dict[str, Any] = {"webhooks": False, "audit": False, "deletions": False, "series": False}
+    backup(account, folder, **less)
+    assert occurrences(folder, secrets) == set()
+    assert verify(folder).ok
+    assert not (folder / "webhooks.json").exists()
+    assert sorted((folder / "hf-data").glob("*")) == points
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_tokens_of_a_killed_run_are_removed(account: Connection, folder: Path, first: bool) -> None:
+    """It was killed before it wrote the manifest: the present one does not have its files, or is of a run before."""
+    with_secrets(account)
+    secrets = [*secrets_of(account), "another@"]
+    if not first:
+        backup(account, folder)
+
+    def kill(what: str, _: int) -> None:
+        if what == "attachments":  # the documents are written
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backup(account, folder, secrets=True, access_history=True, progress=kill)
+    assert occurrences(folder, secrets) == set(secrets)
+    backup(account, folder, webhooks=False, audit=False)
+    assert occurrences(folder, secrets) == set()
+    assert verify(folder).ok
+
+
 def test_an_app_copies_what_it_may_read(account: Connection, folder: Path) -> None:
     account.streams.ensure({"id": "private", "name": "Private"})
     note: dict[str, Any] = {"type": "note/txt", "content": "A note."}

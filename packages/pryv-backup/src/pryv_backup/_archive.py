@@ -14,6 +14,8 @@ from pryv_backup._manifest import Manifest
 
 EVENTS = "events"
 """The part of a backup that is all files with events."""
+DOCUMENTS = "documents"
+"""The part of a backup that is all other JSON documents, but for points."""
 
 
 class Archive:
@@ -40,7 +42,7 @@ class Archive:
         """Begin a part: its files that are not written or kept until the end are removed.
 
         Args:
-            part: `EVENTS`, or the name of a directory.
+            part: `EVENTS`, `DOCUMENTS`, or the name of a directory.
         """
         self._parts.add(part)
 
@@ -79,8 +81,8 @@ class Archive:
                 _files.write(self.root, other_path, lambda copy: _files.copy(file, copy))
 
     def has_events_of(self, anchor: str, *, trashed: bool) -> bool:
-        """Return whether the files with events are there, as they were written for an anchor."""
-        if self.before.anchor != anchor or self.before.trashed is not trashed:
+        """Return whether the files with events are there, as they were written for an anchor, and can be kept."""
+        if EVENTS in self._parts or self.before.anchor != anchor or self.before.trashed is not trashed:
             return False
         entries = {path: entry for path, entry in self.before.entries.items() if _part_of(path) == EVENTS}
         return all(_files.size_of(self.root / path) == entry.size for path, entry in entries.items())
@@ -113,4 +115,6 @@ def _part_of(path: str) -> str:
     directory, _, name = path.rpartition("/")
     if directory in (ATTACHMENTS, SERIES):
         return directory
-    return EVENTS if is_events_file(name) and not directory else path
+    if is_events_file(name) and not directory:
+        return EVENTS
+    return DOCUMENTS if name.endswith(".json") else path

@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import attrs
 
 from pryv import Connection
 from pryv_backup import _files
-from pryv_backup._archive import EVENTS, Archive
+from pryv_backup._archive import DOCUMENTS, EVENTS, Archive
 from pryv_backup._content import Content
 from pryv_backup._documents import Documents, known_tokens, write_items, write_json
 from pryv_backup._errors import BackupError
@@ -102,15 +103,18 @@ def backup(
     root = Path(os.path.abspath(os.fsdecode(folder)))
     _prepare(root)
     mirror = SQLiteMirror(root / STATE / _MIRRORS[options.secrets])
-    other = root / STATE / _MIRRORS[not options.secrets]
-    if other.exists():
-        SQLiteMirror(other).reset()
+    other = SQLiteMirror(root / STATE / _MIRRORS[not options.secrets])
+    has_other = os.path.exists(other.path)
     try:
         with mirror.lock():
-            _make_private(root / STATE)
-            archive = Archive(root, Manifest.read(root) or Manifest({}))
-            run = _Run(connection, archive, options, mirror, progress or (lambda *_: None))
-            return run.run(full=full, adopt=adopt, error_tolerance=error_tolerance)
+            with other.lock() if has_other else nullcontext():
+                _make_private(root / STATE)
+                archive = _archive(root, options, has_other=has_other)
+                run = _Run(connection, archive, options, mirror, progress or (lambda *_: None))
+                report = run.run(full=full, adopt=adopt, error_tolerance=error_tolerance)
+            if has_other:
+                other.reset()
+            return report
     except AnchorCorruptError:
         raise BackupError(f"{root / STATE} is damaged: remove it, and the next run reads everything again") from None
 
@@ -128,6 +132,23 @@ def _prepare(root: Path) -> None:
             raise BackupError(f"{root}: not empty, and no backup that can be continued; choose an empty folder")
     _files.make_directory(root)
     _files.make_directory(root / STATE)
+
+
+def _archive(root: Path, options: Options, *, has_other: bool) -> Archive:
+    """Return the archive in the folder; what may have secrets is not kept in it by a backup without them.
+
+    Args:
+        root: The folder.
+        options: What is copied.
+        has_other: Whether there is a mirror of a backup with the other choice about secrets, even of one that was
+            killed before it wrote a manifest.
+    """
+    manifest = Manifest.read(root)
+    archive = Archive(root, manifest or Manifest({}))
+    if not options.secrets and (manifest is None or manifest.secrets or has_other):
+        archive.begin(EVENTS)
+        archive.begin(DOCUMENTS)
+    return archive
 
 
 def _make_private(directory: Path) -> None:
