@@ -219,6 +219,38 @@ def test_damaged_attachments_are_not_restored(account: Connection, empty: Connec
     assert "attachments" not in empty.events.get(event["id"])
 
 
+@pytest.mark.parametrize("trashed", [False, True])
+def test_attachments_that_were_damaged_are_added_once_they_are_mended(
+    account: Connection, empty: Connection, folder: Path, trashed: bool
+) -> None:
+    files = [("same", b"A"), ("same", b"A"), ("same", b"B"), ("gone", b"gone")]
+    event = account.create_event_with_files(NOTE, files)["event"]
+    alone = account.create_event_with_files(NOTE, [("alone", b"alone")])["event"]
+    other = account.create_event_with_files(NOTE, [("other", b"other")])["event"]
+    if trashed:
+        account.events.delete(event["id"])
+    backup(account, folder)
+    empty.streams.ensure({"id": "diary", "name": "Diary"})
+    empty.events.create({**NOTE, "id": other["id"]})  # not of the restore
+    damaged = [read(folder).attachment(event["id"], event["attachments"][number]["id"]) for number in (1, 3)]
+    damaged.append(read(folder).attachment(alone["id"], alone["attachments"][0]["id"]))
+    contents = [path.read_bytes() for path in damaged]
+    for path in damaged:
+        path.write_bytes(b"?")
+    assert len(restore(folder, empty).failed) == 3
+    for path, content in zip(damaged, contents, strict=True):
+        path.write_bytes(content)
+    for _ in range(2):
+        assert restore(folder, empty).failed == ()
+        found = empty.events.get(event["id"])
+        assert sorted((item["fileName"], item["size"]) for item in found["attachments"]) == [
+            *(("gone", 4), ("same", 1), ("same", 1), ("same", 1)),
+        ]
+        assert bool(found.get("trashed")) is trashed
+        assert [item["fileName"] for item in empty.events.get(alone["id"])["attachments"]] == ["alone"]
+        assert "attachments" not in empty.events.get(other["id"])
+
+
 def test_what_the_platform_refuses_is_reported(account: Connection, empty: Connection, folder: Path) -> None:
     account.events.create_many([NOTE, {**NOTE, "content": "second"}])
     backup(account, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -87,8 +86,7 @@ class Content:
         if known is not None and known.size == size:
             return known
         found = _files.entry_of(self._archive.root, named.path)  # of a run that was killed
-        digest = base64.b64encode(bytes.fromhex(found.digest)).decode()
-        return found if named.data.get("integrity") == f"sha256-{digest}" else None
+        return found if named.data.get("integrity") == found.integrity else None
 
     def _copy_series(self, event_id: str) -> None:
         path = series_file(event_id)

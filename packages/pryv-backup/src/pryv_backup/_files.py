@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import stat
@@ -25,6 +26,11 @@ class Entry:
 
     size: int
     digest: str
+
+    @property
+    def integrity(self) -> str:
+        """The digest as the platform has it, in `integrity` of an attachment."""
+        return f"sha256-{base64.b64encode(bytes.fromhex(self.digest)).decode()}"
 
 
 class HashingWriter:
@@ -141,6 +147,19 @@ def copy(source: BinaryIO, target: HashingWriter) -> None:
         target.write(block)
 
 
+def link(root: Path, path: str, other_path: str) -> None:
+    """Give a regular file a second name; a copy, where the file system has no links.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.link(root / path, root / other_path)
+    except OSError:
+        with open_regular(root, path) as file:
+            write(root, other_path, lambda target: copy(file, target))
+
+
 def entry_of(root: Path, path: str) -> Entry:
     """Return the entry of a regular file in the folder.
 
@@ -148,11 +167,16 @@ def entry_of(root: Path, path: str) -> Entry:
         BackupError: it would leave the folder, or is not a regular file.
         OSError: it cannot be read.
     """
-    digest, size = hashlib.sha256(), 0
     with open_regular(root, path) as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
+        return entry_of_stream(file)
+
+
+def entry_of_stream(file: BinaryIO) -> Entry:
+    """Return the entry of an open file, read from its position to its end."""
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
     return Entry(size, digest.hexdigest())
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -57,7 +57,8 @@ def restore(
 
     Streams and events get the ids that they had. An event whose id the platform does not accept, such as that of an
     event that was deleted, gets another one, which is the same each time. What exists with the same id stays as it is,
-    so a second restore creates nothing again. A restore that was stopped continues when it is started again.
+    so a second restore creates nothing again. A restore that was stopped, or had failures, continues when it is started
+    again: it also adds the attachments that were missing or damaged.
 
     Args:
         folder: The folder of the backup, or one above it that has no other backup.
@@ -239,7 +240,24 @@ class _Restore:
                         raise
                     error = {"id": refusal.id, "message": refusal.message, "data": refusal.data}
                 self._count_event(sent["id"], error)
+                if error:
+                    self._add_missing(sent["id"], files)
         return True
+
+    def _add_missing(self, event_id: str, files: list[tuple[str, BinaryIO]]) -> None:
+        """Attach the files that an event of this restore does not have: they were damaged when it was created."""
+        [(_, result)] = self.connection.iter_api([Call("events.getOne", {"id": event_id})])
+        event = result.get("event") or {}
+        if not self.state.is_own(event):
+            return
+        found = Counter((item.get("fileName"), item.get("integrity")) for item in event.get("attachments") or ())
+        for name, file in files:
+            file.seek(0)
+            key = name, _files.entry_of_stream(file).integrity
+            found[key] -= 1
+            if found[key] < 0:
+                file.seek(0)
+                self.connection.add_attachment(event_id, file, name)
 
     def _file(self, event_id: str, attachment: Named, stack: ExitStack) -> tuple[str, BinaryIO] | None:
         """Open an attachment, if it is as the platform has described it."""
@@ -406,11 +424,8 @@ def _check_integrity(file: BinaryIO, attachment: dict[str, Any]) -> None:
     Raises:
         BackupError: one of them differs.
     """
-    digest, size = hashlib.sha256(), 0
-    while block := file.read(1 << 20):
-        digest.update(block)
-        size += len(block)
+    found = _files.entry_of_stream(file)
     file.seek(0)
-    integrity = f"sha256-{base64.b64encode(digest.digest()).decode()}"
-    if attachment.get("size", size) != size or attachment.get("integrity", integrity) != integrity:
+    is_same_size = attachment.get("size", found.size) == found.size
+    if not is_same_size or attachment.get("integrity", found.integrity) != found.integrity:
         raise BackupError("the file is damaged: its size or its digest is not that of the attachment")
