@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -168,6 +169,27 @@ sys.exit(cli.main(["run", {str(folder)!r}]))
     equal(account, folder)
 
 
+def test_a_file_system_that_refuses_a_name_does_not_end_the_run(
+    account: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT does it: the name is refused for the link and for the copy."""
+    event = account.create_event_with_files(NOTE, [("a:b", b"A"), ("c", b"C")])["event"]
+    opened = os.open
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
+        if ":" in os.fspath(path):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "link", lambda source, target: refuse(target, os.O_WRONLY))
+    monkeypatch.setattr(os, "open", refuse)
+    assert backup(account, folder).complete
+    assert not list((folder / "attachments").glob("*:*"))
+    for item, content in zip(event["attachments"], (b"A", b"C"), strict=True):
+        assert read(folder).attachment(event["id"], item["id"]).read_bytes() == content
+    assert verify(folder).ok
+
+
 def test_a_directory_that_is_a_link_is_refused(account: Connection, folder: Path, tmp_path: Path) -> None:
     account.create_event_with_files(NOTE, [("a", b"A")])
     outside = tmp_path / "outside"
@@ -216,9 +238,10 @@ def test_any_name_is_that_of_a_file_in_the_directory(event_id: str, file_id: str
         if path is not None:
             directory, _, file = path.partition("/")
             assert directory == "attachments"
-            assert not set(file) & set("/\0\\")
+            assert not set(file) & set("/\0")
             assert 0 < len(file.encode()) <= 255
             assert not file.startswith(".")
+    assert not set(attachment_file(event_id, attachment)) & set("\0\\:")
     if other_id != file_id:
         assert attachment_file(event_id, {**attachment, "id": other_id}) != attachment_file(event_id, attachment)
 

@@ -126,6 +126,15 @@ def test_attachments_of_the_other_tool_are_found(tmp_path: Path) -> None:
             read(tmp_path).attachment(event_id, file_id)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="file names cannot have these characters")
+@pytest.mark.parametrize("name", ['a:b?c*"<d>|e\\f.txt', "tab\tand\nline", "\x7f\x9f"])
+def test_attachments_of_the_other_tool_have_any_name(tmp_path: Path, name: str) -> None:
+    write(tmp_path, "events.json", {"events": [event(1, attachments=[{"id": "f1", "fileName": name}])]})
+    (tmp_path / "attachments").mkdir()
+    (tmp_path / "attachments" / f"event-1_{name}").write_text("A")
+    assert read(tmp_path).attachment("event-1", "f1").read_text() == "A"
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]x", '{"events": [{"id": "a"}', '{"events": [1]}', '{"events": [{}]}', '{"events": [{"id": 1}]}'],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from pryv_backup import _files
 from pryv_backup._files import Entry, HashingWriter
@@ -16,6 +18,8 @@ EVENTS = "events"
 """The part of a backup that is all files with events."""
 DOCUMENTS = "documents"
 """The part of a backup that is all other JSON documents, but for points."""
+_REFUSED_NAME: Final = (errno.EINVAL, errno.EILSEQ)
+"""FAT refuses a colon, for instance."""
 
 
 class Archive:
@@ -67,18 +71,18 @@ class Archive:
             self._entries[path] = entry
 
     def link(self, path: str, other_path: str) -> None:
-        """Give a file a second name; a copy, where the file system has no links."""
+        """Give a file a second name; a copy, where the file system has no links; none, where it refuses the name."""
         source, target = self.root / path, self.root / other_path
-        self._entries[other_path] = self._entries[path]
-        if os.path.lexists(target):
-            if os.path.samestat(os.lstat(source), os.lstat(target)):
-                return
+        if os.path.lexists(target) and not os.path.samestat(os.lstat(source), os.lstat(target)):
             target.unlink()
-        try:
-            os.link(source, target)
-        except OSError:
-            with _files.open_regular(self.root, path) as file:
-                _files.write(self.root, other_path, lambda copy: _files.copy(file, copy))
+        if not os.path.lexists(target):
+            try:
+                _files.link(self.root, path, other_path)
+            except OSError as error:
+                if error.errno not in _REFUSED_NAME:
+                    raise
+                return
+        self._entries[other_path] = self._entries[path]
 
     def has_events_of(self, anchor: str, *, trashed: bool) -> bool:
         """Return whether the files with events are there, as they were written for an anchor, and can be kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections import Counter
 from datetime import datetime, timedelta
@@ -26,6 +27,8 @@ _EVENTS: Final = re.compile(r"events(-\d{4}-\d{2}|-far|-incremental-.+)?\.json")
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]{0,79}")
 """An id without `_`, which separates the parts of a file name."""
 _UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]')
+_IMPOSSIBLE: Final = _UNSAFE if os.name == "nt" else re.compile("[/\0\ud800-\udfff]")
+"""What no file name of this system has."""
 _LONGEST_NAME: Final = 255
 """Bytes of a file name, on most file systems."""
 _LONGEST_ENDING: Final = 20
@@ -61,7 +64,7 @@ def attachment_file(event_id: str, attachment: dict[str, Any]) -> str:
 def old_attachment_file(event_id: str, attachment: dict[str, Any]) -> str | None:
     """Return the path that account-backup gives an attachment; `None` if no file can have that name."""
     name = f"{event_id}_{_name_of(attachment)}"
-    is_possible = not _UNSAFE.search(name) and len(name.encode()) <= _LONGEST_NAME and _SAFE_ID.fullmatch(event_id)
+    is_possible = not _IMPOSSIBLE.search(name) and len(name.encode()) <= _LONGEST_NAME and _SAFE_ID.fullmatch(event_id)
     return f"{ATTACHMENTS}/{name}" if is_possible else None
 
 
