@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from pryv_sandbox import Sandbox
 
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 META = {"apiVersion": "2.0.0", "serverTime": 1.0, "serial": "1"}
+LATER = {**META, "serverTime": time.time() + 1000}
+"""As of a platform whose response is complete."""
 DAY = 86_400
 
 
@@ -35,8 +38,10 @@ class Followed:
         self.mirror = SQLiteMirror(directory / "mirror")
         self.store = FileAnchorStore(directory / "anchor")
         self.seen: list[str] = []
+        self.gone: list[str] = []
         plain = Monitor(connection, scope, anchor_store=self.store, overlap=0)
         plain.on("event", lambda event: self.seen.append(event["id"]))
+        plain.on("eventDelete", lambda deletion: self.gone.append(deletion["id"]))
         self.monitors = (Monitor(connection, scope, mirror=self.mirror, overlap=0), plain)
         self.sync()
         self.seen.clear()
@@ -80,6 +85,8 @@ IMPROPER: dict[str, tuple[int, Any]] = {
     "three results": (200, {"meta": META, "results": [{"streams": []}, {"events": []}, {"events": []}]}),
     "no time": (200, {"results": [{"streams": []}, {"events": []}]}),
     "no events": (200, {"meta": META, "results": [{"streams": []}, {}]}),
+    "deletions without events": (200, {"meta": LATER, "results": [{"streams": []}, {"eventDeletions": []}]}),
+    "events without deletions": (200, {"meta": LATER, "results": [{"streams": []}, {"events": []}]}),
     "an error for the streams": (200, {"meta": META, "results": [{"error": {"id": "forbidden"}}, {"events": []}]}),
     "an error for the events": (200, {"meta": META, "results": [{"streams": []}, {"error": {"id": "forbidden"}}]}),
     "an odd error": (200, {"meta": META, "results": [{"error": "forbidden"}, {"events": []}]}),
@@ -92,12 +99,15 @@ IMPROPER: dict[str, tuple[int, Any]] = {
 def test_a_platform_without_proper_batches_is_read_with_two_requests(
     response: str, sandbox: Sandbox, subject: Subject, follow: Follow
 ) -> None:
+    (old,) = subject.add(1)
     followed = follow()
     (event,) = subject.add(1)
+    subject.delete(old)
     status, body = IMPROPER[response]
     sandbox.faults.status(status, times=2, path=BATCH, body=body)
     assert followed.sync() == [3, 3]
     assert followed.seen == [event["id"]]
+    assert followed.gone == [old["id"]]
     subject.assert_mirrored(followed.mirror, SCOPE)
     assert followed.sync() == [2, 2], "it is remembered, for a day"
     for store in (followed.mirror, followed.store):
@@ -226,7 +236,7 @@ class Platform:
         return 200, {}, json.dumps({"meta": {"serverTime": self.time}, "results": [{"streams": []}, changed]})
 
     def _after(self, since: float) -> dict[str, Any]:
-        return {"events": [event for event in self.events if event["modified"] > since]}
+        return {"events": [event for event in self.events if event["modified"] > since], "eventDeletions": []}
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ class OneRequest:
     def __init__(self, connection: Connection, scope: Scope, since: float, size: int) -> None:
         self._connection = connection
         self._params = scope.changed_within(since, MOST)
+        self._expected = set(KINDS) if self._params.get("includeDeletions") else {"events"}
         self._size = size
         self._counts: Counter[str] = Counter()
         self.server_time: float | None = None
@@ -100,7 +101,7 @@ class OneRequest:
         calls = [Call("streams.get", {"state": "all"}), Call("events.get", self._params)]
         response = stream_batch(self._connection, calls, {"streams", *KINDS})
         tree: list[Any] | None = None
-        is_begun = False
+        found: set[str] = set()
         with closing(iter(response)) as parts:
             for number, key, items in parts:
                 if key == "error":
@@ -109,12 +110,12 @@ class OneRequest:
                 if (number, key) == (_STREAMS, "streams"):
                     tree = [*(tree or ()), *(stream for stream, _ in items)]
                 elif number == _EVENTS and key in KINDS and tree is not None:
-                    if not is_begun:
-                        is_begun = True
+                    if not found:
                         yield "streams", [(checked_tree(tree), encode(tree))]
+                    found.add(key)
                     yield KINDS[key], items
-        self.is_refused = not is_begun
-        if is_begun:
+        self.is_refused = not found >= self._expected
+        if not self.is_refused:
             self.server_time = response.server_time
 
 
