@@ -1,7 +1,13 @@
 """What a failed pass leaves, and what an operator can do about it."""
 
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import pytest
 from tests.accounts import Account
@@ -244,3 +250,94 @@ def test_passes_wait_for_the_rate_of_their_platform(
         report = fleet.sync_due()
     assert report.passes == 14
     assert report.seconds > 0.3
+
+
+class Limiting(ThreadingHTTPServer):
+    """A platform that fails each request slowly, and asks for a pause from a number of requests on.
+
+    Attributes:
+        late: Requests that began after it has asked for the pause.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, requests: int) -> None:
+        super().__init__(("127.0.0.1", 0), LimitingHandler)
+        self.lock = threading.Lock()
+        self.left = requests
+        self.late = 0
+
+
+class LimitingHandler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = cast(Limiting, self.server)
+        with server.lock:
+            server.left -= 1
+            limits = server.left == 0
+            server.late += server.left < 0
+        if not limits:
+            time.sleep(0.3)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(429 if limits else 500)
+        if limits:
+            self.send_header("Retry-After", "30")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(server: Limiting) -> Iterator[Limiting]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_no_worker_calls_a_platform_in_its_pause(fleet: Fleet) -> None:
+    threads, workers = 4, 4
+    dsn = fleet._database._dsn
+    with ExitStack() as stack, serving(Limiting(threads * workers + 4)) as server:
+        url = f"//token@127.0.0.1:{server.server_port}/"
+        fleet.add_many([(f"p{number}", f"http:{url}p{number}/") for number in range(200)])
+        fleets = [
+            stack.enter_context(Fleet(dsn, threads=threads, pacing=Pacing(connections=64))) for _ in range(workers)
+        ]
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda worker: worker.sync_due(), fleets))
+        assert server.late < threads * workers  # those that were in flight: one for each of the other threads
+        assert fleet.status().in_flight == 0
+
+
+def test_an_account_that_is_claimed_waits_for_the_pause_that_another_worker_was_asked_for(
+    fleet: Fleet, owner: Account, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    other = new_account()
+    fleet.add(access_to(other))
+    with Fleet(fleet._database._dsn) as second:
+        first_claim, second_claim = fleet._leases.claim_one(owner[0]), second._leases.claim_one(other[0])
+        assert first_claim
+        assert second_claim
+        sandbox.faults.status(429, retry_after=30)
+        assert fleet._passes.make(first_claim).result == "failed"
+        assert second._passes.make(second_claim).result == "deferred"
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
+    claim = fleet._leases.claim_one(owner[0])
+    assert claim
+    for seconds in (40, 1):
+        with Fleet(fleet._database._dsn) as worker:
+            worker._passes._holds.add(claim.platform, seconds)
+    (platform,) = fleet.status().platforms
+    assert platform.not_before is not None
+    assert seconds_until(platform.not_before) > 30

@@ -12,6 +12,7 @@ from tests.waiting import wait_for
 
 from pryv_fleet import Fleet
 from pryv_fleet._server import _QuietHandler
+from pryv_sandbox import Sandbox
 
 
 @pytest.fixture
@@ -58,3 +59,17 @@ def test_an_account_whose_webhook_fails_is_named(fleet: Fleet, new_account: Call
     assert list(report.failed) == [account[0]]
     with pytest.raises(ValueError, match="url"):
         fleet.register_webhooks("hooks.example.org")
+
+
+def test_a_registration_keeps_and_records_the_pause_of_a_platform(
+    fleet: Fleet, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    one, two = new_account(), new_account()
+    fleet.add_many([access_to(one), access_to(two)])
+    sandbox.faults.status(429, retry_after=30)
+    with Fleet(fleet._database._dsn, threads=1) as worker:
+        failed = worker.register_webhooks("https://hooks.example.org/").failed
+    assert "asked not to be called now" in failed[two[0]]
+    (platform,) = fleet.status().platforms
+    assert platform.not_before is not None
+    assert fleet.register_webhooks("https://hooks.example.org/").registered == 0

@@ -6,17 +6,18 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 from urllib.request import getproxies
 
 import attrs
 import requests
 
-from pryv import ApiError, Connection, PryvError, RateLimitedError, ServerError, Service
+from pryv import ApiError, Connection, PryvError, Service
 from pryv.addons import new_session, redact
 from pryv.utils import build_api_endpoint
 from pryv_fleet._database import Database
+from pryv_fleet._holds import Holds, asked_pause
 from pryv_fleet._leases import Claim, Finish, Holder
 from pryv_fleet._transaction import AccountState
 from pryv_fleet.errors import DatabaseError
@@ -95,14 +96,14 @@ class Passes:
         self._timeout = timeout
         self._sessions = SessionPool()
         self._services: dict[int, Service] = {}
-        self._held_until: dict[int, float] = {}
+        self._holds = Holds(database)
 
     def make(self, claim: Claim, *, full: bool = False) -> Outcome:
         """Make a pass, and return what came of it; no exception is raised."""
         begin = time.monotonic()
-        if self._held_until.get(claim.platform, 0) > begin:
-            return Outcome(claim, "deferred", 0)
         try:
+            if self.is_held(claim):
+                return Outcome(claim, "deferred", 0)
             report, endpoint = self._sync(claim, full)
         except Exception as error:  # noqa: BLE001  (it is what came of the pass)
             return self._failed(claim, error.with_traceback(None), time.monotonic() - begin)
@@ -124,6 +125,22 @@ class Passes:
         with self._sessions.session() as session:
             # without retries: whoever claims the account next repeats a pass that failed
             yield Connection(endpoint, self._service(claim), timeout=self._timeout, retry=None, session=session)
+
+    def is_held(self, claim: Claim) -> bool:
+        """Return whether the platform of an account has asked not to be called now.
+
+        Raises:
+            DatabaseError: PostgreSQL cannot be reached.
+        """
+        return self._holds.includes(claim.platform)
+
+    def hold(self, claim: Claim, error: Exception) -> float | None:
+        """Have no worker call a platform before the time that its answer names; return the seconds, if it names one."""
+        asked = asked_pause(error)
+        if asked is not None:
+            with suppress(DatabaseError):  # what the pass leaves says it again, as soon as PostgreSQL is there
+                self._holds.add(claim.platform, asked)
+        return asked
 
     def on_response(self, callback: Callable[[int], object]) -> None:
         """Have a function called with the status of each response."""
@@ -170,9 +187,7 @@ class Passes:
         if _is_refusal(error):
             finish = Finish(claim, "refused", 0, failures=failures, error=text)
             return Outcome(claim, "refused", seconds, error=error, finish=finish)
-        asked = error.retry_after if isinstance(error, (RateLimitedError, ServerError)) else None
-        if asked is not None:
-            self._held_until[claim.platform] = time.monotonic() + asked
+        asked = self.hold(claim, error)
         wait = max(asked or 0.0, backoff(failures))
         finish = Finish(claim, "failing", wait, failures=failures, error=text, retry_after=asked)
         return Outcome(claim, "failed", seconds, error=error, finish=finish)

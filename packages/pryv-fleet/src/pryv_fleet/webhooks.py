@@ -35,6 +35,8 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
     base = url.rstrip("/")
 
     def register(claim: Claim) -> tuple[str, str | None]:
+        if passes.is_held(claim):
+            return claim.name, "its platform has asked not to be called now"
         ((wake_id,),) = database.execute(_MAKE_ID, (secrets.token_urlsafe(_ID_BYTES), claim.id))
         try:
             with passes.connection(claim) as connection:
@@ -42,6 +44,7 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
         except ItemAlreadyExistsError:
             pass
         except PryvError as error:
+            passes.hold(claim, error)
             return claim.name, str(error)
         return claim.name, None
 
