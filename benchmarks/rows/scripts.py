@@ -69,6 +69,7 @@ ROWS = [
                 "CPU",
                 "first sync over iter_events, CPU",
                 "`iter_events`",
+                2.5,
             ),
             Finding(
                 "passes on 32 threads, at 50 ms of latency",

@@ -38,7 +38,7 @@ Result = Literal["done", "failed", "refused", "contended", "database", "deferred
 
 @attrs.frozen
 class Outcome:
-    """What came of a claim.
+    """The outcome of a claim.
 
     Attributes:
         result: `done`; `failed`, `refused`: the account's state says so; `contended`: another worker was faster;
@@ -99,13 +99,13 @@ class Passes:
         self._holds = Holds(database)
 
     def make(self, claim: Claim, *, full: bool = False) -> Outcome:
-        """Make a pass, and return what came of it; no exception is raised."""
+        """Make a pass, and return its outcome; no exception is raised."""
         begin = time.monotonic()
         try:
             if self.is_held(claim):
                 return Outcome(claim, "deferred", 0)
             report, endpoint = self._sync(claim, full)
-        except Exception as error:  # noqa: BLE001  (it is what came of the pass)
+        except Exception as error:  # noqa: BLE001  (it is the outcome of the pass)
             return self._failed(claim, error.with_traceback(None), time.monotonic() - begin)
         seconds = time.monotonic() - begin
         wait = max(0.0, (claim.seconds or self._interval) - seconds)

@@ -29,7 +29,7 @@ _log = logging.getLogger("pryv_fleet")
 
 
 class Worker:
-    """Claims accounts that are due, passes them on threads, and writes what came of it.
+    """Claims accounts that are due, passes them on threads, and writes the outcomes.
 
     When a thread has nothing to do, it claims several accounts at once, so that few statements are needed for each. At
     most half as many as there are threads wait in memory, so that a lease is used at once.
@@ -175,7 +175,7 @@ class Worker:
             self._finishes.append(outcome.finish)
 
     def _write(self) -> None:
-        """Write what came of passes, before more are claimed. It is kept until PostgreSQL has taken it."""
+        """Write the outcomes of passes, before more are claimed. They are kept until PostgreSQL has taken them."""
         if self._finishes:
             self._leases.finish(self._finishes)
             self._finishes = []

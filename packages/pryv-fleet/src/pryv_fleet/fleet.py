@@ -377,7 +377,7 @@ class Fleet:
         return create_view(self._database, event_type)
 
     def on_outcome(self, callback: Callable[[Outcome], object]) -> None:
-        """Have a function called after each pass of this process, with what came of it."""
+        """Have a function called after each pass of this process, with its outcome."""
         self._observers.append(callback)
 
     def on_response(self, callback: Callable[[int], object]) -> None:
