@@ -24,13 +24,16 @@ def is_account_field(event_id: str) -> bool:
     return event_id.startswith(_ACCOUNT_FIELDS)
 
 
-def is_another_version(text: str, item: dict[str, Any]) -> bool:
+def is_another_version(text: Any, item: dict[str, Any]) -> bool:
     """Return whether the text of an event certainly has another time of change than an event, without parsing it.
 
     Of all members named `modified`, in a text in which the name is not spelled with escapes, one is that of the event.
+    Of a value that is no text, which a damaged file may have, nothing is certain.
     """
     modified = item.get("modified")
-    if not isinstance(modified, (int, float)) or "\\u" in text or is_account_field(item["id"]):
+    if not isinstance(modified, (int, float)) or is_account_field(item["id"]):
+        return False
+    if not isinstance(text, str) or "\\u" in text:
         return False
     times = _MODIFIED.findall(text)
     return bool(times) and float(modified) not in map(float, times)
