@@ -15,7 +15,7 @@ from tests.fleet.persons import access_to, contents, note
 from tests.waiting import wait_for
 
 from pryv import PryvError
-from pryv_fleet import BusyError, Fleet, FleetError, Pacing
+from pryv_fleet import BusyError, Fleet, FleetError, Pacing, RefusedError
 from pryv_fleet._leases import Finish
 from pryv_sandbox import Sandbox
 
@@ -153,6 +153,34 @@ def test_a_paused_account_is_left_alone(fleet: Fleet, owner: Account) -> None:
         fleet.sync(name)
     fleet.resume(name)
     assert fleet.sync_due().passes == 1
+
+
+def test_a_refused_account_stays_refused_without_a_new_token(
+    fleet: Fleet, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    account = new_account()
+    name, endpoint = account[0], access_to(account)
+    fleet.add(endpoint)
+    claim = fleet._leases.claim_one(name)
+    assert claim
+    sandbox.faults.status(403)
+    finish = fleet._passes.make(claim).finish
+    assert finish
+    fleet.pause(name)  # while its pass runs
+    fleet._leases.finish([finish])
+    fleet.pause(name)
+    with pytest.raises(RefusedError, match="with a new one"):
+        fleet.resume(name)
+    assert fleet.account(name).state == "refused"
+    fleet.resume(name, endpoint)
+    assert fleet.sync_due().passes == 1
+
+
+def test_a_platform_is_named_with_or_without_its_last_slash(fleet: Fleet, owner: Account) -> None:
+    platform = str(fleet.account(owner[0]).platform).rstrip("/")
+    for named in (platform, platform + "/"):
+        due_now(fleet, owner[0])
+        assert fleet.sync_due(platform=named).passes == 1
 
 
 def test_an_account_is_woken_once_by_any_number_of_calls(fleet: Fleet, owner: Account) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pryv_fleet.accounts import Account
     from pryv_fleet.embedded import EmbeddedPostgres
-    from pryv_fleet.errors import BusyError, DatabaseError, FleetError
+    from pryv_fleet.errors import BusyError, DatabaseError, FleetError, RefusedError
     from pryv_fleet.fleet import Fleet
     from pryv_fleet.metrics import FleetMetrics
     from pryv_fleet.mirror import PostgresMirror
@@ -35,6 +35,7 @@ __all__ = [
     "Pacing",
     "PlatformStatus",
     "PostgresMirror",
+    "RefusedError",
     "Secrets",
     "WebhooksReport",
     "__version__",
@@ -47,6 +48,7 @@ _LATER = {
     "BusyError": "pryv_fleet.errors",
     "DatabaseError": "pryv_fleet.errors",
     "FleetError": "pryv_fleet.errors",
+    "RefusedError": "pryv_fleet.errors",
     "Fleet": "pryv_fleet.fleet",
     "PostgresMirror": "pryv_fleet.mirror",
     "Pacing": "pryv_fleet.pacing",

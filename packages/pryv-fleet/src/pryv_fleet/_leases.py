@@ -24,7 +24,8 @@ _IS_CLAIMABLE: Final = """
 """
 _PLATFORMS: Final = f"""
     SELECT p.id, extract(epoch FROM now() - p.paced_until)::float8 FROM {{schema}}.platforms p
-    WHERE (p.not_before IS NULL OR p.not_before <= now()) AND (%(platform)s::text IS NULL OR p.url = %(platform)s)
+    WHERE (p.not_before IS NULL OR p.not_before <= now())
+        AND (%(platform)s::text IS NULL OR rtrim(p.url, '/') = rtrim(%(platform)s, '/'))
         AND EXISTS (SELECT 1 FROM {{schema}}.accounts a WHERE a.platform = p.id AND {_IS_CLAIMABLE})
     ORDER BY p.id FOR NO KEY UPDATE
 """  # noqa: S608
@@ -65,7 +66,7 @@ _FINISH: Final = """
         due = CASE WHEN a.due = o.due THEN now() + make_interval(secs => o.wait) ELSE a.due END,
         not_before = now() + make_interval(secs => o.retry_after),
         leased_until = NULL, leased_by = NULL, failures = o.failures, error = o.error,
-        state = CASE WHEN a.state = 'paused' THEN a.state ELSE o.state END,
+        state = CASE WHEN a.state = 'paused' AND o.state <> 'refused' THEN a.state ELSE o.state END,
         endpoint = coalesce(o.endpoint, a.endpoint), adopts = a.adopts AND o.state <> 'active',
         synced = coalesce(now() - make_interval(secs => o.age), a.synced)
     FROM unnest(%s::bigint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::int[], %s::text[], %s::text[],

@@ -12,7 +12,7 @@ import attrs
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet._database import Database
 from pryv_fleet.accounts import STATES, Account, name_of, platform_of
-from pryv_fleet.errors import FleetError
+from pryv_fleet.errors import FleetError, RefusedError
 from pryv_fleet.mirror import checked_name
 from pryv_fleet.secrets import Secrets, TokenCipher
 
@@ -44,13 +44,14 @@ _WAKE: Final = """
     WHERE name = %s AND (due > now() OR leased_until > now()) RETURNING name
 """
 _PAUSE: Final = """
-    UPDATE {schema}.accounts SET state = 'paused' WHERE name = %s AND endpoint IS NOT NULL RETURNING name
+    UPDATE {schema}.accounts SET state = CASE state WHEN 'refused' THEN state ELSE 'paused' END
+    WHERE name = %s AND endpoint IS NOT NULL RETURNING name
 """
 _RESUME: Final = """
     UPDATE {schema}.accounts a
     SET state = 'active', due = now(), failures = 0, error = NULL, not_before = NULL,
         leased_until = NULL, leased_by = NULL
-    WHERE name = %s AND endpoint IS NOT NULL RETURNING name
+    WHERE name = %s AND endpoint IS NOT NULL AND state <> 'refused' RETURNING name
 """
 _REPLACE: Final = """
     UPDATE {schema}.accounts a
@@ -179,6 +180,7 @@ class Registry:
         Raises:
             ValueError: the endpoint is malformed.
             FleetError: there is none with this name.
+            RefusedError: it is refused, and there is no new token.
         """
         if api_endpoint is None:
             self._change(_RESUME, name)
@@ -291,8 +293,10 @@ class Registry:
 
         Raises:
             FleetError: there is none, or it is the mirror of a single monitor.
+            RefusedError: it is refused, and stays so.
         """
         name = checked_name(values[-1])
         if not self._database.execute(template, values):
-            self.find(name)
+            if self.find(name).state == "refused":
+                raise RefusedError(f"the platform refuses the token of {name}: resume it with a new one")
             raise FleetError(f"{name} is the mirror of a single monitor, which no fleet passes")

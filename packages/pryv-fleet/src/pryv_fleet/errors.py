@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pryv import PryvError
+from pryv import AccessRefusedError, PryvError
 from pryv_monitor import AnchorError
 
 
@@ -14,6 +14,10 @@ class BusyError(FleetError):
     """A worker passes the account now, or its platform has asked not to be called before a time: try again later."""
 
     retryable = True
+
+
+class RefusedError(FleetError, AccessRefusedError):
+    """The platform refuses the token of the account, which is not asked again until it gets a new one."""
 
 
 class DatabaseError(FleetError, AnchorError):

@@ -24,7 +24,7 @@ from pryv_fleet._status import status_of
 from pryv_fleet._views import create_view
 from pryv_fleet._worker import Worker
 from pryv_fleet.accounts import Account, State
-from pryv_fleet.errors import BusyError, FleetError
+from pryv_fleet.errors import BusyError, FleetError, RefusedError
 from pryv_fleet.mirror import PostgresMirror
 from pryv_fleet.pacing import Pacing
 from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, WebhooksReport
@@ -194,7 +194,8 @@ class Fleet:
 
         Args:
             limit: How many, at most.
-            platform: Passes only accounts of this platform; see `Account.platform`.
+            platform: Passes only accounts of this platform; see `Account.platform`. A slash at its end makes no
+                difference.
             stop: An event that ends it early; passes that have begun are completed.
 
         Raises:
@@ -228,7 +229,8 @@ class Fleet:
             full: Read its whole scope again, and drop what is no longer in it.
 
         Raises:
-            FleetError: there is no such account, or it is paused or refused.
+            FleetError: there is no such account, or it is paused.
+            RefusedError: the platform has refused its token.
             BusyError: a worker passes it now, or its platform has asked not to be called before a time.
             PryvError: the pass failed; the account's state says so.
         """
@@ -257,6 +259,8 @@ class Fleet:
     def pause(self, name: str) -> None:
         """Keep an account from being passed until it is resumed. A pass that has begun is completed.
 
+        A refused account stays refused: it is not passed anyway.
+
         Raises:
             FleetError: there is no such account.
         """
@@ -267,12 +271,13 @@ class Fleet:
 
         Args:
             name: Its name.
-            api_endpoint: Its API endpoint with a new token. The token may be of another access to the same account:
-                its next pass then reads the whole scope again.
+            api_endpoint: Its API endpoint with a new token, which a refused account needs. The token may be of another
+                access to the same account: its next pass then reads the whole scope again.
 
         Raises:
             ValueError: the endpoint is malformed, or has no token.
             FleetError: there is no such account.
+            RefusedError: the account is refused, and there is no endpoint.
         """
         self._registry.resume(name, api_endpoint)
 
@@ -431,7 +436,7 @@ def _count(counts: Counter[str], outcome: Outcome) -> None:
 
 def _not_claimed(account: Account) -> FleetError:
     if account.state == "refused":
-        return FleetError(f"the platform refuses the token of {account.name}: resume it with a new one")
+        return RefusedError(f"the platform refuses the token of {account.name}: resume it with a new one")
     if account.state == "paused":
         return FleetError(f"{account.name} is paused: resume it first")
     return BusyError(f"{account.name} is passed by another worker, or its platform has asked not to be called now")
