@@ -1,5 +1,6 @@
 """The command `pryv-fleet`."""
 
+import io
 import json
 import os
 import signal
@@ -53,6 +54,7 @@ def test_accounts_are_added_passed_and_shown(
     assert command("sync", "--due") == 0
     assert "2 accounts passed, 2 changed" in capsys.readouterr().err
     assert contents(fleet, one[0]) == ["noted"]
+    assert command("sync") == 0
     assert command("sync", one[0], "--full") == 0
     assert "0 events, 0 deletions" in capsys.readouterr().err
     assert command("status") == 0
@@ -80,7 +82,14 @@ def test_a_status_is_read_by_people_on_a_terminal(
     assert "alice  active" in capsys.readouterr().out
 
 
-def test_operators_commands(fleet: Fleet, command: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_operators_commands(
+    fleet: Fleet, command: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     fleet.add("https://token@alice.pryv.me/")
     for name, state in (("pause", "paused"), ("resume", "active"), ("wake", "active")):
         assert command(name, "alice") == 0
@@ -91,9 +100,17 @@ def test_operators_commands(fleet: Fleet, command: Run, tmp_path: Path, capsys: 
     assert fleet._registry._token("alice") == "new"
     assert command("rotate") == 0
     assert "1 tokens" in capsys.readouterr().err
-    assert command("forget", "alice") == 2
-    assert command("forget", "alice", "--yes") == 0
+    for typed, arguments in (("alice", []), ("", ["--yes"])):
+        monkeypatch.setattr("sys.stdin", Terminal("bob\n"))
+        assert command("forget", "alice") == 1
+        monkeypatch.setattr("sys.stdin", Terminal(typed))
+        assert command("forget", "alice", *arguments) == 0
+        assert list(fleet.accounts()) == []
+        fleet.add("https://token@alice.pryv.me/")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert command("forget", "alice") == 0
     assert list(fleet.accounts()) == []
+    capsys.readouterr()
     assert command("key") == 0
     TokenCipher([capsys.readouterr().out.strip()]).encrypt("token")
 
@@ -107,21 +124,24 @@ def test_exit_codes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     account = new_account()
-    fleet.add(access_to(account))
+    endpoint = access_to(account)
+    fleet.add(endpoint)
     assert command("sync", "nobody") == 1
     sandbox.faults.status(500)
     assert command("sync", account[0]) == 75
     sandbox.faults.status(403)
-    assert command("sync", account[0]) == 77
-    assert command("sync", account[0]) == 1
-    fleet.resume(account[0])
+    for _ in range(2):
+        assert command("sync", account[0]) == 77
+    assert command("resume", account[0]) == 77
+    fleet.resume(account[0], endpoint)
     with sandbox.faults.refuse():
         assert command("sync", account[0]) == 69
     fleet._leases.claim_one(account[0])
     assert command("sync", account[0]) == 75
     assert command("sync", "--due", "--full") == 2
+    assert command("sync", "--full") == 2
     with pytest.raises(SystemExit) as usage:
-        command("sync")
+        command("sync", account[0], "--due")
     assert usage.value.code == 2
     monkeypatch.setenv("PRYV_FLEET_DSN", "postgresql://user:secret@/nobody?host=/nowhere")
     monkeypatch.setattr("pryv_fleet._database._WAIT", 0.5)
@@ -138,6 +158,11 @@ def test_the_connection_string_may_be_in_a_file(fleet: Fleet, tmp_path: Path, mo
     file.write_text(f"{fleet._database._dsn}\n")
     monkeypatch.setenv("PRYV_FLEET_DSN_FILE", str(file))
     assert main(["status"]) == 0
+    file.write_text("\n")
+    assert main(["status"]) == 2
+    monkeypatch.setenv("PRYV_FLEET_DSN_FILE", "")
+    assert main(["status"]) == 2
+    monkeypatch.setenv("PRYV_FLEET_DSN_FILE", str(file))
     file.unlink()
     assert main(["status"]) == 1
 

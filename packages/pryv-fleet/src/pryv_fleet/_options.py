@@ -26,9 +26,9 @@ def add_directory(parser: argparse.ArgumentParser) -> None:
 
 def add_sync_options(parser: argparse.ArgumentParser) -> None:
     """Add the sync options."""
-    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("name", nargs="?", metavar="NAME", help="one account, due or not")
-    chosen.add_argument("--due", action="store_true", help="the accounts that are due")
+    chosen.add_argument("--due", action="store_true", help="the accounts that are due, as without a name")
     parser.add_argument("--full", action="store_true", help="read the whole scope of the account again")
     parser.add_argument("--limit", type=_count, default=200, metavar="N", help="accounts, at most (%(default)s)")
     add_worker_options(parser)
@@ -81,7 +81,7 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
 def add_forget_options(parser: argparse.ArgumentParser) -> None:
     """Add the forget options."""
     add_name(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask on a terminal")
 
 
 def add_webhooks_options(parser: argparse.ArgumentParser) -> None:

@@ -91,7 +91,7 @@ def _program() -> Program:
             _command(
                 "forget",
                 "Remove an account with all its data and its token.",
-                "pryv-fleet forget alice --yes",
+                "pryv-fleet forget alice",
                 _forget,
                 options.add_forget_options,
             ),
@@ -153,10 +153,10 @@ def _add(arguments: argparse.Namespace) -> None:
 
 
 def _sync(arguments: argparse.Namespace) -> None:
-    if arguments.full and arguments.due:
+    if arguments.full and arguments.name is None:
         raise ValueError("--full is for one account: give its name")
     with _fleet(arguments) as fleet, _terminable() as stop:
-        if not arguments.due:
+        if arguments.name is not None:
             report = fleet.sync(arguments.name, full=arguments.full)
             say(f"{report.events:,} events, {report.event_deletions:,} deletions in {report.seconds:.1f} s")
             return
@@ -211,7 +211,7 @@ def _resume(arguments: argparse.Namespace) -> None:
 def _forget(arguments: argparse.Namespace) -> None:
     with _fleet(arguments) as fleet:
         fleet.account(arguments.name)
-        if not arguments.yes and not _confirmed(arguments.name):
+        if not arguments.yes and sys.stdin.isatty() and not _confirmed(arguments.name):
             raise FleetError("nothing was removed")
         fleet.forget(arguments.name)
 
@@ -290,8 +290,6 @@ def _endpoint(line: str) -> str | tuple[str, str]:
 
 
 def _confirmed(name: str) -> bool:
-    if not sys.stdin.isatty():
-        raise ValueError("without a terminal, --yes is needed")
     return input(f"Remove {name} with all its data? Type the name again: ") == name
 
 

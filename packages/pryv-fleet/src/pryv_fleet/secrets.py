@@ -118,7 +118,7 @@ def generate_key() -> str:
 
 
 def setting(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return a setting: of a variable, or of the file that the variable `NAME_FILE` names; `None` if it is not set.
+    """Return a setting: of a variable, or of the file that the variable `NAME_FILE` names; `None` if it is empty.
 
     Raises:
         OSError: the file cannot be read.
@@ -126,4 +126,4 @@ def setting(name: str, environment: Mapping[str, str] = os.environ) -> str | Non
     if environment.get(name):
         return environment[name]
     file = environment.get(f"{name}_FILE")
-    return Path(file).read_text(encoding="utf-8").strip() if file else None
+    return Path(file).read_text(encoding="utf-8").strip() or None if file else None
