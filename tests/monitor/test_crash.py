@@ -175,7 +175,7 @@ def test_a_pass_that_fails_after_a_kill_does_not_forget_what_was_delivered_befor
     (event,) = subject.add(1)
     command = [sys.executable, "-c", KILLED, subject.connection.api_endpoint, str(mirror.path)]
     assert subprocess.run(command, check=False).returncode == 9
-    sandbox.faults.status(500, path=EVENTS)
+    sandbox.faults.status(503, path=EVENTS)
     with pytest.raises(PryvError):
         monitor.sync()
     subject.delete(event)

@@ -50,7 +50,7 @@ FAULTS: dict[str, Callable[[Sandbox, bytes], Any]] = {
     "another server": lambda sandbox, _: armed(lambda: sandbox.faults.status(200, body=b"<html>", path=STREAMS)),
     "timeout": lambda sandbox, _: armed(lambda: sandbox.faults.stall(path=EVENTS)),
 }
-FATAL = ("refused", "500", "503 at the streams", "503")
+FATAL = ("refused", "503 at the streams", "503")
 """The faults after which a later pass does not go on with two requests."""
 
 

@@ -15,7 +15,7 @@ import responses
 from tests.monitor.kept import save
 from tests.monitor.subject import BATCH, Subject, Traffic
 
-from pryv import Connection, InvalidAccessTokenError, Limits, RateLimitedError
+from pryv import Connection, InvalidAccessTokenError, Limits, RateLimitedError, ServerError
 from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _one_request
 from pryv_sandbox import Sandbox
 
@@ -76,6 +76,8 @@ IMPROPER: dict[str, tuple[int, Any]] = {
     "no such page": (404, b"<html>Not found</html>"),
     "no such method": (405, b""),
     "not implemented": (501, b"<html>Unsupported method ('POST')</html>"),
+    "a failure": (500, {"error": {"id": "unexpected-error", "message": "Unexpected error"}}),
+    "a page of a failure": (500, b"<html>Internal Server Error</html>"),
     "forbidden": (403, {"error": {"id": "forbidden", "message": "No."}}),
     "another server": (200, b"<html>Welcome</html>"),
     "no results": (200, {"meta": META}),
@@ -152,6 +154,27 @@ def test_a_platform_with_a_lower_limit_is_asked_again(sandbox: Sandbox, subject:
     sandbox.faults.status(200, times=2, path=BATCH, body=body)
     assert followed.sync() == [3, 3]
     assert followed.seen == [event["id"]]
+    assert followed.sync() == [1, 1]
+
+
+BROKEN: dict[str, Callable[[Sandbox], None]] = {
+    "reset": lambda sandbox: sandbox.faults.cut(times=2, path=BATCH),
+    "cut": lambda sandbox: sandbox.faults.cut(after_bytes=200, times=2, path=BATCH),
+    "timeout": lambda sandbox: sandbox.faults.stall(times=2, path=BATCH),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_response_that_is_broken_once_costs_one_pass(
+    fault: str, sandbox: Sandbox, subject: Subject, follow: Follow
+) -> None:
+    followed = follow(timeout=(5, 1) if fault == "timeout" else (5, 60))
+    (event,) = subject.add(1)
+    BROKEN[fault](sandbox)
+    received = 3 if fault == "cut" else 2
+    assert followed.sync() == [received, received]
+    assert followed.seen == [event["id"]]
+    subject.assert_mirrored(followed.mirror, SCOPE)
     assert followed.sync() == [1, 1]
 
 
@@ -292,12 +315,17 @@ def test_a_token_that_was_revoked_costs_one_request(subject: Subject, tmp_path: 
         assert len(traffic.answers) == 1
 
 
-def test_a_platform_that_asks_to_wait_gets_no_other_request(sandbox: Sandbox, subject: Subject) -> None:
+@pytest.mark.parametrize(
+    ("status", "retry_after"), [(429, None), (429, 300), (500, 300), (502, None), (503, None), (504, None), (520, 300)]
+)
+def test_a_platform_that_is_busy_or_asks_to_wait_gets_no_other_request(
+    status: int, retry_after: float | None, sandbox: Sandbox, subject: Subject
+) -> None:
     with requests.Session() as session:
         monitor = Monitor(Connection(subject.connection.api_endpoint, session=session, retry=None), SCOPE)
         monitor.sync()
         traffic = Traffic(session)
-        sandbox.faults.status(429, retry_after=300, path=BATCH)
-        with pytest.raises(RateLimitedError):
+        sandbox.faults.status(status, retry_after=retry_after, path=BATCH)
+        with pytest.raises((RateLimitedError, ServerError)):
             monitor.sync()
         assert len(traffic.answers) == 1

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Final
 
-from pryv import ApiError, Call, Connection, InvalidAccessTokenError, PryvConnectionError, PryvError
+from pryv import (
+    ApiError,
+    Call,
+    Connection,
+    InvalidAccessTokenError,
+    PryvConnectionError,
+    PryvError,
+    PryvStreamError,
+    RateLimitedError,
+    ServerError,
+)
 from pryv.addons import stream_batch
 from pryv_monitor._groups import grouped
 from pryv_monitor._json import Item, encode
@@ -26,6 +36,10 @@ from pryv_monitor.changes import Kind
 MOST: Final = 2000
 """Events, and deletions, that are read with one request."""
 _DAY: Final = 86_400
+_BUSY: Final = frozenset((429, 502, 503, 504))
+"""Statuses of a platform that is busy, or down: other requests would fail too."""
+_BROKEN: Final = (PryvConnectionError, PryvStreamError)
+"""A response that was cut short, or not in time: the next one may be complete."""
 _STREAMS, _EVENTS = 0, 1
 """The numbers of the calls in the batch."""
 
@@ -56,7 +70,7 @@ class OneRequest:
     Attributes:
         changes: The number of events and deletions that were read.
         server_time: The platform's time, in seconds, when it responded, if everything was read; otherwise `None`.
-        is_refused: Whether the platform did not respond as it should.
+        is_refused: Whether the platform did not respond as it should, and would not to the next one either.
     """
 
     def __init__(self, connection: Connection, scope: Scope, since: float, size: int) -> None:
@@ -92,8 +106,9 @@ class OneRequest:
         except PryvError as error:
             if _would_recur(error):
                 raise
-            self.is_refused = True
-        if self.is_refused or max(self._counts.values(), default=0) >= MOST:
+            self.is_refused = not isinstance(error, _BROKEN)
+            self.server_time = None
+        if max(self._counts.values(), default=0) >= MOST:
             self.server_time = None
 
     def _read(self) -> Iterator[tuple[Kind, list[Item]]]:
@@ -123,4 +138,6 @@ def _would_recur(error: PryvError) -> bool:
     """Return whether other requests would fail in the same way, or the platform asks to wait with them."""
     if isinstance(error, PryvConnectionError):
         return not error.sent
-    return isinstance(error, InvalidAccessTokenError) or (isinstance(error, ApiError) and error.retryable)
+    if isinstance(error, (RateLimitedError, ServerError)) and error.retry_after is not None:
+        return True
+    return isinstance(error, InvalidAccessTokenError) or (isinstance(error, ApiError) and error.status in _BUSY)
