@@ -174,6 +174,37 @@ def test_a_file_that_is_damaged_counts_for_nothing(
     assert monitor.sync().events == 1
 
 
+@pytest.mark.parametrize("damage", ["longer", "half", "head", "empty", "zeros"])
+def test_a_file_that_is_half_written_is_written_again(damage: str, subject: Subject, mirror: SQLiteMirror) -> None:
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor.sync()
+    monitor.sync()
+    whole = beside(mirror).read_bytes()
+    damaged = {"longer": whole * 2, "half": whole[:200], "head": whole[:5], "empty": b"", "zeros": bytes(len(whole))}
+    beside(mirror).write_bytes(damaged[damage])
+    before = synced(mirror)
+    with closing(Commits(mirror.path)) as commits:
+        monitor.sync()
+        assert not commits.made()
+    assert synced(mirror) > before
+    assert len(beside(mirror).read_bytes()) == len(whole)
+
+
+@pytest.mark.parametrize("content", [b"name,place\n", b"{}", b'{"checksum": 1}', b"\0" * 600 + b"data", b"x" * 4096])
+def test_another_file_of_that_name_is_left_as_it_is(content: bytes, subject: Subject, mirror: SQLiteMirror) -> None:
+    beside(mirror).write_bytes(content)
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
+    monitor.sync()
+    before = synced(mirror)
+    with closing(Commits(mirror.path)) as commits:
+        monitor.sync()
+        assert commits.made()
+    assert synced(mirror) > before
+    mirror.reset()
+    assert not mirror.path.exists()
+    assert beside(mirror).read_bytes() == content
+
+
 def test_where_no_file_can_be_beside_it_the_anchor_is_committed(subject: Subject, mirror: SQLiteMirror) -> None:
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
     monitor.sync()
@@ -183,6 +214,8 @@ def test_where_no_file_can_be_beside_it_the_anchor_is_committed(subject: Subject
         monitor.sync()
         assert commits.made()
         assert synced(mirror) > before
+    mirror.reset()
+    assert beside(mirror).is_dir()
 
 
 def test_a_backup_has_the_time_and_a_reset_removes_it(subject: Subject, mirror: SQLiteMirror, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def replace(path: Path, text: str) -> None:
 
 
 def overwrite(path: Path, content: bytes, like: Path) -> None:
-    """Write content of the same size as before into a file.
+    """Write content into a file, in place.
 
     It may be lost, or be half written, as this does not wait for the disk.
 
@@ -117,6 +117,7 @@ def overwrite(path: Path, content: bytes, like: Path) -> None:
                 os.fchown(file, wanted.st_uid, wanted.st_gid)
         if os.write(file, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.ftruncate(file, len(content))
     finally:
         os.close(file)
 

@@ -8,8 +8,10 @@ older than it could be: the next pass then reads more, and delivers the same.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,9 @@ _LONGEST: Final = 3600
 report more and more of them again."""
 _SIZE: Final = 512
 """Bytes of the file. It is overwritten in place; what is half written has another checksum."""
+_NAME: Final = "pryv-monitor last pass"
+_HEAD: Final = f'{{"{_NAME}": '.encode()
+"""How each of these files begins."""
 _KEPT: Final = ("since", "latest", "begun", "synced", "changes")
 """The fields of an anchor that a pass changes in which nothing else changes."""
 
@@ -51,9 +56,12 @@ def write(path: Path, anchor: Anchor, text: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    file = _beside(path)
+    if not _is_ours(file):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file))
     body = json.dumps({**_kept(anchor), "anchor": _digest(text)})
-    content = json.dumps({"checksum": _digest(body), "pass": body}).ljust(_SIZE)
-    _files.overwrite(_beside(path), content.encode(), like=path)
+    content = json.dumps({_NAME: 1, "checksum": _digest(body), "pass": body}).ljust(_SIZE)
+    _files.overwrite(file, content.encode(), like=path)
 
 
 def read(path: Path) -> Mapping[str, Any]:
@@ -79,17 +87,33 @@ def applied(content: Mapping[str, Any], text: str) -> Anchor:
 
 
 def remove(path: Path) -> None:
-    """Remove the file.
+    """Remove the file, unless it is another one of that name.
 
     Raises:
         OSError: it cannot be removed.
     """
-    _beside(path).unlink(missing_ok=True)
+    file = _beside(path)
+    if _is_ours(file):
+        file.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:
     target = _files.real(path)
     return target.with_name(f"{target.name}{SUFFIX}")
+
+
+def _is_ours(file: Path) -> bool:
+    """Return whether there is no other file of that name: none, or one that begins as ours do, maybe half written.
+
+    After a crash, a file system may show zeros for what it had not written yet.
+    """
+    try:
+        content = _files.read(file, _SIZE + 1)
+    except (AnchorError, OSError):
+        return False
+    if content is None or (len(content) <= _SIZE and not content.strip(b"\0")):
+        return True
+    return content.startswith(_HEAD[: len(content)])
 
 
 def _kept(anchor: Anchor) -> dict[str, Any]:
