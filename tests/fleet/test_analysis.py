@@ -92,7 +92,7 @@ def test_metrics_name_platforms_and_no_account(
     FleetMetrics(fleet, registry)
     other = new_account()
     fleet.add(access_to(other))
-    sandbox.faults.status(500)
+    sandbox.faults.status(503)
     fleet.sync_due()
     weigh(weighed, 59.0, 1_600_000_200)
     fleet._database.execute("UPDATE {schema}.accounts SET due = now()")
@@ -101,7 +101,7 @@ def test_metrics_name_platforms_and_no_account(
     platform = fleet.status().platforms[0].url
     assert f'pryv_fleet_passes_total{{outcome="failed",platform="{platform}"}} 1.0' in text
     assert 'pryv_fleet_accounts{state="active"} 2.0' in text
-    assert 'pryv_fleet_requests_total{status="500"} 1.0' in text
+    assert 'pryv_fleet_requests_total{status="503"} 1.0' in text
     assert 'pryv_fleet_requests_total{status="200"}' in text
     for line in (
         "pryv_fleet_lag_seconds",
