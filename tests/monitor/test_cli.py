@@ -16,11 +16,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tests.monitor.kept import save
 from tests.monitor.subject import EVENTS, STREAMS, Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv.auth import AuthorizationData, FileStore
-from pryv_monitor import FileAnchorStore, SQLiteMirror, cli
+from pryv_monitor import Anchor, FileAnchorStore, SQLiteMirror, cli
 from pryv_sandbox import Sandbox
 
 SCOPE = '{"streams": ["pulse", "notes"]}'
@@ -173,6 +174,18 @@ def test_a_copy_that_is_late_is_an_error(sandbox: Sandbox, subject: Subject, she
         code, has_output, err = status(file, 0)
         assert (code, has_output) == (1, True)
         assert "more than 0 s" in err
+
+
+def test_a_copy_of_the_future_is_an_error(shell: Shell) -> None:
+    """The clock was ahead during the last pass: how old the copy is, is unknown until it has passed that time."""
+    for ahead, expected in ((30, 0), (30 * 86_400, 1)):
+        begun = time.time() + ahead
+        store = FileAnchorStore(shell.directory / "anchor")
+        with store.lock():
+            save(store, Anchor("scope", begun, begun=begun, synced=begun))
+        code, out, err = shell.run("status", "anchor", "--max-lag", "3600")
+        assert (code, bool(out)) == (expected, True)
+        assert ("the clock was set back" in err) == bool(expected)
 
 
 def test_a_mirror_that_was_never_written_is_late(shell: Shell) -> None:

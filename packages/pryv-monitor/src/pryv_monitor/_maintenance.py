@@ -21,11 +21,13 @@ from pryv_monitor.stores import FileAnchorStore
 _SQLITE = b"SQLite format 3\0"
 _ANCHOR = b'{"version":'
 _LATE = 1
+_AHEAD = 60
+"""Seconds by which the clock may be corrected after a pass."""
 _UNITS = ((86_400, "days"), (3_600, "h"), (60, "min"))
 
 
 def status(arguments: argparse.Namespace) -> None:
-    """Show how up to date a mirror or an anchor is; exit with 1 if it is older than allowed.
+    """Show how up to date a mirror or an anchor is; exit with 1 if it is older than allowed, or of the future.
 
     Raises:
         ValueError: nothing was synchronized yet.
@@ -44,8 +46,12 @@ def status(arguments: argparse.Namespace) -> None:
     if anchor is None or anchor.synced is None:
         say(f"pryv-monitor: {file}: no pass was complete yet")
         sys.exit(_LATE)
-    if lag(anchor) > max_lag:
-        say(f"pryv-monitor: {file}: the last complete pass began {lag(anchor):,.0f} s ago, more than {max_lag:,.0f} s")
+    seconds = lag(anchor)
+    if seconds > max_lag:
+        say(f"pryv-monitor: {file}: the last complete pass began {seconds:,.0f} s ago, more than {max_lag:,.0f} s")
+        sys.exit(_LATE)
+    if seconds < -_AHEAD:
+        say(f"pryv-monitor: {file}: the last complete pass began {-seconds:,.0f} s from now: the clock was set back")
         sys.exit(_LATE)
 
 
