@@ -88,6 +88,15 @@ def test_columns_and_paths() -> None:
     assert set(frame["createdBy"]) == {None}
 
 
+def test_a_row_does_not_share_its_list_of_streams() -> None:
+    streams = to_pandas([{"streamIds": ["a"]}, {"streamIds": ["a"]}, {"streamIds": []}, {"streamIds": []}, {}])[
+        "stream_ids"
+    ]
+    streams[0].append("b")
+    streams[2].append("c")
+    assert streams.tolist() == [["a", "b"], ["a"], ["c"], [], None]
+
+
 def test_text_is_no_list_of_streams() -> None:
     events: list[dict[str, Any]] = [{"streamIds": ["a", "b"]}] * 1000 + [
         {"streamIds": "ab"},

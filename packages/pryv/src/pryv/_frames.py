@@ -32,7 +32,8 @@ def pandas_values(pandas: Any, values: Any, kind: str) -> Any:
     if kind == "time":
         return pandas.DatetimeIndex(values).tz_localize("UTC")
     if kind == "list":
-        values = list(map(values.different.__getitem__, values.codes.tolist()))
+        lists = map(values.different.__getitem__, values.codes.tolist())
+        values = [None if ids is None else ids.copy() for ids in lists]
     if kind in ("text", "list"):
         return pandas.Series(values, dtype=object)
     return values
