@@ -97,6 +97,14 @@ def test_a_row_does_not_share_its_list_of_streams() -> None:
     assert streams.tolist() == [["a", "b"], ["a"], ["c"], [], None]
 
 
+def test_an_event_whose_deletion_is_null_is_kept() -> None:
+    events: list[dict[str, Any]] = [{"id": "a", "deleted": None}, {"id": "b", "deleted": 1}]
+    assert to_pandas(events)["id"].tolist() == to_arrow(events)["id"].to_pylist() == ["a"]
+    file = io.BytesIO()
+    write_csv(events, file)
+    assert [row["id"] for row in csv.DictReader(io.StringIO(file.getvalue().decode()))] == ["a"]
+
+
 def test_text_is_no_list_of_streams() -> None:
     events: list[dict[str, Any]] = [{"streamIds": ["a", "b"]}] * 1000 + [
         {"streamIds": "ab"},
@@ -243,8 +251,29 @@ def test_columns_that_cannot_be(columns: Any, error: type[Exception]) -> None:
     for make in (to_pandas, to_arrow, iter_arrow):
         with pytest.raises(error):
             make(EVENTS, columns)
-    with pytest.raises(ValueError, match="rows"):
-        iter_arrow(EVENTS, rows=0)
+
+
+def test_a_frame_has_a_column() -> None:
+    for make in (to_pandas, to_arrow, iter_arrow):
+        with pytest.raises(ValueError, match=r"^columns is empty"):
+            make(EVENTS, [])
+        with pytest.raises(ValueError, match=r"^columns is empty"):
+            make(EVENTS, {})
+
+
+@pytest.mark.parametrize("events", [EVENTS[0], "events", b"events"])
+def test_one_event_is_no_iterable_of_events(events: Any) -> None:
+    for make in (to_pandas, to_arrow, iter_arrow):
+        with pytest.raises(TypeError, match=rf"^events .* {type(events).__name__}$"):
+            make(events)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError), ("2", TypeError)]
+)
+def test_rows_that_cannot_be(rows: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^rows is"):
+        iter_arrow(EVENTS, rows=rows)
 
 
 @pytest.mark.parametrize(("module", "extra"), [("pandas", "pandas"), ("pyarrow", "arrow"), ("numpy", "arrow")])

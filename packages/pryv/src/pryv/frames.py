@@ -50,8 +50,9 @@ def to_pandas(events: Iterable[Mapping[str, Any]], columns: Columns | None = Non
 
     Raises:
         MissingAddonError: pandas is not installed.
-        TypeError: `columns` has a name that is not a string, or a type other than float and str.
-        ValueError: a value is not of the type that `columns` gives; the message has the path.
+        TypeError: `events` is one event, or `columns` has a name that is not a string, or a type other than float and
+            str.
+        ValueError: `columns` is empty, or a value is not of the type that it gives; the message has the path.
     """
     pandas = optional_module("pandas", "pandas")
     found = _filled(events, columns)
@@ -71,8 +72,9 @@ def to_arrow(events: Iterable[Mapping[str, Any]], columns: Columns | None = None
 
     Raises:
         MissingAddonError: pyarrow is not installed.
-        TypeError: `columns` has a name that is not a string, or a type other than float and str.
-        ValueError: a value is not of the type that `columns` gives; the message has the path.
+        TypeError: `events` is one event, or `columns` has a name that is not a string, or a type other than float and
+            str.
+        ValueError: `columns` is empty, or a value is not of the type that it gives; the message has the path.
     """
     arrow = optional_module("pyarrow", "arrow")
     found = _filled(events, columns)
@@ -91,13 +93,17 @@ def iter_arrow(
 
     Raises:
         MissingAddonError: pyarrow is not installed.
-        TypeError: `columns` has a name that is not a string, or a type other than float and str.
-        ValueError: `rows` is less than 1, or a value does not fit the type of its path; the message has the path.
+        TypeError: `events` is one event, `rows` is not an int, or `columns` has a name that is not a string, or a type
+            other than float and str.
+        ValueError: `rows` is less than 1, `columns` is empty, or a value does not fit the type of its path; the message
+            has the path.
     """
+    if isinstance(rows, bool) or not isinstance(rows, int):
+        raise TypeError(f"rows is an int, not {type(rows).__name__}")
     if rows < 1:
         raise ValueError("rows is at least 1")
     arrow = optional_module("pyarrow", "arrow")
-    return _batches(arrow, events, _columns(columns), rows)
+    return _batches(arrow, _without_deletions(events), _columns(columns), rows)
 
 
 def _filled(events: Iterable[Mapping[str, Any]], columns: Columns | None) -> dict[str, Column]:
@@ -110,12 +116,11 @@ def _filled(events: Iterable[Mapping[str, Any]], columns: Columns | None) -> dic
 
 
 def _batches(
-    arrow: Any, events: Iterable[Mapping[str, Any]], found: dict[str, Column], rows: int
+    arrow: Any, events: Iterator[Mapping[str, Any]], found: dict[str, Column], rows: int
 ) -> Iterator[pa.RecordBatch]:
-    kept = _without_deletions(events)
     while True:
         count = 0
-        while added := _add(kept, found, min(rows - count, _EVENTS_AT_ONCE)):
+        while added := _add(events, found, min(rows - count, _EVENTS_AT_ONCE)):
             count += added
         if not count:
             return
@@ -124,7 +129,9 @@ def _batches(
 
 
 def _without_deletions(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    return (event for event in events if "deleted" not in event)
+    if isinstance(events, (Mapping, str, bytes)):
+        raise TypeError(f"events is an iterable of events, not {type(events).__name__}")
+    return (event for event in events if event.get("deleted") is None)
 
 
 def _add(events: Iterator[Mapping[str, Any]], found: dict[str, Column], most: int) -> int:
@@ -154,6 +161,8 @@ def _columns(columns: Columns | None) -> dict[str, Column]:
     if isinstance(columns, (str, bytes)):
         raise TypeError("columns is a list of names, or a dict of names and types")
     types: dict[str, type | None] = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns)
+    if not types:
+        raise ValueError("columns is empty: a frame without columns has no rows")
     found: dict[str, Column] = {}
     for name, kind in types.items():
         if not isinstance(name, str):

@@ -34,7 +34,7 @@ def write_csv(events: Iterable[Mapping[str, Any]], file: BinaryIO | None = None)
 def _records(events: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     yield _record(COLUMNS)
     for event in events:
-        if "deleted" not in event:
+        if event.get("deleted") is None:
             yield _record(_row(event))
 
 
