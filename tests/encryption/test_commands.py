@@ -7,14 +7,17 @@ import os
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.accounts import Account
 
 from pryv import Connection
-from pryv_encryption import EventsCipher, Keyring, generate_key
+from pryv.cli._encryption import decrypted
+from pryv_encryption import EventsCipher, Keyring, generate_key, save_key
 
 PRYV = Path(sys.executable).with_name("pryv")
 NOTES = ["Schlecht geschlafen — 🩺", "a half \ud800", {"deep": [1, None]}]
@@ -84,6 +87,45 @@ def test_a_key_is_made_and_decrypts_events(pryv: Run, diary: Connection, tmp_pat
         assert (sent_back.returncode, sent_back.stdout) == (2, "")
         assert "a decrypted event would be stored in clear" in sent_back.stderr
     assert "Schlecht geschlafen — 🩺" in table.stdout
+
+
+def test_memory_does_not_grow_with_events_that_stay_encrypted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "keys.json"
+    save_key(file, "other", generate_key())
+    cipher = EventsCipher(Keyring({"lost": generate_key()}))
+    encrypted = cipher.encrypt_event({"type": "my/note", "content": "x"}, method="aes-256-gcm", key_ref="lost")
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in decrypted((dict(encrypted) for _ in range(count)), str(file)):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peak(100)
+    assert peak(3000) < peak(300) + 20_000
+    assert "Events left encrypted: 3000. The first: no key is known for aes-256-gcm (keyRef 'lost')" in (
+        capsys.readouterr().err
+    )
+
+
+def test_events_of_an_unknown_method_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "keys.json"
+    save_key(file, "k", generate_key())
+    events: list[dict[str, Any]] = [
+        {"type": "encrypted/other", "content": {"payload": "x"}},
+        {"type": "my/note", "content": "clear"},
+        {"type": "encrypted/aes-256-gcm", "content": {"payload": "x", "keyRef": "lost"}},
+    ]
+    assert list(decrypted(events, str(file))) == events
+    assert capsys.readouterr().err == ("Events left encrypted: 2. The first: no encryption method is named 'other'\n")
+
+
+def test_the_help_says_which_types_are_filtered(pryv: Run) -> None:
+    assert "encrypted/*" in pryv("events", "--help").stdout
 
 
 def test_a_key_is_not_replaced(pryv: Run, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def add_events_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--until", type=_timestamp, metavar="TIME", help="only up to this time")
     parser.add_argument("--limit", type=_count, metavar="N", help="at most this many, the latest")
-    add_decrypt_option(parser)
+    add_decrypt_option(parser, "; --type filters the types as stored (encrypted/*)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--jsonl", action="store_true", help="one event per line, as JSON")
     form.add_argument("--csv", action="store_true", help="comma-separated values, in UTF-8")

@@ -35,9 +35,14 @@ def keygen(arguments: argparse.Namespace) -> None:
         write_json(key.public_key)
 
 
-def add_decrypt_option(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a key file."""
-    parser.add_argument("--decrypt", metavar="KEYFILE", help="decrypt the events, with the keys in a file")
+def add_decrypt_option(parser: argparse.ArgumentParser, note: str = "") -> None:
+    """Add the option that names a key file.
+
+    Args:
+        parser: The parser of a command that calls `decrypted`.
+        note: What the help says about other options.
+    """
+    parser.add_argument("--decrypt", metavar="KEYFILE", help=f"decrypt the events, with the keys in a file{note}")
 
 
 def decrypted(events: Iterable[Any], key_file: str | None) -> Iterable[Any]:
@@ -51,16 +56,21 @@ def decrypted(events: Iterable[Any], key_file: str | None) -> Iterable[Any]:
     if key_file is None:
         return events
     encryption = _encryption()
-    failures: list[Exception] = []
-    cipher = encryption.EventsCipher(encryption.Keyring.from_file(key_file), lambda _, error: failures.append(error))
-    return _reported(cipher.decrypt_events(events), failures)
+    return _decrypted(events, encryption.EventsCipher(encryption.Keyring.from_file(key_file)), encryption)
 
 
-def _reported(events: Iterable[Any], failures: list[Exception]) -> Iterator[Any]:
+def _decrypted(events: Iterable[Any], cipher: Any, encryption: Any) -> Iterator[Any]:
     """Yield events, and say in the end how many could not be decrypted."""
-    yield from events
+    failures, first = 0, ""
+    for event in events:
+        try:
+            event = cipher.decrypt_event(event, strict=True)
+        except encryption.EncryptionError as error:
+            failures += 1
+            first = first or str(error)
+        yield event
     if failures:
-        say(f"Events left encrypted: {len(failures)}. The first: {failures[0]}")
+        say(f"Events left encrypted: {failures}. The first: {first}")
 
 
 def _encryption() -> Any:
