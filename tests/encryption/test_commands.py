@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as parquet
 import pytest
 from tests.accounts import Account
 
@@ -126,6 +128,32 @@ def test_events_of_an_unknown_method_are_counted(tmp_path: Path, capsys: pytest.
 
 def test_the_help_says_which_types_are_filtered(pryv: Run) -> None:
     assert "encrypted/*" in pryv("events", "--help").stdout
+
+
+def test_a_mirror_is_exported_decrypted(diary: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monitor = pytest.importorskip("pryv_monitor")
+    cli = pytest.importorskip("pryv_monitor.cli")
+    monkeypatch.chdir(tmp_path)
+    save_key("keys.json", "exported", generate_key())
+    cipher = EventsCipher(Keyring.from_file("keys.json"))
+    diary.streams.create({"id": "exported", "name": "Exported"})
+    note = {"streamIds": ["exported"], "type": "my/note", "content": "Schlecht geschlafen"}
+    diary.events.create(cipher.encrypt_event(note, method="aes-256-gcm", key_ref="exported"))
+    monitor.Monitor(diary, {"streams": ["exported"]}, mirror=monitor.SQLiteMirror("copy.db")).sync()
+
+    for arguments in (["--csv", "out.csv"], ["--parquet", "out"]):
+        assert cli.main(["export", "copy.db", *arguments, "--decrypt", "keys.json"]) == 0
+    with Path("out.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["type"], row["content_text"]) == ("my/note", "Schlecht geschlafen")
+    (found,) = parquet.read_table("out").to_pylist()
+    assert (found["type"], found["content_text"]) == ("my/note", "Schlecht geschlafen")
+
+    keys = Path("keys.json").read_bytes()
+    assert cli.main(["export", "copy.db", "--csv", "./keys.json", "--decrypt", "keys.json"]) == 2
+    assert Path("keys.json").read_bytes() == keys
+    assert cli.main(["export", "copy.db", "--csv", "none.csv", "--decrypt", "missing.json"]) != 0
+    assert not Path("none.csv").exists()
 
 
 def test_a_key_is_not_replaced(pryv: Run, tmp_path: Path) -> None:

@@ -12,17 +12,19 @@ from typing import Any, BinaryIO
 from pryv import frames
 from pryv._files import replacing
 from pryv.cli._csv import write_csv
+from pryv.cli._encryption import add_decrypt_option, decrypted
 
 _PARQUET = "events.parquet"
 _STANDARD_OUTPUT = "-"
 
 
 def add_export_options(parser: argparse.ArgumentParser) -> None:
-    """Add `--parquet` and `--csv`, one of which is required.
+    """Add `--decrypt`, and `--parquet` and `--csv`, one of which is required.
 
     Args:
         parser: The parser of a command that calls `export_events`.
     """
+    add_decrypt_option(parser, "; the file that is written is not encrypted")
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument(
         "--parquet",
@@ -46,16 +48,24 @@ def export_events(
         check: Raises an exception for a file that must not be replaced.
 
     Raises:
-        MissingAddonError: `--parquet` needs an extra.
-        OSError: the file cannot be written.
+        MissingAddonError: `--parquet` needs an extra, or `--decrypt` an add-on.
+        ValueError: the file of `--decrypt` is no key file, or is the file to write.
+        OSError: the file cannot be written, or the key file cannot be read, or others have access to it.
     """
+    found = decrypted(events, arguments.decrypt)
+
+    def check_all(path: Path) -> None:
+        check(path)
+        if arguments.decrypt is not None and path.exists() and os.path.samefile(path, arguments.decrypt):
+            raise ValueError(f"{path} is the key file: name another file")
+
     if arguments.parquet is not None:
-        _write_parquet(events, arguments.parquet, check)
+        _write_parquet(found, arguments.parquet, check_all)
     elif str(arguments.csv) == _STANDARD_OUTPUT:
-        write_csv(events)
+        write_csv(found)
     else:
-        with _replacing(arguments.csv, check) as file:
-            write_csv(events, file)
+        with _replacing(arguments.csv, check_all) as file:
+            write_csv(found, file)
 
 
 def _write_parquet(events: Iterable[Mapping[str, Any]], directory: Path, check: Callable[[Path], object]) -> None:
