@@ -38,6 +38,28 @@ def test_the_python_of_a_document_runs(
     run_document(document, "python", platform_url, new_account(), tmp_path)
 
 
+def test_the_change_of_a_key_includes_the_trash(
+    platform_url: str, new_account: Callable[[], Account], tmp_path: Path
+) -> None:
+    owner = new_account()
+    owner[2].streams.create({"id": "diary", "name": "Diary"})
+    code = settled(program(ROOT / "docs" / "guides" / "encryption.md", "python"), platform_url, owner)
+    before, recipe, rest = code.partition('keyring.set("journal-2027"')
+    assert recipe
+    code = before + (
+        "trashed = connection.events.create(cipher.encrypt_event(note, **how))['id']\n"
+        "connection.events.delete(trashed)\n"
+        f"{recipe}{rest}\n"
+        "event = connection.events.get(trashed)\n"
+        "assert event['trashed'] is True\n"
+        "assert event['content']['keyRef'] == 'journal-2027'\n"
+        "assert cipher.decrypt_event(event, strict=True)['content'] == note['content']\n"
+        "assert left == [stored['id']]  # it has a file\n"
+    )
+    exit_code, printed = run(code, "python", tmp_path, owner[2])
+    assert exit_code == 0, printed
+
+
 @pytest.mark.parametrize("document", with_code("sh"), ids=name)
 def test_the_commands_of_a_document_run(
     document: Path, platform_url: str, new_account: Callable[[], Account], tmp_path: Path
