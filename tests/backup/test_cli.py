@@ -74,6 +74,20 @@ def test_damage_is_named_and_not_restored(
         )
 
 
+def test_a_backup_without_a_manifest_is_restored_with_a_warning(
+    account: Connection, new_account: Callable[[], Account], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.events.create(NOTE)
+    backup(account, folder)
+    (folder / "manifest.json").unlink()
+    arguments = ["restore", str(folder), "--endpoint", new_account()[2].api_endpoint, "--quiet"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().err == "pryv-backup: there is no manifest.json: the backup is not verified\n"
+    (folder / "manifest.json").write_text("{")
+    assert main(arguments) == 1
+    assert main(["verify", str(folder)]) == 1
+
+
 def test_exit_codes(account: Connection, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", str(folder), "--endpoint", "http://token@localhost:1/", "--error-tolerance", "0"]) == 69
     assert main(["run", str(folder), "--endpoint", account.api_endpoint.replace("://", "://x")]) == 77

@@ -83,6 +83,23 @@ def test_manifests_of_the_other_tool_are_read(tmp_path: Path) -> None:
     assert verify(tmp_path).mismatches == ("streams.json",)
 
 
+def test_state_files_of_the_other_tool_are_not_extra(made: Path, tmp_path: Path) -> None:
+    names = (".state.json", ".sync-state.json", "sync-state.json")
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "streams.json").write_text("{}")
+    (folder / "manifest.json").write_text(json.dumps({"files": {"streams.json": digest(b"{}")}}))
+    for name in names:
+        (folder / name).touch()
+    assert verify(folder).ok
+    (folder / "manifest.json").write_text(json.dumps({"files": {"sync-state.json": digest(b"changed")}}))
+    assert verify(folder) == Verification(ok=False, mismatches=("sync-state.json",), extra=("streams.json",))
+    shutil.copytree(made, tmp_path / "own")
+    for name in names:
+        (tmp_path / "own" / name).touch()
+    assert verify(tmp_path / "own").extra == names
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1}', '{"files": {}, "sizes": 1}', "\udcff", "[" * 100_000])
 def test_a_manifest_that_is_none_is_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))

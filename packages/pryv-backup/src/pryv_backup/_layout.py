@@ -21,6 +21,8 @@ ATTACHMENTS: Final = "attachments"
 SERIES: Final = "hf-data"
 STATE: Final = ".state"
 """The directory of what a backup needs for the next run; it is not part of the archive."""
+OTHER_STATES: Final = frozenset((".state.json", ".sync-state.json", "sync-state.json"))
+"""The files of account-backup for its next run."""
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EVENTS: Final = re.compile(r"events(-\d{4}-\d{2}|-far|-incremental-.+)?\.json")

@@ -9,7 +9,7 @@ from pryv_backup import _files
 from pryv_backup._errors import BackupError
 from pryv_backup._files import Entry
 from pryv_backup._folder import root_of
-from pryv_backup._layout import MANIFEST, STATE
+from pryv_backup._layout import MANIFEST, OTHER_STATES, STATE
 from pryv_backup._manifest import Manifest
 from pryv_backup._reports import Verification
 
@@ -32,10 +32,22 @@ def verify(folder: str | os.PathLike[str]) -> Verification:
     if manifest is None:
         return Verification(ok=False, missing=(MANIFEST,))
     present = set(_files.paths(root, without=[STATE, MANIFEST]))
+    if manifest.anchor is None:
+        present -= OTHER_STATES - manifest.entries.keys()
     missing = sorted(manifest.entries.keys() - present)
     mismatches = [path for path in sorted(manifest.entries.keys() & present) if not _is_as(root, path, manifest)]
     extra = sorted(present - manifest.entries.keys())
     return Verification(not (missing or mismatches or extra), tuple(mismatches), tuple(missing), tuple(extra))
+
+
+def has_manifest(folder: str | os.PathLike[str]) -> bool:
+    """Return whether a backup has a manifest, damaged or not.
+
+    Raises:
+        BackupError: there is no backup.
+        OSError: the folder cannot be read.
+    """
+    return os.path.lexists(root_of(folder) / MANIFEST)
 
 
 def _is_as(root: Path, path: str, manifest: Manifest) -> bool:

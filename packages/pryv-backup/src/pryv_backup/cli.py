@@ -19,7 +19,7 @@ from pryv_backup._folder import read
 from pryv_backup._reports import BackupReport, Failure
 from pryv_backup._restore import ON_CONFLICT, restore
 from pryv_backup._summary import show, summarize
-from pryv_backup._verification import verify
+from pryv_backup._verification import has_manifest, verify
 
 _FAILED: Final = 1
 _TRY_LATER: Final = 75
@@ -190,7 +190,10 @@ def _summary(report: BackupReport) -> str:
 
 def _restore(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
-    _verify(arguments)
+    if has_manifest(arguments.folder):
+        _verify(arguments)
+    else:
+        say("pryv-backup: there is no manifest.json: the backup is not verified")
     progress = Progress(shown=not arguments.quiet)
     with connect(arguments) as connection, progress:
         report = restore(
