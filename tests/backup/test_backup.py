@@ -153,6 +153,25 @@ def test_a_folder_that_others_can_read_becomes_private(account: Connection, fold
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_parents_are_made_and_are_private(account: Connection, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b" / "c"
+    mode = stat.S_IMODE(tmp_path.stat().st_mode)
+    backup(account, folder)
+    assert verify(folder).ok
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.parents[:2])} == {0o700}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == mode
+
+
+def test_a_link_to_the_folder_is_followed(account: Connection, folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    for incremental in (False, True):
+        assert backup(account, link).incremental is incremental
+        assert link.is_symlink()
+        assert verify(link).ok
+        assert verify(folder).ok
+
+
 def secrets_of(connection: Connection) -> Iterator[str]:
     accesses = connection.get("accesses", {"includeDeletions": True, "includeExpired": True})
     for access in (*accesses["accesses"], *accesses.get("accessDeletions", ())):

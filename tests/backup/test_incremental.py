@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def test_changes_of_every_kind_are_copied(account: Connection, folder: Path) -> 
     assert {path.name.rpartition("_")[2] for path in (folder / "attachments").iterdir()} == {"a"}
     assert len(list((folder / "attachments").iterdir())) == 2  # both have one name: the old name is not unique
     assert read(folder).points(series["id"]).points
+
+
+def test_counts_fall_to_zero(account: Connection, folder: Path) -> None:
+    def counts() -> dict[str, int]:
+        found: dict[str, int] = json.loads((folder / "manifest.json").read_text())["counts"]
+        return found
+
+    app = account.accesses.create(
+        {"name": "app", "type": "app", "permissions": [{"streamId": "diary", "level": "manage"}]}
+    )
+    with Connection(app["apiEndpoint"]) as connection:
+        event = connection.events.create(NOTE)
+        backup(connection, folder)
+        assert counts()["events"] > counts()["deletions"] == 0
+        assert counts()["audit"] >= 0
+        connection.events.delete(event["id"], permanently=True)
+        backup(connection, folder)
+        assert (counts()["events"], counts()["deletions"]) == (0, 1)
+        backup(connection, folder, secrets=True)
+        backup(connection, folder, deletions=False)
+        assert counts()["events"] == 0
+        assert "deletions" not in counts()
 
 
 def test_files_that_did_not_change_stay_as_they_are(account: Connection, folder: Path) -> None:

@@ -30,6 +30,8 @@ from pryv_monitor import Anchor, AnchorCorruptError, AnchorMismatchError, Monito
 Progress = Callable[[str, int], object]
 """Gets what is copied (`changes`, `events`, `attachments`, `series`, `audit`) and how many there are so far."""
 
+_FILES: Final = {"deletions": DELETIONS, "audit": AUDIT}
+"""The files in which what is counted is."""
 _MIRRORS: Final = {False: "mirror.db", True: "mirror-with-secrets.db"}
 
 
@@ -71,8 +73,8 @@ def backup(
 
     Args:
         connection: The account.
-        folder: The folder: a new or empty one, or one with a backup of this account. It is made if its parent exists,
-            and only its owner can use it.
+        folder: The folder: a new or empty one, or one with a backup of this account. It is made with its parents,
+            and only its owner can use it. A symbolic link to it is followed.
         attachments: Whether to copy attachments.
         series: Whether to copy the points of series events. They are read in each backup, because the platform does not
             report which of them changed.
@@ -100,7 +102,7 @@ def backup(
     if not isinstance(connection, Connection):
         raise TypeError(f"a backup is made of a pryv.Connection, not {type(connection).__name__}")
     options = Options(attachments, series, trashed, deletions, audit, webhooks, access_history, secrets)
-    root = Path(os.path.abspath(os.fsdecode(folder)))
+    root = Path(os.path.realpath(os.fsdecode(folder)))
     _prepare(root)
     mirror = SQLiteMirror(root / STATE / _MIRRORS[options.secrets])
     other = SQLiteMirror(root / STATE / _MIRRORS[not options.secrets])
@@ -130,6 +132,7 @@ def _prepare(root: Path) -> None:
         manifest = Manifest.read(root)
         if manifest is None or manifest.anchor is None:
             raise BackupError(f"{root}: not empty, and no backup that can be continued; choose an empty folder")
+    _files.make_parents(root)
     _files.make_directory(root)
     _files.make_directory(root / STATE)
 
@@ -213,9 +216,11 @@ class _Run:
         )
 
     def _manifest(self, entries: dict[str, Entry]) -> Manifest:
+        counts = self._archive.before.counts
+        before = {key: count for key, count in counts.items() if _FILES.get(key, STREAMS) in entries}
         return Manifest(
             entries,
-            {**self._archive.before.counts, **self._counts, **self._content.counts},
+            {**before, **self._counts, **self._content.counts},
             tuple(self._documents.unreadable),
             self._anchor(),
             self._options.secrets,
@@ -256,6 +261,7 @@ class _Run:
 
     def _write_events(self) -> None:
         self._archive.begin(EVENTS)
+        self._counts["events"] = 0
         has_far = False
         for name, events in itertools.groupby(self._events(), key=_file_of):
             if name == FAR:  # both the earliest and the latest
@@ -281,9 +287,11 @@ class _Run:
         for name, body in documents.items():
             self._write_document(name, body)
         if options.deletions:
+            self._counts["deletions"] = 0
             self._write_items(DELETIONS, "deletions", self._documents.deletions(), "eventDeletions")
         audit = self._documents.audit() if options.audit else None
         if audit is not None:
+            self._counts["audit"] = 0
             self._write_items(AUDIT, "audit", map(self._masked, audit))
 
     def _write_document(self, name: str, body: Any) -> None:

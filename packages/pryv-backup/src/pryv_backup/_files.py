@@ -83,6 +83,13 @@ def make_directory(path: Path) -> None:
             os.chmod(path, PRIVATE_DIRECTORY)
 
 
+def make_parents(path: Path) -> None:
+    """Make the directories above a path that are missing, each for its owner only."""
+    for parent in reversed(path.parents):
+        if not parent.exists():
+            make_directory(parent)
+
+
 def write(root: Path, path: str, fill: Callable[[HashingWriter], object]) -> tuple[Entry, bool]:
     """Write a private file as a whole: a reader finds the old content or the new one.
 
