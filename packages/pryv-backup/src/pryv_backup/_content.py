@@ -6,9 +6,10 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, BinaryIO, Final, cast
 
-from pryv import ApiError, Connection, IntegrityError, InvalidAccessTokenError, Series
+from pryv import ERRORS, ApiError, Call, Connection, IntegrityError, InvalidAccessTokenError, Series
 from pryv.addons import is_transient
 from pryv_backup import _files
 from pryv_backup._archive import Archive
@@ -63,7 +64,8 @@ class Content:
                 self._copy_series(event["id"])
 
     def _copy_attachment(self, event_id: str, named: Named) -> None:
-        with self._noting(f"attachment {event_id}/{named.data['id']}", named.path):
+        file_id = named.data["id"]
+        with self._noting(f"attachment {event_id}/{file_id}", named.path, lambda: self._is_gone(event_id, file_id)):
             known = self._known(named)
             if known is not None:
                 self._archive.keep(named.path, known)
@@ -90,23 +92,37 @@ class Content:
 
     def _copy_series(self, event_id: str) -> None:
         path = series_file(event_id)
-        with self._noting(f"series {event_id}", path):
+        with self._noting(f"series {event_id}", path, lambda: self._is_gone(event_id)):
             series = self._connection.get_hf_points(event_id)
             self.written += self._archive.write(path, lambda file: _write_points(file, series))
             self._count("series")
+
+    def _is_gone(self, event_id: str, file_id: str | None = None) -> bool:
+        """Return whether the account has no longer an event, or an attachment of it."""
+        [(_, result)] = self._connection.iter_api([Call("events.getOne", {"id": event_id})])
+        event = result.get("event") or {}
+        if not event:
+            return bool(result["error"].get("id") == ERRORS.UNKNOWN_RESOURCE)
+        files = [item["id"] for item in event.get("attachments") or ()]
+        return event.get("deleted") is not None or (file_id is not None and file_id not in files)
 
     def _count(self, counted: str) -> None:
         self.counts[counted] += 1
         self._progress(counted, self.counts[counted])
 
     @contextmanager
-    def _noting(self, what: str, path: str) -> Iterator[None]:
-        """Note a failure of one item, and keep the file that the last backup has of it; other failures end the run."""
+    def _noting(self, what: str, path: str, is_gone: Callable[[], bool]) -> Iterator[None]:
+        """Note a failure of one item, and keep the file that the last backup has of it; other failures end the run.
+
+        An item that was deleted since the events were read is no failure: the next run has its event without it.
+        """
         try:
             yield
         except (ApiError, IntegrityError, ValueError) as error:
             if isinstance(error, InvalidAccessTokenError) or is_transient(error):
                 raise
+            if isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND and is_gone():
+                return
             self._archive.keep(path)
             self.failed.append(Failure(what, str(error)))
 
