@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pryv_backup import BackupError, read
+from pryv_backup import BackupError, BackupFolder, read
 from pryv_backup._layout import events_file, is_events_file
 
 texts = st.text(st.characters(codec=None, exclude_categories=[]), max_size=8)
@@ -140,6 +141,54 @@ def test_attachments_of_the_other_tool_have_any_name(tmp_path: Path, name: str) 
     ["", "{", "[]x", '{"events": [{"id": "a"}', '{"events": [1]}', '{"events": [{}]}', '{"events": [{"id": 1}]}'],
 )
 def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "events.json").write_text(text)
+    with pytest.raises(BackupError, match=r"events\.json"):
+        list(read(tmp_path).events())
+
+
+def test_attachments_of_the_other_tool_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 50
+    passes: list[int] = []
+    write(
+        tmp_path,
+        "events.json",
+        {"events": [event(n, attachments=[{"id": "f", "fileName": "a"}]) for n in range(count)]},
+    )
+    (tmp_path / "attachments").mkdir()
+    for number in range(count):
+        (tmp_path / "attachments" / f"event-{number}_a").write_text(str(number))
+    archive, events = read(tmp_path), BackupFolder.events
+
+    def counted(folder: BackupFolder) -> Iterator[dict[str, Any]]:
+        passes.append(1)
+        return events(folder)
+
+    monkeypatch.setattr(BackupFolder, "events", counted)
+    assert [archive.attachment(f"event-{n}", "f").read_text() for n in range(count)] == [*map(str, range(count))]
+    assert len(passes) == 1
+
+
+def test_deletions_among_the_events_are_no_events(tmp_path: Path) -> None:
+    gone = [{"id": "event-1", "deleted": 5}, {"id": "event-2", "deleted": 1}, {"id": "event-9", "deleted": 1}]
+    write(tmp_path, "events-1970-01.json", {"events": [event(n) for n in range(4)]})
+    without_time = [{"id": "event-3", "deleted": None}]
+    write(tmp_path, "events-incremental-1.json", {"events": gone, "eventDeletions": without_time})
+    archive = read(tmp_path)
+    assert [item["id"] for item in archive.events()] == ["event-0", "event-2"]
+    assert sorted(item["id"] for item in archive.deletions()) == ["event-1", "event-2", "event-3", "event-9"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"error": {"id": "forbidden", "message": "No."}}',
+        '{"meta": {}, "error": null}',
+        '{"events": [], "eventDeletions": [{"deleted": 1}]}',
+        '{"events": [], "eventDeletions": [1]}',
+        '{"events": [{"deleted": 1}]}',
+    ],
+)
+def test_other_content_than_events_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "events.json").write_text(text)
     with pytest.raises(BackupError, match=r"events\.json"):
         list(read(tmp_path).events())

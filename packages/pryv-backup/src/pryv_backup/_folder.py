@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import math
 import os
@@ -66,7 +67,7 @@ def _is_backup(root: Path) -> bool:
 
 
 class BackupFolder:
-    """A backup as data. Each call reads the files, one item at a time; only the names of attachments are kept.
+    """A backup as data. Each call reads the files, one item at a time; only the paths of attachments are kept.
 
     Attributes:
         path: The folder.
@@ -90,21 +91,20 @@ class BackupFolder:
         files = self._events_files()
         latest = self._latest(files)
         for number, file in enumerate(files):
-            for place, event in enumerate(_json.items(self.path, file, "events")):
+            for place, event in enumerate(self._items(file)):
                 if latest.get(event["id"]) == (number, place):
                     yield event
 
     def deletions(self) -> Iterator[dict[str, Any]]:
-        """Yield the deletions of events, each with `id` and `deleted`; one may come more than once.
+        """Yield the deletions of events, each with `id` and, in most cases, `deleted`; one may occur more than once.
 
         Raises:
             BackupError: a file is damaged.
             OSError: a file cannot be read.
         """
-        if _files.size_of(self.path / DELETIONS) is not None:
-            yield from _json.items(self.path, DELETIONS, "eventDeletions")
+        yield from self._deletions()
         for file in self._events_files():
-            yield from _json.items(self.path, file, "eventDeletions")
+            yield from filter(_is_deletion, self._items(file))
 
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, including those in the trash.
@@ -136,7 +136,9 @@ class BackupFolder:
         return data
 
     def attachment(self, event_id: str, file_id: str) -> Path:
-        """Return the path of an attachment.
+        """Return the path of an attachment: a `Path` with the folder in front of it.
+
+        The paths are looked up in the folder, and in the events for other tools' names, at the first call.
 
         Args:
             event_id: The id of the event.
@@ -147,8 +149,9 @@ class BackupFolder:
             BackupError: it is not a regular file, or a file with the event is damaged.
             OSError: a file cannot be read.
         """
-        path = self._attachments.get((safe_id(event_id), safe_id(file_id))) or self._old_attachment(event_id, file_id)
-        if path is None:
+        path = self._attachments.get((safe_id(event_id), safe_id(file_id)))
+        path = path or self._old_attachments.get((event_id, file_id))
+        if path is None or not os.path.lexists(self.path / path):
             raise FileNotFoundError(f"{self.path}: no attachment {file_id!r} of event {event_id!r}")
         _files.open_regular(self.path, path).close()
         return self.path / path
@@ -186,13 +189,37 @@ class BackupFolder:
         parts = ((name, *name.split("_", 2)) for name in names if name.count("_") >= _SEPARATORS)
         return {(event_id, file_id): f"{ATTACHMENTS}/{name}" for name, event_id, file_id, _ in parts}
 
-    def _old_attachment(self, event_id: str, file_id: str) -> str | None:
-        for event in self.events():
-            if event["id"] == event_id:
-                for attachment in attachments_of(event):
-                    if attachment.data["id"] == file_id:
-                        return self.attachment_of(event_id, attachment).relative_to(self.path).as_posix()
-        return None
+    @functools.cached_property
+    def _old_attachments(self) -> dict[tuple[str, str], str]:
+        """The paths that account-backup gives attachments, by the ids of event and file."""
+        return {
+            (event["id"], attachment.data["id"]): attachment.old_path
+            for event in self.events()
+            for attachment in attachments_of(event)
+            if attachment.old_path is not None
+        }
+
+    def _deletions(self) -> Iterator[dict[str, Any]]:
+        """Yield the deletions that are not among the events."""
+        files = self._events_files()
+        if _files.size_of(self.path / DELETIONS) is not None:
+            files = [DELETIONS, *files]
+        for file in files:
+            for deletion in _json.items(self.path, file, "eventDeletions"):
+                yield _checked(deletion, self.path / file)
+
+    def _items(self, file: str) -> Iterator[dict[str, Any]]:
+        """Yield the events in a file, and deletions among them.
+
+        Raises:
+            BackupError: the file has something else.
+        """
+        is_empty = True
+        for item in _json.items(self.path, file, "events"):
+            is_empty = False
+            yield _checked(item, self.path / file)
+        if is_empty and _json.has(self.path, file, "error"):
+            raise BackupError(f"{self.path / file}: it has an error of the platform, no events")
 
     def _events_files(self) -> list[str]:
         """Return the files with events, the latest versions last."""
@@ -202,25 +229,38 @@ class BackupFolder:
     def _latest(self, files: list[str]) -> dict[str, tuple[int, int]]:
         """Return the file and the place in it of the latest version of each event, by id."""
         found: dict[str, tuple[float, int, int]] = {}
+        deleted: dict[str, float] = {}
         for number, file in enumerate(files):
-            for place, event in enumerate(_json.items(self.path, file, "events")):
-                version = _version(event, self.path / file), number, place
-                if event["id"] not in found or found[event["id"]] < version:
-                    found[event["id"]] = version
-        for deletion in self.deletions():
-            known = found.get(deletion["id"])
-            if known is not None and known[0] <= deletion.get("deleted", math.inf):
-                del found[deletion["id"]]
+            for place, item in enumerate(self._items(file)):
+                key = item["id"]
+                if _is_deletion(item):
+                    deleted[key] = max(_time(item, "deleted", math.inf), deleted.get(key, -math.inf))
+                else:
+                    version = _time(item, "modified", -math.inf), number, place
+                    found[key] = max(version, found.get(key, version))
+        times = ((deletion["id"], _time(deletion, "deleted", math.inf)) for deletion in self._deletions())
+        for key, time in itertools.chain(times, deleted.items()):
+            if key in found and found[key][0] <= time:
+                del found[key]
         return {key: (number, place) for key, (_, number, place) in found.items()}
 
 
-def _version(event: Any, file: Path) -> float:
-    """Return the time of change of an event; the earliest, if it has none.
+def _checked(item: Any, file: Path) -> dict[str, Any]:
+    """Return an event or a deletion.
 
     Raises:
-        BackupError: it is not an event.
+        BackupError: it is none.
     """
-    if not isinstance(event, dict) or not isinstance(event.get("id"), str):
-        raise BackupError(f"{file}: it has an event without an id")
-    modified = event.get("modified")
-    return modified if isinstance(modified, (int, float)) else -math.inf
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        raise BackupError(f"{file}: it has an event or a deletion without an id")
+    return item
+
+
+def _is_deletion(item: dict[str, Any]) -> bool:
+    return item.get("deleted") is not None
+
+
+def _time(item: dict[str, Any], key: str, default: float) -> float:
+    """Return a time of an event or a deletion; the default, if it has none."""
+    time = item.get(key)
+    return time if isinstance(time, (int, float)) else default

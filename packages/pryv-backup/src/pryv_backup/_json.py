@@ -36,10 +36,24 @@ def items(root: Path, path: str, key: str) -> Iterator[Any]:
         BackupError: the document is not JSON, or not a regular file.
         OSError: it cannot be read.
     """
+    return _read(root, path, f"{key}.item")
+
+
+def has(root: Path, path: str, key: str) -> bool:
+    """Return whether a document has a member.
+
+    Raises:
+        BackupError: the document is not JSON, or not a regular file.
+        OSError: it cannot be read.
+    """
+    return any(True for _ in _read(root, path, key))
+
+
+def _read(root: Path, path: str, prefix: str) -> Iterator[Any]:
     with _files.open_regular(root, path) as file:
         text = _Text(file)
         try:
-            for item in ijson.items(text, f"{key}.item", use_float=False):
+            for item in ijson.items(text, prefix, use_float=False):
                 yield text.restored(item)
         except (ijson.JSONError, UnicodeDecodeError, RecursionError) as error:
             raise BackupError(f"{root / path}: not JSON: {type(error).__name__}") from None
