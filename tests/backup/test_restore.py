@@ -275,6 +275,24 @@ def test_profiles_are_restored_on_demand(full_account: Connection, empty: Connec
     assert "mfa" not in empty.get("profile/private")["profile"]
 
 
+@pytest.mark.parametrize("secrets", [False, True])
+def test_profiles_keep_what_the_backup_has_no_more(
+    account: Connection, empty: Connection, folder: Path, secrets: bool
+) -> None:
+    mine = {"token": "mine", "other": {"Secret": "s", "colour": "blue", "apiEndpoint": "https://t@pryv.me/"}, "n": 1}
+    account.put("profile/private", {**mine, "password": "p", "list": [{"token": "t", "a": 1}]})
+    backup(account, folder, secrets=secrets)
+    theirs = {"token": "theirs", "other": {"Secret": "their", "apiEndpoint": "https://u@pryv.me/"}, "n": 2}
+    empty.put("profile/private", theirs)
+    assert restore(folder, empty, profile=True).failed == ()
+    found = empty.get("profile/private")["profile"]
+    if secrets:
+        assert found == {**mine, "password": "p", "list": [{"token": "t", "a": 1}]}
+    else:
+        other = {"Secret": "their", "colour": "blue", "apiEndpoint": "https://u@pryv.me/"}
+        assert found == {"token": "theirs", "other": other, "n": 1, "list": [{"a": 1}]}
+
+
 def test_parts_can_be_left_out(made: Path, empty: Connection) -> None:
     restore(made, empty, events=False)
     assert [event for event in empty.iter_events({"state": "all"}) if not event["id"].startswith(":")] == []

@@ -21,8 +21,10 @@ from pryv_backup._documents import Documents
 from pryv_backup._errors import BackupError
 from pryv_backup._folder import BackupFolder, read
 from pryv_backup._layout import Named, attachments_of, is_series
+from pryv_backup._manifest import Manifest
 from pryv_backup._reports import Failure, RestoreReport
 from pryv_backup._restore_state import RestoreState, state_file
+from pryv_backup._secrets import unmasked
 
 _KEPT_ID: Final = re.compile(r"[a-z][a-z0-9]{23}|c[a-z0-9-]{24}")
 """The ids that `events.create` accepts."""
@@ -324,12 +326,15 @@ class _Restore:
             self.progress("trash", number)
 
     def update_profiles(self) -> None:
-        """Update the private and the public profile."""
+        """Update the private and the public profile; secrets that the backup does not have stay as they are."""
+        manifest = Manifest.read(self.archive.path)
         for name in ("private", "public"):
             file = f"profile_{name}.json"
             if (self.archive.path / file).exists():
                 profile = self.archive.document(file).get("profile") or {}
                 with self._noting(f"profile {name}"):
+                    if manifest is None or not manifest.secrets:
+                        profile = unmasked(profile, self.connection.get(f"profile/{name}").get("profile"))
                     self.connection.put(f"profile/{name}", {key: profile[key] for key in profile if key != "mfa"})
 
     # ---- the report

@@ -62,6 +62,31 @@ def _masked_member(key: str, value: Any, *, is_event: bool) -> Any:
     return _masked(value, is_event=is_event)
 
 
+def unmasked(value: Any, present: Any) -> Any:
+    """Return a masked document with the secrets of another one; those that it does not have are left out.
+
+    Args:
+        value: The document.
+        present: The other one.
+    """
+    if isinstance(value, list):
+        return [unmasked(item, None) for item in value]
+    if not isinstance(value, dict):
+        return value
+    others = present if isinstance(present, dict) else {}
+    is_secret = {key: bool(_SECRET_NAMES.fullmatch(key)) and item in ("", []) for key, item in value.items()}
+    return {
+        key: others[key] if _is_masked_form(key, item, others) else unmasked(item, others.get(key))
+        for key, item in value.items()
+        if key in others or not is_secret[key]
+    }
+
+
+def _is_masked_form(key: str, value: Any, others: dict[str, Any]) -> bool:
+    """Return whether a member is what masking leaves of that of another document."""
+    return key in others and _masked_member(key, others[key], is_event=False) == value
+
+
 def tokens_in(accesses: Any) -> list[str]:
     """Return the tokens in the platform's lists of accesses."""
     found = [access.get("token") for access in accesses if isinstance(access, dict)]
