@@ -279,7 +279,12 @@ def test_profiles_are_restored_on_demand(full_account: Connection, empty: Connec
 def test_profiles_keep_what_the_backup_has_no_more(
     account: Connection, empty: Connection, folder: Path, secrets: bool
 ) -> None:
-    mine = {"token": "mine", "other": {"Secret": "s", "colour": "blue", "apiEndpoint": "https://t@pryv.me/"}, "n": 1}
+    mine: dict[str, Any] = {
+        "token": "mine",
+        "other": {"Secret": "s", "colour": "blue", "apiEndpoint": "https://t@pryv.me/"},
+        "n": 1,
+    }
+    mine["secret"] = ""  # as it is in the account
     account.put("profile/private", {**mine, "password": "p", "list": [{"token": "t", "a": 1}]})
     backup(account, folder, secrets=secrets)
     theirs = {"token": "theirs", "other": {"Secret": "their", "apiEndpoint": "https://u@pryv.me/"}, "n": 2}
