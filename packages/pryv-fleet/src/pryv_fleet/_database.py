@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pryv_fleet.errors import DatabaseError
 
@@ -22,6 +22,8 @@ CONNECTIONS: Final = 4
 """Connections that a process opens; its threads take turns, because no connection is held during an HTTP request."""
 _WAIT: Final = 30.0
 """Seconds to wait for a connection."""
+_DIAGNOSIS_WAIT: Final = 2
+"""Seconds in which one more connection is tried, to learn why there is none."""
 
 
 class Database:
@@ -72,8 +74,11 @@ class Database:
         return statement
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, wait: float | None = None) -> Iterator[Connection]:
         """Borrow a connection from the pool.
+
+        Args:
+            wait: Seconds to wait for it, instead of the pool's own limit.
 
         Raises:
             DatabaseError: there is none, or a statement failed.
@@ -81,8 +86,10 @@ class Database:
         pool = self._pool()
         with translated():
             try:
-                with pool.connection() as connection:
+                with pool.connection(wait) as connection, _writable(connection):
                     yield connection
+            except PoolTimeout as error:
+                raise PoolTimeout(self._diagnosis() or str(error)) from None
             except psycopg.OperationalError:
                 pool.check()  # after a restart of the server all are broken: so one statement fails, not one for each
                 raise
@@ -114,6 +121,20 @@ class Database:
         if pool is not None and self._pid == os.getpid():
             pool.close()
 
+    def _diagnosis(self) -> str | None:
+        """Return why no connection can be made, as PostgreSQL or its client says it; `None` if one can be made."""
+        if self._given is not None:
+            return None
+        options = psycopg.conninfo.conninfo_to_dict(self._dsn)
+        if _is_misread(options):
+            return "no connection can be made; special characters of a password have to be percent-encoded in a URL"
+        try:
+            psycopg.connect(self._dsn, connect_timeout=_DIAGNOSIS_WAIT).close()
+        except psycopg.Error as error:
+            password = str(options.get("password") or "")
+            return _first_line(error).replace(password, "***") if password else _first_line(error)
+        return None
+
     def _pool(self) -> Pool:
         if self._given is not None:
             return self._given
@@ -133,6 +154,19 @@ class Database:
             return self._own
 
 
+_RETRYABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+
+
+@contextmanager
+def _writable(connection: Connection) -> Iterator[None]:
+    """Close a connection to a server that is a read-only standby by now, so that the pool makes another one."""
+    try:
+        yield
+    except psycopg.errors.ReadOnlySqlTransaction:
+        connection.close()
+        raise
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise psycopg's errors as errors of a fleet. Statements and their values are left out of the messages.
@@ -145,7 +179,7 @@ def translated() -> Iterator[None]:
     except psycopg.Error as error:
         message = error.diag.message_primary or _first_line(error)
         state = f" [{error.sqlstate}]" if error.sqlstate else ""
-        retryable = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+        retryable = isinstance(error, _RETRYABLE)
     else:
         return
     raise DatabaseError(f"PostgreSQL: {message}{state}", retryable=retryable)
@@ -153,6 +187,12 @@ def translated() -> Iterator[None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _is_misread(options: Mapping[str, Any]) -> bool:
+    """Return whether a part of a password is taken for the host, the port or the database, and shown in messages."""
+    port = str(options.get("port") or "0").replace(",", "")
+    return not port.isdigit() or any("@" in str(options.get(name)) for name in ("host", "dbname"))
 
 
 def _check_dsn(dsn: str) -> None:
