@@ -114,6 +114,17 @@ def test_metrics_name_platforms_and_no_account(
         assert name not in text
 
 
+def test_metrics_of_the_process_are_there_while_postgresql_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pryv_fleet.metrics._WAIT", 0.2)
+    registry = CollectorRegistry()
+    with Fleet("postgresql://user@127.0.0.1:1/nobody") as fleet:
+        FleetMetrics(fleet, registry)
+        text = generate_latest(registry).decode()
+    assert "pryv_fleet_up 0.0" in text
+    assert "pryv_fleet_passes_total" in text
+    assert "pryv_fleet_lag_seconds" not in text
+
+
 def test_statements_work_through_a_given_pool(fleet: Fleet, weighed: Account) -> None:
     with ConnectionPool(fleet._database._dsn, min_size=1, max_size=2) as pool, Fleet(pool) as second:
         weigh(weighed, 58.0, 1_600_000_300)

@@ -24,13 +24,22 @@ _EVENTS: Final = "SELECT greatest(0, reltuples)::bigint FROM pg_class WHERE oid 
 _FORGOTTEN: Final = "SELECT count(*) FROM {schema}.forgotten"
 
 
-def status_of(database: Database) -> FleetStatus:
+def status_of(database: Database, wait: float | None = None) -> FleetStatus:
     """Return the status of the fleet in a database.
+
+    Args:
+        database: The database.
+        wait: Seconds to wait for a connection.
 
     Raises:
         DatabaseError: PostgreSQL cannot be reached, or the tables are missing.
     """
-    rows = {state: values for state, *values in database.execute(_COUNTS)}
+    with database.connection(wait) as connection:
+        counts, platforms, ((forgotten,),) = (
+            connection.execute(database.sql(query)).fetchall() for query in (_COUNTS, _PLATFORMS, _FORGOTTEN)
+        )
+        ((events,),) = connection.execute(_EVENTS, (database.sql("{schema}.events"),)).fetchall()
+    rows = {state: values for state, *values in counts}
     passed = [rows[state] for state in ("active", "failing") if state in rows]
     return FleetStatus(
         accounts=sum(values[0] for values in rows.values()),
@@ -38,7 +47,7 @@ def status_of(database: Database) -> FleetStatus:
         due=sum(values[1] for values in passed),
         in_flight=sum(values[2] for values in rows.values()),
         lag=max((values[3] for values in passed), default=0.0),
-        events=database.execute(_EVENTS, (database.sql("{schema}.events"),))[0][0],
-        forgotten=database.execute(_FORGOTTEN)[0][0],
-        platforms=tuple(PlatformStatus(*row) for row in database.execute(_PLATFORMS)),
+        events=events,
+        forgotten=forgotten,
+        platforms=tuple(PlatformStatus(*row) for row in platforms),
     )

@@ -389,13 +389,16 @@ class Fleet:
         """Have a function called with the HTTP status of each response of a platform, on several threads."""
         self._passes.on_response(callback)
 
-    def status(self) -> FleetStatus:
+    def status(self, *, wait: float | None = None) -> FleetStatus:
         """Return the numbers of accounts by state, what is due, and the lag.
+
+        Args:
+            wait: Seconds to wait for a connection to PostgreSQL; 30 by default.
 
         Raises:
             DatabaseError: PostgreSQL cannot be reached, or the tables are missing.
         """
-        return status_of(self._database)
+        return status_of(self._database, wait)
 
     def _work(
         self,

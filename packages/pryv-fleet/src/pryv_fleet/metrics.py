@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pryv import MissingAddonError
 from pryv_fleet._passes import Outcome
+from pryv_fleet.errors import DatabaseError
 from pryv_fleet.fleet import Fleet
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Metric
+
+_WAIT: Final = 3.0
+"""Seconds to wait for PostgreSQL: Prometheus waits for ten, and should get the metrics of the process at least."""
 
 
 class FleetMetrics:
@@ -42,10 +46,18 @@ class FleetMetrics:
         fleet.on_response(lambda status: self._requests.labels(status).inc())
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics of the whole fleet."""
+        """Return the metrics of the whole fleet; while PostgreSQL cannot be reached, only that it is not up."""
         from prometheus_client.core import GaugeMetricFamily
 
-        status = self._fleet.status()
+        up = GaugeMetricFamily("pryv_fleet_up", "Whether PostgreSQL can be reached")
+        try:
+            status = self._fleet.status(wait=_WAIT)
+        except DatabaseError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
         accounts = GaugeMetricFamily("pryv_fleet_accounts", "Accounts by state", labels=["state"])
         for state, number in status.states.items():
             accounts.add_metric([state], number)
