@@ -86,14 +86,14 @@ def test_accounts_are_done_and_refused_at_the_same_time(fleet: Fleet, new_accoun
 def test_a_failing_account_is_tried_again_with_back_off(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
     name = owner[0]
     for failures, longest in ((1, 5), (2, 10), (3, 20)):
-        sandbox.faults.status(500)
+        sandbox.faults.status(503)
         due_now(fleet, name)
         assert fleet.sync_due().failed == 1
         account = fleet.account(name)
         assert (account.state, account.failures) == ("failing", failures)
         assert longest / 2 - 1 < seconds_until(account.due) <= longest
     fleet._database.execute("UPDATE {schema}.accounts SET failures = 60")
-    sandbox.faults.status(500)
+    sandbox.faults.status(503)
     due_now(fleet, name)
     fleet.sync_due()
     assert 1799 < seconds_until(fleet.account(name).due) <= 3600
@@ -223,8 +223,8 @@ def test_an_account_that_moves_keeps_its_anchor(fleet: Fleet, owner: Account, sa
 
 
 def test_a_pass_that_fails_raises_its_error(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
-    sandbox.faults.status(500)
-    with pytest.raises(PryvError, match="HTTP 500"):
+    sandbox.faults.status(503)
+    with pytest.raises(PryvError, match="HTTP 503"):
         fleet.sync(owner[0])
     assert fleet.account(owner[0]).state == "failing"
 
