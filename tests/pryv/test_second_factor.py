@@ -80,7 +80,8 @@ def test_it_is_deactivated(sandbox: Sandbox, owned: tuple[Service, str, str, Con
     activated(sandbox, service, username, owner)
     service.mfa_deactivate(owner)
     service.mfa_deactivate(owner)
-    service.login(username, password, APP_ID).close()
+    with service.login(username, password, APP_ID) as connection:
+        assert connection.username() == username
 
 
 def test_the_private_profile_set_shows_no_recovery_codes(
