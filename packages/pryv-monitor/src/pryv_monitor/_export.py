@@ -14,7 +14,7 @@ from pryv_monitor.mirror import SQLiteMirror
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
-    parser.add_argument("mirror", type=_path, metavar="MIRROR", help="the mirror")
+    parser.add_argument("mirror", type=file_path, metavar="MIRROR", help="the mirror")
     add_export_options(parser)
 
 
@@ -35,7 +35,12 @@ def export(arguments: argparse.Namespace) -> None:
     export_events(mirror.events(), arguments, lambda path: _files.require_another(path, mirror.path))
 
 
-def _path(text: str) -> Path:
+def file_path(text: str) -> Path:
+    """Return the path in an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty.
+    """
     if not text:
         raise argparse.ArgumentTypeError("a file needs a name")
     return Path(text)

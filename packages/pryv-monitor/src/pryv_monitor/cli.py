@@ -15,13 +15,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from pryv import Connection, PryvError, __version__
 from pryv.addons import SignalSafeEvent, is_transient
 from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
 from pryv_monitor import _export, _maintenance
+from pryv_monitor._export import file_path
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.errors import AnchorMismatchError
 from pryv_monitor.mirror import SQLiteMirror
@@ -133,19 +133,21 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backup_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=_file, metavar="FILE", help="the mirror")
-    parser.add_argument("destination", type=_file, metavar="DESTINATION", help="the file to make, or to replace")
+    parser.add_argument("file", type=file_path, metavar="FILE", help="the mirror")
+    parser.add_argument("destination", type=file_path, metavar="DESTINATION", help="the file to make, or to replace")
 
 
 def _add_file_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=_file, metavar="FILE", help="the mirror or the anchor")
+    parser.add_argument("file", type=file_path, metavar="FILE", help="the mirror or the anchor")
 
 
 def _add_pass_options(parser: argparse.ArgumentParser, error_tolerance: float) -> None:
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--mirror", type=_file, metavar="FILE", help="keep a copy of the account in this SQLite file")
     target.add_argument(
-        "--anchor", type=_file, metavar="FILE", help="keep only the anchor, in this file; needs --jsonl"
+        "--mirror", type=file_path, metavar="FILE", help="keep a copy of the account in this SQLite file"
+    )
+    target.add_argument(
+        "--anchor", type=file_path, metavar="FILE", help="keep only the anchor, in this file; needs --jsonl"
     )
     parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one per line")
     parser.add_argument(
@@ -342,12 +344,6 @@ class _Progress:
 def _summary(report: SyncReport) -> str:
     streams = ", streams" if report.streams_changed else ""
     return f"{report.events:,} events, {report.event_deletions:,} deletions{streams} in {report.seconds:.1f} s"
-
-
-def _file(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("a file needs a name")
-    return Path(text)
 
 
 def _seconds(text: str) -> float:
