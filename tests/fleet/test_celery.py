@@ -162,7 +162,7 @@ def test_a_task_waits_for_postgresql_without_a_request(caplog: pytest.LogCapture
 
 
 def test_an_error_that_does_not_pass_is_raised(dsn: str) -> None:
-    with Fleet(dsn, schema="missing") as fleet, pytest.raises(DatabaseError, match="does not exist"):
+    with Fleet(dsn, schema="missing") as fleet, pytest.raises(DatabaseError, match="pryv-fleet init"):
         install(Celery(set_as_current=False), fleet)()
 
 

@@ -24,6 +24,12 @@ _WAIT: Final = 30.0
 """Seconds to wait for a connection."""
 _DIAGNOSIS_WAIT: Final = 2
 """Seconds in which one more connection is tried, to learn why there is none."""
+_CONNECTION: Final = {
+    "autocommit": True,
+    "application_name": "pryv-fleet",
+    "client_encoding": "utf8",
+    "prepare_threshold": None,  # PgBouncer before 1.21 loses prepared statements in transaction mode
+}
 
 
 class Database:
@@ -144,7 +150,7 @@ class Database:
             if self._own is None:
                 self._own = ConnectionPool(
                     self._dsn,
-                    kwargs={"autocommit": True, "application_name": "pryv-fleet", "client_encoding": "utf8"},
+                    kwargs=_CONNECTION,
                     min_size=0,
                     max_size=CONNECTIONS,
                     timeout=_WAIT,
@@ -154,6 +160,7 @@ class Database:
             return self._own
 
 
+_UNDEFINED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
 _RETRYABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
 
@@ -179,10 +186,11 @@ def translated() -> Iterator[None]:
     except psycopg.Error as error:
         message = error.diag.message_primary or _first_line(error)
         state = f" [{error.sqlstate}]" if error.sqlstate else ""
+        hint = "; `pryv-fleet init` makes the tables, or upgrades them" if isinstance(error, _UNDEFINED) else ""
         retryable = isinstance(error, _RETRYABLE)
     else:
         return
-    raise DatabaseError(f"PostgreSQL: {message}{state}", retryable=retryable)
+    raise DatabaseError(f"PostgreSQL: {message}{state}{hint}", retryable=retryable)
 
 
 def _first_line(error: Exception) -> str:
