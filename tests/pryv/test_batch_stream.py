@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.accounts import Account
 
-from pryv import ApiError, Call, Connection, Limits, PryvProtocolError, PryvStreamError, ResponseTooLargeError
+from pryv import (
+    ApiError,
+    Call,
+    Connection,
+    ForbiddenError,
+    Limits,
+    PryvProtocolError,
+    PryvStreamError,
+    ResponseTooLargeError,
+)
 from pryv._transport.blocks import Decoder, MsgspecDecoder, StandardDecoder
 from pryv._transport.members import MalformedError, Members
 from pryv.addons import stream_batch
@@ -112,6 +121,7 @@ def test_its_errors(sandbox: Sandbox, new_account: Callable[[], Account]) -> Non
     ((_, _, [(found, _)]),) = stream_batch(connection, CALLS, STREAMED)
     assert token not in str(found)
     for body, kind in (
+        (json.dumps({"meta": {"serverTime": 1}, "error": error}).encode(), ForbiddenError),
         (b"<html>", PryvProtocolError),
         (ok % b"7", PryvProtocolError),
         (ok % b'{"id":1}' + b"more", PryvProtocolError),

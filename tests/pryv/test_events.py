@@ -282,6 +282,17 @@ def test_a_malformed_answer_is_told_of(wire: Wire, connection: Connection, body:
     assert connection.get("streams")
 
 
+@pytest.mark.parametrize("events", [{}, {"events": [{"id": "a"}]}], ids=["instead", "after events"])
+def test_an_error_after_the_status_was_sent_is_an_api_error(
+    wire: Wire, connection: Connection, events: dict[str, Any]
+) -> None:
+    wire.replies.append(reply({**events, "error": {"id": "forbidden", "message": f"No, {connection.token}."}}))
+    with pytest.raises(ForbiddenError) as refused:
+        list(connection.iter_events())
+    assert refused.value.status == 200
+    assert str(connection.token) not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("status", "error_id", "error"),
     [(400, "x", ApiError), (403, "forbidden", ForbiddenError), (404, "unknown-resource", UnknownResourceError)],

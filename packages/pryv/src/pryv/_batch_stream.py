@@ -13,7 +13,7 @@ from pryv._transport.account import Account, server_time_of
 from pryv._transport.http import Response
 from pryv._transport.members import MalformedError, Members, TooLargeError
 from pryv._transport.redact import redact_error
-from pryv._transport.results import error_of
+from pryv._transport.results import error_among, error_of
 from pryv._transport.timeouts import CallTimeout
 from pryv.errors import PryvConnectionError, PryvError, PryvProtocolError, PryvStreamError, ResponseTooLargeError
 
@@ -100,6 +100,9 @@ class BatchStream:
                     yield number, key, [(self._redacted(error, number), members.text)]
                 else:
                     yield number, key, members.with_texts(values)
+        reported = error_among(body, response, *account.secrets, sent=[call.params for call in self._calls])
+        if reported is not None:
+            raise account.failed(reported)
         self.server_time = server_time_of(body, _LABEL)
         ahead = self.server_time - response.received
         account.state.delta_time.add(ahead)

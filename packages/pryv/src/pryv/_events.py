@@ -16,7 +16,7 @@ from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.members import MalformedError, Members, TooLargeError
 from pryv._transport.redact import redact
-from pryv._transport.results import error_of
+from pryv._transport.results import error_among, error_of
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError, ResponseTooLargeError
@@ -28,6 +28,7 @@ _LONGEST_QUERY = 200
 Batch = tuple["_Read", str, list[Any]]
 _OBJECTS = {dict}
 _SECTIONS = frozenset((EVENTS, DELETIONS))
+_OTHERS = frozenset(("meta", "error"))
 _LATEST = sys.float_info.max
 """The latest time an event can have, in seconds: the platform accepts any number."""
 
@@ -61,7 +62,6 @@ class _Read:
     """One request for events and the response to it.
 
     Attributes:
-        meta: The response's `meta`.
         ended: Whether all items were yielded.
     """
 
@@ -70,8 +70,13 @@ class _Read:
         self._query = query_pairs(params)
         self._timeout = timeout
         self._members: Members | None = None
-        self.meta: Meta | None = None
+        self._others: dict[str, Any] = {}
         self.ended = False
+
+    @property
+    def meta(self) -> Meta | None:
+        """The response's `meta`, once it was read."""
+        return self._others.get("meta")
 
     @property
     def text(self) -> str:
@@ -111,6 +116,9 @@ class _Read:
             broken = f"{_LABEL}: the response has no meta"
         if broken is not None:
             raise self._account.failed(PryvStreamError(broken))
+        reported = error_among(self._others, response, *self._account.secrets)
+        if reported is not None:
+            raise self._account.failed(reported)
         self._account.keep_endpoint(response.moved_to)
         self.ended = True
 
@@ -121,8 +129,8 @@ class _Read:
                 if not set(map(type, values)) <= _OBJECTS:
                     raise MalformedError
                 yield self, key, values
-            elif key == "meta":
-                self.meta = values.pop()
+            elif key in _OTHERS:
+                self._others[key] = values.pop()
 
 
 def _batches(reads: list[_Read], query: Mapping[str, Any]) -> Generator[Batch, None, None]:

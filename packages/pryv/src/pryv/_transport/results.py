@@ -84,6 +84,14 @@ def error_of(response: Response, *secrets: str | None, sent: Any = None) -> ApiE
     return PryvProtocolError(f"{label}: HTTP {response.status}, and not a response of the API")
 
 
+def error_among(
+    members: Mapping[str, Any], response: Response, *secrets: str | None, sent: Any = None
+) -> ApiError | None:
+    """Return the error among the members of a streamed response, whose status was sent before it; `None` without one."""
+    error = members.get("error")
+    return _api_error(error, response, secrets, sent) if isinstance(error, Mapping) else None
+
+
 def member(body: Mapping[str, Any], key: str, kind: type[T], label: str) -> T:
     """Return a member of a response, checked to be of a type.
 
