@@ -765,14 +765,28 @@ class Full(io.BytesIO):
         return 0
 
 
+class Stuck(io.RawIOBase):
+    """A pipe that has no room and does not wait for any."""
+
+    def write(self, data: Any, /) -> None:
+        return None
+
+
 class Partial(io.BytesIO):
-    """A file that takes one byte of what it is given."""
+    """A file that takes at most two bytes at a time, as an unbuffered one may."""
 
     def write(self, data: Any, /) -> int:
-        return super().write(data[:1])
+        return super().write(data[:2])
 
 
-@pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Partial, "did not accept all")])
+def test_a_destination_may_take_a_part_at_a_time(wire: Wire, connection: Connection) -> None:
+    wire.replies.append(reply(CONTENT))
+    destination = Partial()
+    connection.download_attachment("event1", ATTACHED, destination)
+    assert destination.getvalue() == CONTENT
+
+
+@pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Stuck, "did not accept all")])
 def test_a_destination_that_does_not_take_it_all(
     wire: Wire, connection: Connection, destination: Callable[[], BinaryIO], message: str
 ) -> None:

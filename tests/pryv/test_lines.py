@@ -1,12 +1,16 @@
 """Lines of standard output in a file: always complete lines."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pryv.cli._lines import Lines
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs limits on the size of files")
 
@@ -102,3 +106,16 @@ def test_a_reader_that_goes_away_is_told(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read().startswith("Broken pipe")
     assert process.returncode not in (0, -signal.SIGPIPE)
+
+
+class Unbuffered(io.BytesIO):
+    """A stream that takes a part of what it is given, as a pipe does when a signal arrives, and has no descriptor."""
+
+    def write(self, data: Any, /) -> int:
+        return super().write(data[:3])
+
+
+def test_a_stream_may_take_a_part_at_a_time() -> None:
+    stream = Unbuffered()
+    Lines().write(stream, [b"first\n", b"second\n"])
+    assert stream.getvalue() == b"first\nsecond\n"

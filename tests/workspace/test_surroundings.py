@@ -1,5 +1,6 @@
 """What surrounds the commands may be poor or broken: each does its work, or says in one line what is missing."""
 
+import fcntl
 import http.server
 import json
 import os
@@ -7,17 +8,22 @@ import re
 import shlex
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.accounts import Account
+from tests.waiting import wait_for
 
 from pryv import Connection
+from pryv.types import EventCreate
 
 STRICT_C = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 TEXT = "Zürich 😀 é"
+LARGE = b"0123456789abcdef" * 50_000
 NO_ACCOUNT = [["pryv", "whoami"], ["pryv-monitor", "sync", "--mirror", "copy.db"]]
 
 Done = subprocess.CompletedProcess[bytes]
@@ -194,6 +200,91 @@ def test_a_person_is_asked_in_the_browser_where_the_terminal_is_lost(
 def test_a_full_disk_is_told(signed_in: Run, command: str) -> None:
     done = signed_in(shell=f"{command} >/dev/full")
     assert (done.returncode, done.stderr) == (1, b"pryv: No space left on device\n")
+
+
+@pytest.fixture
+def started(account: Connection, tmp_path: Path) -> Callable[..., subprocess.Popen[bytes]]:
+    """Starts a command with the account in its environment."""
+    environment = {"PATH": os.defpath, "HOME": str(tmp_path), "PRYV_API_ENDPOINT": account.api_endpoint}
+
+    def start(command: list[str], unbuffered: str = "", **streams: Any) -> subprocess.Popen[bytes]:
+        program = Path(sys.executable).with_name(command[0])
+        around = {**environment, "PYTHONUNBUFFERED": unbuffered}
+        return subprocess.Popen([program, *command[1:]], env=around, cwd=tmp_path, **streams)
+
+    return start
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pryv", "call", "events.getOne", '{"id": "EVENT"}'],
+        ["pryv", "events"],
+        ["pryv", "events", "--jsonl"],
+        ["pryv", "events", "--csv"],
+        ["pryv", "download", "EVENT", "-"],
+        ["pryv-monitor", "sync", "--anchor", "anchor", "--jsonl"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_that_does_not_wait_for_its_reader_gets_everything(
+    started: Callable[..., subprocess.Popen[bytes]],
+    large_event: str,
+    command: list[str],
+    unbuffered: str,
+) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = started([part.replace("EVENT", large_event) for part in command], unbuffered, stdout=writer)
+    os.close(writer)
+    with open(reader, "rb") as output:
+        received = output.read()
+    assert process.wait() == 0
+    assert LARGE in received
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_input_may_arrive_in_parts(
+    started: Callable[..., subprocess.Popen[bytes]], large_event: str, unbuffered: str
+) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    params = json.dumps({"id": large_event}).encode()
+    process = started(["pryv", "call", "events.getOne", "-"], unbuffered, stdin=reader, stdout=subprocess.DEVNULL)
+    with open(writer, "wb", buffering=0) as parts:
+        parts.write(params[:9])
+        wait_for(lambda: _unread(reader) == 0)
+        parts.write(params[9:])
+    os.close(reader)
+    assert process.wait() == 0
+
+
+def _unread(pipe: int) -> int:
+    """The bytes in a pipe that nobody has read."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+@pytest.fixture(scope="module")
+def large_event(account: Connection) -> str:
+    """An event whose content, and whose file, are larger than a pipe."""
+    event: EventCreate = {"streamIds": ["diary"], "type": "note/txt", "content": LARGE.decode()}
+    return str(account.create_event_with_file_from_buffer(event, LARGE, "large")["event"]["id"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["pryv", "events", "--limit", "many"],
+        ["pryv-monitor", "sync", "--mirror", "copy.db", "--wait", "long"],
+        ["pryv-backup", "run", "folder", "--error-tolerance", "long"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_option_that_is_no_number_is_named(run: Run, command: list[str]) -> None:
+    done = run(*command)
+    assert done.returncode == 2
+    assert f"argument {command[-2]}: {command[-1]!r} is not a number" in done.stderr.decode()
 
 
 # ---- the locale

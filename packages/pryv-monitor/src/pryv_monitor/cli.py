@@ -347,10 +347,10 @@ def _summary(report: SyncReport) -> str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds >= 0:
-        raise argparse.ArgumentTypeError("seconds are at least 0")
-    return seconds
+    with contextlib.suppress(ValueError):
+        if float(text) >= 0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
 
 
 def _scope(text: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import re
 import stat
@@ -36,6 +38,22 @@ def opened(destination: Destination) -> Iterator[BinaryIO]:
         yield destination
     else:
         raise TypeError(f"a destination is a path or a binary file object, not {type(destination).__name__}")
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of the data; an unbuffered file, such as standard output of `python -u`, may take a part at a time.
+
+    Raises:
+        OSError: the file does not take all of them.
+    """
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if written is None and not isinstance(file, io.RawIOBase):
+            return  # a file object that does not count
+        if not written:
+            raise BlockingIOError(errno.EAGAIN, "the destination did not accept all the bytes")
+        rest = rest[written:]
 
 
 def _is_written_at_once(path: str) -> bool:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, BinaryIO, TypeVar
 
-from pryv._destinations import Destination, opened
+from pryv._destinations import Destination, opened, write_all
 from pryv._transport.account import Account
 from pryv._transport.redact import redact
 from pryv._transport.results import error_of
@@ -65,8 +65,7 @@ def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: 
     with contextlib.closing(response.chunks(decoded=not is_file_itself)) as chunks:
         for chunk in chunks:
             check.add(chunk)
-            if file.write(chunk) not in (len(chunk), None):
-                raise OSError("the destination did not accept all the bytes")
+            write_all(file, chunk)
     check.finish()
 
 

@@ -87,7 +87,7 @@ def error_of(response: Response, *secrets: str | None, sent: Any = None) -> ApiE
 def error_among(
     members: Mapping[str, Any], response: Response, *secrets: str | None, sent: Any = None
 ) -> ApiError | None:
-    """Return the error among the members of a streamed response, whose status was sent before it; `None` without one."""
+    """Return the error among the members of a streamed response, sent after its status; `None` without one."""
     error = members.get("error")
     return _api_error(error, response, secrets, sent) if isinstance(error, Mapping) else None
 

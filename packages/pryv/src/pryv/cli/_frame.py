@@ -73,6 +73,7 @@ def run(program: str, command: Callable[[], object]) -> int:
     """
     with Interrupts() as interrupts:
         try:
+            _make_blocking(sys.stdin, sys.stdout, sys.stderr)
             command()
             if sys.stdout is not None:  # `None` if the program was started with it closed
                 sys.stdout.flush()
@@ -209,6 +210,18 @@ def connection_of(kept: Profile, stored: AuthorizationData) -> Connection:
     from pryv.connection import Connection
 
     return Connection(stored["apiEndpoint"])
+
+
+def _make_blocking(*streams: TextIO | None) -> None:
+    """Make streams wait for the other end of a pipe.
+
+    The parent process may have made a pipe non-blocking: Python then fails to write what the pipe has no room for, or
+    drops it if it was started with `-u` (https://github.com/python/cpython/issues/57531).
+    """
+    for stream in streams:
+        if stream is not None and os.name == "posix":
+            with contextlib.suppress(OSError):  # it is not a file
+                os.set_blocking(stream.fileno(), True)
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:

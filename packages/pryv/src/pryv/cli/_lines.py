@@ -9,6 +9,8 @@ import stat
 from itertools import accumulate
 from typing import BinaryIO
 
+from pryv._destinations import write_all
+
 
 class Lines:
     """Writes records to a stream without its buffer.
@@ -29,7 +31,7 @@ class Lines:
         stream.flush()
         file = _regular_file(stream)
         if file is None:
-            stream.write(b"".join(records))
+            write_all(stream, b"".join(records))
             stream.flush()
             return
         size = os.fstat(file).st_size

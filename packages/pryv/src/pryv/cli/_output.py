@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, BinaryIO, TextIO
 
+from pryv._destinations import write_all
 from pryv._text import UNPRINTABLE
 from pryv.cli._lines import Lines
 
@@ -113,4 +114,4 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def _write(text: str) -> None:
-    standard_output().write(text.encode())
+    write_all(standard_output(), text.encode())
