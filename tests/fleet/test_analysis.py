@@ -1,12 +1,14 @@
 """The tables as others read them: SQL, views, Parquet files, metrics."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import psycopg
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 from tests.accounts import Account
 from tests.fleet.persons import access_to, note
@@ -40,9 +42,36 @@ def test_a_view_has_the_events_of_a_type(fleet: Fleet, weighed: Account) -> None
             fleet.create_view(wrong)
 
 
-def query(directory: Path, sql: str) -> list[tuple[object, ...]]:
+def test_who_may_read_what_a_view_has_may_read_the_view(fleet: Fleet, weighed: Account) -> None:
+    roles = {"all": f'an "{weighed[0]}', "events": f"{weighed[0]}_2", "names": f"{weighed[0]}_3"}
+    quoted = {role: sql.Identifier(name).as_string(None) for role, name in roles.items()}
+    with psycopg.connect(fleet._database._dsn, autocommit=True) as connection:
+        for role, name in quoted.items():
+            connection.execute(f"CREATE ROLE {name}; GRANT USAGE ON SCHEMA pryv TO {name}")
+            if role != "names":
+                connection.execute(f"GRANT SELECT ON pryv.events TO {name}")
+            if role != "events":
+                connection.execute(f"GRANT SELECT (id, name) ON pryv.accounts TO {name}")
+        fleet.create_view("mass/kg")
+        connection.execute("GRANT SELECT ON pryv.events TO PUBLIC; GRANT SELECT (name) ON pryv.accounts TO PUBLIC")
+        assert fleet.create_view("note/txt") == "note_txt"
+        allowed = {}
+        for role, name in quoted.items():
+            for view in ("mass_kg", "note_txt"):
+                connection.execute(f"SET ROLE {name}")
+                with suppress(psycopg.errors.InsufficientPrivilege):
+                    allowed[role, view] = connection.execute(f"SELECT count(*) FROM pryv.{view}").fetchone()
+                connection.execute("RESET ROLE")
+            connection.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+    everybody = {(role, "note_txt"): (0,) for role in roles}
+    assert allowed == {("all", "mass_kg"): (3,), **everybody}
+
+
+def query(directory: Path, statement: str) -> list[tuple[object, ...]]:
     with duckdb.connect() as connection:
-        return connection.execute(sql.replace("EVENTS", f"read_parquet('{directory}/events-*.parquet')")).fetchall()
+        return connection.execute(
+            statement.replace("EVENTS", f"read_parquet('{directory}/events-*.parquet')")
+        ).fetchall()
 
 
 def test_exports_are_read_by_duckdb(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:

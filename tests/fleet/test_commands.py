@@ -82,6 +82,36 @@ def test_a_status_is_read_by_people_on_a_terminal(
     assert "alice  active" in capsys.readouterr().out
 
 
+def test_a_file_of_accounts_may_be_written_by_any_editor(
+    fleet: Fleet, command: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "endpoints"
+    file.write_text(
+        "\ufeffhttps://token@alice.pryv.me/\r\n  # a comment\r\n\r\nperson 2\thttps://token@p2.pryv.me/\r\n",
+        encoding="utf-8",
+    )
+    assert command("add", str(file), "--scope", '{"streams": ["diary"]}', "--interval", "60") == 0
+    found = [(account.name, account.scope, account.interval) for account in fleet.accounts()]
+    assert found == [(name, {"streams": ["diary"]}, 60) for name in ("alice", "person 2")]
+    assert command("resume", "alice", "--scope", "{}", "--interval", "30") == 0
+    assert (fleet.account("alice").scope, fleet.account("alice").interval) == ({}, 30)
+    with file.open("a") as lines:
+        lines.write("person 3 https://secret@ host/\n")
+    capsys.readouterr()
+    assert command("add", str(file)) == 2
+    printed = capsys.readouterr().err
+    assert "line 5: " in printed
+    assert "secret" not in printed
+    with pytest.raises(SystemExit):
+        command("resume", "alice", "--scope", "[]")
+
+
+def test_a_view_is_made(fleet: Fleet, command: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("view", "mass/kg") == 0
+    assert capsys.readouterr().out == "mass_kg\n"
+    assert command("view", "mass") == 2
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -97,7 +127,9 @@ def test_operators_commands(
     file = tmp_path / "endpoint"
     file.write_text("https://new@alice.pryv.me/\n")
     assert command("resume", "alice", "--endpoint-file", str(file)) == 0
-    assert fleet._registry._token("alice") == "new"
+    claim = fleet._leases.claim_one("alice")
+    assert claim
+    assert fleet._passes._token(claim) == "new"
     assert command("rotate") == 0
     assert "1 tokens" in capsys.readouterr().err
     for typed, arguments in (("alice", []), ("", ["--yes"])):

@@ -170,6 +170,44 @@ def test_what_is_forgotten_leaves_no_trace(
     assert fleet.status().forgotten == 1
 
 
+def test_a_platform_without_an_account_is_forgotten_too(fleet: Fleet) -> None:
+    """Its host may be the name of a person."""
+    fleet.add_many([f"https://token@{host}/" for host in ("alice.example", "bob.pryv.me", "carol.pryv.me")])
+    for name in ("alice", "bob"):
+        fleet.forget(name)
+        assert name not in dump(fleet)
+    assert [platform.url for platform in fleet.status().platforms] == ["https://pryv.me/"]
+
+
+def test_accounts_are_added_while_others_on_their_platform_are_forgotten(fleet: Fleet) -> None:
+    def add_and_forget(number: int) -> None:
+        with Fleet(fleet._database._dsn) as other:
+            for _ in range(20):
+                assert other.add(f"https://token@{number}.pryv.me/").platform == "https://pryv.me/"
+                other.forget(str(number))
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(add_and_forget, range(3)))
+    assert fleet.status().platforms == ()
+
+
+def test_one_of_two_processes_that_add_different_accounts_by_one_name_is_refused(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Fleet(fleet._database._dsn) as other:
+        insert = fleet._registry._insert
+        added: list[object] = []
+
+        def insert_later(*arguments: Any) -> int:
+            if not added:
+                added.append(other.add("https://token@bob.pryv.me/", name="alice"))
+            return insert(*arguments)
+
+        monkeypatch.setattr(fleet._registry, "_insert", insert_later)
+        with pytest.raises(ValueError, match="another account has the name alice"):
+            fleet.add("https://token@alice.pryv.me/")
+
+
 def test_a_pass_during_which_an_account_is_forgotten_writes_nothing(fleet: Fleet, passed: Account) -> None:
     name, _, connection = passed
     note(connection, "late")

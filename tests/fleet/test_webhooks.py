@@ -73,3 +73,16 @@ def test_a_registration_keeps_and_records_the_pause_of_a_platform(
     (platform,) = fleet.status().platforms
     assert platform.not_before is not None
     assert fleet.register_webhooks("https://hooks.example.org/").registered == 0
+
+
+def test_a_registration_keeps_the_pause_that_was_asked_for_an_account(
+    fleet: Fleet, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    one, two = new_account(), new_account()
+    fleet.add_many([access_to(one), access_to(two)])
+    fleet._database.execute(
+        "UPDATE {schema}.accounts SET not_before = now() + interval '1 hour' WHERE name = %s", (one[0],)
+    )
+    report = fleet.register_webhooks("https://hooks.example.org/")
+    assert (report.registered, list(report.failed)) == (1, [one[0]])
+    assert (len(one[2].webhooks.list()), len(two[2].webhooks.list())) == (0, 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+from typing import Any
 
 from pryv_fleet.accounts import STATES
 
@@ -11,6 +13,19 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     """Add the file."""
     parser.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help="lines of ENDPOINT, or NAME ENDPOINT; - is standard input"
+    )
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scope",
+        type=_scope,
+        metavar="JSON",
+        help='parameters of events.get, such as {"streams": ["diary"]}: what is kept; {} is all that may be read',
+    )
+    parser.add_argument(
+        "--interval", type=_seconds, metavar="SECONDS", help="time between two passes, instead of that of the workers"
     )
 
 
@@ -76,6 +91,12 @@ def add_resume_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint-file", metavar="FILE", help="a file with the API endpoint with a new token; - is standard input"
     )
+    _add_settings(parser)
+
+
+def add_event_type(parser: argparse.ArgumentParser) -> None:
+    """Add the event type."""
+    parser.add_argument("event_type", metavar="TYPE", help="an event type, such as mass/kg")
 
 
 def add_forget_options(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +117,16 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--incremental", action="store_true", help="write what was applied since the last export to this directory"
     )
+
+
+def _scope(text: str) -> dict[str, Any]:
+    try:
+        scope = json.loads(text)
+    except ValueError:
+        scope = None
+    if not isinstance(scope, dict):
+        raise argparse.ArgumentTypeError("a scope is a JSON object")
+    return scope
 
 
 def _seconds(text: str) -> float:

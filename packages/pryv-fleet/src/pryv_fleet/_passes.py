@@ -249,8 +249,12 @@ def backoff(failures: int) -> float:
 
 def _is_refusal(error: Exception) -> bool:
     """Return whether only a new token helps."""
-    return isinstance(error, AnchorMismatchError) or (isinstance(error, ApiError) and error.status in _REFUSED)
+    if isinstance(error, AnchorMismatchError):
+        return error.differs != "scope"
+    return isinstance(error, ApiError) and error.status in _REFUSED
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, AnchorMismatchError) and error.differs == "scope":
+        return "the scope of this worker is not that of the passes before: resume the account with a scope of its own"
     return str(error) if isinstance(error, (PryvError, OSError, ValueError)) else type(error).__name__

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from pryv.utils import extract_token_and_api_endpoint
-from pryv_fleet._database import Database
+from pryv_fleet._database import Connection, Database
 from pryv_fleet.accounts import STATES, Account, name_of, platform_of
 from pryv_fleet.errors import FleetError, RefusedError
 from pryv_fleet.mirror import checked_name
@@ -23,13 +23,18 @@ Progress: TypeAlias = Callable[[int | None, list[Account]], object]
 """Called after each part with the percentage done, `None` if it is unknown, and the accounts so far."""
 
 _BATCH: Final = 500
-_COLUMNS: Final = "a.name, a.endpoint, p.url, a.state, a.error, a.failures, a.due, a.synced"
+_COLUMNS: Final = "a.name, a.endpoint, p.url, a.state, a.error, a.failures, a.due, a.synced, a.scope, a.seconds"
 _FROM: Final = "FROM {schema}.accounts a LEFT JOIN {schema}.platforms p ON p.id = a.platform"
 _BY_NAME: Final = f"SELECT {_COLUMNS} {_FROM} WHERE a.name = ANY(%s)"
+_KNOWN: Final = "SELECT name, endpoint, secret, scope::text, seconds FROM {schema}.accounts WHERE name = ANY(%s)"
 _PAGE: Final = f"""
     SELECT a.id, {_COLUMNS} {_FROM} WHERE a.id > %s AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT 1000
 """
 _ADD_PLATFORMS: Final = "INSERT INTO {schema}.platforms (url) SELECT DISTINCT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+_KEEP_PLATFORMS: Final = "SELECT id FROM {schema}.platforms WHERE url = ANY(%s) FOR KEY SHARE"
+_UNUSED: Final = "NOT EXISTS (SELECT FROM {schema}.accounts a WHERE a.platform = p.id)"
+_LOCK_UNUSED: Final = f"SELECT p.id FROM {{schema}}.platforms p WHERE {_UNUSED} FOR UPDATE SKIP LOCKED"  # noqa: S608
+_REMOVE_UNUSED: Final = f"DELETE FROM {{schema}}.platforms p WHERE p.id = ANY(%s) AND {_UNUSED}"  # noqa: S608
 _ADD: Final = """
     INSERT INTO {schema}.accounts (name, platform, endpoint, secret, scope, seconds, state)
     SELECT o.name, p.id, o.endpoint, o.secret, o.scope, o.seconds, 'active'
@@ -38,7 +43,7 @@ _ADD: Final = """
     JOIN {schema}.platforms p ON p.url = o.platform
     ON CONFLICT (name) DO NOTHING
 """
-_SECRET: Final = "SELECT secret FROM {schema}.accounts WHERE name = %s"
+_STATE: Final = "SELECT state FROM {schema}.accounts WHERE name = %s"
 _WAKE: Final = """
     UPDATE {schema}.accounts SET due = now()
     WHERE name = %s AND (due > now() OR leased_until > now()) RETURNING name
@@ -49,17 +54,24 @@ _PAUSE: Final = """
 """
 _RESUME: Final = """
     UPDATE {schema}.accounts a
-    SET state = 'active', due = now(), failures = 0, error = NULL, not_before = NULL,
+    SET seconds = coalesce(%s, seconds), state = 'active', due = now(), failures = 0, error = NULL, not_before = NULL,
         leased_until = NULL, leased_by = NULL
     WHERE name = %s AND endpoint IS NOT NULL AND state <> 'refused' RETURNING name
 """
 _REPLACE: Final = """
     UPDATE {schema}.accounts a
-    SET endpoint = o.endpoint, secret = o.secret, platform = p.id, adopts = true, state = 'active', due = now(),
-        failures = 0, error = NULL, not_before = NULL, leased_until = NULL, leased_by = NULL
+    SET endpoint = o.endpoint, secret = o.secret, platform = p.id, adopts = true, state = 'active'
     FROM (VALUES (%s, %s, %s)) AS o (platform, endpoint, secret) JOIN {schema}.platforms p ON p.url = o.platform
-    WHERE a.name = %s RETURNING name
+    WHERE a.name = %s AND a.endpoint IS NOT NULL RETURNING name
 """
+_RESCOPE: Final = """
+    WITH changed AS (
+        UPDATE {schema}.accounts SET scope = %(scope)s::text::json, anchor = NULL, version = version + 1
+        WHERE name = %(name)s AND state <> 'refused' AND scope::text IS DISTINCT FROM %(scope)s::text RETURNING id
+    )
+    UPDATE {schema}.events e SET generation = 0 FROM changed WHERE e.account = changed.id
+"""
+"""The next pass reads the new scope from the start, and drops the events of generation 0 that it does not find."""
 _FORGET: Final = """
     WITH gone AS (SELECT id FROM {schema}.accounts WHERE name = %(name)s FOR UPDATE)
     INSERT INTO {schema}.forgotten (name_hash, events, deletions)
@@ -102,6 +114,18 @@ class _NewAccount:
         raise ValueError(message)
 
 
+def _scope_text(scope: Mapping[str, Any] | None) -> str | None:
+    return None if scope is None else json.dumps(dict(scope), sort_keys=True)
+
+
+@attrs.frozen
+class Settings:
+    """What an account has instead of what the fleet has; `None` for what the fleet has."""
+
+    scope: str | None = attrs.field(default=None, converter=_scope_text)
+    interval: float | None = None
+
+
 class Registry:
     """The accounts, as rows of a table.
 
@@ -109,20 +133,18 @@ class Registry:
         database: The database.
         secrets: Where tokens are; `None` for the table.
         cipher: Encrypts tokens of the table, and hashes names.
+        defaults: The settings of accounts that are added without.
     """
 
-    def __init__(self, database: Database, secrets: Secrets | None, cipher: TokenCipher) -> None:
+    def __init__(
+        self, database: Database, secrets: Secrets | None, cipher: TokenCipher, defaults: Settings = Settings()
+    ) -> None:
         self._database = database
         self._secrets = secrets
         self._cipher = cipher
+        self._defaults = defaults
 
-    def add(
-        self,
-        endpoints: Iterable[Endpoint],
-        scope: Mapping[str, Any] | None,
-        interval: float | None,
-        progress: Progress | None = None,
-    ) -> list[Account]:
+    def add(self, endpoints: Iterable[Endpoint], settings: Settings, progress: Progress | None = None) -> list[Account]:
         """Add accounts, and return them.
 
         Raises:
@@ -134,7 +156,7 @@ class Registry:
         given = (_NewAccount.of(endpoint, index) for index, endpoint in enumerate(endpoints))
         added: list[Account] = []
         while batch := list(islice(given, _BATCH)):
-            added += self._add(batch, scope, interval)
+            added += self._add(batch, settings)
             if progress is not None:
                 progress(round(100 * len(added) / total) if total else None, added)
         return added
@@ -172,25 +194,28 @@ class Registry:
         Raises:
             FleetError: there is none with this name.
         """
-        self._change(_PAUSE, name)
+        with self._database.connection() as connection:
+            self._change(connection, _PAUSE, name)
 
-    def resume(self, name: str, api_endpoint: str | None) -> None:
-        """Have an account passed again, perhaps with a new token.
+    def resume(self, name: str, api_endpoint: str | None, settings: Settings) -> None:
+        """Have an account passed again, perhaps with a new token, or with other settings.
 
         Raises:
             ValueError: the endpoint is malformed.
             FleetError: there is none with this name.
             RefusedError: it is refused, and there is no new token.
         """
-        if api_endpoint is None:
-            self._change(_RESUME, name)
-            return
-        new = _NewAccount.of((name, api_endpoint))
+        new = None if api_endpoint is None else _NewAccount.of((name, api_endpoint))
         self.find(name)
-        platform = platform_of(new.endpoint)
-        secret = self._keep(new)
-        self._database.execute(_ADD_PLATFORMS, ([platform],))
-        self._change(_REPLACE, platform, new.endpoint, secret, name)
+        secret = None if new is None else self._keep(new)
+        with self._database.transaction() as connection:
+            if new is not None:
+                platform = platform_of(new.endpoint)
+                self._keep_platforms(connection, {platform})
+                self._change(connection, _REPLACE, platform, new.endpoint, secret, name)
+            self._change(connection, _RESUME, settings.interval, name)
+            if settings.scope is not None:
+                connection.execute(self._database.sql(_RESCOPE), {"scope": settings.scope, "name": name})
 
     def forget(self, name: str) -> None:
         """Remove an account with all its data and its token.
@@ -206,6 +231,7 @@ class Registry:
             values = {"name": name, "hash": self._cipher.hash_of(name)}
             connection.execute(self._database.sql(_FORGET), values)
             connection.execute(self._database.sql(_REMOVE), (name,))
+        self._remove_unused_platforms()
 
     def rotate_secrets(self) -> int:
         """Encrypt all tokens with the first key; return how many there are.
@@ -221,35 +247,48 @@ class Registry:
             self._database.execute(_ROTATE, ([key for key, _ in rows], before, after))
         return count
 
-    def _add(
-        self, batch: Sequence[_NewAccount], scope: Mapping[str, Any] | None, interval: float | None
-    ) -> list[Account]:
+    def _add(self, batch: Sequence[_NewAccount], settings: Settings) -> list[Account]:
         names = [new.name for new in batch]
-        known = {row[0]: Account(*row) for row in self._database.execute(_BY_NAME, (names,))}
+        known = {row[0]: row[1:] for row in self._database.execute(_KNOWN, (names,))}
         fresh: dict[str, _NewAccount] = {}
         for new in batch:
             if new.name in known:
-                self._check_same(new, known[new.name])
+                self._check_same(new, settings, *known[new.name])
             elif fresh.setdefault(new.name, new) != new:
                 raise ValueError(f"two accounts have the name {new.name}")
-        if fresh:
-            self._insert(list(fresh.values()), scope, interval)
+        if fresh and self._insert(list(fresh.values()), settings) < len(fresh):
+            return self._add(batch, settings)  # another process has added some of them meanwhile
         found = self._find(names)
         return [found[name] for name in names]
 
-    def _insert(self, accounts: Sequence[_NewAccount], scope: Mapping[str, Any] | None, interval: float | None) -> None:
+    def _insert(self, accounts: Sequence[_NewAccount], settings: Settings) -> int:
+        """Insert accounts whose names are free, and return how many these are."""
         platforms = [platform_of(new.endpoint) for new in accounts]
         columns = (
             [new.name for new in accounts],
             platforms,
             [new.endpoint for new in accounts],
             [self._keep(new) for new in accounts],
-            [None if scope is None else json.dumps(dict(scope))] * len(accounts),
-            [interval] * len(accounts),
+            [settings.scope or self._defaults.scope] * len(accounts),
+            [settings.interval] * len(accounts),
         )
         with self._database.transaction() as connection:
-            connection.execute(self._database.sql(_ADD_PLATFORMS), (platforms,))
-            connection.execute(self._database.sql(_ADD), columns)
+            self._keep_platforms(connection, set(platforms))
+            return connection.execute(self._database.sql(_ADD), columns).rowcount
+
+    def _keep_platforms(self, connection: Connection, urls: set[str]) -> None:
+        """Add the platforms that are missing; nobody removes one of them during the transaction."""
+        values = (list(urls),)
+        kept = 0
+        while kept < len(urls):
+            connection.execute(self._database.sql(_ADD_PLATFORMS), values)
+            kept = connection.execute(self._database.sql(_KEEP_PLATFORMS), values).rowcount
+
+    def _remove_unused_platforms(self) -> None:
+        """Remove the platforms without an account: the host of one may be the name of a person."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(self._database.sql(_LOCK_UNUSED)).fetchall()
+            connection.execute(self._database.sql(_REMOVE_UNUSED), ([key for (key,) in rows],))
 
     def _keep(self, new: _NewAccount) -> str | None:
         """Keep a token; return what the table has of it."""
@@ -258,28 +297,36 @@ class Registry:
         self._secrets.save(new.name, new.token)
         return None
 
-    def _check_same(self, new: _NewAccount, known: Account) -> None:
-        """Check that an account that is added again has the same endpoint and token.
+    def _check_same(
+        self,
+        new: _NewAccount,
+        settings: Settings,
+        endpoint: str | None,
+        secret: str | None,
+        scope: str | None,
+        interval: float | None,
+    ) -> None:
+        """Check that an account that is added again has the endpoint and token that it has, and the given settings.
 
         Raises:
             ValueError: it has not.
         """
-        if known.endpoint != new.endpoint:
+        if endpoint != new.endpoint:
             raise ValueError(f"another account has the name {new.name}: give this one another name")
-        if self._token(new.name) != new.token:
-            raise ValueError(f"{new.name} is in the fleet with another token: resume it with the new one")
-
-    def _token(self, name: str) -> str:
-        if self._secrets is not None:
-            return self._secrets.load(name)
-        ((secret,),) = self._database.execute(_SECRET, (name,))
-        return self._cipher.decrypt(secret)
+        token = self._cipher.decrypt(secret or "") if self._secrets is None else self._secrets.load(new.name)
+        for what, is_other in (
+            ("token", token != new.token),
+            ("scope", settings.scope not in (None, scope)),
+            ("interval", settings.interval not in (None, interval)),
+        ):
+            if is_other:
+                raise ValueError(f"{new.name} is in the fleet with another {what}: resume it with the new one")
 
     def _find(self, names: list[str]) -> dict[str, Account]:
         found = {row[0]: Account(*row) for row in self._database.execute(_BY_NAME, (names,))}
         missing = [name for name in names if name not in found]
         if missing:
-            raise FleetError(f"the fleet has no account named {missing[0]}")
+            raise _unknown(missing[0])
         return found
 
     def _all(self, state: str | None) -> Iterator[Account]:
@@ -288,7 +335,7 @@ class Registry:
             last = rows[-1][0]
             yield from (Account(*row) for _, *row in rows)
 
-    def _change(self, template: str, *values: Any) -> None:
+    def _change(self, connection: Connection, template: str, *values: Any) -> None:
         """Change the row of an account, whose name is the last value.
 
         Raises:
@@ -296,7 +343,15 @@ class Registry:
             RefusedError: it is refused, and stays so.
         """
         name = checked_name(values[-1])
-        if not self._database.execute(template, values):
-            if self.find(name).state == "refused":
-                raise RefusedError(f"the platform refuses the token of {name}: resume it with a new one")
-            raise FleetError(f"{name} is the mirror of a single monitor, which no fleet passes")
+        if connection.execute(self._database.sql(template), values).rowcount:
+            return
+        row = connection.execute(self._database.sql(_STATE), (name,)).fetchone()
+        if row is None:
+            raise _unknown(name)
+        if row[0] == "refused":
+            raise RefusedError(f"the platform refuses the token of {name}: resume it with a new one")
+        raise FleetError(f"{name} is the mirror of a single monitor, which no fleet passes")
+
+
+def _unknown(name: str) -> FleetError:
+    return FleetError(f"the fleet has no account named {name}")

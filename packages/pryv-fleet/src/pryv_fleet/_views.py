@@ -18,12 +18,20 @@ _VIEW: Final = """
     FROM {schema}.events e JOIN {schema}.accounts a ON a.id = e.account
     WHERE e.type = {type} AND NOT e.trashed
 """
+_GRANTS: Final = """
+    SELECT DISTINCT format('GRANT SELECT ON %%I.%%I TO %%s', %(schema)s::text, %(view)s::text,
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+    FROM pg_class, aclexplode(relacl)
+    WHERE oid = to_regclass(%(events)s) AND privilege_type = 'SELECT'
+        AND has_column_privilege(grantee, to_regclass(%(accounts)s), 'name', 'SELECT')
+"""
+"""For the roles that may read what the view has: the events, and the names of the accounts."""
 _LONGEST_NAME: Final = 63
 """Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
 
 
 def create_view(database: Database, event_type: str) -> str:
-    """Make the view of an event type, and return its name.
+    """Make the view of an event type, have those read it who may read what it shows, and return its name.
 
     Raises:
         ValueError: it is not the type of events.
@@ -37,6 +45,10 @@ def create_view(database: Database, event_type: str) -> str:
     statement = sql.SQL(_VIEW).format(
         schema=sql.Identifier(database.schema), view=sql.Identifier(name), type=sql.Literal(event_type)
     )
-    with database.connection() as connection:
+    with database.transaction() as connection:
         connection.execute(statement)
+        values = {"schema": database.schema, "view": name}
+        tables = {table: database.sql(f"{{schema}}.{table}") for table in ("events", "accounts")}
+        for (grant,) in connection.execute(_GRANTS, values | tables).fetchall():
+            connection.execute(grant)
     return name

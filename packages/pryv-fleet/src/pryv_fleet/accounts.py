@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import attrs
@@ -26,6 +27,8 @@ class Account:
         failures: How many passes in a row have failed.
         due: When the next pass is due.
         synced: When the last complete pass began; `None` if there was none.
+        scope: The parameters of `events.get` that say what is kept of it; `None` for the scope of the fleet.
+        interval: Seconds between two passes; `None` for the interval of the fleet.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Account:
     failures: int
     due: datetime
     synced: datetime | None
+    scope: Mapping[str, Any] | None = None
+    interval: float | None = None
 
 
 def name_of(endpoint: str) -> str:

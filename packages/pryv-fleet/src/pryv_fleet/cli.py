@@ -17,6 +17,7 @@ import attrs
 from pryv import __version__
 from pryv.addons import SignalSafeEvent
 from pryv.cli import Command, Program, on_terminal, say, write_json
+from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet import _options as options
 from pryv_fleet._display import described, plain_value, summary, write_accounts
 from pryv_fleet._server import serve
@@ -83,7 +84,7 @@ def _program() -> Program:
             _command("pause", "Keep an account from being passed.", "pryv-fleet pause alice", _pause, options.add_name),
             _command(
                 "resume",
-                "Have a paused or refused account passed again, perhaps with a new token.",
+                "Have a paused or refused account passed again, perhaps with a new token, or in another scope.",
                 "pryv-fleet resume alice --endpoint-file new-endpoint.txt",
                 _resume,
                 options.add_resume_options,
@@ -104,6 +105,13 @@ def _program() -> Program:
                 "pryv-fleet webhooks https://hooks.example.org/pryv --listen 127.0.0.1:8080",
                 _webhooks,
                 options.add_webhooks_options,
+            ),
+            _command(
+                "view",
+                "Make a view of the events of one type, and print its name.",
+                "pryv-fleet view mass/kg",
+                _view,
+                options.add_event_type,
             ),
             _command(
                 "export",
@@ -148,7 +156,8 @@ def _key(_: argparse.Namespace) -> None:
 
 def _add(arguments: argparse.Namespace) -> None:
     with _fleet(arguments) as fleet, _opened(arguments.file) as lines:
-        accounts = fleet.add_many([_endpoint(line) for line in lines if line.strip() and not line.startswith("#")])
+        endpoints = [_endpoint(number, line) for number, line in enumerate(lines, start=1) if _has_endpoint(line)]
+        accounts = fleet.add_many(endpoints, scope=arguments.scope, interval=arguments.interval)
     say(f"pryv-fleet: {len(accounts):,} accounts")
 
 
@@ -205,7 +214,7 @@ def _resume(arguments: argparse.Namespace) -> None:
         with _opened(arguments.endpoint_file) as lines:
             endpoint = "".join(lines).strip()
     with _fleet(arguments) as fleet:
-        fleet.resume(arguments.name, endpoint)
+        fleet.resume(arguments.name, endpoint, scope=arguments.scope, interval=arguments.interval)
 
 
 def _forget(arguments: argparse.Namespace) -> None:
@@ -231,6 +240,11 @@ def _webhooks(arguments: argparse.Namespace) -> None:
             serve(fleet, *arguments.listen)
         elif report.failed:
             raise FleetError("some webhooks were not registered")
+
+
+def _view(arguments: argparse.Namespace) -> None:
+    with _fleet(arguments) as fleet:
+        print(fleet.create_view(arguments.event_type))
 
 
 def _export(arguments: argparse.Namespace) -> None:
@@ -280,13 +294,28 @@ def _opened(file: str) -> Iterator[Iterator[str]]:
     if file == "-":
         yield iter(sys.stdin)
     else:
-        with open(file, encoding="utf-8") as lines:
+        with open(file, encoding="utf-8-sig") as lines:
             yield lines
 
 
-def _endpoint(line: str) -> str | tuple[str, str]:
-    name, _, endpoint = line.strip().rpartition(" ")
-    return (name.strip(), endpoint) if name else endpoint
+def _has_endpoint(line: str) -> bool:
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _endpoint(number: int, line: str) -> str | tuple[str, str]:
+    """Return what a line adds.
+
+    Raises:
+        ValueError: it does not end with an API endpoint. The message has its number, and does not repeat it.
+    """
+    *name, endpoint = line.strip().rsplit(None, 1)
+    try:
+        extract_token_and_api_endpoint(endpoint)
+    except ValueError as error:
+        message = f"line {number}: {error}"
+    else:
+        return (name[0], endpoint) if name else endpoint
+    raise ValueError(message)
 
 
 def _confirmed(name: str) -> bool:

@@ -18,7 +18,7 @@ from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
 from pryv_fleet._leases import Holder, Leases
 from pryv_fleet._passes import Outcome, Passes
-from pryv_fleet._registry import Endpoint, Progress, Registry
+from pryv_fleet._registry import Endpoint, Progress, Registry, Settings
 from pryv_fleet._schema import create_tables
 from pryv_fleet._status import status_of
 from pryv_fleet._views import create_view
@@ -48,8 +48,9 @@ class Fleet:
     Args:
         dsn_or_pool: The connection string of a database, or a `psycopg_pool.ConnectionPool`, which stays open.
         schema: The schema of the tables.
-        scope: Parameters of `events.get`, all but `limit` and `skip`: what is kept of accounts that have no scope of
-            their own. Without it, all that their accesses may read.
+        scope: Parameters of `events.get`, all but `limit` and `skip`: what is kept of an account. Accounts that are
+            added get it as their own; it is used for others that have none. By default, all that their accesses may
+            read.
         interval: Seconds between two passes of an account.
         lease: Seconds for which a worker claims an account; each commit prolongs it. After that, another worker may
             claim it.
@@ -89,15 +90,17 @@ class Fleet:
             raise TypeError(f"pacing is a Pacing, not {type(pacing).__name__}")
         Connection("https://token@host.invalid/", timeout=timeout)  # checks it, before any pass could fail by it
         self._database = Database(dsn_or_pool, schema)
-        cipher = TokenCipher.from_environment()
+        self._cipher = cipher = TokenCipher.from_environment()
+        self._secrets = secrets
         holder = Holder()
-        self._registry = Registry(self._database, secrets, cipher)
+        checked_scope = _checked_scope(scope)
+        self._registry = Registry(self._database, secrets, cipher, Settings(checked_scope))
         self._leases = Leases(self._database, holder, lease, pacing)
         self._passes = Passes(
             self._database,
             secrets=secrets,
             cipher=cipher,
-            scope=_checked_scope(scope),
+            scope=checked_scope,
             interval=interval,
             overlap=overlap,
             lease=lease,
@@ -152,7 +155,8 @@ class Fleet:
 
         Raises:
             TypeError: an argument has the wrong type.
-            ValueError: the endpoint is malformed or has no token, or another account has the name.
+            ValueError: the endpoint is malformed or has no token; or another account has the name, or this one is in
+                the fleet with another token, scope or interval: `resume` changes them.
             FleetError: there is no key to encrypt the token with.
             DatabaseError: PostgreSQL cannot be reached.
         """
@@ -180,14 +184,13 @@ class Fleet:
 
         Raises:
             TypeError: an argument has the wrong type.
-            ValueError: an endpoint is malformed or has no token, or another account has its name; the message has its
-                number, from 0. Accounts before it may have been added.
+            ValueError: an endpoint is malformed or has no token (the message has its number, from 0); or another
+                account has its name, or it is in the fleet with another token, scope or interval. Accounts before it
+                may have been added.
             FleetError: there is no key to encrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
-        if interval is not None:
-            _check_seconds("interval", interval)
-        return self._registry.add(endpoints, _checked_scope(scope), interval, progress)
+        return self._registry.add(endpoints, _settings(scope, interval), progress)
 
     def sync_due(self, *, limit: int = 200, platform: str | None = None, stop: StopEvent | None = None) -> FleetReport:
         """Pass the accounts that are due now, each once, and return.
@@ -200,6 +203,7 @@ class Fleet:
 
         Raises:
             ValueError: `limit` is less than 1.
+            FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
         if limit < 1:
@@ -217,6 +221,7 @@ class Fleet:
                 `pryv.addons.SignalSafeEvent`.
 
         Raises:
+            FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL refused a statement.
         """
         self._work(lambda _: None, follows=True, stop=stop)
@@ -229,11 +234,12 @@ class Fleet:
             full: Read its whole scope again, and drop what is no longer in it.
 
         Raises:
-            FleetError: there is no such account, or it is paused.
+            FleetError: there is no such account, or it is paused; or there is no key to decrypt its token with.
             RefusedError: the platform has refused its token.
             BusyError: a worker passes it now, or its platform has asked not to be called before a time.
             PryvError: the pass failed; the account's state says so.
         """
+        self._check_key()
         claim = self._leases.claim_one(name)
         if claim is None:
             raise _not_claimed(self._registry.find(name))
@@ -266,20 +272,34 @@ class Fleet:
         """
         self._registry.pause(name)
 
-    def resume(self, name: str, api_endpoint: str | None = None) -> None:
-        """Have a paused or refused account passed again, at once.
+    def resume(
+        self,
+        name: str,
+        api_endpoint: str | None = None,
+        *,
+        scope: EventsParams | Untyped | None = None,
+        interval: float | None = None,
+    ) -> None:
+        """Have a paused or refused account passed again, at once; or change an account.
 
         Args:
             name: Its name.
             api_endpoint: Its API endpoint with a new token, which a refused account needs. The token may be of another
                 access to the same account: its next pass then reads the whole scope again.
+            scope: Replaces its scope; `{}` is all that the access may read. Its next pass reads the new scope from the
+                start, and drops what is not in it.
+            interval: Replaces its interval, in seconds.
 
         Raises:
-            ValueError: the endpoint is malformed, or has no token.
+            TypeError: an argument has the wrong type.
+            ValueError: the endpoint is malformed or has no token; or there are both an endpoint and a scope, which
+                have to be changed one after the other, with a pass between.
             FleetError: there is no such account.
             RefusedError: the account is refused, and there is no endpoint.
         """
-        self._registry.resume(name, api_endpoint)
+        if api_endpoint is not None and scope is not None:
+            raise ValueError("change the endpoint first, and the scope after the next pass, which checks the account")
+        self._registry.resume(name, api_endpoint, _settings(scope, interval))
 
     def forget(self, name: str) -> None:
         """Remove an account, because its owner has withdrawn consent: its data and its token, in one transaction.
@@ -339,10 +359,12 @@ class Fleet:
 
         Raises:
             ValueError: `url` is not a URL.
+            FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
         if not url.startswith(("https://", "http://")):
             raise ValueError("url is the URL of a receiver, https://host/path")
+        self._check_key()
         return register_webhooks(self._database, self._leases, self._passes, url, self._threads)
 
     def receiver(self) -> Receiver:
@@ -373,7 +395,8 @@ class Fleet:
         """Make a view of the events of one type, without those in the trash, and return its name.
 
         `mass/kg` becomes `mass_kg`. Its columns are `account` (the name), `id`, `time`, `moment` (a timestamp),
-        `stream_ids`, `number`, `text`, `json` and `modified`.
+        `stream_ids`, `number`, `text`, `json` and `modified`. Roles that may read the table `events` and the names of
+        the accounts may read it.
 
         Raises:
             ValueError: it is not an event type.
@@ -400,6 +423,15 @@ class Fleet:
         """
         return status_of(self._database, wait)
 
+    def _check_key(self) -> None:
+        """Check that there is a key, before accounts could fail by a mistake of this process.
+
+        Raises:
+            FleetError: there is none.
+        """
+        if self._secrets is None:
+            self._cipher.check_key()
+
     def _work(
         self,
         observe: Callable[[Outcome], object],
@@ -409,6 +441,8 @@ class Fleet:
         follows: bool = False,
         stop: StopEvent | None = None,
     ) -> None:
+        self._check_key()
+
         def observe_all(outcome: Outcome) -> None:
             for observer in (observe, *self._observers):
                 observer(outcome)
@@ -450,6 +484,18 @@ def _check_seconds(name: str, value: float) -> None:
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
     if not 0 < value < math.inf:
         raise ValueError(f"{name} is a number of seconds, more than 0")
+
+
+def _settings(scope: Any, interval: float | None) -> Settings:
+    """Return the settings of an account.
+
+    Raises:
+        TypeError: one has the wrong type.
+        ValueError: one is malformed, or out of range.
+    """
+    if interval is not None:
+        _check_seconds("interval", interval)
+    return Settings(_checked_scope(scope), interval)
 
 
 def _checked_scope(scope: Any) -> Mapping[str, Any] | None:

@@ -106,6 +106,14 @@ class TokenCipher:
             return None
         return hmac.new(self._keys[0].encode(), b"pryv-fleet name " + name.encode(), hashlib.sha256).hexdigest()
 
+    def check_key(self) -> None:
+        """Check that there is a key.
+
+        Raises:
+            FleetError: there is none.
+        """
+        self._required()
+
     def _required(self) -> MultiFernet:
         if self._fernet is None:
             raise FleetError(f"tokens are encrypted with a key: set {KEY_VARIABLE} to one that `pryv-fleet key` makes")

@@ -18,7 +18,8 @@ from pryv_fleet._passes import Passes
 from pryv_fleet.reports import WebhooksReport
 
 _MAKE_ID: Final = """
-    UPDATE {schema}.accounts SET wake_id = coalesce(wake_id, %s) WHERE id = %s RETURNING wake_id
+    UPDATE {schema}.accounts SET wake_id = coalesce(wake_id, %s)
+    WHERE id = %s AND (not_before IS NULL OR not_before <= now()) RETURNING wake_id
 """
 _WAKE: Final = """
     UPDATE {schema}.accounts SET due = CASE WHEN due > now() OR leased_until > now() THEN now() ELSE due END
@@ -35,9 +36,10 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
     base = url.rstrip("/")
 
     def register(claim: Claim) -> tuple[str, str | None]:
-        if passes.is_held(claim):
+        rows = database.execute(_MAKE_ID, (secrets.token_urlsafe(_ID_BYTES), claim.id))
+        if not rows or passes.is_held(claim):
             return claim.name, "its platform has asked not to be called now"
-        ((wake_id,),) = database.execute(_MAKE_ID, (secrets.token_urlsafe(_ID_BYTES), claim.id))
+        ((wake_id,),) = rows
         try:
             with passes.connection(claim) as connection:
                 connection.webhooks.create(f"{base}/{wake_id}")
