@@ -19,6 +19,7 @@ from tests.interruptions import interruptions
 from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, save, take_in
 from tests.monitor.subject import Subject
 
+from pryv import _files as _core_files
 from pryv_monitor import (
     Anchor,
     AnchorCorruptError,
@@ -539,7 +540,7 @@ def test_a_kill_at_any_step_leaves_the_anchor_before_or_after(tmp_path: Path) ->
 
     save_locked(before)
     seen, step = [], 1
-    while killed_at(step, lambda: save_locked(after), _files):
+    while killed_at(step, lambda: save_locked(after), _files, _core_files):
         seen.append(store.load())
         assert len(files(tmp_path)) <= 3
         save_locked(before)
@@ -556,7 +557,7 @@ def test_a_backup_that_is_killed_leaves_the_last_one(mirror: SQLiteMirror, tmp_p
     mirror.backup(target)
     filled(mirror, 3)
     seen, step = set(), 1
-    while killed_at(step, lambda: mirror.backup(target), _opening, _files):
+    while killed_at(step, lambda: mirror.backup(target), _opening, _files, _core_files):
         seen.add(SQLiteMirror(target).counts()["events"])
         step += 3
     assert seen == {2, 3}

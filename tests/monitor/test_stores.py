@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pytest
 from tests.monitor import kept
+from tests.mounts import run_where_mounted
 
 from pryv_monitor import (
     Anchor,
@@ -192,3 +193,23 @@ def test_an_anchor_is_on_the_disk_when_it_is_saved(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", noted)
     save(FileAnchorStore(path), ANCHOR)
     assert flushed == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]  # content, then name
+
+
+SAVE = """
+import sys
+from pryv_monitor import Anchor, FileAnchorStore
+store = FileAnchorStore(sys.argv[1])
+before = store.load()
+with store.lock():
+    store.save(before.__class__("another", before.since))
+    assert store.load().scope == "another"
+    store.save(before)
+"""
+
+
+def test_an_anchor_that_is_mounted_itself_gets_the_content(tmp_path: Path) -> None:
+    store = FileAnchorStore(tmp_path / "kept")
+    save(store, ANCHOR)
+    run_where_mounted(store.path, SAVE)
+    assert store.load() == ANCHOR
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "kept.lock"]

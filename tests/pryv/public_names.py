@@ -555,6 +555,8 @@ def add_ons(connection: Connection) -> None:
         file.write(b"whole")
     with addons.replace_file("keys.json", private=True) as secret:
         secret.write(b"whole")
+    addons.put_in_place("keys.new", "keys.json")
+    addons.sync_directory(".")
     addons.require_bearer(connection, "socket")
     token: str | None = addons.bearer_token(connection)
     other: bool = addons.renew_token(connection, token, error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import stat
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.mounts import run_where_mounted
 from tests.pryv.keyrings import FileKeyring
 
 from pryv import MissingAddonError, PryvError
@@ -243,6 +246,43 @@ def test_a_link_is_replaced_and_not_what_it_leads_to(directory: Path, tmp_path: 
     path.symlink_to(other)
     store.save(NAME, BOB)
     assert (store.get(NAME), other.read_text()) == (BOB, "mine")
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from pryv.auth import FileStore
+path = Path(sys.argv[1])
+for endpoint in ("https://another-token@host/alice/", "https://token@host/alice/"):
+    FileStore(path.parent).save(path.stem, {"apiEndpoint": endpoint})
+assert FileStore(path.parent).get(path.stem) == {"apiEndpoint": "https://token@host/alice/"}
+"""
+
+
+def test_a_file_that_is_mounted_itself_gets_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "alice.json"
+    path.touch(mode=0o644)
+    run_where_mounted(path, SAVE)
+    assert json.loads(path.read_bytes()) == {"apiEndpoint": "https://token@host/alice/"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EIO])
+def test_names_are_flushed_where_the_file_system_can(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output") if number == errno.EIO else contextlib.nullcontext():
+        FileStore(directory).save(NAME, ALICE)
+    assert FileStore(directory).get(NAME) == ALICE
 
 
 def test_a_full_disk_is_found_out_by_the_check(directory: Path) -> None:

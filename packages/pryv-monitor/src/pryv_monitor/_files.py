@@ -13,6 +13,7 @@ from typing import Final
 
 import filelock
 
+from pryv.addons import put_in_place, sync_directory
 from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 _WITHOUT_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -139,16 +140,15 @@ def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)  # of a process that was killed
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         yield temporary
-        _sync(temporary, os.O_RDWR)
-        os.replace(temporary, target)
+        _sync(temporary)
+        put_in_place(os.fspath(temporary), os.fspath(target))
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
             error.filename, error.filename2 = str(path), None  # the temporary file is of no interest to the caller
         raise
-    if os.name != "nt":  # a directory cannot be opened there, and needs no flush
-        _sync(target.parent, os.O_RDONLY)
+    sync_directory(os.fspath(target.parent))
 
 
 @contextmanager
@@ -199,8 +199,8 @@ _KINDS = {
 }
 
 
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

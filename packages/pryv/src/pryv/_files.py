@@ -8,6 +8,7 @@ import itertools
 import os
 import secrets
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -20,13 +21,16 @@ _SLOTS = 8
 _NAME = 50
 """The number of characters of a file's name that are in its temporary name: names are limited to 255 bytes."""
 
+_WITHOUT_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+"""The errors of `fsync` on a directory where the file system has no such operation, as SMB and some of FUSE."""
+
 
 @contextlib.contextmanager
 def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a temporary file that replaces `path` if the `with` block succeeds, and is removed otherwise.
 
     The new file gets the permissions of the old one, and a symbolic link is followed. A private file can be read by
-    its owner only, replaces a symbolic link itself, and is flushed to the disk when this returns.
+    its owner only, replaces a symbolic link itself, and is flushed to the disk when this returns. See `put_in_place`.
 
     Raises:
         OSError: it cannot be written; the old file is unchanged.
@@ -48,13 +52,67 @@ def replacing(path: str, *, private: bool = False) -> Iterator[BinaryIO]:
             file.flush()
             if private:
                 os.fsync(file.fileno())
-            os.replace(temporary, target)  # still locked, or another process would remove it
+            put_in_place(temporary, target)  # still locked, or another process would remove it
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
     if private:
-        _sync_directory(os.path.dirname(target))
+        sync_directory(os.path.dirname(target))
+
+
+def put_in_place(temporary: str, target: str) -> None:
+    """Give a file the name of another, which it replaces.
+
+    A file that is mounted itself, as one file of a container may be, cannot be replaced
+    (https://man7.org/linux/man-pages/man2/rename.2.html): its content is overwritten. This is not atomic.
+
+    Args:
+        temporary: The path of the file.
+        target: The other path, in the same directory.
+
+    Raises:
+        OSError: it cannot be replaced.
+    """
+    try:
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        _overwrite(temporary, target)
+        os.unlink(temporary)
+
+
+def _overwrite(source: str, target: str) -> None:
+    """Overwrite a file, without making it shorter before: there is room for what replaces its content."""
+    handle = os.open(target, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+    with open(handle, "wb") as file, open(source, "rb") as content:
+        os.fchmod(handle, stat.S_IMODE(os.fstat(content.fileno()).st_mode))
+        shutil.copyfileobj(content, file)
+        file.truncate()
+        file.flush()
+        os.fsync(handle)
+
+
+def sync_directory(directory: str) -> None:
+    """Flush the names of the files in a directory to the disk, if its file system can.
+
+    Windows cannot, and neither can a few network file systems.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(PermissionError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in _WITHOUT_SYNC:
+                raise
+        finally:
+            os.close(handle)
 
 
 @contextlib.contextmanager
@@ -118,13 +176,3 @@ def _is_at(handle: int, path: str) -> bool:
         return os.path.samestat(os.fstat(handle), os.lstat(path))
     except FileNotFoundError:
         return False
-
-
-def _sync_directory(directory: str) -> None:
-    if sys.platform == "win32":  # a directory cannot be opened there, and needs no flush
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
