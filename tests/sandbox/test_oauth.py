@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -233,6 +234,16 @@ def test_proofs(key: Jwk, header: dict[str, Any], payload: dict[str, Any], valid
     else:
         with pytest.raises(ProofError):
             check_dpop(proof, "GET", URL, NOW + 0.9, "token")
+
+
+def test_any_text_can_be_the_id_of_a_proof(sandbox: Sandbox, account: Account, key: Jwk) -> None:
+    public = {name: value for name, value in key.items() if name != "d"}
+    token_url = f"{sandbox.url}oauth2/token"
+    for proof_id in ("\ud800", "\x00", "é"):
+        claims = {"jti": proof_id, "htm": "POST", "htu": token_url, "iat": int(time.time())}
+        proof = signed(key, {"typ": "dpop+jwt", "alg": "ES256", "jwk": public}, claims)
+        exchange(sandbox, accept(sandbox, account), proof=proof)
+        assert exchange(sandbox, accept(sandbox, account), 400, proof=proof)["error"] == "invalid_dpop_proof"
 
 
 @pytest.mark.parametrize("header", ["x", "eyJ9", base64.urlsafe_b64encode(b"[" * 2900).decode().rstrip("=")])

@@ -112,7 +112,8 @@ def use_proof(platform: Platform, owner: str, proof_id: str) -> bool:
     now = platform.clock.now()
     platform.db.execute("DELETE FROM used_proofs WHERE until < ?", (now,))
     cursor = platform.db.execute(
-        "INSERT OR IGNORE INTO used_proofs VALUES (?, ?, ?)", (owner, proof_id, now + _PROOFS_KEPT)
+        "INSERT OR IGNORE INTO used_proofs VALUES (?, ?, ?)",
+        (owner, json.dumps(proof_id), now + _PROOFS_KEPT),  # SQLite stores no lone surrogates, JSON escapes them
     )
     return cursor.rowcount == 1
 
