@@ -25,6 +25,7 @@ from pryv import (
     PryvError,
     PryvProtocolError,
     PryvTimeoutError,
+    ResponseTooLargeError,
     RetryPolicy,
 )
 from pryv.oauth import AuthorizationRequest, MemoryTokenStore, OAuthClient
@@ -377,6 +378,7 @@ LOST = [
     pytest.param(b"<html>Sign in to the WLAN</html>", PryvProtocolError, id="captive portal"),
     pytest.param(b"[]", PryvProtocolError, id="a list"),
     pytest.param(b'{"token_type": "Bearer"}', PryvProtocolError, id="no token"),
+    pytest.param(b"{" * 1_400_000, ResponseTooLargeError, id="too large"),
 ]
 
 

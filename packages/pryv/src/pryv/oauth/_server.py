@@ -12,7 +12,7 @@ from pryv._transport import json
 from pryv._transport.http import Http, Request, Response
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import Timeout
-from pryv.errors import OAuthError, PryvConnectionError, PryvProtocolError
+from pryv.errors import OAuthError, PryvConnectionError, PryvProtocolError, ResponseTooLargeError
 from pryv.oauth._authentication import ClientAuthentication
 from pryv.oauth._clock import PlatformClock
 from pryv.oauth._dpop import DPoPKey, Prover
@@ -80,6 +80,7 @@ class ServerClient:
             OAuthError: the server refused, or its response does not tell what it did.
             PryvConnectionError: there is no complete response; it is `retryable` if `may_retry` and nothing was sent.
             PryvProtocolError: the response is not one of an authorization server.
+            ResponseTooLargeError: the response is larger than the limit.
         """
         server = self._fetched()
         before_sending()
@@ -127,6 +128,9 @@ class ServerClient:
             error.retryable = may_retry and not error.sent
             if error.sent:
                 error.args = (f"{error.args[0]}; {_UNKNOWN}",)
+            raise
+        except ResponseTooLargeError as error:
+            error.args = (f"{error.args[0]}; {_UNKNOWN}",)
             raise
 
 
