@@ -31,6 +31,7 @@ class Platform:
         self.changed: Any = []
         self.deletions: Any = []
         self.streams: Any = TREE
+        self.lacks: set[str] = set()
         mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}streams", self._streams)
         mock.add_callback("GET", f"{ENDPOINT.replace('token@', '')}events", self._events)
         mock.add_callback("POST", ENDPOINT.replace("token@", ""), self._batch)
@@ -40,12 +41,18 @@ class Platform:
 
     def _events(self, request: Any) -> tuple[int, dict[str, str], str]:
         if "modifiedSince" not in request.params:
-            return 200, {}, json.dumps({"events": self.events, "meta": META})
-        return 200, {}, json.dumps({"events": self.changed, "eventDeletions": self.deletions, "meta": META})
+            return 200, {}, json.dumps({**self._present({"events": self.events}), "meta": META})
+        return 200, {}, json.dumps({**self._changes(), "meta": META})
 
     def _batch(self, _: Any) -> tuple[int, dict[str, str], str]:
-        results = [{"streams": self.streams}, {"events": self.changed, "eventDeletions": self.deletions}]
+        results = [{"streams": self.streams}, self._changes()]
         return 200, {}, json.dumps({"meta": META, "results": results})
+
+    def _changes(self) -> dict[str, Any]:
+        return self._present({"events": self.changed, "eventDeletions": self.deletions})
+
+    def _present(self, members: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in members.items() if name not in self.lacks}
 
 
 @pytest.fixture
@@ -69,6 +76,21 @@ def monitor_of(store: dict[str, Any]) -> Monitor:
 
 def without(member: str) -> dict[str, Any]:
     return {key: value for key, value in EVENT.items() if key != member}
+
+
+@pytest.mark.parametrize("lacks", [{"eventDeletions"}, {"events"}, {"events", "eventDeletions"}], ids="-".join)
+def test_a_response_that_lacks_a_member_ends_no_pass(platform: Platform, keep: Keep, lacks: set[str]) -> None:
+    store = keep()
+    monitor = monitor_of(store)
+    monitor.sync()
+    (kept,) = store.values()
+    anchor = kept.load()
+    platform.lacks = lacks
+    with pytest.raises(PryvStreamError, match="has no event"):
+        monitor.sync()
+    assert kept.load().since == anchor.since
+    with pytest.raises(PryvStreamError, match="has no event"):
+        monitor.sync(full=True)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,11 @@ class _Read:
         """The JSON text of the item yielded last, until the next one is requested."""
         return "" if self._members is None else self._members.text
 
+    @property
+    def sections(self) -> set[str]:
+        """The sections that the response has, as far as it was read."""
+        return set() if self._members is None else self._members.found
+
     def with_texts(self, items: list[Any]) -> list[tuple[Any, str]]:
         """Take all items of the batch yielded last, each with its JSON text."""
         return [] if self._members is None else self._members.with_texts(items)
@@ -175,6 +180,7 @@ class EventStream(Iterator[Event]):
         self._last = self._reads[0]
         self._account = account
         self._batches = _batches(self._reads, query)
+        self._has_deletions = bool(query.get("includeDeletions")) and query.get("modifiedSince") is not None
         self._section = EVENTS
         self._batch: list[Event] = []
         self.events_count = 0
@@ -208,16 +214,30 @@ class EventStream(Iterator[Event]):
         return batch.pop()
 
     def batches_with_texts(self) -> Iterator[tuple[str, list[tuple[Event, str]]]]:
-        """Yield the items that remain, some at a time and each with its text, and the section they are in."""
+        """Yield the items that remain, some at a time and each with its text, and the section they are in.
+
+        Raises:
+            PryvStreamError: the response was cut short or is malformed, or lacks a section.
+        """
         is_one_read = len(self._reads) == 1
         while True:
             try:
                 batch = self._batch or self._next_batch()
             except StopIteration:
+                self._require_sections()
                 return
             items = self._last.with_texts(batch) if is_one_read else [(batch.pop(), self.text)]
             self._count(len(items))
             yield self._section, items
+
+    def _require_sections(self) -> None:
+        """Check that all responses have events, and the first one the deletions that the platform sends if asked."""
+        missing = [EVENTS] if any(EVENTS not in read.sections for read in self._reads) else []
+        missing += [DELETIONS] if self._has_deletions and DELETIONS not in self._reads[0].sections else []
+        if missing:
+            error = PryvStreamError(f"{_LABEL}: the response has no {' and no '.join(missing)}")
+            error.events_seen = self.events_count + (self.event_deletions_count or 0)
+            raise self._account.failed(error)
 
     def _count(self, number: int) -> None:
         """Count items that are yielded."""

@@ -217,6 +217,11 @@ def event_batches(stream: EventStream) -> Iterator[tuple[str, list[tuple[Event, 
     Returns:
         An iterator over the name of the member of the response that has the items, `events` or `eventDeletions`, and
         the items, each with its JSON text as the platform sent it.
+
+    Raises:
+        PryvStreamError: the response was cut short or is malformed, or has no `events`, or not the `eventDeletions`
+            that were requested with `modifiedSince`. (`iter_events` takes a missing member as empty.)
+        PryvError: the call failed; see *Errors and retries*.
     """
     return stream.batches_with_texts()
 
