@@ -81,7 +81,7 @@ def test_waiting_ends_at_its_deadline(service: Service) -> None:
     begin = time.monotonic()
     with pytest.raises(AccessTimeoutError, match=r"within 0\.3 seconds"):
         wait_for_access(service, start(service, poll_rate=10), timeout=0.3)
-    assert 0.3 <= time.monotonic() - begin < 3
+    assert 0.3 <= time.monotonic() - begin < 8
 
 
 def test_a_platform_that_is_silent_does_not_hold_it_up(service: Service, sandbox: Sandbox) -> None:

@@ -353,12 +353,13 @@ def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
 
 
 def test_a_slow_read_that_goes_on_is_let_go_on(wire: Wire) -> None:
-    events = [{"content": "x" * 200}] * 8
-    wire.replies.append(reply(body_of(events=events), interval=0.001))
-    with wire.connection(timeout=1) as connection:
+    events = [{"content": "x" * 30}] * 8
+    head, body = reply(body_of(events=events)).data.split(b"\r\n\r\n")
+    wire.replies.append(Reply(body, interval=0.005, at_once=head + b"\r\n\r\n"))
+    with wire.connection(timeout=2) as connection:
         begin = time.monotonic()
         assert read(connection) == (events, None)
-        assert time.monotonic() - begin > 1
+        assert time.monotonic() - begin > 2
 
 
 def test_deletions_come_only_if_asked_for(wire: Wire, connection: Connection) -> None:

@@ -255,7 +255,7 @@ def test_retry_after_is_heeded(wire: Wire, connection: Connection, form: Callabl
     wire.replies.append(error_reply(503, "x", {"Retry-After": form(2)}))
     begin = time.monotonic()
     connection.get("streams")
-    assert 0.9 <= time.monotonic() - begin < 4
+    assert 0.9 <= time.monotonic() - begin < FAST.deadline
     assert len(wire.requests) == 2
 
 
@@ -351,7 +351,7 @@ def test_a_clock_that_is_off_does_not_matter(wire: Wire, connection: Connection,
     wire.replies.append(error_reply(503, "x", {"Date": http_date(skew), "Retry-After": http_date(skew + 1)}))
     begin = time.monotonic()
     connection.get("streams")
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < FAST.deadline
     wire.always = error_reply(503, "x", {"Date": http_date(skew), "Retry-After": http_date(skew + 3600)})
     error = outcome(SAFE["get"], connection)
     assert isinstance(error, ServerError)

@@ -22,18 +22,19 @@ from .sockets import DIARY, Heard, socket_threads
 
 
 @contextlib.contextmanager
-def within_a_second() -> Iterator[None]:
-    with within(1):
+def at_once() -> Iterator[None]:
+    """A second at most, and as much as a busy machine adds."""
+    with within(3):
         yield
     wait_for(lambda: not socket_threads())
 
 
 def test_before_open_and_twice(connection: Connection) -> None:
     sio = SocketIO(connection)
-    with within_a_second():
+    with at_once():
         sio.close()
     sio.open()
-    with within_a_second():
+    with at_once():
         sio.close()
         sio.close()
 
@@ -52,7 +53,7 @@ def test_it_can_be_opened_again(connection: Connection) -> None:
 
 def test_with_its_connection(connection: Connection) -> None:
     sio = connection.socket.open()
-    with within_a_second():
+    with at_once():
         connection.close()
     assert not sio.connected
     assert connection.socket is sio
@@ -64,7 +65,7 @@ def test_from_several_threads_at_once(connection: Connection) -> None:
     sio = SocketIO(connection).open()
     heard = Heard(sio)
     threads = [threading.Thread(target=sio.close) for _ in range(8)]
-    with within_a_second():
+    with at_once():
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -90,7 +91,7 @@ def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> Non
     opener = threading.Thread(target=open_it)
     opener.start()
     wait_for(lambda: relay.connections > connections)
-    with within_a_second():
+    with at_once():
         sio.close()
         opener.join()
     assert "closed while opening" in str(failures[0])
@@ -118,7 +119,7 @@ def test_during_open_at_any_moment(connection: Connection) -> None:
         opener = threading.Thread(target=open_it)
         opener.start()
         threading.Event().wait(wait / 4000)
-        with within_a_second():
+        with at_once():
             sio.close()
             opener.join()
             sio.close()
@@ -130,7 +131,7 @@ def test_while_it_waits_to_reconnect(relayed: Connection, relay: Relay) -> None:
     heard = Heard(sio)
     relay.cut()
     heard.wait("disconnect")
-    with within_a_second():
+    with at_once():
         sio.close()
 
 
@@ -140,14 +141,14 @@ def test_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
     relay.frozen = True
     relay.cut()
     wait_for(lambda: relay.connections > connections)
-    with within_a_second():
+    with at_once():
         sio.close()
 
 
 def test_a_connection_that_fell_silent(relayed: Connection, relay: Relay) -> None:
     sio = SocketIO(relayed).open()
     relay.frozen = True
-    with within_a_second():
+    with at_once():
         sio.close()
 
 
@@ -165,7 +166,7 @@ def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
     caller = threading.Thread(target=call)
     caller.start()
     wait_for(lambda: relay.dropped)
-    with within_a_second():
+    with at_once():
         sio.close()
         caller.join()
     assert len(failures) == 1
@@ -183,7 +184,7 @@ def test_while_a_callback_runs(sio: SocketIO, connection: Connection) -> None:
     connection.post("events", DIARY)
     connection.post("streams", {"id": "x", "name": "X"})
     assert entered.wait(10)
-    with within(1):
+    with within(3):
         sio.close()
     leave.set()
     wait_for(lambda: not socket_threads())
