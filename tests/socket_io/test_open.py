@@ -38,7 +38,7 @@ from pryv import (
 from pryv.addons import HttpSettings
 from pryv_socket_io import Notification, SocketIO
 from pryv_socket_io._failures import connect_error
-from pryv_socket_io._link import Address
+from pryv_socket_io._link import Address, Link
 from pryv_socket_io._tcp import open_stream
 from pryv_socket_io._websocket import WebSocket
 
@@ -93,12 +93,24 @@ def test_openers_at_the_same_time_share_one_connection(connection: Connection) -
 def test_it_is_open_or_not_whenever_the_time_is_up(connection: Connection) -> None:
     connection.access_info()
     for wait in range(1, 61):
-        sio = SocketIO(connection)
-        with contextlib.suppress(PryvTimeoutError):
+        with contextlib.closing(SocketIO(connection)) as sio, contextlib.suppress(PryvTimeoutError):
             sio.open(wait / 2000)
             assert sio.connected
-        sio.close()
         wait_for(lambda: not socket_threads())
+
+
+def test_the_time_is_up_as_the_platform_accepts(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_connect = Link._on_connect
+
+    def time_is_up(link: Link) -> None:
+        link._abort(PryvTimeoutError("late", sent=False))
+        on_connect(link)
+
+    monkeypatch.setattr(Link, "_on_connect", time_is_up)
+    sio = SocketIO(connection)
+    with pytest.raises(PryvTimeoutError, match="late"):
+        sio.open()
+    assert not sio.connected
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])

@@ -142,11 +142,12 @@ class Link:
             failure = connection_failure(error, self._address.host)
         finally:
             watchdog.cancel()
+            watchdog.join()
+            failure = self._abort_reason or failure  # the time may have ended after it joined
             if failure is not None or not self._joined.done():
                 self._discard()
-            watchdog.join()
         if failure is not None:
-            raise self._abort_reason or failure.with_traceback(None)
+            raise failure.with_traceback(None)
         _log.debug("connected to %s", self._address.host)
 
     def call(self, name: str, data: Any, timeout: float) -> Any:
