@@ -1,6 +1,7 @@
 """Values that PostgreSQL cannot hold or index stand in the text only."""
 
 import json
+import sys
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
 
 from pryv_fleet import PostgresMirror
+from pryv_fleet._rows import is_text, key_of
 from pryv_monitor import Anchor
 
 _names = (f"rows-{number}" for number in count())
@@ -22,25 +24,32 @@ def pool(dsn: str) -> Iterator[ConnectionPool]:
         yield pool
 
 
-def stored(pool: ConnectionPool, *events: dict[str, Any]) -> PostgresMirror:
-    """Write events to a new mirror, and return it."""
+def stored(pool: ConnectionPool, *events: dict[str, Any], comma: str = ", ") -> PostgresMirror:
+    """Write events to a new mirror, with some text of theirs, and return it."""
     mirror = PostgresMirror(pool, next(_names))
     with mirror.lock():
         transaction = mirror.begin(Anchor("scope", 1.0), 1.0)
-        transaction.apply("event", [(event, json.dumps(event, ensure_ascii=False)) for event in events])
+        transaction.apply(
+            "event", [(event, json.dumps(event, ensure_ascii=False, separators=(comma, ": "))) for event in events]
+        )
         transaction.commit(Anchor("scope", 1.0))
     return mirror
 
 
-def columns(pool: ConnectionPool, mirror: PostgresMirror) -> tuple[Any, ...]:
-    """Return the columns of the one event of a mirror."""
+def rows(pool: ConnectionPool, mirror: PostgresMirror) -> list[tuple[Any, ...]]:
+    """Return the columns of the events of a mirror."""
     query = """
         SELECT e.id, time, modified, type, stream_ids, trashed, number, text, json::text, exact
-        FROM pryv.events e JOIN pryv.accounts a ON a.id = e.account WHERE name = %s
+        FROM pryv.events e JOIN pryv.accounts a ON a.id = e.account WHERE name = %s ORDER BY e.id
     """
     with pool.connection() as connection:
-        (row,) = connection.execute(query, (mirror.account,))
-    return tuple(row)
+        return connection.execute(query, (mirror.account,)).fetchall()
+
+
+def columns(pool: ConnectionPool, mirror: PostgresMirror) -> tuple[Any, ...]:
+    """Return the columns of the one event of a mirror."""
+    (row,) = rows(pool, mirror)
+    return row
 
 
 EVENT = {"id": "c1", "time": 5, "modified": 6.5, "streamIds": ["a", 'b"\\,{'], "type": "mass/kg", "content": 61.5}
@@ -120,3 +129,56 @@ def test_a_line_is_the_same_with_and_without_escapes(text: str, pool: Connection
     found = columns(pool, stored(pool, event))
     assert found[4:8] == (["a", text or "b"], False, None, text)
     assert found[8:] == (json.dumps(event, ensure_ascii=False), None)
+
+
+plain_texts = st.text("abz09 {}[],:'/é€\x7f", min_size=1, max_size=6)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([2**63, -(10**400), 1e308])
+plain = {
+    "id": plain_texts,
+    "time": st.integers() | st.floats(0, 1e12),
+    "modified": st.floats(0, 1e12),
+    "streamIds": st.lists(plain_texts, min_size=1, max_size=3),
+    "type": plain_texts,
+    "content": numbers | plain_texts | st.booleans() | st.none() | st.lists(numbers, max_size=3),
+}
+plain_events = st.fixed_dictionaries(plain, optional={"trashed": st.booleans()})
+odd_events = plain_events.flatmap(
+    lambda event: st.sampled_from(
+        [
+            {**event, "streamIds": []},
+            {**event, "streamIds": None},
+            {**event, "type": "t/" + "é" * 300},
+            {**event, "modified": None},
+            {**event, "time": 2**700},
+            {**event, "content": 10**400},
+            {**event, "content": "half \ud83d, nul \0"},
+            {**event, "content": "tab\t, new\nline, back\\slash"},
+            {key: value for key, value in event.items() if key != "content"},
+        ]
+    )
+)
+batches = st.lists(plain_events, max_size=5).flatmap(
+    lambda batch: st.just(batch) | st.lists(odd_events | events, max_size=1).map(lambda odd: batch + odd)
+)
+
+
+@given(
+    batch=batches.map(lambda batch: list({event["id"]: event for event in batch}.values())).filter(bool),
+    comma=st.sampled_from([",\t", ",\n", ",\r"]),
+)
+@settings(max_examples=60)
+def test_columns_do_not_depend_on_how_the_text_is_written(
+    pool: ConnectionPool, batch: list[dict[str, Any]], comma: str
+) -> None:
+    together = rows(pool, stored(pool, *batch))
+    spread = rows(pool, stored(pool, *batch, comma=comma))
+    assert [row[:8] for row in together] == [row[:8] for row in spread]
+    assert [json.loads(row[8]) for row in together] == [json.loads(row[8]) for row in spread]
+    for row, event in zip(sorted(together), sorted(batch, key=lambda event: key_of(event["id"])), strict=True):
+        content = event.get("content")
+        assert row[6] == (content if is_a_double(content) else None)
+        assert row[7] == (content if isinstance(content, str) and is_text(content) else None)
+
+
+def is_a_double(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

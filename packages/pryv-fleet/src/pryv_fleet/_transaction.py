@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import attrs
 
 from pryv_fleet import _rows
+from pryv_fleet._buffer import Buffer
 from pryv_fleet._database import Connection, Database
-from pryv_fleet._rows import DELETION_COLUMNS, EVENT_COLUMNS, STREAM_COLUMNS, is_text, key_of
+from pryv_fleet._rows import (
+    DELETION_COLUMNS,
+    EVENT_COLUMNS,
+    STREAM_COLUMNS,
+    event_lines,
+    is_text,
+    keys_of,
+    text_of,
+)
 from pryv_monitor import Anchor, AnchorCorruptError, ContendedError
 from pryv_monitor.changes import Kind
 from pryv_monitor.mirrors import Item, flattened, is_same
@@ -20,9 +29,10 @@ from pryv_monitor.mirrors import Item, flattened, is_same
 STREAMS: Final = "SELECT coalesce(exact, json::text) FROM {schema}.streams WHERE account = %s ORDER BY position"
 _KNOWN: Final = "SELECT id, coalesce(exact, json::text) FROM {schema}.events WHERE account = %s AND id = ANY(%s)"
 _DELETED: Final = "SELECT id FROM {schema}.deletions WHERE account = %s AND id = ANY(%s)"
+_HAS_EVENTS: Final = "SELECT EXISTS (SELECT 1 FROM {schema}.events WHERE account = %s)"
 _IN_STREAMS: Final = """
     SELECT id, coalesce(exact, json::text) FROM {schema}.events
-    WHERE account = %s AND (stream_ids IS NULL OR stream_ids && %s)
+    WHERE account = %s AND (stream_ids IS NULL OR stream_ids && %s) AND id > %s ORDER BY id LIMIT 1000
 """
 _NOT_SEEN: Final = """
     SELECT id, coalesce(exact, json::text) FROM {schema}.events
@@ -45,8 +55,12 @@ _COPY_DELETIONS: Final = _COPY % ("deletions", DELETION_COLUMNS)
 _COPY_STREAMS: Final = _COPY % ("streams", STREAM_COLUMNS)
 _LONGEST_KEPT: Final = 3600.0
 """Seconds for which an anchor is kept while nothing changes."""
-_LINES: Final = 1000
-"""Lines that are sent at once."""
+_BLOCK: Final = 1 << 16
+"""Characters that are sent at once, roughly."""
+_KEYS: Final = 10_000
+"""Keys in one statement."""
+_MOST_COPIED: Final = 100_000
+"""Ids of copied events that are kept in memory; a process with many threads has that many for each."""
 
 
 @attrs.define
@@ -68,17 +82,36 @@ class AccountState:
 
 @attrs.define
 class _Changes:
-    """What a transaction has applied since its last commit."""
+    """What a transaction has applied since its last commit.
 
-    events: dict[str, Item] = attrs.field(factory=dict)
-    removed: set[str] = attrs.field(factory=set)
-    seen: set[str] = attrs.field(factory=set)
-    deletions: dict[str, Item] = attrs.field(factory=dict)
+    Attributes:
+        events: The lines of new and changed events; `None` for events that were deleted.
+        replaced: The ids of the rows that go, because their events were changed or deleted.
+        seen: The ids of the rows whose events a full reading found as they are.
+        deletions: The lines of deletions.
+        streams: The new streams; `None` if they are the same.
+        streams_digest: The digest of the tree that was read last.
+        vanished: The ids of streams that are gone.
+        astray: The ids of those of `events` that are in a stream that is gone.
+        drops: Whether events that were not seen are dropped.
+        is_idle: Whether nothing was applied that has to be committed.
+    """
+
+    events: Buffer = attrs.field(factory=Buffer)
+    replaced: Buffer = attrs.field(factory=Buffer)
+    seen: Buffer = attrs.field(factory=Buffer)
+    deletions: Buffer = attrs.field(factory=Buffer)
     streams: list[Item] | None = None
     streams_digest: str | None = None
     vanished: set[str] = attrs.field(factory=set)
+    astray: set[str] = attrs.field(factory=set)
     drops: bool = False
     is_idle: bool = True
+
+    def close(self) -> None:
+        """Remove temporary files."""
+        for buffer in (self.events, self.replaced, self.seen, self.deletions):
+            buffer.clear()
 
 
 class PostgresTransaction:
@@ -99,6 +132,8 @@ class PostgresTransaction:
         self._anchor = anchor
         self._now = now
         self._changes = _Changes()
+        may_know_all = anchor.reached is not None and not self._rows(_HAS_EVENTS)[0][0]
+        self._copied: set[str] | None = set() if may_know_all else None
 
     def apply(self, kind: Kind, items: Sequence[Item]) -> list[Any]:
         """Apply items of one kind, and return the data of those that make a difference.
@@ -119,15 +154,16 @@ class PostgresTransaction:
         Raises:
             AnchorError: the copy cannot be read.
         """
-        vanished, changes = self._changes.vanished, self._changes
-        if not vanished:
-            return False
-        if any(vanished.intersection(_stream_ids(event)) for event, _ in changes.events.values()):
-            return True
-        kept = self._rows(_IN_STREAMS, list(filter(is_text, vanished)))
-        return any(
-            key not in changes.removed and vanished.intersection(_stream_ids(kept_item(text))) for key, text in kept
-        )
+        changes = self._changes
+        if not changes.vanished or changes.astray:
+            return bool(changes.astray)
+        streams, last = list(filter(is_text, changes.vanished)), ""
+        while rows := self._rows(_IN_STREAMS, streams, last):
+            last = rows[-1][0]
+            applied = changes.events.get([key for key, _ in rows])
+            if any(key not in applied and self._is_astray(kept_item(text)) for key, text in rows):
+                return True
+        return False
 
     def dropped(self) -> Iterator[list[Any]]:
         """Drop the events that the full reading did not find, and yield deletions of them in batches.
@@ -135,11 +171,13 @@ class PostgresTransaction:
         Raises:
             AnchorError: the copy cannot be read.
         """
-        self._changes.drops, self._changes.is_idle = True, False
-        found = self._changes.seen | self._changes.removed | self._changes.events.keys()
+        changes = self._changes
+        changes.drops, changes.is_idle = True, False
         last = ""
         while rows := self._rows(_NOT_SEEN, self._started_from.generation, last):
             last = rows[-1][0]
+            keys = [key for key, _ in rows]
+            found = changes.seen.get(keys).keys() | changes.events.get(keys).keys()
             if deletions := [{"id": kept_item(text)["id"]} for key, text in rows if key not in found]:
                 yield deletions
 
@@ -156,17 +194,20 @@ class PostgresTransaction:
         anchor = attrs.evolve(anchor, streams=changes.streams_digest or self._anchor.streams)
         with self._database.transaction() as connection:
             self._swap(connection, anchor)
-            self._write_events(connection, anchor)
+            self._write_events(connection)
             self._write_deletions(connection)
             self._write_streams(connection)
         self._version += 1
         self._state.version = self._version
         self._anchor = anchor
+        self._remember_copied()
+        changes.close()
         self._changes = _Changes(streams_digest=changes.streams_digest, vanished=changes.vanished)
         return anchor
 
     def rollback(self) -> None:
         """Forget what was applied since the last commit."""
+        self._changes.close()
         self._changes = _Changes()
 
     def _rows(self, template: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -175,52 +216,69 @@ class PostgresTransaction:
     def _apply_events(self, events: Sequence[Item]) -> list[Any]:
         changes = self._changes
         changes.is_idle = False
-        latest = {key_of(item[0]["id"]): item for item in events}
-        kept = self._kept(latest)
-        new = []
-        for key, item in latest.items():
-            text = kept.get(key)
-            if text is not None and is_same(text, item):
-                if self._started_from.reached is not None and key not in changes.events:
-                    changes.seen.add(key)
-                continue
-            if text is not None and key not in changes.events:
-                changes.removed.add(key)
-            changes.events[key] = item
-            new.append(item[0])
-        return new
-
-    def _kept(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the texts of the events that are kept, after what was applied."""
-        changes = self._changes
-        asked = [key for key in keys if key not in changes.events and key not in changes.removed]
-        kept = dict(self._rows(_KNOWN, asked)) if asked else {}
-        kept.update((key, changes.events[key][1]) for key in keys if key in changes.events)
-        return kept
+        new = dict(zip(keys_of(events), events, strict=True))
+        applied = changes.events.get(new)
+        stored = self._stored([key for key in new if key not in applied] if applied else new)
+        if applied or stored:
+            kept = stored | {key: text_of(line) for key, line in applied.items() if line is not None}
+            same = [key for key, text in kept.items() if is_same(text, new[key])]
+            if self._started_from.reached is not None:
+                changes.seen.put([key for key in same if key in stored])
+            for key in same:
+                del new[key]
+            changes.replaced.put([key for key in stored if key in new])
+        if not new:
+            return []
+        changes.events.put(new, event_lines(self._state.id, new, new.values(), self._started_from.generation))
+        if changes.vanished:
+            changes.astray.difference_update(new)
+            changes.astray.update(key for key, (event, _) in new.items() if self._is_astray(event))
+        return [event for event, _ in new.values()]
 
     def _apply_deletions(self, deletions: Sequence[Item]) -> list[Any]:
         changes = self._changes
         changes.is_idle = False
-        keys = [key_of(item[0]["id"]) for item in deletions]
-        kept = self._kept(keys)
+        keys = keys_of(deletions)
+        applied = changes.events.get(keys)
+        kept = {key for key, line in applied.items() if line is not None}
+        kept.update(self._stored([key for key in keys if key not in applied]))
         returned = self._returned_before(keys)
-        new = []
+        new: dict[str, Item] = {}
+        differing = []
         for key, item in zip(keys, deletions, strict=True):
-            if kept.pop(key, None) is None and key in returned:
+            if key not in kept and key in returned:
                 continue
-            changes.removed.add(key)
-            changes.events.pop(key, None)
-            changes.deletions[key] = item
+            kept.discard(key)
             returned.add(key)
-            new.append(item[0])
-        return new
+            new[key] = item
+            differing.append(item[0])
+        changes.events.put(new)
+        changes.replaced.put(new)
+        changes.astray.difference_update(new)
+        changes.deletions.put(new, [_rows.deletion_line(self._state.id, key, new[key], self._now) for key in new])
+        return differing
+
+    def _is_astray(self, event: dict[str, Any]) -> bool:
+        return not self._changes.vanished.isdisjoint(event.get("streamIds") or ())
+
+    def _stored(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the texts of the events in the table, which were not changed by what was applied."""
+        if self._copied is not None:
+            keys = self._copied.intersection(keys)
+        return dict(self._rows(_KNOWN, list(keys))) if keys else {}
+
+    def _remember_copied(self) -> None:
+        """Keep the ids of all events of the account, if they were copied by this transaction, and not too many."""
+        if self._copied is not None:
+            self._copied.update(key for key, _ in self._changes.events.items())
+            if len(self._copied) > _MOST_COPIED:
+                self._copied = None
 
     def _returned_before(self, keys: list[str]) -> set[str]:
         """Return which deletions make no difference if the event is not kept."""
         if not self._started_from.delivering:
             return set(keys)
-        known = {key for (key,) in self._rows(_DELETED, keys)}
-        return known | self._changes.deletions.keys()
+        return {key for (key,) in self._rows(_DELETED, keys)} | self._changes.deletions.get(keys).keys()
 
     def _apply_streams(self, trees: Sequence[Item]) -> list[Any]:
         changes = self._changes
@@ -242,23 +300,20 @@ class PostgresTransaction:
         if connection.execute(self._database.sql(_SWAP), values).rowcount == 0:
             raise ContendedError("another worker has committed a pass of this account; nothing is committed")
 
-    def _write_events(self, connection: Connection, anchor: Anchor) -> None:
+    def _write_events(self, connection: Connection) -> None:
         changes, account, generation = self._changes, self._state.id, self._started_from.generation
-        if changes.seen:
-            self._execute(connection, _SEE, generation, account, list(changes.seen))
+        for keys in _keys(changes.seen):
+            self._execute(connection, _SEE, generation, account, keys)
         if changes.drops:
             self._execute(connection, _DROP, account, generation)
-        if changes.removed:
-            self._execute(connection, _REMOVE_EVENTS, account, list(changes.removed))
-        lines = (_rows.event_line(account, key, item, generation) for key, item in changes.events.items())
-        self._copy(connection, _COPY_EVENTS, lines, len(changes.events))
+        for keys in _keys(changes.replaced):
+            self._execute(connection, _REMOVE_EVENTS, account, keys)
+        self._copy(connection, _COPY_EVENTS, _lines(changes.events))
 
     def _write_deletions(self, connection: Connection) -> None:
-        deletions, account = self._changes.deletions, self._state.id
-        if deletions:
-            self._execute(connection, _REMOVE_DELETIONS, account, list(deletions))
-        lines = (_rows.deletion_line(account, key, item, self._now) for key, item in deletions.items())
-        self._copy(connection, _COPY_DELETIONS, lines, len(deletions))
+        for keys in _keys(self._changes.deletions):
+            self._execute(connection, _REMOVE_DELETIONS, self._state.id, keys)
+        self._copy(connection, _COPY_DELETIONS, _lines(self._changes.deletions))
 
     def _write_streams(self, connection: Connection) -> None:
         streams, account = self._changes.streams, self._state.id
@@ -266,17 +321,44 @@ class PostgresTransaction:
             return
         self._execute(connection, _REMOVE_STREAMS, account)
         lines = (_rows.stream_line(account, position, item) for position, item in enumerate(streams))
-        self._copy(connection, _COPY_STREAMS, lines, len(streams))
+        self._copy(connection, _COPY_STREAMS, lines)
 
     def _execute(self, connection: Connection, template: str, *values: Any) -> None:
         connection.execute(self._database.sql(template), values)
 
-    def _copy(self, connection: Connection, template: str, lines: Iterator[str], count: int) -> None:
-        if not count:
+    def _copy(self, connection: Connection, template: str, lines: Iterable[str]) -> None:
+        blocks = _blocks(lines)
+        first = next(blocks, None)
+        if first is None:
             return
         with connection.cursor() as cursor, cursor.copy(self._database.sql(template)) as copy:
-            while block := "".join(itertools.islice(lines, _LINES)):
-                copy.write(block.encode())
+            copy.write(first)
+            for block in blocks:
+                copy.write(block)
+
+
+def _keys(buffer: Buffer) -> Iterator[list[str]]:
+    items = buffer.items()
+    while keys := [key for key, _ in itertools.islice(items, _KEYS)]:
+        yield keys
+
+
+def _lines(buffer: Buffer) -> Iterator[str]:
+    return (line for _, line in buffer.items() if line is not None)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Yield lines in blocks of a size: a line may be large."""
+    block: list[str] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if size >= _BLOCK:
+            yield "".join(block).encode()
+            block, size = [], 0
+    if block:
+        yield "".join(block).encode()
 
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -303,10 +385,6 @@ def kept_item(text: str) -> dict[str, Any]:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise AnchorCorruptError("the mirror is damaged: a text in it is not the JSON of an item")
     return item
-
-
-def _stream_ids(event: dict[str, Any]) -> list[str]:
-    return event.get("streamIds") or []
 
 
 def _digest(items: Sequence[Item]) -> str:
