@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.backup.content import (
@@ -326,6 +327,12 @@ def test_another_access_has_to_adopt_it(account: Connection, folder: Path) -> No
 def test_it_is_made_of_a_connection(folder: Path) -> None:
     with pytest.raises(TypeError, match=r"pryv\.Connection"):
         backup("https://TOKEN@alice.pryv.me/", folder)  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+def test_progress_is_called(full_account: Connection, folder: Path) -> None:
+    with pytest.raises(TypeError, match="progress is a coroutine"):
+        backup(full_account, folder, progress=AsyncMock())
     assert not folder.exists()
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 import requests
@@ -311,6 +312,8 @@ def test_parts_can_be_left_out(made: Path, empty: Connection) -> None:
 def test_wrong_arguments_are_refused(made: Path, empty: Connection, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"pryv\.Connection"):
         restore(made, "https://TOKEN@alice.pryv.me/")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="progress is a coroutine"):
+        restore(made, empty, progress=AsyncMock())
     state = tmp_path / "state.json"
     state.write_text("{}")
     with pytest.raises(BackupError, match="not the state"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pandas as pd
 import pytest
@@ -97,6 +98,9 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         monitor.on("eventDeleted", print)
     with pytest.raises(TypeError, match="callable"):
         monitor.on("event", None)  # type: ignore[arg-type]
+    for name in ("event", "accessUpdated", "commit"):
+        with pytest.raises(TypeError, match="coroutine"):
+            monitor.on(name, AsyncMock())
     with pytest.raises(ValueError, match="error_tolerance"):
         monitor.sync(error_tolerance=-1)
     with pytest.raises(ValueError, match="seconds"):

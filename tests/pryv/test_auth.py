@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import AsyncMock
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -229,6 +230,8 @@ def test_what_is_not_a_request_or_not_a_listener(service: Service) -> None:
         wait_for_access(service, ASKED)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="on_state"):
         wait_for_access(service, start(service), timeout=0.2, on_state="print")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_state is a coroutine"):
+        wait_for_access(service, start(service), timeout=0.2, on_state=AsyncMock())
 
 
 # ---- settings
@@ -279,6 +282,8 @@ def test_requests_that_cannot_be(asked: Any, error: type[Exception]) -> None:
 def test_a_listener_is_callable() -> None:
     with pytest.raises(TypeError):
         AuthSettings(ASKED, on_state_change="print")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="on_state_change is a coroutine"):
+        AuthSettings(ASKED, on_state_change=AsyncMock())
 
 
 # ---- states

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.accounts import Account
@@ -51,6 +52,8 @@ def test_names_that_are_none_are_refused(connection: Connection) -> None:
             register("eventChanged", print)
     with pytest.raises(TypeError):
         sio.on("eventsChanged", None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="coroutine"):
+        sio.on("eventsChanged", AsyncMock())
     with pytest.raises(TypeError):
         SocketIO("https://token@host/")  # type: ignore[arg-type]
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from pryv import Connection
+from pryv.addons import require_callback
 from pryv_backup import _files
 from pryv_backup._archive import DOCUMENTS, EVENTS, Archive
 from pryv_backup._content import Content
@@ -101,6 +102,8 @@ def backup(
     """
     if not isinstance(connection, Connection):
         raise TypeError(f"a backup is made of a pryv.Connection, not {type(connection).__name__}")
+    if progress is not None:
+        require_callback(progress, "progress")
     options = Options(attachments, series, trashed, deletions, audit, webhooks, access_history, secrets)
     root = Path(os.path.realpath(os.fsdecode(folder)))
     _prepare(root)

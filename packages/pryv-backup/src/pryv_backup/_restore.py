@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pryv import Connection
+from pryv.addons import require_callback
 from pryv_backup._event_restore import EventRestore
 from pryv_backup._folder import BackupFolder, read
 from pryv_backup._manifest import Manifest
@@ -79,6 +80,8 @@ def restore(
         raise TypeError(f"a backup is restored to a pryv.Connection, not {type(connection).__name__}")
     if on_conflict not in ON_CONFLICT:
         raise ValueError(f"on_conflict is one of {', '.join(ON_CONFLICT)}, not {on_conflict!r}")
+    if progress is not None:
+        require_callback(progress, "progress")
     archive = read(folder)
     file = state_file(archive.path, connection) if state is None else Path(os.fsdecode(state))
     target = Target(

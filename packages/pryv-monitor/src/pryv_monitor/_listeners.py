@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
+from pryv.addons import require_callback
+
 Callback = Callable[[Any], object]
 
 NAMES: Final = ("event", "eventDelete", "streams", "error", "commit", "ready", "stop", "accessUpdated")
@@ -22,13 +24,12 @@ class Listeners:
         """Register a callback.
 
         Raises:
-            TypeError: it is not callable.
+            TypeError: it is not callable, or is a coroutine or generator function.
             ValueError: the name is unknown.
         """
         if name not in NAMES:
             raise ValueError(f"a monitor has no {name!r}; it has {', '.join(NAMES)}")
-        if not callable(callback):
-            raise TypeError("callback is not callable")
+        require_callback(callback, "callback")
         self._callbacks[name].append(callback)
 
     def of(self, name: str) -> tuple[Callback, ...]:

@@ -137,7 +137,7 @@ class Query:
     def _streams(self, tree: list[Stream]) -> Clause:
         trashed = self.params.get("state", "default") != "default"
         parts = [_in_streams(query, tree, trashed) for query in self.params["streams"]]
-        return " OR ".join(clause for clause, _ in parts) or "FALSE", [value for _, part in parts for value in part]
+        return _joined("OR", [clause for clause, _ in parts]), [value for _, part in parts for value in part]
 
     def meets_conditions(self, event: dict[str, Any]) -> bool:
         """Return whether an event meets the conditions on its content and client data."""
@@ -189,7 +189,15 @@ def _in_streams(query: Mapping[str, list[str]], tree: list[Stream], trashed: boo
         return "FALSE", []
     if left_out:
         parts.append((f"NOT {_HELD}", [shown_ids(sorted(family(tree, left_out, trashed=trashed, without=named)))]))
-    return f"({' AND '.join(clause for clause, _ in parts)})", [value for _, values in parts for value in values]
+    return _joined("AND", [clause for clause, _ in parts]), [value for _, values in parts for value in values]
+
+
+def _joined(operator: str, clauses: list[str]) -> str:
+    """Join clauses in pairs, as SQLite limits the depth of an expression: https://sqlite.org/limits.html."""
+    while len(clauses) > 1:
+        pairs = zip(clauses[::2], clauses[1::2], strict=False)
+        clauses = [*(f"({one} {operator} {other})" for one, other in pairs), *clauses[len(clauses) & ~1 :]]
+    return clauses[0] if clauses else "FALSE"
 
 
 def _held(ids: list[str], tree: list[Stream], trashed: bool, left_out: frozenset[str]) -> Clause | None:

@@ -133,7 +133,7 @@ class Monitor:
             The monitor.
 
         Raises:
-            TypeError: `callback` is not callable.
+            TypeError: `callback` is not callable, or is a coroutine or generator function.
             ValueError: the name is unknown.
         """
         self._listeners.add(name, callback)

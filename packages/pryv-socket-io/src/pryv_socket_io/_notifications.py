@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from pryv import PryvConnectionError, PryvError
-from pryv.addons import SignalSafeCondition
+from pryv.addons import SignalSafeCondition, require_callback
 
 CHANGES = ("eventsChanged", "streamsChanged", "accessesChanged", "accessUpdated", "notificationsChanged")
 """The notifications that the platform sends."""
@@ -62,11 +62,10 @@ class Callbacks:
         """Register a callback.
 
         Raises:
-            TypeError: it is not callable.
+            TypeError: it is not callable, or is a coroutine or generator function.
             ValueError: there is no notification with this name.
         """
-        if not callable(callback):
-            raise TypeError("callback is not callable")
+        require_callback(callback, "callback")
         self._named(name).append(callback)
 
     def remove(self, name: str, callback: Callback) -> None:

@@ -126,7 +126,7 @@ class SocketIO:
             This object.
 
         Raises:
-            TypeError: `callback` is not callable.
+            TypeError: `callback` is not callable, or is a coroutine or generator function.
             ValueError: there is no notification with this name.
         """
         self._callbacks.add(name, callback)

@@ -76,12 +76,15 @@ def require_callback(callback: object, name: str) -> None:
     """Refuse a callback that cannot be called, or whose call would do nothing.
 
     Raises:
-        TypeError: it is not callable, or is a coroutine function.
+        TypeError: it is not callable, or is a coroutine or generator function.
     """
     if not callable(callback):
         raise TypeError(f"{name} is not callable")
-    if inspect.iscoroutinefunction(callback):
+    functions = (callback, type(callback).__call__)
+    if any(map(inspect.iscoroutinefunction, functions)):
         raise TypeError(f"{name} is a coroutine function: calls block, and nothing awaits it")
+    if any(inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function) for function in functions):
+        raise TypeError(f"{name} is a generator function: nothing iterates over what it returns")
 
 
 def with_two_arguments(callback: Callable[..., object], name: str) -> Callable[[Any, Any], object]:

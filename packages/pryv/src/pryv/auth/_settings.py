@@ -8,6 +8,7 @@ from typing import Any, Literal
 import attrs
 from attrs import validators
 
+from pryv._arguments import require_callback
 from pryv.auth._states import Listener
 from pryv.utils import clean_url_from_pryv_params
 
@@ -59,5 +60,6 @@ class AuthSettings:
 
     auth_request: dict[str, Any] = attrs.field(converter=_checked)
     on_state_change: Listener | None = attrs.field(
-        default=None, validator=validators.optional(validators.is_callable())
+        default=None,
+        validator=validators.optional(lambda _settings, field, callback: require_callback(callback, field.name)),
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pryv._access_requests import AccessRequest, quoted
+from pryv._arguments import require_callback
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT
 from pryv.auth._states import AuthState, AuthStates, Listener, notify
@@ -48,8 +49,8 @@ def wait_for_access(
     """
     if not isinstance(request, AccessRequest):
         raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
-    if not (on_state is None or callable(on_state)):
-        raise TypeError("on_state is not callable")
+    if on_state is not None:
+        require_callback(on_state, "on_state")
     check_wait(timeout)
 
     def report(state: AuthState) -> None:
