@@ -172,7 +172,7 @@ def test_malformed_queries_are_refused_before_anything_is_read(query: dict[str, 
 
 def test_a_query_may_have_any_number_of_parts(filled: tuple[Connection, SQLiteMirror]) -> None:
     mirror = filled[1]
-    others = [{"any": [f"stream-{i}"]} for i in range(2999)]
+    others: list[Any] = [{"any": [f"stream-{i}"]} for i in range(2999)]
     in_c = {event["id"] for event in mirror.events({"streams": ["c"]})}
     assert {event["id"] for event in mirror.events({"streams": [*others, {"any": ["c"]}]})} == in_c
     assert {event["id"] for event in mirror.events({"streams": {"any": ["c"], "all": ["c"] * 2999}})} == in_c
