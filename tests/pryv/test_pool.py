@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from tests.pryv.wire import META, Reply, Wire, chunked, reply
 
 from pryv import Connection, PryvConnectionError, PryvProtocolError
+from pryv._transport.idle import usable_seconds
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x.css>; rel=preload\r\n\r\n"
 INTERIM = {
@@ -208,3 +211,34 @@ def test_each_request_gets_the_response_to_it(
     for number, (interim, make, surplus) in enumerate(replies):
         wire.replies.append(Reply(b"".join(interim) + make(number) + surplus))
     assert [connection.post("streams")["number"] for _ in replies] == list(range(len(replies)))
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, math.inf),
+        ("max=5", math.inf),
+        ("timeout=5", 4),
+        ("Timeout = 60, max=1000", 59),
+        ("max=2;timeout=2", 1),
+        ("timeout=1", 0.5),
+        ("timeout=0", 0),
+        ("timeout=soon", math.inf),
+        ("max-timeout=5", math.inf),
+        ("timeout=" + "9" * 30, math.inf),
+    ],
+)
+def test_the_time_for_which_a_connection_may_be_used(header: str | None, seconds: float) -> None:
+    assert usable_seconds(header) == seconds
+
+
+def test_a_connection_that_the_server_is_about_to_close_is_not_used(wire: Wire) -> None:
+    wire.always = reply(headers={"Keep-Alive": "timeout=1"})
+    with wire.connection() as connection:
+        connection.post("streams")
+        connection.post("streams")
+        assert wire.connections == 1
+        time.sleep(0.6)
+        connection.post("streams")
+        connection.post("streams")
+    assert wire.connections == 2

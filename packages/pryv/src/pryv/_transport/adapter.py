@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .idle import usable_seconds
 from .interim import MOST, TooManyInterimResponsesError
 from .libraries import Connection, Response, use_connections
 from .request_body import LimitedBody
@@ -53,7 +54,27 @@ def on_connect(callback: Callable[[socket.socket], object] | None) -> Iterator[N
 
 
 class _Connection(Connection):
+    """A connection that is not used again when the server is about to close it.
+
+    A request that meets the end of its connection is lost, and unless it is idempotent, it must not be sent again:
+    https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1
+    """
+
+    _usable_until = math.inf
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the next request may use the connection; otherwise urllib3 makes a new one."""
+        return super().is_connected and time.monotonic() < self._usable_until
+
+    def getresponse(self) -> Any:
+        """Read the response, and how long the server keeps the connection after it."""
+        response = super().getresponse()
+        self._usable_until = time.monotonic() + usable_seconds(response.headers.get("Keep-Alive"))
+        return response
+
     def on_socket(self, sock: socket.socket) -> None:
+        self._usable_until = math.inf
         callback = getattr(_thread, "on_connect", None)
         if callback is not None:
             callback(sock)
