@@ -327,6 +327,8 @@ def test_another_access_has_to_adopt_it(account: Connection, folder: Path) -> No
 def test_it_is_made_of_a_connection(folder: Path) -> None:
     with pytest.raises(TypeError, match=r"pryv\.Connection"):
         backup("https://TOKEN@alice.pryv.me/", folder)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="progress"):
+        backup(Connection("http://token@127.0.0.1:1/"), folder, progress=True)  # type: ignore[arg-type]
     assert not folder.exists()
 
 

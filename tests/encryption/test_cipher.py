@@ -329,6 +329,8 @@ def test_what_is_no_keyring_or_callback_is_refused() -> None:
         EventsCipher(Keyring(), "print")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="resolver"):
         Keyring().use("vault")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="keys is a dict"):
+        Keyring([AES_KEY])  # type: ignore[arg-type]
     cipher = EventsCipher(Keyring())
     with pytest.raises(TypeError, match="one"):
         cipher.decrypt_events(NOTE)  # type: ignore[type-var]

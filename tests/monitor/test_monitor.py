@@ -105,6 +105,20 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         monitor.sync(error_tolerance=-1)
     with pytest.raises(ValueError, match="seconds"):
         EventsTimer(0)
+    with pytest.raises(TypeError, match="UpdateMethod"):
+        monitor.add_update_method(EventsTimer)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"threading\.Event"):
+        monitor.run(5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="timeout"):
+        monitor.changes(-1)
+    wrong: Any
+    for wrong in (True, "5"):
+        with pytest.raises(TypeError, match="overlap is a number of seconds"):
+            Monitor(subject.connection, overlap=wrong)
+        with pytest.raises(TypeError, match="seconds is a number of seconds"):
+            EventsTimer(wrong)
+        with pytest.raises(TypeError, match="timeout is a number of seconds"):
+            monitor.changes(wrong)
 
 
 def test_a_monitor_shows_what_it_follows(subject: Subject) -> None:

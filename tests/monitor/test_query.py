@@ -178,6 +178,11 @@ def test_a_query_may_have_any_number_of_parts(filled: tuple[Connection, SQLiteMi
     assert {event["id"] for event in mirror.events({"streams": {"any": ["c"], "all": ["c"] * 2999}})} == in_c
 
 
+def test_a_query_is_a_dict(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="params is a dict"):
+        SQLiteMirror(tmp_path / "mirror.db").events(["streams"])  # type: ignore[arg-type]
+
+
 def test_a_single_name_stands_for_a_list_of_one(filled: tuple[Connection, SQLiteMirror]) -> None:
     connection, mirror = filled
     query: EventsParams = {"streams": "c", "types": "note/txt"}

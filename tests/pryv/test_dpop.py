@@ -139,7 +139,7 @@ def test_targets(key: DPoPKey, url: str, target: str) -> None:
 
 @pytest.mark.parametrize("url", ["", "alice/events", "ftp://as.example/", "https://", "https://h:99999999/", 5, None])
 def test_a_proof_is_of_a_request(key: DPoPKey, url: Any) -> None:
-    with pytest.raises(ValueError, match="url"):
+    with pytest.raises(ValueError if isinstance(url, str) else TypeError, match="url"):
         key.proof("GET", url)
     with pytest.raises(ValueError, match="method"):
         key.proof("", "https://as.example/")

@@ -258,6 +258,14 @@ def test_the_verdict_is_that_of_the_platform(
         assert wire.requests == []
 
 
+@pytest.mark.parametrize("connection", [None, "https://TOKEN@alice.pryv.me/"])
+def test_what_is_no_connection_is_refused(connection: Any) -> None:
+    with pytest.raises(TypeError, match=r"pryv\.Connection"):
+        create(connection, "token", **NEW)
+    with pytest.raises(TypeError, match=r"pryv\.Connection"):
+        status(connection, f"{'c' * 25}.{RANDOM}")
+
+
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [

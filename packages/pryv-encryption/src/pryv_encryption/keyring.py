@@ -26,10 +26,15 @@ class Keyring:
 
     Args:
         keys: Keys by name.
+
+    Raises:
+        TypeError: `keys` is not a dict, a name is not a string, or there is no key.
     """
 
     @without_frames
     def __init__(self, keys: Mapping[str, Any] | None = None) -> None:
+        if not isinstance(keys, (Mapping, type(None))):
+            raise TypeError(f"keys is a dict of keys by name, not {type(keys).__name__}")
         self._keys: dict[str, Any] = {}
         self._resolvers: list[Resolver] = []
         for key_ref, key in (keys or {}).items():

@@ -73,9 +73,11 @@ class Query:
         """Return the query with these parameters.
 
         Raises:
-            TypeError: a parameter has no JSON form.
+            TypeError: they are not a dict, or one has no JSON form.
             ValueError: a parameter is unknown or malformed.
         """
+        if not isinstance(params, (Mapping, type(None))):
+            raise TypeError(f"params is a dict of events.get parameters, not {type(params).__name__}")
         given = {key: value for key, value in plain(dict(params or {})).items() if value is not None}
         unknown = given.keys() - _PARAMS
         if unknown:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from pryv import RateLimitedError, ServerError
-from pryv.addons import RetryPolicy, is_transient
+from pryv.addons import RetryPolicy, is_transient, require_seconds
 from pryv_monitor.changes import Change
 
 _BACKOFF = RetryPolicy(backoff=1, max_backoff=60)
 _TRIES = 3
 """How often callbacks may fail for the same change."""
-
-
-def check_tolerance(seconds: float) -> None:
-    """Check that a number of seconds is a tolerance.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if math.isnan(seconds) or seconds < 0:
-        raise ValueError("error_tolerance is a number of seconds, at least 0")
 
 
 class ErrorTolerance:
@@ -33,7 +22,7 @@ class ErrorTolerance:
     """
 
     def __init__(self, seconds: float) -> None:
-        check_tolerance(seconds)
+        require_seconds(seconds, "error_tolerance", endless=True)
         self._seconds = seconds
         self._failing_change: Change | None = None
         self.succeeded()

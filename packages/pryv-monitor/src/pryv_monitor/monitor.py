@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from pryv import Connection
-from pryv.addons import SignalSafeEvent, redact
+from pryv.addons import SignalSafeEvent, redact, require_seconds
 from pryv.types import EventsParams, Untyped
 from pryv_monitor._deduplication import DeduplicatingMirror
 from pryv_monitor._driver import Driver
@@ -17,7 +17,6 @@ from pryv_monitor._listeners import Callback, Listeners
 from pryv_monitor._scope import Scope
 from pryv_monitor._setup import Setup
 from pryv_monitor._source import Source
-from pryv_monitor._tolerance import check_tolerance
 from pryv_monitor.changes import Change, SyncReport
 from pryv_monitor.protocols import Mirror
 from pryv_monitor.stores import AnchorStore, MemoryAnchorStore
@@ -67,10 +66,8 @@ class Monitor:
     ) -> None:
         if anchor_store is not None and mirror is not None:
             raise ValueError("a mirror is its own anchor store: pass one of the two")
-        if not 0 <= overlap < math.inf:
-            raise ValueError("overlap is a number of seconds, at least 0")
-        if not wait >= 0:
-            raise ValueError("wait is a number of seconds, at least 0")
+        require_seconds(overlap, "overlap")
+        require_seconds(wait, "wait", endless=True)
         connection = connection_or_api_endpoint
         if not isinstance(connection, (Connection, str)):
             raise TypeError(f"a monitor follows a pryv.Connection or an endpoint, not {type(connection).__name__}")
@@ -147,8 +144,11 @@ class Monitor:
         """Add an update method, which asks for passes, and return the monitor.
 
         Raises:
+            TypeError: it is not an update method.
             RuntimeError: the method belongs to another monitor.
         """
+        if not isinstance(method, UpdateMethod):
+            raise TypeError(f"method is an UpdateMethod, not {type(method).__name__}")
         method.set_monitor(self)
         self._has_update_method = True
         return self
@@ -226,11 +226,14 @@ class Monitor:
             error_tolerance: As in `start`.
 
         Raises:
+            TypeError: an argument has the wrong type.
             RuntimeError: the monitor is started, or in a pass.
             Exception: the failure that ended it (see `start`), or the exception that a callback raised three times for
                 the same change.
         """
-        check_tolerance(error_tolerance)
+        require_seconds(error_tolerance, "error_tolerance", endless=True)
+        if stop is not None and not callable(getattr(stop, "wait", None)):
+            raise TypeError(f"stop is a threading.Event, not {type(stop).__name__}")
         self._ensure_update_method()
         driver = self._new_driver(error_tolerance)
         if stop is not None:
@@ -248,10 +251,14 @@ class Monitor:
             error_tolerance: As in `start`.
 
         Raises:
+            TypeError: an argument is not a number.
+            ValueError: an argument is negative.
             RuntimeError: the monitor is started, or in a pass.
             PryvError: a failure ended it; see `start`.
         """
-        check_tolerance(error_tolerance)
+        require_seconds(error_tolerance, "error_tolerance", endless=True)
+        if timeout is not None:
+            require_seconds(timeout, "timeout", endless=True)
         return self._changes(timeout, error_tolerance)
 
     def _changes(self, timeout: float | None, error_tolerance: float) -> Iterator[Change]:

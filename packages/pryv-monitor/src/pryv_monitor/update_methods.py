@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pryv import Connection, MissingAddonError, RetryPolicy
-from pryv.addons import SignalSafeEvent, require_bearer
+from pryv.addons import SignalSafeEvent, require_bearer, require_seconds
 from pryv_monitor._json import encode
 from pryv_monitor._updatable import UpdatableMonitor
 
@@ -69,12 +69,12 @@ class EventsTimer(UpdateMethod):
         seconds: The time between passes.
 
     Raises:
+        TypeError: it is not a number.
         ValueError: it is not above 0.
     """
 
     def __init__(self, seconds: float) -> None:
-        if not 0 < seconds < math.inf:
-            raise ValueError("a timer's interval is a number of seconds above 0")
+        require_seconds(seconds, "seconds", above_zero=True)
         self.seconds = seconds
         self._timer: threading.Timer | None = None
 

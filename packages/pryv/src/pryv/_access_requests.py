@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from pryv._arguments import require
+from pryv._display import with_secrets
 from pryv._service_info import DescribedPlatform, ServiceInfo, endpoint_of
 from pryv._spelling import domain, web_url
 from pryv._transport import json
@@ -98,7 +99,8 @@ def poll(platform: DescribedPlatform, key_or_url: str, timeout: CallTimeout) -> 
     body, url = _poll(platform.calls, url, timeout)
     if body.get("status") == "ACCEPTED" and not body.keys().isdisjoint(("apiEndpoint", "token")):
         body["apiEndpoint"] = _accepted_endpoint(body, url, platform.info(timeout))
-    return body
+    known: dict[str, Any] = with_secrets(body)
+    return known
 
 
 def accepted_endpoint(platform: DescribedPlatform, key: str, timeout: CallTimeout) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import types
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, TypeGuard
 
 from pryv._spelling import web_url
@@ -70,6 +72,26 @@ def http_url(url: Any, name: str) -> str:
         return web_url(url)
     except ValueError:
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
+
+
+def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless: bool = False) -> None:
+    """Refuse an argument that is no number of seconds.
+
+    Args:
+        value: The argument.
+        name: Its name, for the message.
+        above_zero: Whether 0 is refused too.
+        endless: Whether it may be infinite.
+
+    Raises:
+        TypeError: it is not a number; a boolean is none.
+        ValueError: it is negative, NaN, or another number that is not allowed.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
+    seconds = float(value)
+    if not (seconds > 0 if above_zero else seconds >= 0) or (seconds == math.inf and not endless):
+        raise ValueError(f"{name} is a number of seconds, {'above' if above_zero else 'at least'} 0")
 
 
 def require_callback(callback: object, name: str) -> None:

@@ -26,6 +26,8 @@ def latest_by_content(
         raise ValueError("path is a dot-path into the content, or $")
     if "limit" in query or "skip" in query:
         raise ValueError("limit and skip are not supported: all events are searched for the latest")
+    if isinstance(values, (str, bytes, Mapping)):
+        raise TypeError(f"values is an iterable of values, not {type(values).__name__}")
     wanted: dict[Any, Any] = {}
     for number, value in enumerate(values):
         plain = json.plain(value, "values", number)

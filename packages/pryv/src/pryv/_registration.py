@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pryv._arguments import require, require_token
+from pryv._display import SecretText
 from pryv._service_info import DescribedPlatform, endpoint_of
 from pryv._transport import json
 from pryv._transport.results import member, result_of
@@ -104,7 +105,8 @@ def create_user(
     label = f"POST reg/{path}"
     body = platform.calls.post(info.register + path, data, label, timeout)
     endpoint = usable_api_endpoint(info.register, body.get("apiEndpoint")) or endpoint_of(info, username)
-    return UserCreated(username=member({"username": username, **body}, "username", str, label), apiEndpoint=endpoint)
+    name = member({"username": username, **body}, "username", str, label)
+    return UserCreated(username=name, apiEndpoint=SecretText(endpoint))
 
 
 def request_password_reset(platform: DescribedPlatform, username: str, app_id: str, timeout: CallTimeout) -> None:

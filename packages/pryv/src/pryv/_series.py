@@ -7,6 +7,7 @@ import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -164,7 +165,7 @@ class Series:
             TypeError: `start` is not a time.
             ValueError: there is no field `deltaTime`, or a time is outside the years 1 to 9999.
         """
-        first = to_timestamp(start) if isinstance(start, datetime) else start
+        first = _seconds_of(start)
         return [to_datetime(first + seconds) for seconds in self._delta_times()]
 
     def to_pandas(self, start: float | datetime | None = None) -> pd.DataFrame:
@@ -181,10 +182,11 @@ class Series:
         """
         from pryv._frames import series_to_pandas
 
-        seconds = to_timestamp(start) if isinstance(start, datetime) else start
-        return series_to_pandas(
-            self.columns(), None if seconds is None else [seconds + at for at in self._delta_times()]
-        )
+        moments = None
+        if start is not None:
+            first = _seconds_of(start)
+            moments = [first + seconds for seconds in self._delta_times()]
+        return series_to_pandas(self.columns(), moments)
 
     def to_arrow(self) -> pa.Table:
         """Return the points as a table of Arrow, with a column per field.
@@ -200,6 +202,20 @@ class Series:
         if "deltaTime" not in self.fields:
             raise ValueError("the series has no field 'deltaTime'")
         return self.columns()["deltaTime"]
+
+
+def _seconds_of(start: float | datetime) -> float:
+    """Return a time in seconds since 1970.
+
+    Raises:
+        TypeError: it is neither a number nor a `datetime`.
+        ValueError: it is a `datetime` without a time zone.
+    """
+    if isinstance(start, datetime):
+        return to_timestamp(start)
+    if not isinstance(start, Real) or isinstance(start, bool):
+        raise TypeError(f"start is a time in seconds or an aware datetime, not {type(start).__name__}")
+    return float(start)
 
 
 def _blocks_of(points: Any) -> Iterator[list[Any]]:
@@ -227,6 +243,8 @@ def add_batch(account: Account, series_by_event: Mapping[str, Series], timeout: 
         isinstance(event_id, str) and isinstance(series, Series) for event_id, series in series_by_event.items()
     ):
         raise TypeError("series_by_event is a dict of event ids and pryv.Series")
+    for event_id in series_by_event:
+        path_segment(event_id)
     elements = (
         (b'{"eventId":%b,"data":%b}' % (json.encode(event_id), _flat_json(series, points)), count)
         for event_id, series in series_by_event.items()

@@ -28,7 +28,8 @@
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `put_in_place`, `sync_directory`: for a program that makes that file itself.
-- `require_callback`: refuses a callback that cannot be called, or that is a coroutine function.
+- `require_callback`: refuses a callback that cannot be called, or that is a coroutine function;
+  `require_seconds`: refuses an argument that is no number of seconds.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 - `without_frames`: keeps the variables of a function out of the tracebacks of its exceptions.
 
@@ -46,7 +47,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import attrs
 
 from pryv._accesses import access_info
-from pryv._arguments import require_callback
+from pryv._arguments import require_callback, require_seconds
 from pryv._batch import Call, CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._batch_stream import BatchStream
 from pryv._destinations import Destination
@@ -107,6 +108,7 @@ __all__ = [
     "replace_file",
     "require_bearer",
     "require_callback",
+    "require_seconds",
     "run_batch",
     "stream_batch",
     "sync_directory",

@@ -798,7 +798,7 @@ class Connection:
             The event by its value; a value that no event has is left out.
 
         Raises:
-            TypeError: a value is neither a string, a number nor a boolean.
+            TypeError: `values` is one value, or a value is neither a string, a number nor a boolean.
             ValueError: the path is empty, `base_query` has `limit` or `skip`, or a parameter is too long for a URL.
             PryvError: the events cannot be read.
         """

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
-import math
-import numbers
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -18,7 +16,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from pryv._arguments import require
+from pryv._arguments import require, require_seconds
 from pryv._display import SecretText
 from pryv._tracebacks import without_frames
 from pryv._transport import json
@@ -223,10 +221,7 @@ def _checked(secret: Any, ttl: float, title: str, message: str, return_url: str 
         TypeError: an argument has the wrong type.
         ValueError: an argument is empty or out of range.
     """
-    if not isinstance(ttl, numbers.Real) or isinstance(ttl, bool):
-        raise TypeError(f"ttl is a number of seconds, not {type(ttl).__name__}")
-    if not 0 < ttl < math.inf:
-        raise ValueError("ttl is a number of seconds above 0")
+    require_seconds(ttl, "ttl", above_zero=True)
     require(title=title, message=message)
     if not title.strip():
         raise ValueError("title is blank")
@@ -269,7 +264,13 @@ def _post(
     idempotent: bool = False,
     timeout: CallTimeout = DEFAULT,
 ) -> dict[str, Any]:
-    """Send a call and return its result; the values in `hidden` are masked in its errors."""
+    """Send a call and return its result; the values in `hidden` are masked in its errors.
+
+    Raises:
+        TypeError: `connection` is none, or `data` has no JSON form.
+    """
+    if not isinstance(connection, Connection):
+        raise TypeError(f"connection is a pryv.Connection, not {type(connection).__name__}")
     account = connection._account
     response = account.send(
         "POST",

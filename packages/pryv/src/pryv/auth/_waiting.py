@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pryv._access_requests import AccessRequest, quoted
-from pryv._arguments import require_callback
+from pryv._arguments import require_callback, require_seconds
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT
 from pryv.auth._states import AuthState, AuthStates, Listener, notify
@@ -83,8 +83,8 @@ def check_wait(timeout: float | None) -> None:
         TypeError: it is not a number.
         ValueError: it is not above 0.
     """
-    if timeout is not None and not timeout > 0:
-        raise ValueError("timeout is above 0 seconds; None turns it off")
+    if timeout is not None:
+        require_seconds(timeout, "timeout", above_zero=True, endless=True)
 
 
 def follow_request(

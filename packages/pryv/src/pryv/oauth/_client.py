@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import requests
 
-from pryv._arguments import require, require_callback
+from pryv._arguments import require, require_callback, require_seconds
 from pryv._display import safe_repr
 from pryv._transport.http import Http
 from pryv._transport.retry import RetryPolicy
@@ -114,7 +114,8 @@ class OAuthClient:
         self._dpop = dpop
         issuer = issuer_of(authorization_server)
         self._server = ServerClient(Http(retry, session), self._timeout, issuer, authentication)
-        self._lifetimes = Lifetimes(self._server, max(_number(leeway), _SHORTEST_LEEWAY))
+        require_seconds(leeway, "leeway", endless=True)
+        self._lifetimes = Lifetimes(self._server, max(leeway, _SHORTEST_LEEWAY))
         self._stored = StoredTokens(self._server, self._store, self._lifetimes)
         self._own: ClientTokens | None = None
         self._answered: dict[str, object] = {}
@@ -357,11 +358,3 @@ def _checked_store(store: Any) -> TokenStore:
         raise TypeError(f"store is a TokenStore, not {type(store).__name__}")
     checked: TokenStore = store
     return checked
-
-
-def _number(leeway: Any) -> float:
-    if not isinstance(leeway, (int, float)) or isinstance(leeway, bool):
-        raise TypeError(f"leeway is a number of seconds, not {type(leeway).__name__}")
-    if not leeway >= 0:
-        raise ValueError("leeway is a number of seconds from 0")
-    return leeway

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pryv._arguments import require
 from pryv._display import SecretText, secret
 from pryv._transport.credentials import Credentials, Refusal
 from pryv.errors import ERRORS
@@ -104,11 +105,14 @@ class DPoPKey:
 
         Raises:
             TypeError: an argument has the wrong type.
-            ValueError: `method` or `url` is not that of an HTTP request.
+            ValueError: an argument is empty, or `url` is not that of an HTTP request.
         """
         url, access_token = secret(url), secret(access_token)
-        if not isinstance(method, str) or not method:
-            raise ValueError("method is the method of an HTTP request")
+        require(method=method, url=url)
+        if access_token is not None:
+            require(access_token=access_token)
+        if nonce is not None:
+            require(nonce=nonce)
         claims = {
             "jti": str(uuid.uuid4()),
             "htm": method,

@@ -1,0 +1,110 @@
+"""Arguments that cannot be used are refused before any request, with an error that names them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.pryv.wire import Wire, reply
+
+from pryv import Connection, Series, Service
+from pryv._arguments import require_seconds
+from pryv.auth import wait_for_access
+from pryv.oauth import DPoPKey, OAuthClient
+
+ENDPOINT = "http://token@127.0.0.1:1/alice/"
+INFO = {
+    "name": "P",
+    "api": "http://127.0.0.1:1/{username}/",
+    "access": "http://127.0.0.1:1/",
+    "register": "http://127.0.0.1:1/",
+}
+SERIES = Series(["deltaTime"], [[1]])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda c: c.get_latest_by_content("drug", "aspirin"), TypeError, "values is an iterable"),
+        (lambda c: c.get_latest_by_content("drug", {"a": 1}), TypeError, "values is an iterable"),
+        (lambda c: c.add_points_batch({"": SERIES}), ValueError, "not an id"),
+        (lambda c: c.add_points_batch({"a": SERIES, "..": Series(["deltaTime"], [])}), ValueError, "not an id"),
+        (lambda c: c.api([], progress=5), TypeError, "progress"),
+    ],
+)
+def test_bad_arguments_send_nothing(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
+    with Connection(ENDPOINT, retry=None) as connection, pytest.raises(error, match=message):
+        call(connection)
+
+
+@pytest.mark.parametrize("start", ["0", True, None, [1]])
+def test_the_start_of_a_series_is_a_time(start: Any) -> None:
+    with pytest.raises(TypeError, match="start is a time"):
+        SERIES.times(start)
+    if start is not None:
+        with pytest.raises(TypeError, match="start is a time"):
+            SERIES.to_pandas(start)
+
+
+@pytest.mark.parametrize("argument", ["access_token", "nonce"])
+def test_a_proof_is_made_of_texts(argument: str) -> None:
+    key = DPoPKey.generate()
+    with pytest.raises(TypeError, match=f"{argument} is a string, not int"):
+        key.proof("GET", "https://host/", **{argument: 5})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=f"{argument} is empty"):
+        key.proof("GET", "https://host/", **{argument: ""})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error"), [(True, TypeError), ("5", TypeError), (0, ValueError), (float("nan"), ValueError)]
+)
+def test_waits_are_numbers_of_seconds(wire: Wire, seconds: Any, error: type[Exception]) -> None:
+    client = OAuthClient("http://127.0.0.1:1", "client", retry=None)
+    with pytest.raises(error, match="timeout is a number of seconds"):
+        client.login(timeout=seconds)
+    request = {"key": "k", "authUrl": wire.url, "poll": wire.url, "poll_rate_ms": 1000, "status": "NEED_SIGNIN"}
+    wire.replies.append(reply(request))
+    with Service(None, {**INFO, "access": wire.url}, retry=None) as service:
+        started = service.start_access_request({"requestingAppId": "an-app", "requestedPermissions": []})
+        with pytest.raises(error, match="timeout is a number of seconds"):
+            wait_for_access(service, started, seconds)
+    assert len(wire.requests) == 1
+
+
+@pytest.mark.parametrize("endless", [True, False])
+@pytest.mark.parametrize("above_zero", [True, False])
+def test_numbers_of_seconds(endless: bool, above_zero: bool) -> None:
+    allowed = {
+        0.5: True,
+        0: not above_zero,
+        -1: False,
+        float("inf"): endless,
+        float("-inf"): False,
+        float("nan"): False,
+    }
+    for seconds, is_allowed in allowed.items():
+        if is_allowed:
+            require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)
+        else:
+            with pytest.raises(ValueError, match=r"^pause is a number of seconds, (above|at least) 0$"):
+                require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)
+
+
+def test_the_repr_of_what_a_service_returns_is_masked(wire: Wire) -> None:
+    endpoint = wire.url.replace("//", f"//{wire.token}@") + "alice/"
+    info = {**INFO, "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.replies.append(reply({"username": "alice", "apiEndpoint": endpoint}))
+    accepted = {"status": "ACCEPTED", "username": "alice", "token": wire.token, "apiEndpoint": endpoint}
+    wire.replies.append(reply(accepted))
+    with Service(None, info, retry=None) as service:
+        created = service.create_user(
+            username="alice", password="see-you", email="a@b.ch", app_id="an-app", hosting="h"
+        )
+        polled = service.poll_access_request("some-key")
+    assert json.loads(json.dumps([created, polled])) == [
+        {"username": "alice", "apiEndpoint": endpoint},
+        {**accepted, "meta": polled["meta"]},
+    ]
+    assert wire.token not in f"{created} {polled}"
