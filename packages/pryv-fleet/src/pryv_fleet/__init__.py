@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pryv_fleet.mirror import PostgresMirror
     from pryv_fleet.pacing import Pacing
     from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, PlatformStatus, WebhooksReport
-    from pryv_fleet.secrets import Secrets, generate_key
+    from pryv_fleet.secrets import Secrets, dsn_from_environment, generate_key
 
 __all__ = [
     "Account",
@@ -39,6 +39,7 @@ __all__ = [
     "Secrets",
     "WebhooksReport",
     "__version__",
+    "dsn_from_environment",
     "generate_key",
 ]
 
@@ -59,6 +60,7 @@ _LATER = {
     "WebhooksReport": "pryv_fleet.reports",
     "FleetMetrics": "pryv_fleet.metrics",
     "Secrets": "pryv_fleet.secrets",
+    "dsn_from_environment": "pryv_fleet.secrets",
     "generate_key": "pryv_fleet.secrets",
 }
 

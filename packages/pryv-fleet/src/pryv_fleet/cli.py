@@ -23,12 +23,11 @@ from pryv_fleet._display import described, plain_value, summary, write_accounts
 from pryv_fleet._server import serve
 from pryv_fleet.errors import FleetError
 from pryv_fleet.pacing import Pacing
-from pryv_fleet.secrets import generate_key, setting
+from pryv_fleet.secrets import dsn_from_environment, generate_key
 
 if TYPE_CHECKING:
     from pryv_fleet.fleet import Fleet
 
-_DSN: Final = "PRYV_FLEET_DSN"
 _SNAPSHOT: Final = "snapshot"
 """The file that says what the last export of a directory has seen."""
 
@@ -261,7 +260,7 @@ def _postgres(arguments: argparse.Namespace) -> None:
 
     with EmbeddedPostgres(arguments.directory) as server:
         say("pryv-fleet: this server is to try things out: nobody backs it up. Stop it with Ctrl+C")
-        print(f"export {_DSN}={shlex.quote(server.dsn)}", flush=True)
+        print(f"export PRYV_FLEET_DSN={shlex.quote(server.dsn)}", flush=True)
         server.wait()
 
 
@@ -270,9 +269,7 @@ def _fleet(arguments: argparse.Namespace) -> Iterator[Fleet]:
     """Open the fleet that the environment names, with the options of a worker if there are any."""
     from pryv_fleet.fleet import Fleet
 
-    dsn = setting(_DSN)
-    if dsn is None:
-        raise ValueError(f"set {_DSN}, or {_DSN}_FILE, to the connection string of a PostgreSQL database")
+    dsn = dsn_from_environment()
     options: dict[str, Any] = {"schema": arguments.schema}
     if hasattr(arguments, "threads"):
         options |= {name: getattr(arguments, name) for name in ("interval", "lease", "threads")}

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pryv_fleet.errors import FleetError
 
 KEY_VARIABLE: Final = "PRYV_FLEET_KEY"
+_DSN_VARIABLE: Final = "PRYV_FLEET_DSN"
 
 
 class Secrets(Protocol):
@@ -123,6 +124,21 @@ class TokenCipher:
 def generate_key() -> str:
     """Return a new key for `PRYV_FLEET_KEY`."""
     return Fernet.generate_key().decode()
+
+
+def dsn_from_environment(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the connection string in `PRYV_FLEET_DSN`, or in the file that `PRYV_FLEET_DSN_FILE` names.
+
+    Raises:
+        ValueError: neither is set.
+        OSError: the file cannot be read.
+    """
+    dsn = setting(_DSN_VARIABLE, environment)
+    if dsn is None:
+        raise ValueError(
+            f"set {_DSN_VARIABLE}, or {_DSN_VARIABLE}_FILE, to the connection string of a PostgreSQL database"
+        )
+    return dsn
 
 
 def setting(name: str, environment: Mapping[str, str] = os.environ) -> str | None:
