@@ -158,6 +158,21 @@ def test_a_forked_process_keeps_no_lock(store: FileTokenStore) -> None:
         os.waitpid(child, 0)
 
 
+def test_a_forked_process_that_leaves_unlocks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    lock = FileTokenStore(path).lock(1)
+    with lock:
+        child = os.fork()
+        if not child:
+            try:
+                lock.__exit__(None, None, None)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        with pytest.raises(OAuthError, match="locked"), FileTokenStore(path).lock(0):
+            pass
+
+
 # ---- renewal
 
 

@@ -29,6 +29,7 @@ from pryv import (
     PryvConnectionError,
     PryvError,
     PryvProtocolError,
+    PryvStreamError,
     PryvTimeoutError,
     PryvTlsError,
     Service,
@@ -948,6 +949,29 @@ def test_a_fork_shares_no_socket(wire: Wire, connection: Connection) -> None:
     assert wire.connections == 2
     assert connection.get("streams")["streams"] == ["é"]
     assert wire.connections == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_fork_reads_nothing_of_a_response_to_its_parent(wire: Wire, connection: Connection) -> None:
+    events: list[Any] = [{"id": str(number), "content": "x" * 1000} for number in range(3000)]
+    wire.replies.append(reply({"events": events}))
+    stream = connection.iter_events()
+    seen = [next(stream)]
+
+    def work() -> str:
+        with pytest.raises(PryvStreamError) as failed:
+            list(stream)
+        return str(failed.value)
+
+    def leave() -> None:
+        stream.close()
+        connection.close()
+
+    in_child(leave)
+    assert "parent" in in_child(work)
+    seen.extend(stream)
+    assert seen == events
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -138,12 +138,17 @@ class HeldConnection:
         if self._original is not None:
             vars(self._original).update(read1=self._read1, _close_conn=self._close_conn)
 
-    def release(self) -> None:
-        """Put the connection back into its pool, where it is reused unless the response was closed."""
-        self._raw._pool = self._pool
-        self._raw.release_conn()
+    def release(self, *, is_reusable: bool = True) -> None:
+        """Put the connection back into its pool, after closing it if it cannot be reused.
+
+        This reads nothing from it: the process from which this one was forked may be reading.
+        """
         if self._original is not None:
             del self._original.read1, self._original._close_conn
+        if not is_reusable:
+            self._raw.close()
+        self._raw._pool = self._pool
+        self._raw.release_conn()
 
     def _read1(self, amount: int) -> bytes:
         begin = time.monotonic()

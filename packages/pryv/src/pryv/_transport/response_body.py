@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -38,6 +39,7 @@ class ResponseBody:
         self._response = response
         self._label = label
         self._limits = limits
+        self._pid = os.getpid()
         self._connection = HeldConnection(response, Pace(limits.rate, seconds).add)
 
     def whole(self, end: float | None) -> bytes:
@@ -78,9 +80,13 @@ class ResponseBody:
         error: PryvConnectionError | None = None
         handled = sys.exc_info()[1]
         try:
-            while chunk := self._response.raw.read1(_CHUNK, decode_content=decoded):
+            while os.getpid() == self._pid:
+                chunk = self._response.raw.read1(_CHUNK, decode_content=decoded)
+                if not chunk:
+                    whole = True
+                    return
                 yield chunk
-            whole = True
+            error = PryvConnectionError(f"{self._label}: the process that reads the response is the parent of this one")
         except urllib3.exceptions.HTTPError as failure:
             if isinstance(failure.__cause__, TooSlowError):
                 error = PryvTimeoutError(
@@ -95,6 +101,5 @@ class ResponseBody:
 
     def _end(self, whole: bool) -> None:
         """Put the connection back into its pool; close it where data are left on it, or it has left HTTP (101)."""
-        if not whole or self._connection.has_surplus or self._response.raw.status == 101:
-            self._response.close()
-        self._connection.release()
+        is_reusable = whole and not self._connection.has_surplus and self._response.raw.status != 101
+        self._connection.release(is_reusable=is_reusable)

@@ -288,8 +288,10 @@ class KeyringTokenStore:
 def _locked_file(path: str, timeout: float) -> Iterator[None]:
     """Lock a file, which is made if it is missing.
 
-    It is unlocked explicitly: a process that was forked in between has the file open too, and would keep the lock.
+    It is unlocked explicitly: a process that was forked in between has the file open too, and would keep the lock. That
+    process does not unlock it.
     """
+    process = os.getpid()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
         if sys.platform == "win32":
@@ -303,7 +305,8 @@ def _locked_file(path: str, timeout: float) -> Iterator[None]:
         try:
             yield
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
+            if os.getpid() == process:
+                fcntl.flock(handle, fcntl.LOCK_UN)
     finally:
         os.close(handle)
 
