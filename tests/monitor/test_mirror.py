@@ -4,16 +4,19 @@ import json
 import os
 import sqlite3
 import threading
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from tests.monitor import kept
 from tests.monitor.kept import event
 from tests.monitor.subject import Subject, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv import Connection
-from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror
+from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror, _opening
 from pryv_monitor._streams import flattened
 from pryv_sandbox import Sandbox
 
@@ -324,3 +327,30 @@ def test_two_monitors_on_one_mirror_take_turns(subject: Subject, mirror: SQLiteM
     wait_for(lambda: len(reports) == 4)
     assert sorted(reports) == [0, 0, 0, 10]
     subject.assert_mirrored(mirror, SCOPE)
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_a_pass_takes_as_many_steps_with_any_number_of_events(
+    generation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+    open_file = _opening.for_writing
+
+    def remembered(path: Path) -> sqlite3.Connection:
+        opened.append(open_file(path))
+        return opened[-1]
+
+    def steps(count: int) -> int:
+        mirror, counts = kept.filled(SQLiteMirror(tmp_path / f"{count}.db"), count), Counter[str]()
+        with mirror.lock():
+            opened[-1].set_progress_handler(lambda: counts.update(["steps"]), 1)
+            anchor = Anchor("fingerprint", 1.0, generation=generation)
+            transaction = mirror.begin(anchor, 1.0)
+            transaction.apply("event", [(event(count), json.dumps(event(count)))])
+            if generation == 1:
+                assert list(transaction.dropped()) == []
+            transaction.commit(anchor)
+        return counts["steps"]
+
+    monkeypatch.setattr(_opening, "for_writing", remembered)
+    assert steps(2000) == pytest.approx(steps(20), rel=0.2)

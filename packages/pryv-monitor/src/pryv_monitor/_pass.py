@@ -212,12 +212,12 @@ class _Reading:
             return
         latest, uncommitted = start, 0
         for events in self.setup.source.whole(self.reader, start):
-            times = [event["time"] for event, _ in events]
-            if uncommitted >= WINDOW and times[0] > latest:
-                self._commit(attrs.evolve(self.anchor, reached=times[0]))
+            first, last = events[0][0]["time"], events[-1][0]["time"]
+            if uncommitted >= WINDOW and first > latest:
+                self._commit(attrs.evolve(self.anchor, reached=first))
                 uncommitted = 0
             yield from self._new("event", [item for item in events if item[0]["time"] >= start])
-            latest = max(latest, times[-1])
+            latest = max(latest, last)
             uncommitted += len(events)
 
     def _changed(self) -> Generator[Batch, None, None]:

@@ -17,7 +17,7 @@ from pryv_monitor._shape import KINDS, checked, checked_tree, is_number
 from pryv_monitor.changes import Kind
 
 _BATCH = 100
-"""Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs five.
+"""Events in a batch. SQLite before 3.32 takes at most 999 values in a statement, and each event needs up to four.
 
 See https://sqlite.org/limits.html#max_variable_number.
 """

@@ -14,14 +14,14 @@ from pryv_monitor import _last_pass, _opening
 from pryv_monitor._json import Item, encode, is_another_version, stable_fields
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._streams import flattened
-from pryv_monitor._texts import seconds, shown, shown_id, shown_ids, stored
+from pryv_monitor._texts import by_shown_id, seconds, shown, shown_id, shown_ids, stored
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind
 from pryv_monitor.errors import AnchorError
 
 ANCHOR: Final = "SELECT text FROM anchor"
 STREAMS: Final = "SELECT coalesce(exact, json) FROM stream_texts ORDER BY position"
-_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, generation) VALUES {rows}"
+_INSERT: Final = "INSERT OR IGNORE INTO event_texts (id, time, json, exact, generation) VALUES "
 """One statement for many rows takes half the time of many statements. `OR IGNORE` avoids a statement journal:
 https://sqlite.org/tempfiles.html#statement_journal_files"""
 _KNOWN_IN: Final = ("event_texts", "delivered")
@@ -35,10 +35,17 @@ _IN_STREAMS: Final = """
 """
 _NEWEST: Final = "SELECT coalesce(max(number), 0) FROM event_texts"
 _NEW: Final = "SELECT id, exact FROM event_texts WHERE number > ?"
-_DROPPED: Final = """
-    SELECT id, exact FROM event_texts WHERE generation < ?
+_IS_OLD: Final = "1 < :generation AND generation < :generation"
+"""No event is older than the first full reading: SQLite tests this once, and then reads no row."""
+_DROPPED: Final = f"""
+    SELECT id, exact FROM event_texts WHERE {_IS_OLD}
     UNION ALL SELECT id, exact FROM delivered WHERE id NOT IN (SELECT id FROM event_texts)
+"""  # noqa: S608
+_DROP: Final = f"DELETE FROM event_texts WHERE {_IS_OLD}"  # noqa: S608
+_FORGET_COPIED: Final = """
+    DELETE FROM delivered WHERE EXISTS (SELECT 1 FROM event_texts AS event WHERE event.id = delivered.id)
 """
+"""It looks up each of the few rows of `delivered`; `id IN (SELECT id FROM event_texts)` would read all ids."""
 _IS_DELETED: Final = "SELECT 1 FROM deletion_texts WHERE id = ?"
 _BATCH: Final = 100
 """Events dropped at once."""
@@ -99,12 +106,12 @@ class SQLiteTransaction:
         Raises:
             AnchorError: they cannot be dropped.
         """
-        generation = (self._started_from.generation,)
+        generation = {"generation": self._started_from.generation}
         with translated(self._path):
             dropped = self._begun().execute(_DROPPED, generation)
             while rows := dropped.fetchmany(_BATCH):
                 yield [{"id": key if exact is None else stored(exact)["id"]} for key, exact in rows]
-            self._begun().execute("DELETE FROM event_texts WHERE generation < ?", generation)
+            self._begun().execute(_DROP, generation)
             self._begun().execute("DELETE FROM delivered")
 
     def commit(self, anchor: Anchor) -> Anchor:
@@ -121,7 +128,7 @@ class SQLiteTransaction:
                 self._anchor = anchor
                 return anchor
             db = self._begun()
-            db.execute("DELETE FROM delivered WHERE id IN (SELECT id FROM event_texts)")
+            db.execute(_FORGET_COPIED)
             db.execute("INSERT OR REPLACE INTO anchor VALUES (1, ?)", (anchor.dumps(),))
             db.execute("COMMIT")
             self._anchor = anchor
@@ -166,10 +173,10 @@ class SQLiteTransaction:
         return number
 
     def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
-        latest = {shown_id(item[0]["id"]): item for item in events}
-        last = self._number_of_newest()
+        latest = by_shown_id(events)
         inserted = self._insert(db, latest)
         if inserted < len(latest):
+            last = self._number_of_newest() - inserted
             known = dict(db.execute(_KNOWN, (last, encode(list(latest)))))
             same = {key for key, text in known.items() if _is_same(text, latest[key])}
             self._update(db, {key: latest[key] for key in known.keys() - same})
@@ -181,13 +188,15 @@ class SQLiteTransaction:
 
     def _insert(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> int:
         """Insert the events whose ids are new, and return how many there are."""
-        rows = ", ".join(["(?, ?, ?, ?, ?)"] * len(events))
-        values = [
-            value
-            for key, item in events.items()
-            for value in (key, seconds(item[0]["time"]), *shown(item), self._started_from.generation)
-        ]
-        return db.execute(_INSERT.format(rows=rows), values).rowcount
+        values: list[Any] = []
+        for key, item in events.items():
+            values += (key, seconds(item[0]["time"]), *shown(item))
+        exact = "?"
+        if not any(values[3::4]):  # a value that is bound costs more than one in the statement
+            exact = "NULL"
+            del values[3::4]
+        row = f"(?, ?, ?, {exact}, {self._started_from.generation:d})"
+        return db.execute(_INSERT + ", ".join([row] * len(events)), values).rowcount
 
     def _update(self, db: sqlite3.Connection, events: Mapping[str, Item]) -> None:
         rows = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from pryv_monitor._json import Item, decode, encode
@@ -31,7 +32,9 @@ def shown(item: Item) -> Shown:
     """
     value, exact = item
     text = exact
-    if len(text) > _DEPTH and text.count("[") + text.count("{") > _DEPTH:
+    if len(text) <= _DEPTH and "\\" not in text:
+        return text, None
+    if text.count("[") + text.count("{") > _DEPTH:
         text = encode({key: None if _is_deep(inner) else inner for key, inner in value.items()})
     if "\\u" in text:
         text = _ESCAPE.sub(_spelled, text)
@@ -40,9 +43,15 @@ def shown(item: Item) -> Shown:
 
 def shown_id(text: str) -> str:
     """Return an id as `shown` writes it."""
-    if text.isalnum() or not _CHARACTER.search(text):
+    if _is_plain(text):
         return text
     return _CHARACTER.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def by_shown_id(items: Iterable[Item]) -> dict[str, Item]:
+    """Return items by their ids as `shown` writes them; of those with one id, the last."""
+    found = {item[0]["id"]: item for item in items}
+    return found if _is_plain("".join(found)) else {shown_id(key): item for key, item in found.items()}
 
 
 def shown_ids(ids: Any) -> str:
@@ -70,10 +79,16 @@ def seconds(value: float) -> float:
 
     See https://sqlite.org/datatype3.html.
     """
+    if type(value) is float:
+        return value
     try:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "\0" not in text
 
 
 def _spelled(match: re.Match[str]) -> str:
