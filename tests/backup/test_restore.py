@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -307,6 +308,20 @@ def test_parts_can_be_left_out(made: Path, empty: Connection) -> None:
     assert not any("attachments" in event for event in events)
     series = [event["id"] for event in events if event["type"].startswith("series:")]
     assert [empty.get_hf_points(key).points for key in series] == [[], []]
+
+
+def test_the_state_has_a_place(made: Path, empty: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=rf"--state\): '{tmp_path}/file/home/.local/state"):
+        restore(made, empty)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # of a user of a container who is in no list
+    with pytest.raises(FileNotFoundError, match=r"no home directory.*--state"):
+        restore(made, empty)
+    assert os.listdir(tmp_path) == ["file"]
+    assert restore(made, empty, state=tmp_path / "state").created
 
 
 def test_wrong_arguments_are_refused(made: Path, empty: Connection, tmp_path: Path) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from pryv import Connection
 from pryv.addons import replace_file
 from pryv_backup._errors import BackupError
+
+_NAME: Final = "name a file for the state of the restore (--state)"
 
 
 @attrs.frozen
@@ -38,11 +41,9 @@ class RestoreState:
         """
         try:
             text = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             began = connection.get("access-info")["meta"]["serverTime"]
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with replace_file(os.fspath(file), private=True) as new:
-                new.write(json.dumps({"began": began, "endpoint": connection.endpoint}).encode())
+            _write(file, {"began": began, "endpoint": connection.endpoint})
             return cls(file, began)
         try:
             return cls(file, float(json.loads(text)["began"]))
@@ -59,11 +60,27 @@ class RestoreState:
         self.file.unlink(missing_ok=True)
 
 
+def _write(file: Path, state: dict[str, Any]) -> None:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with replace_file(os.fspath(file), private=True) as new:
+            new.write(json.dumps(state).encode())
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; {_NAME}", str(file)) from None
+
+
 def state_file(root: Path, connection: Connection) -> Path:
     """Return the file for the state of the restore of a backup into an account.
 
-    See https://specifications.freedesktop.org/basedir-spec/latest/.
+    See https://specifications.freedesktop.org/basedir-spec/latest/, by which a relative path is ignored.
+
+    Raises:
+        FileNotFoundError: the user has no home directory.
     """
-    base = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(base):
+        raise FileNotFoundError(errno.ENOENT, f"no home directory; set HOME or XDG_STATE_HOME, or {_NAME}", "state")
     key = f"{os.path.realpath(root)}\n{connection.endpoint}".encode(errors="surrogateescape")
     return Path(base) / "pryv-backup" / f"restore-{hashlib.sha256(key).hexdigest()[:16]}.json"
