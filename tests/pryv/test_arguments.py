@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.pryv.wire import Wire, reply
 
-from pryv import Connection, Series, Service
+from pryv import Connection, OAuthError, RetryPolicy, Series, Service
 from pryv._arguments import require_seconds
-from pryv.auth import wait_for_access
+from pryv.auth import FileStore, wait_for_access
+from pryv.cli import exit_code
 from pryv.oauth import DPoPKey, OAuthClient
 
 ENDPOINT = "http://token@127.0.0.1:1/alice/"
@@ -90,6 +92,36 @@ def test_numbers_of_seconds(endless: bool, above_zero: bool) -> None:
         else:
             with pytest.raises(ValueError, match=r"^pause is a number of seconds, (above|at least) 0$"):
                 require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"attempts": 0}, ValueError),
+        ({"attempts": True}, TypeError),
+        ({"attempts": 1.5}, TypeError),
+        ({"backoff": -1}, ValueError),
+        ({"backoff": "1"}, TypeError),
+        ({"max_backoff": float("nan")}, ValueError),
+        ({"deadline": 0}, ValueError),
+        ({"deadline": None}, TypeError),
+    ],
+)
+def test_a_retry_policy_names_the_number_that_is_wrong(change: dict[str, Any], error: type[Exception]) -> None:
+    (name,) = change
+    with pytest.raises(error, match=rf"^RetryPolicy\.{name} is .*\w$"):
+        RetryPolicy(**change)
+    RetryPolicy(attempts=1, backoff=0, max_backoff=0, deadline=float("inf"))
+
+
+@pytest.mark.parametrize("error", ["access_denied", "invalid_client", "invalid_grant", "unauthorized_client"])
+def test_a_client_that_is_refused_has_the_exit_code_for_it(error: str) -> None:
+    assert exit_code(OAuthError(error, "no", status=401)) == 77
+    assert exit_code(OAuthError("server_error", "later", status=500)) == 1
+
+
+def test_stores_say_what_they_are(tmp_path: Path) -> None:
+    assert repr(FileStore(tmp_path)) == f"FileStore({str(tmp_path)!r})"
 
 
 def test_the_repr_of_what_a_service_returns_is_masked(wire: Wire) -> None:

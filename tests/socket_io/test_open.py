@@ -122,6 +122,14 @@ def test_a_timeout_is_finite_and_above_zero(connection: Connection, timeout: flo
         sio.api([], timeout=timeout)
 
 
+@pytest.mark.parametrize("timeout", [True, "5"])
+def test_a_timeout_is_a_number(connection: Connection, timeout: Any) -> None:
+    sio = SocketIO(connection)
+    for call in (sio.open, sio.notifications, lambda timeout: sio.api([], timeout=timeout)):
+        with pytest.raises(TypeError, match="timeout is a number of seconds"):
+            call(timeout)
+
+
 # ---- refusals
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from pryv import Connection, PryvConnectionError, PryvProtocolError, RetryPolicy
-from pryv.addons import CallLike, Progress, Result, chunk_size, require_bearer, run_batch
+from pryv.addons import CallLike, Progress, Result, chunk_size, require_bearer, require_seconds, run_batch
 from pryv_socket_io._notifications import Callback, Callbacks, Notification
 from pryv_socket_io._scopes import parse_scopes
 from pryv_socket_io._session import Session
@@ -89,6 +89,7 @@ class SocketIO:
             This object.
 
         Raises:
+            TypeError: `timeout` is not a number.
             ValueError: `timeout` is not above 0, or not finite.
             InvalidAccessTokenError: the token is wrong or was revoked.
             UnknownResourceError: the user does not exist.
@@ -161,11 +162,13 @@ class SocketIO:
             `InvalidAccessTokenError`.
 
         Raises:
+            TypeError: `timeout` is not a number.
             ValueError: `timeout` is negative, or not finite.
             PryvConnectionError: the socket was never opened.
         """
-        if timeout is not None and not 0 <= timeout <= threading.TIMEOUT_MAX:
-            raise ValueError("timeout is a finite number of seconds, at least 0, or None for no limit")
+        if timeout is not None:
+            require_seconds(timeout, "timeout")
+            timeout = min(timeout, threading.TIMEOUT_MAX)
         return self._opened("notifications").dispatcher.inbox.iterate(timeout)
 
     def api(
@@ -282,6 +285,5 @@ class SocketIO:
 
 
 def _seconds(timeout: float) -> float:
-    if not 0 < timeout <= threading.TIMEOUT_MAX:
-        raise ValueError("a timeout is a finite number of seconds, above 0")
-    return timeout
+    require_seconds(timeout, "timeout", above_zero=True)
+    return min(timeout, threading.TIMEOUT_MAX)

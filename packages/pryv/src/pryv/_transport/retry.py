@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import random
+from numbers import Real
+from typing import Any
 
 import attrs
-from attrs import validators
 
 from .dates import moment_of
+
+
+def _check_attempts(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"RetryPolicy.{field.name} is a whole number, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"RetryPolicy.{field.name} is at least 1")
+
+
+def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"RetryPolicy.{field.name} is a number of seconds, not {type(value).__name__}")
+    if not float(value) >= 0:
+        raise ValueError(f"RetryPolicy.{field.name} is at least 0 seconds")
+
+
+def _check_deadline(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    _check_seconds(_, field, value)
+    if value == 0:
+        raise ValueError(f"RetryPolicy.{field.name} is above 0 seconds")
 
 
 @attrs.frozen
@@ -22,13 +43,14 @@ class RetryPolicy:
         deadline: Seconds from the start of a call after which no further attempt begins.
 
     Raises:
+        TypeError: an argument is not a number.
         ValueError: a number is out of range.
     """
 
-    attempts: int = attrs.field(default=3, validator=[validators.instance_of(int), validators.ge(1)])
-    backoff: float = attrs.field(default=0.5, validator=validators.ge(0))
-    max_backoff: float = attrs.field(default=8, validator=validators.ge(0))
-    deadline: float = attrs.field(default=120, validator=validators.gt(0))
+    attempts: int = attrs.field(default=3, validator=_check_attempts)
+    backoff: float = attrs.field(default=0.5, validator=_check_seconds)
+    max_backoff: float = attrs.field(default=8, validator=_check_seconds)
+    deadline: float = attrs.field(default=120, validator=_check_deadline)
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
         """Return the seconds to wait after a failed attempt.

@@ -142,6 +142,9 @@ class FileStore:
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         self._directory = settings_directory() if directory is None else Path(directory)
 
+    def __repr__(self) -> str:
+        return f"FileStore({str(self)!r})"
+
     def __str__(self) -> str:
         return str(self._directory or "no directory")
 
@@ -243,6 +246,9 @@ class KeyringStore:
 
     def __init__(self) -> None:
         self._keyring = import_keyring()
+
+    def __repr__(self) -> str:
+        return "<KeyringStore>"
 
     def __str__(self) -> str:
         return "the system's keyring"

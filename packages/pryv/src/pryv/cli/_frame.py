@@ -20,6 +20,7 @@ from pryv.errors import (
     InvalidAccessTokenError,
     InvalidCredentialsError,
     MfaRequiredError,
+    OAuthError,
     OAuthLoginRequiredError,
     PryvConnectionError,
     PryvError,
@@ -52,11 +53,13 @@ _REFUSALS = (
     MfaRequiredError,
     OAuthLoginRequiredError,
 )
+_OAUTH_REFUSALS = ("access_denied", "invalid_client", "invalid_grant", "unauthorized_client")
+"""Errors of authorization servers about who asks (RFC 6749, sections 4.1.2.1 and 5.2)."""
 
 
 def exit_code(error: Exception) -> int:
     """Return the exit code for an exception."""
-    if isinstance(error, _REFUSALS):
+    if isinstance(error, _REFUSALS) or (isinstance(error, OAuthError) and error.error in _OAUTH_REFUSALS):
         return REFUSED
     if isinstance(error, (PryvConnectionError, PryvProtocolError)):  # another server may respond instead
         return UNREACHABLE
