@@ -8,6 +8,7 @@ function was ready, in MiB (Linux alone tells it; 0 elsewhere).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -28,6 +29,8 @@ def resident(entry: str) -> float:
 def main(module: str, function: str, url: str, size: int) -> None:
     """Get ready, run and report."""
     run = getattr(import_module(module), function)(url, size)
+    with contextlib.suppress(ImportError):
+        import_module("msgspec")  # the SDK does so when it first needs it
     if _STATUS.exists():
         _STATUS.with_name("clear_refs").write_text(_FORGET_PEAK)
     memory, wall, cpu = resident("VmRSS"), time.perf_counter(), time.process_time()

@@ -58,6 +58,24 @@ def test_each_value_is_as_json_dumps_it(values: list[Any]) -> None:
     assert encode_each(values) == [json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values]
 
 
+@pytest.mark.usefixtures("_encoder")
+@pytest.mark.parametrize(
+    "values",
+    [[], ["\0"], [1, ["\0", "\0", 1], 2], ["\0", "\0"], [["a", "\0", "b"]], [{"a": [{}, "\0", []]}, "a", None]],
+    ids=repr,
+)
+def test_values_may_hold_any_mark(values: list[Any]) -> None:
+    assert encode_each(values) == [json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values]
+
+
+@pytest.mark.usefixtures("_encoder")
+def test_a_value_that_contains_itself_is_refused() -> None:
+    value: list[Any] = [1]
+    value.append(value)
+    with pytest.raises(ValueError, match="Circular"):
+        encode_each([1, value])
+
+
 @given(st.floats())
 @example(1e16)
 @example(1e-05)

@@ -118,6 +118,11 @@ def test_a_path_with_other_values_is_text() -> None:
     assert list(to_pandas(events, ["content.a"])["content.a"]) == ["1", "1.5", "x", '{"b":[1]}', "true", None]
 
 
+def test_a_string_of_numpy_is_a_string() -> None:
+    assert list(to_pandas([{"content": np.str_("x")}, {"content": 2}])["content_text"]) == ["x", None]
+    assert list(to_pandas([{"type": np.str_("x")}, {"type": [1]}])["type"]) == ["x", "[1]"]
+
+
 def test_a_type_that_is_given_holds() -> None:
     events: list[dict[str, Any]] = [{"content": {"a": 1}}, {"content": {"a": None}}, {"content": 5}]
     assert list(to_pandas(events, {"content.a": str})["content.a"]) == ["1", None, None]

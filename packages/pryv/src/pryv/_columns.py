@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from pryv._event_values import as_float, as_texts, is_number, string_items
 
-Events = Sequence[Mapping[str, Any]]
-Values = Callable[[Events], list[Any]]
-"""Returns the value of a field of each event."""
-
+Values = Sequence[Any]
 _NONE = type(None)
 _NUMBERS = {int, float, _NONE}
 _TEXTS = {str, _NONE}
@@ -33,7 +29,7 @@ class Coded(NamedTuple):
 
 
 class Column(Protocol):
-    """The values of a field of events.
+    """Values of events.
 
     Attributes:
         kind: `text`, `number`, `time`, `list` or `flag`.
@@ -41,11 +37,39 @@ class Column(Protocol):
 
     kind: str
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
 
     def take(self) -> Any:
         """Return the values and forget them: an array of NumPy, `Coded`, or a list with `None` for null."""
+
+
+class Field:
+    """A column with the values at a path such as `content.systolic`, `None` where there is none.
+
+    Attributes:
+        member: The member of the events that is first in the path.
+    """
+
+    def __init__(self, path: str, column: Column) -> None:
+        self.member, *self._keys = path.split(".")
+        self._column = column
+
+    @property
+    def kind(self) -> str:
+        """The kind of the column."""
+        return self._column.kind
+
+    def add(self, members: Mapping[str, Values]) -> None:
+        """Add the values of some events."""
+        values = members[self.member]
+        for key in self._keys:
+            values = [value.get(key) if isinstance(value, dict) else None for value in values]
+        self._column.add(values)
+
+    def take(self) -> Any:
+        """Return the values of the column and forget them."""
+        return self._column.take()
 
 
 class Numbers:
@@ -53,14 +77,12 @@ class Numbers:
 
     kind = "number"
 
-    def __init__(self, values: Values, path: str | None = None) -> None:
-        self._values_of = values
+    def __init__(self, path: str | None = None) -> None:
         self._path = path
         self._numbers = array("d")
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
-        values = self._values_of(events)
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
         types = set(map(type, values))
         if self._path is not None and not types <= _NUMBERS:
             _refuse_others(values, self._path)
@@ -87,13 +109,11 @@ class Flags:
 
     kind = "flag"
 
-    def __init__(self, values: Values) -> None:
-        self._values_of = values
+    def __init__(self) -> None:
         self._flags = bytearray()
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
-        values = self._values_of(events)
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
         self._flags += bytes([value is True for value in values] if any(values) else len(values))
 
     def take(self) -> Any:
@@ -107,14 +127,12 @@ class Texts:
 
     kind = "text"
 
-    def __init__(self, values: Values, form: Callable[[list[Any]], list[str | None]] = as_texts) -> None:
-        self._values_of = values
+    def __init__(self, form: Callable[[Values], list[str | None]] = as_texts) -> None:
         self._form = form
         self._values: list[str | None] = []
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
-        values = self._values_of(events)
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
         self._values += values if set(map(type, values)) <= _TEXTS else self._form(values)
 
     def take(self) -> list[str | None]:
@@ -128,14 +146,12 @@ class Lists:
 
     kind = "list"
 
-    def __init__(self, values: Values) -> None:
-        self._values_of = values
+    def __init__(self) -> None:
         self._codes = array("q")
         self._numbers: dict[tuple[str, ...] | None, int] = {}
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
-        values = self._values_of(events)
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
         numbers = self._numbers
         try:
             lists = map(tuple, values) if set(map(type, values)) == {list} else map(string_items, values)
@@ -160,17 +176,16 @@ class Inferred:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._values_of = at_path(path)
         self._values: list[Any] = []
         self._chosen: Column | None = None
         self.kind = "text"
 
-    def add(self, events: Events) -> None:
-        """Take the values of some events."""
+    def add(self, values: Values) -> None:
+        """Add the values of some events."""
         if self._chosen is None:
-            self._values += self._values_of(events)
+            self._values += values
         else:
-            self._chosen.add(events)
+            self._chosen.add(values)
 
     def take(self) -> Any:
         """Return the values."""
@@ -178,29 +193,12 @@ class Inferred:
             values, self._values = self._values, []
             types = set(map(type, values))
             if types <= _NUMBERS and types != {type(None)} and types:
-                self._chosen = Numbers(self._values_of, self._path)
+                self._chosen = Numbers(self._path)
                 self.kind = self._chosen.kind
                 return np.frombuffer(_floats(values, types))
-            self._chosen = Texts(self._values_of)
+            self._chosen = Texts()
             return as_texts(values)
         return self._chosen.take()
-
-
-def at_path(path: str) -> Values:
-    """Return what reads the value at a path such as `content.systolic` of each event; `None` where there is none."""
-    first, *others = path.split(".")
-    get = itemgetter(first)
-
-    def values(events: Events) -> list[Any]:
-        try:
-            found = list(map(get, events))
-        except KeyError:
-            found = [event.get(first) for event in events]
-        for key in others:
-            found = [value.get(key) if isinstance(value, dict) else None for value in found]
-        return found
-
-    return values
 
 
 def as_numbers(values: list[Any]) -> Any:
@@ -224,7 +222,7 @@ def timestamps(seconds: Any) -> Any:
     return np.where(inside, moments, np.iinfo(np.int64).min).view("datetime64[us]")
 
 
-def _floats(values: list[Any], types: set[type]) -> array[float]:
+def _floats(values: Values, types: set[type]) -> array[float]:
     """Return values of these types as floats, NaN for what is no number."""
     if types <= {_NONE}:
         return array("d", [math.nan]) * len(values)

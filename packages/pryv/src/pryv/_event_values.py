@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from pryv._transport.fast_json import encode_each
@@ -11,19 +12,30 @@ COLUMNS = ("id", "time", "duration", "type", "stream_ids", "content", "content_t
 """The default columns."""
 
 
-_TEXTS = (str, type(None))
 _NUMBERS = (int, float)
+_TEXT_TYPES = {str, type(None)}
+_TEXT_OR_FLOAT_TYPES = {float, *_TEXT_TYPES}
 
 
-def as_texts(values: list[Any]) -> list[str | None]:
+def as_texts(values: Sequence[Any]) -> list[str | None]:
     """Return strings and `None` as they are, and other values as JSON."""
-    texts = iter(encode_each([value for value in values if not isinstance(value, _TEXTS)]))
-    return [value if isinstance(value, _TEXTS) else next(texts) for value in values]
+    return _texts(values, [at for at, value in enumerate(values) if type(value) not in _TEXT_TYPES])
 
 
-def content_texts(contents: list[Any]) -> list[str | None]:
+def content_texts(contents: Sequence[Any]) -> list[str | None]:
     """Return contents as `as_texts`, and `None` for a number that a float can hold."""
-    return as_texts([None if isinstance(content, _NUMBERS) and _is_float(content) else content for content in contents])
+    others = [at for at, content in enumerate(contents) if type(content) not in _TEXT_OR_FLOAT_TYPES]
+    return _texts(
+        contents, [at for at in others if not (isinstance(contents[at], _NUMBERS) and _is_float(contents[at]))]
+    )
+
+
+def _texts(values: Sequence[Any], others: list[int]) -> list[str | None]:
+    """Return strings, the JSON of the values at some indexes, and `None` for all others."""
+    texts = [value if type(value) is str else None for value in values]
+    for at, text in zip(others, encode_each([values[at] for at in others]), strict=True):
+        texts[at] = values[at] if isinstance(values[at], str) else text
+    return texts
 
 
 def as_float(value: Any) -> float:
@@ -44,5 +56,5 @@ def is_number(value: Any) -> bool:
     return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
-def _is_float(value: float) -> bool:
+def _is_float(value: Any) -> bool:
     return isinstance(value, float) or (is_number(value) and math.isfinite(as_float(value)))

@@ -6,14 +6,16 @@ import contextlib
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from pryv._display import public_names
+from pryv._event_members import RowSource
 from pryv._long_queries import DELETIONS, EVENTS, Item, merged, split
 from pryv._transport import json
 from pryv._transport.account import Account
+from pryv._transport.blocks import fastest_decoder
 from pryv._transport.members import MalformedError, Members, TooLargeError
 from pryv._transport.redact import redact
 from pryv._transport.results import error_among, error_of
@@ -22,11 +24,13 @@ from pryv._transport.urls import query_pairs
 from pryv.errors import PryvConnectionError, PryvProtocolError, PryvStreamError, ResponseTooLargeError
 from pryv.types import Event, Meta
 
+if TYPE_CHECKING:
+    from pryv._transport.rows import RowDecoder
+
 _LABEL = "GET events"
 _LONGEST_QUERY = 200
 """Characters of a query that are shown."""
 Batch = tuple["_Read", str, list[Any]]
-_OBJECTS = {dict}
 _SECTIONS = frozenset((EVENTS, DELETIONS))
 _OTHERS = frozenset(("meta", "error"))
 _LATEST = sys.float_info.max
@@ -92,6 +96,17 @@ class _Read:
         """Take all items of the batch yielded last, each with its JSON text."""
         return [] if self._members is None else self._members.with_texts(items)
 
+    def read_rows(self, decoder: RowDecoder) -> None:
+        """Read the blocks that follow as rows."""
+        if self._members is not None:
+            self._members.decoder = decoder
+
+    def read_dicts(self) -> None:
+        """Read the rest of the batch yielded last, and all that follows, as dicts."""
+        if self._members is not None:
+            self._members.decoder = fastest_decoder()
+            self._members.reread()
+
     def batches(self) -> Generator[Batch, None, None]:
         """Yield batches of events and deletions: this read, the name of the section, the items, the next one last."""
         response = self._account.send(
@@ -131,7 +146,7 @@ class _Read:
         self._members = Members(chunks, _SECTIONS, limit)
         for key, values in self._members.batches():
             if key in _SECTIONS:
-                if not set(map(type, values)) <= _OBJECTS:
+                if not set(map(type, values)) <= self._members.decoder.objects:
                     raise MalformedError
                 yield self, key, values
             elif key in _OTHERS:
@@ -159,7 +174,7 @@ def _one_by_one(batches: Iterator[Batch]) -> Iterator[Item]:
             yield read, section, items.pop()
 
 
-class EventStream(Iterator[Event]):
+class EventStream(Iterator[Event], RowSource):
     """The events of a query, then its deletions if they were requested, yielded as they arrive.
 
     The request is sent when the first event is read. `close()`, or the end of a `with` block, ends the read early.
@@ -212,6 +227,29 @@ class EventStream(Iterator[Event]):
         else:
             self.event_deletions_count = (self.event_deletions_count or 0) + 1
         return batch.pop()
+
+    def take(self, most: int, enough: int, decoder: RowDecoder | None) -> list[Any]:
+        """Return the next items; see `RowSource.take`."""
+        if decoder is None or len(self._reads) > 1:
+            return self._take(most, enough)
+        read = self._reads[0]
+        read.read_rows(decoder)
+        try:
+            return self._take(most, enough)
+        finally:
+            read.read_dicts()
+
+    def _take(self, most: int, enough: int) -> list[Any]:
+        items: list[Any] = []
+        with contextlib.suppress(StopIteration):
+            while len(items) < min(most, enough):
+                batch = self._batch or self._next_batch()
+                start = max(0, len(batch) + len(items) - most)
+                some = batch[start:]
+                del batch[start:]
+                self._count(len(some))
+                items += reversed(some)
+        return items
 
     def batches_with_texts(self) -> Iterator[tuple[str, list[tuple[Event, str]]]]:
         """Yield the items that remain, some at a time and each with its text, and the section they are in.

@@ -32,11 +32,15 @@ def pandas_values(pandas: Any, values: Any, kind: str) -> Any:
     if kind == "time":
         return pandas.DatetimeIndex(values).tz_localize("UTC")
     if kind == "list":
-        lists = map(values.different.__getitem__, values.codes.tolist())
-        values = [None if ids is None else ids.copy() for ids in lists]
+        copies = [_none if ids is None else ids.copy for ids in values.different]
+        values = [copies[code]() for code in values.codes.tolist()]
     if kind in ("text", "list"):
         return pandas.Series(values, dtype=object)
     return values
+
+
+def _none() -> None:
+    """Return the copy of a null."""
 
 
 def arrow_values(arrow: Any, values: Any, kind: str) -> Any:

@@ -7,10 +7,11 @@ Timestamps are of microseconds; a time outside the years 1 to 9999 is null.
 
 from __future__ import annotations
 
-import itertools
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pryv._event_members import Values, member_reader
 from pryv._event_values import content_texts
 from pryv._frames import arrow_values, optional_module, pandas_values
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from pryv._columns import Column
+    from pryv._columns import Field
 
 __all__ = ["iter_arrow", "to_arrow", "to_pandas"]
 
@@ -27,9 +28,6 @@ Columns = Iterable[str] | Mapping[str, type | None]
 
 ROWS = 65_536
 """Rows of a record batch, by default."""
-
-_EVENTS_AT_ONCE = 64
-"""Events that are alive at the same time, so that they stay in the processor's cache."""
 
 
 def __dir__() -> list[str]:
@@ -56,7 +54,8 @@ def to_pandas(events: Iterable[Mapping[str, Any]], columns: Columns | None = Non
     """
     pandas = optional_module("pandas", "pandas")
     found = _filled(events, columns)
-    return pandas.DataFrame({name: pandas_values(pandas, column.take(), column.kind) for name, column in found.items()})
+    values = {name: pandas_values(pandas, field.take(), field.kind) for name, field in found.items()}
+    return pandas.DataFrame(values, copy=False)
 
 
 def to_arrow(events: Iterable[Mapping[str, Any]], columns: Columns | None = None) -> pa.Table:
@@ -78,7 +77,7 @@ def to_arrow(events: Iterable[Mapping[str, Any]], columns: Columns | None = None
     """
     arrow = optional_module("pyarrow", "arrow")
     found = _filled(events, columns)
-    return arrow.table({name: arrow_values(arrow, column.take(), column.kind) for name, column in found.items()})
+    return arrow.table({name: arrow_values(arrow, field.take(), field.kind) for name, field in found.items()})
 
 
 def iter_arrow(
@@ -103,58 +102,56 @@ def iter_arrow(
     if rows < 1:
         raise ValueError("rows is at least 1")
     arrow = optional_module("pyarrow", "arrow")
-    return _batches(arrow, _without_deletions(events), _columns(columns), rows)
+    found = _fields(columns)
+    return _batches(arrow, _reader(events, found), found, rows)
 
 
-def _filled(events: Iterable[Mapping[str, Any]], columns: Columns | None) -> dict[str, Column]:
+def _filled(events: Iterable[Mapping[str, Any]], columns: Columns | None) -> dict[str, Field]:
     """Return columns with the values of all events."""
-    found = _columns(columns)
-    kept = _without_deletions(events)
-    while _add(kept, found, _EVENTS_AT_ONCE):
-        pass
+    found = _fields(columns)
+    read = _reader(events, found)
+    while values := read(sys.maxsize):
+        _add(values, found)
     return found
 
 
-def _batches(
-    arrow: Any, events: Iterator[Mapping[str, Any]], found: dict[str, Column], rows: int
-) -> Iterator[pa.RecordBatch]:
+def _batches(arrow: Any, read: Callable[[int], Values], found: dict[str, Field], rows: int) -> Iterator[pa.RecordBatch]:
     while True:
         count = 0
-        while added := _add(events, found, min(rows - count, _EVENTS_AT_ONCE)):
-            count += added
+        while count < rows and (values := read(rows - count)):
+            count += _add(values, found)
         if not count:
             return
-        arrays = {name: arrow_values(arrow, column.take(), column.kind) for name, column in found.items()}
+        arrays = {name: arrow_values(arrow, field.take(), field.kind) for name, field in found.items()}
         yield arrow.record_batch(list(arrays.values()), names=list(arrays))
 
 
-def _without_deletions(events: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _reader(events: Iterable[Mapping[str, Any]], found: dict[str, Field]) -> Callable[[int], Values]:
     if isinstance(events, (Mapping, str, bytes)):
         raise TypeError(f"events is an iterable of events, not {type(events).__name__}")
-    return (event for event in events if event.get("deleted") is None)
+    return member_reader(events, [field.member for field in found.values()])
 
 
-def _add(events: Iterator[Mapping[str, Any]], found: dict[str, Column], most: int) -> int:
-    """Add the next events to the columns, and return how many there were."""
-    some = list(itertools.islice(events, most))
-    for column in found.values():
-        column.add(some)
-    return len(some)
+def _add(values: Values, found: dict[str, Field]) -> int:
+    """Add the values of some events, and return how many events there were."""
+    for field in found.values():
+        field.add(values)
+    return len(next(iter(values.values())))
 
 
-def _columns(columns: Columns | None) -> dict[str, Column]:
+def _fields(columns: Columns | None) -> dict[str, Field]:
     from pryv import _columns as kinds
 
-    default: dict[str, Callable[[], Column]] = {
-        "id": lambda: kinds.Texts(kinds.at_path("id")),
-        "time": lambda: kinds.Times(kinds.at_path("time")),
-        "duration": lambda: kinds.Numbers(kinds.at_path("duration")),
-        "type": lambda: kinds.Texts(kinds.at_path("type")),
-        "stream_ids": lambda: kinds.Lists(kinds.at_path("streamIds")),
-        "content": lambda: kinds.Numbers(kinds.at_path("content")),
-        "content_text": lambda: kinds.Texts(kinds.at_path("content"), content_texts),
-        "modified": lambda: kinds.Times(kinds.at_path("modified")),
-        "trashed": lambda: kinds.Flags(kinds.at_path("trashed")),
+    default: dict[str, Callable[[], Field]] = {
+        "id": lambda: kinds.Field("id", kinds.Texts()),
+        "time": lambda: kinds.Field("time", kinds.Times()),
+        "duration": lambda: kinds.Field("duration", kinds.Numbers()),
+        "type": lambda: kinds.Field("type", kinds.Texts()),
+        "stream_ids": lambda: kinds.Field("streamIds", kinds.Lists()),
+        "content": lambda: kinds.Field("content", kinds.Numbers()),
+        "content_text": lambda: kinds.Field("content", kinds.Texts(content_texts)),
+        "modified": lambda: kinds.Field("modified", kinds.Times()),
+        "trashed": lambda: kinds.Field("trashed", kinds.Flags()),
     }
     if columns is None:
         return {name: make() for name, make in default.items()}
@@ -163,16 +160,16 @@ def _columns(columns: Columns | None) -> dict[str, Column]:
     types: dict[str, type | None] = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns)
     if not types:
         raise ValueError("columns is empty: a frame without columns has no rows")
-    found: dict[str, Column] = {}
+    found: dict[str, Field] = {}
     for name, kind in types.items():
         if not isinstance(name, str):
             raise TypeError(f"the name of a column is a string, not {type(name).__name__}")
         if kind is float:
-            found[name] = kinds.Numbers(kinds.at_path(name), name)
+            found[name] = kinds.Field(name, kinds.Numbers(name))
         elif kind is str:
-            found[name] = kinds.Texts(kinds.at_path(name))
+            found[name] = kinds.Field(name, kinds.Texts())
         elif kind is not None:
             raise TypeError(f"the type of column {name!r} is float or str")
         else:
-            found[name] = default[name]() if name in default else kinds.Inferred(name)
+            found[name] = default[name]() if name in default else kinds.Field(name, kinds.Inferred(name))
     return found

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-from json import JSONDecoder
+from collections.abc import Callable
+from json import JSONDecoder, loads
 from typing import Any, Protocol
 
 from .json import refuse_constant
@@ -25,7 +26,15 @@ _LONGEST_PAUSE = 1024
 
 
 class Decoder(Protocol):
-    """Parses objects with commas between them."""
+    """Parses objects with commas between them.
+
+    Attributes:
+        objects: The types that they become.
+        size: Bytes of a block.
+    """
+
+    objects: frozenset[type]
+    size: int
 
     def items(self, source: bytes) -> list[Any] | None:
         """Return the objects, `None` if the decoder cannot read them."""
@@ -40,6 +49,8 @@ class Decoder(Protocol):
 class StandardDecoder:
     """Parses with the standard library."""
 
+    objects: frozenset[type] = frozenset((dict,))
+    size = SIZE
     _decode = JSONDecoder(parse_constant=refuse_constant).raw_decode
 
     def items(self, source: bytes) -> list[Any] | None:
@@ -81,11 +92,14 @@ class StandardDecoder:
 class MsgspecDecoder:
     """Parses with msgspec. It refuses numbers beyond a double, and lone surrogates."""
 
-    def __init__(self) -> None:
+    objects: frozenset[type] = frozenset((dict,))
+    size = SIZE
+
+    def __init__(self, item: Any = Any) -> None:
         import msgspec
 
         self._errors = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-        self._decode = msgspec.json.Decoder(list[Any]).decode
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[item]).decode
         self._split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
     def items(self, source: bytes) -> list[Any] | None:
@@ -130,6 +144,12 @@ class Block:
         self._decoder = decoder
         self._texts = texts
 
+    def reread(self) -> None:
+        """Make dicts of the remaining items, if they are something else."""
+        if self.items and not isinstance(self.items[0], dict):
+            items = loads(b"[%b]" % self.source)
+            self.items[:] = reversed(items[self._count - len(self.items) :])
+
     @property
     def text(self) -> str:
         """The text of the item taken last."""
@@ -153,10 +173,9 @@ class Blocks:
     item, the next attempt is made some items later: the number doubles with each failure.
     """
 
-    def __init__(self, decoder: Decoder, first: str) -> None:
+    def __init__(self, first: str) -> None:
         key = _FIRST_KEY.match(first)
         self._mark = None if key is None else f"}},{key[0]}".encode()
-        self._decoder = decoder
         self._pause = self._skipped = 0
 
     def is_due(self) -> bool:
@@ -164,29 +183,30 @@ class Blocks:
         self._skipped += 1
         return self._mark is not None and self._skipped > self._pause
 
-    def next(self, source: Source, *, with_texts: bool) -> Block | None:
+    def next(self, source: Source, decoder: Decoder, *, with_texts: bool) -> Block | None:
         """Return the next block, `None` if there is none. It waits for bytes only if no item is complete.
 
         Args:
             source: The bytes.
+            decoder: Parses the block.
             with_texts: Whether the text of each item will be asked for, so that it is read with the item.
         """
         mark = self._mark or b""
         while True:
             data, at = source.data, source.at
-            end = data.rfind(mark, at, at + SIZE) + 1
+            end = data.rfind(mark, at, at + decoder.size) + 1
             if end > at:
-                return self._parsed(data[at:end], source, with_texts)
-            if len(data) - at >= SIZE:
+                return self._parsed(data[at:end], source, decoder, with_texts)
+            if len(data) - at >= decoder.size:
                 self._pause_longer()
                 return None
-            if data.endswith(b"}") and (block := self._parsed(data[at:], source, with_texts)):
+            if data.endswith(b"}") and (block := self._parsed(data[at:], source, decoder, with_texts)):
                 return block
             if (at < len(data) and not data.startswith(b",", at)) or not source.receive():
                 return None
 
-    def _parsed(self, content: bytes, source: Source, with_texts: bool) -> Block | None:
-        block = self._block(content[1:], with_texts) if content.startswith(b",") else None
+    def _parsed(self, content: bytes, source: Source, decoder: Decoder, with_texts: bool) -> Block | None:
+        block = _block(content[1:], decoder, with_texts) if content.startswith(b",") else None
         if block is None:
             self._pause_longer()
             return None
@@ -194,13 +214,14 @@ class Blocks:
         self._pause = self._skipped = 0
         return block
 
-    def _block(self, content: bytes, with_texts: bool) -> Block | None:
-        if with_texts:
-            both = self._decoder.items_and_texts(content)
-            return None if both is None else Block(content, *both, self._decoder)
-        items = self._decoder.items(content)
-        return None if items is None else Block(content, items, None, self._decoder)
-
     def _pause_longer(self) -> None:
         self._pause = min(2 * self._pause + 8, _LONGEST_PAUSE)
         self._skipped = 0
+
+
+def _block(content: bytes, decoder: Decoder, with_texts: bool) -> Block | None:
+    if with_texts:
+        both = decoder.items_and_texts(content)
+        return None if both is None else Block(content, *both, decoder)
+    items = decoder.items(content)
+    return None if items is None else Block(content, items, None, decoder)

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 _PLAIN = {bool, int, float, str, type(None)}
 _encode_text = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode_all = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_MARK = "\0"
+_MARKED = f",{_encode_text(_MARK)},"
+"""The mark between values. If it occurs in a value, there are more parts than values."""
+
 _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 
 
@@ -48,7 +53,19 @@ def encode_each(values: Sequence[Any]) -> list[str]:
                 return lines.decode().split("\n")[:-1]
         except (OverflowError, ValueError, TypeError, RecursionError):
             pass  # integers beyond 64 bits, lone surrogates, other types
-    return [_encode_text(value) for value in values]
+    return _encode_each_with_json(values)
+
+
+def _encode_each_with_json(values: Sequence[Any]) -> list[str]:
+    """Encode all values in one call, with a mark after each: that costs less than a call for each."""
+    if not values:
+        return []
+    try:
+        texts = _encode_all(list(itertools.chain.from_iterable(zip(values, itertools.repeat(_MARK), strict=False))))
+    except RecursionError:
+        texts = ""
+    each = texts[1 : -len(_MARKED)].split(_MARKED)
+    return each if len(each) == len(values) else [_encode_text(value) for value in values]
 
 
 def _may_differ(text: bytes) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
-from .blocks import SIZE, Block, Blocks, Decoder, fastest_decoder
+from .blocks import Block, Blocks, Decoder, fastest_decoder
 from .json import refuse_constant
 from .libraries import is_unterminated_string
 from .limits import parsed_size
@@ -48,6 +48,7 @@ class Members:
 
     Attributes:
         found: The keys of `streamed` that the object has, with or without items.
+        decoder: Parses the blocks that follow.
 
     Raises:
         TooLargeError: a value is larger.
@@ -63,7 +64,7 @@ class Members:
         decoder: Decoder | None = None,
     ) -> None:
         self._source = Source(chunks)
-        self._decoder = decoder or fastest_decoder()
+        self.decoder = decoder or fastest_decoder()
         self._block: Block | None = None
         self._texts_are_read = False
         self._limit = math.inf if limit is None else limit
@@ -121,6 +122,11 @@ class Members:
             return [(values.pop(), self._text[self._start : self._at])] if values else []
         return self._block.with_texts()
 
+    def reread(self) -> None:
+        """Make dicts of the items that remain in the batch yielded last, if they are something else."""
+        if self._block is not None:
+            self._block.reread()
+
     def _keys(self) -> Iterator[str]:
         """Read an object up to its end: yield its keys, after each of which the value is read."""
         self._expect("{")
@@ -159,8 +165,8 @@ class Members:
         while more:
             self._block = None
             yield [self._value()]
-            blocks = blocks or Blocks(self._decoder, self._text[self._start : self._at])
-            if self._limit >= SIZE and blocks.is_due():
+            blocks = blocks or Blocks(self._text[self._start : self._at])
+            if self._limit >= self.decoder.size and blocks.is_due():
                 yield from self._in_blocks(blocks)
             more = self._take_comma_or("]")
 
@@ -169,7 +175,7 @@ class Members:
         self._source.unread(self._text[self._at :])
         self._text, self._start, self._at = "", 0, 0
         self._failure = None  # the source raises it again, after the bytes before it
-        while block := blocks.next(self._source, with_texts=self._texts_are_read):
+        while block := blocks.next(self._source, self.decoder, with_texts=self._texts_are_read):
             self._block = block
             yield block.items
 
