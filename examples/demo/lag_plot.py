@@ -35,7 +35,10 @@ def save_plot(samples: list[Sample], marks: list[tuple[float, str]], path: Path)
     for moment, text in marks:
         for axes in (above, below):
             axes.axvline(moment, color="0.4", linewidth=1, linestyle="--")
-        above.annotate(text, (moment, above.get_ylim()[1]), (4, -12), textcoords="offset points", color="0.3")
+        is_late = moment > times[-1] * 0.8
+        offset, side = (-4, "right") if is_late else (4, "left")
+        place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "ha": side}
+        above.annotate(text, (moment, 0), (offset, 6), color="0.3", **place)
     figure.savefig(path, dpi=120)
 
 

@@ -1,5 +1,6 @@
 """Webhooks wake accounts."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from wsgiref.simple_server import make_server
@@ -50,6 +51,18 @@ def test_what_is_no_webhook_is_refused(fleet: Fleet, receiver_url: str) -> None:
     assert requests.post(receiver_url + "known", timeout=5, json={"messages": ["eventsChanged"]}).status_code == 204
     assert requests.post(receiver_url + "known", timeout=5).status_code == 204
     assert fleet.status().due == 1
+
+
+@pytest.mark.parametrize("length", ["9000000", "-1", "x", "9" * 5000])
+def test_the_body_of_a_notification_is_read_before_the_response(fleet: Fleet, receiver_url: str, length: str) -> None:
+    """A platform may send it after the header; and a hostile one may send anything."""
+    port = int(receiver_url.split(":")[2].partition("/")[0])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST /pryv/unknown HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+        for _ in range(int(length) // 100_000 if length == "9000000" else 0):
+            client.sendall(b"x" * 100_000)
+        with client.makefile("rb") as response:
+            assert response.readline().split()[1] == b"404"
 
 
 def test_an_account_whose_webhook_fails_is_named(fleet: Fleet, new_account: Callable[[], Account]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import timezone
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -11,6 +12,9 @@ from pryv_fleet.accounts import Account
 
 if TYPE_CHECKING:
     from pryv_fleet.reports import FleetReport, FleetStatus
+
+
+_PASSED: Final = ("active", "failing")
 
 
 def summary(report: FleetReport) -> str:
@@ -34,7 +38,7 @@ def described(status: FleetStatus) -> str:
         f"forgotten  {status.forgotten:,}",
     ]
     for platform in status.platforms:
-        held = f", not before {platform.not_before:%Y-%m-%d %H:%M:%S %Z}" if platform.not_before else ""
+        held = f", not before {_moment(platform.not_before)} UTC" if platform.not_before else ""
         lines.append(f"platform   {platform.url}: {platform.accounts:,} accounts{held}")
     return "\n".join(lines)
 
@@ -47,15 +51,15 @@ def write_accounts(accounts: list[Account], *, as_json: bool) -> None:
     columns: list[Column] = [
         Column("name", lambda account: account.name, whole=True),
         Column("state", lambda account: account.state),
-        Column("synced", lambda account: _moment(account.synced)),
-        Column("due", lambda account: _moment(account.due)),
+        Column("synced (UTC)", lambda account: _moment(account.synced)),
+        Column("due (UTC)", lambda account: _moment(account.due if account.state in _PASSED else None)),
         Column("error", lambda account: account.error or ""),
     ]
     write_table(columns, accounts)
 
 
 def _moment(value: Any) -> str:
-    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else f"{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}"
 
 
 def plain_value(_instance: Any, _field: Any, value: Any) -> Any:

@@ -39,8 +39,8 @@ _ADD: Final = """
     INSERT INTO {schema}.accounts (name, platform, endpoint, secret, scope, seconds, state)
     SELECT o.name, p.id, o.endpoint, o.secret, o.scope, o.seconds, 'active'
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::json[], %s::float8[])
-        AS o (name, platform, endpoint, secret, scope, seconds)
-    JOIN {schema}.platforms p ON p.url = o.platform
+        WITH ORDINALITY AS o (name, platform, endpoint, secret, scope, seconds, number)
+    JOIN {schema}.platforms p ON p.url = o.platform ORDER BY o.number
     ON CONFLICT (name) DO NOTHING
 """
 _STATE: Final = "SELECT state FROM {schema}.accounts WHERE name = %s"

@@ -19,6 +19,9 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _QuietHandler(WSGIRequestHandler):
+    timeout = 30
+    """Seconds that a client may be silent."""
+
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: the path is the secret of a webhook."""
 
