@@ -396,6 +396,19 @@ def test_starting_over_does_not_forget_what_was_deleted_before(
     assert monitor.sync().event_deletions == 0
 
 
+def test_the_end_of_a_series_is_not_missed(sandbox: Sandbox, subject: Subject) -> None:
+    """The platform changes the event 10.5 seconds after the points, as of the time of the points."""
+    series = subject.connection.events.create({"streamIds": ["pulse"], "type": "series:mass/kg"})
+    monitor = Monitor(subject.connection, SCOPE)
+    delivered = Delivered(monitor)
+    monitor.sync()
+    subject.connection.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[3, 70]])
+    for skew in (10.1, 10.1, 20):
+        sandbox.faults.skew = skew
+        monitor.sync()
+    assert [event.get("duration") for event in delivered.events] == [None, 3e9]
+
+
 @pytest.mark.parametrize("kind", ["anchor", "mirror"])
 def test_a_first_reading_that_fails_at_once_does_not_forget_what_it_delivered(
     kind: str, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from pryv_sandbox import Sandbox
+
 from .caller import Caller
 
 
@@ -49,12 +51,38 @@ def test_takes_times_of_day_and_numbers_as_text(writer: Caller) -> None:
     writer.post(place, flat(["timestamp", "value"], [999, 1]), 400)
 
 
-def test_points_leave_the_event_as_it_is(writer: Caller) -> None:
+def test_points_change_the_event_later(writer: Caller, sandbox: Sandbox) -> None:
     place = f"events/{make_series(writer)}"
     before = writer.get(place)["event"]
-    writer.post(f"{place}/series", flat(["deltaTime", "value"], [9, 1], [4, 1]), 200)
+    written = writer.post(f"{place}/series", flat(["deltaTime", "value"], [9, 1], [4, 1]), 200)["meta"]["serverTime"]
+    sandbox.faults.skew = 9
     assert writer.get(place)["event"] == before
     assert "duration" not in before
+    sandbox.faults.skew = 11
+    after = writer.get(place)["event"]
+    assert after["duration"] == 9e9  # in nanoseconds, a fault of the real platform
+    assert before["modified"] < after["modified"] <= written
+    assert after["integrity"] != before["integrity"]
+    writer.post(f"{place}/series", flat(["deltaTime", "value"], [2, 1]), 200)
+    sandbox.faults.skew = 30
+    assert writer.get(place)["event"] == after  # it does not end later
+
+
+def test_points_without_a_pause_change_the_event_after_five_minutes(writer: Caller, sandbox: Sandbox) -> None:
+    place = f"events/{make_series(writer)}"
+    for second in range(0, 305, 5):
+        sandbox.faults.skew = second
+        writer.post(f"{place}/series", flat(["deltaTime", "value"], [second, 1]), 200)
+        assert ("duration" in writer.get(place)["event"]) == (second >= 300)
+
+
+def test_a_series_that_is_deleted_is_not_changed(writer: Caller, sandbox: Sandbox) -> None:
+    place = f"events/{make_series(writer)}"
+    writer.post(f"{place}/series", flat(["deltaTime", "value"], [9, 1]), 200)
+    for _ in range(2):
+        writer.delete(place)
+    sandbox.faults.skew = 11
+    assert set(writer.get(place)["event"]) == {"id", "deleted"}
 
 
 def test_optional_fields_may_be_left_out_or_empty(writer: Caller) -> None:

@@ -77,7 +77,7 @@ class Fleet:
         threads: int = 16,
         pacing: Pacing = Pacing(),  # noqa: B008  (frozen)
         secrets: Secrets | None = None,
-        overlap: float = 10,
+        overlap: float = 15,
         timeout: Timeout = (5, 60),
     ) -> None:
         _check_seconds("interval", interval)

@@ -22,7 +22,10 @@ from pryv_monitor.protocols import Mirror
 from pryv_monitor.stores import AnchorStore, MemoryAnchorStore
 from pryv_monitor.update_methods import EventsTimer, UpdateMethod
 
-OVERLAP: Final = 10.0
+OVERLAP: Final = 15.0
+"""Seconds. The platform changes the event of a series 10.6 s after its points, and gives it their time as `modified`:
+https://github.com/pryv/open-pryv.io/blob/master/components/hfs-server/src/metadata_updater.ts
+"""
 
 _DEFAULT_INTERVAL = 5.0
 _LONGEST_SCOPE = 200

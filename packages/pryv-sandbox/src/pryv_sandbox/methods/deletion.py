@@ -9,7 +9,7 @@ from pryv_sandbox.methods.calls import Context
 from pryv_sandbox.model.errors import invalid_access_token
 from pryv_sandbox.state.changes import Change
 
-_TABLES_OF_EVENTS = ("event_versions", "event_streams", "points")
+_TABLES_OF_EVENTS = ("event_versions", "event_streams", "points", "series_ends")
 _TABLES_OF_USERS = (
     *("events", "streams", "profiles", "webhooks", "access_versions", "accesses", "sessions", "mfa_sessions"),
     *("password_resets", "emails", "former_usernames", "capabilities", "accepted_offers"),

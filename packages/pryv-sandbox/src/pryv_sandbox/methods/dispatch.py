@@ -22,6 +22,7 @@ from pryv_sandbox.methods import (
 )
 from pryv_sandbox.methods.calls import Context, Methods, Result, read_pages
 from pryv_sandbox.model.errors import ApiError, invalid_method
+from pryv_sandbox.state import series_ends
 from pryv_sandbox.state.accesses import count_use
 
 METHODS = Methods()
@@ -76,6 +77,7 @@ async def _run(context: Context, method_id: str, params: Any) -> Result:
     if not method.public:
         _ = context.access
     method.params.check(params)
+    series_ends.write_due(context.platform)
     return await method.handler(context, params)
 
 

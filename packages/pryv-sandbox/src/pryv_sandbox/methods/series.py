@@ -16,6 +16,7 @@ from pryv_sandbox.model.errors import (
     invalid_request_structure,
     unknown_resource,
 )
+from pryv_sandbox.state import series_ends
 from pryv_sandbox.state.events import Event
 
 Matrix = tuple[list[str], list[list[Any]]]
@@ -29,7 +30,7 @@ _TIMESTAMP = "timestamp"
 def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
     """Add points to series, all of them or none: pairs of an event id and points in ``flatJSON``.
 
-    The events are not modified, and nobody is notified.
+    The events are modified later; see `series_ends`. Nobody is notified.
 
     Raises:
         ApiError: if an event does not exist, is not a series or may not be written to, or if the points do not fit it.
@@ -41,6 +42,9 @@ def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
     with context.platform.transaction():
         for key, matrix in parsed:
             _store(context, key, matrix)
+            end = max((row[matrix[0].index(_DELTA_TIME)] for row in matrix[1]), default=None)
+            if end is not None:
+                series_ends.note(context.platform, key, end, context.access.id)
 
 
 def batch_additions(body: Any) -> list[tuple[str, Any]]:

@@ -125,6 +125,14 @@ CREATE TABLE IF NOT EXISTS points (
     doc TEXT NOT NULL,
     PRIMARY KEY (event, delta_time)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS series_ends (
+    event INTEGER PRIMARY KEY REFERENCES events,
+    author TEXT NOT NULL,
+    modified REAL NOT NULL,
+    end REAL NOT NULL,
+    due REAL NOT NULL,
+    deadline REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS webhooks (
     key INTEGER PRIMARY KEY,
     user INTEGER NOT NULL REFERENCES users,
