@@ -274,6 +274,7 @@ def test_what_a_hostile_platform_sends_stays_in_the_folder(folder: Path, sandbox
     others = [{**attachment, "id": "../../x", "fileName": "../../../y"}, {**attachment, "fileName": "/tmp/z"}, {}, 7]
     body = {
         "events": [{**event, "id": "../../../evil", "attachments": others}, {**event, "attachments": [attachment]}],
+        "eventDeletions": [],
         "meta": {"serverTime": 1, "apiVersion": "2", "serial": "3"},
     }
     for _ in range(2):

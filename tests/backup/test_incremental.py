@@ -53,7 +53,8 @@ def test_changes_of_every_kind_are_copied(account: Connection, folder: Path) -> 
     account.delete_attachment(with_file["id"], with_file["attachments"][1]["id"])
     account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
     report = backup(account, folder)
-    assert (report.events, report.deletions, report.attachments, report.series) == (4, 1, 1, 1)
+    assert report.events in (4, 5)  # the size of all attachments is that of an event, which may have changed, too
+    assert (report.deletions, report.attachments, report.series) == (1, 1, 1)
     equal(account, folder)
     assert not (folder / "events-1970-05.json").exists()
     assert {path.name.rpartition("_")[2] for path in (folder / "attachments").iterdir()} == {"a"}

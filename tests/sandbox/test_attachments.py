@@ -86,6 +86,8 @@ def test_files_are_added_and_removed(writer: Caller) -> None:
     assert download(writer, f"{event['id']}/{added['attachments'][1]['id']}").status_code == 401
     writer.delete(place)
     writer.delete(place)
+    path = f"{event['id']}/{event['attachments'][0]['id']}"
+    assert download(writer, path, headers={"Authorization": writer.token}).status_code == 500
     assert writer.get("account")["account"]["storageUsed"]["attachedFiles"] == 0
 
 

@@ -85,6 +85,17 @@ def test_a_series_that_is_deleted_is_not_changed(writer: Caller, sandbox: Sandbo
     assert set(writer.get(place)["event"]) == {"id", "deleted"}
 
 
+def test_the_points_of_a_deleted_series(writer: Caller) -> None:
+    place = f"events/{make_series(writer)}"
+    points = flat(["deltaTime", "value"], [9, 1])
+    writer.delete(place)
+    assert writer.get(f"{place}/series")["points"] == []
+    writer.post(f"{place}/series", points, 400)
+    writer.delete(place)
+    writer.get(f"{place}/series", 500)
+    writer.post(f"{place}/series", points, 500)
+
+
 def test_optional_fields_may_be_left_out_or_empty(writer: Caller) -> None:
     place = f"events/{make_series(writer, 'series:position/wgs84')}/series"
     writer.post(place, flat(["deltaTime", "longitude", "latitude"], [0, 1, 2]), 200)

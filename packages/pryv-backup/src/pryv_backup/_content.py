@@ -19,6 +19,9 @@ from pryv_backup._reports import Failure
 
 _ROWS: Final = 500
 
+_STATUSES_OF_GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
+"""The platform responds with the latter to a request for a file or the points of an event that was deleted."""
+
 
 class Content:
     """Copies attachments and points into an archive.
@@ -119,10 +122,12 @@ class Content:
         try:
             yield
         except (ApiError, IntegrityError, ValueError) as error:
-            if isinstance(error, InvalidAccessTokenError) or is_transient(error):
+            if isinstance(error, InvalidAccessTokenError):
                 raise
-            if isinstance(error, ApiError) and error.status == HTTPStatus.NOT_FOUND and is_gone():
+            if isinstance(error, ApiError) and error.status in _STATUSES_OF_GONE and is_gone():
                 return
+            if is_transient(error):
+                raise
             self._archive.keep(path)
             self.failed.append(Failure(what, str(error)))
 

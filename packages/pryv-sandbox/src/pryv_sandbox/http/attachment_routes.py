@@ -9,7 +9,7 @@ from aiohttp import web
 from pryv_sandbox.http.exchange import ACCESS_ID, authenticate, call_context, token_of
 from pryv_sandbox.methods import audit, events
 from pryv_sandbox.methods.calls import Context
-from pryv_sandbox.model.errors import ApiError, invalid_access_token, unknown_resource
+from pryv_sandbox.model.errors import ApiError, invalid_access_token, unexpected, unknown_resource
 from pryv_sandbox.state.accesses import check_valid, find_by_id
 from pryv_sandbox.state.attachments import Attachment, read_token
 
@@ -42,7 +42,10 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 
 def _find(context: Context, event_id: str, file_id: str) -> Attachment:
-    attachments: list[Attachment] = events.readable_event(context, event_id).get("attachments", [])
+    event = events.readable_event(context, event_id)
+    if "deleted" in event:
+        raise unexpected("the event has no streams")  # as the real platform fails
+    attachments: list[Attachment] = event.get("attachments", [])
     attachment = next((item for item in attachments if item["id"] == file_id), None)
     if attachment is None:
         raise unknown_resource("attachment", file_id)

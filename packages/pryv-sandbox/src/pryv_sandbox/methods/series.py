@@ -14,6 +14,7 @@ from pryv_sandbox.model.errors import (
     invalid_operation,
     invalid_parameters,
     invalid_request_structure,
+    unexpected,
     unknown_resource,
 )
 from pryv_sandbox.state import series_ends
@@ -97,17 +98,19 @@ def _plain(number: float) -> float:
 
 def _find(context: Context, event_id: str) -> tuple[int, Event]:
     key, event = events.find(context, event_id) or (None, {})
-    if key is None or "deleted" in event:
+    if key is None:
         raise unknown_resource("event", event_id)
+    if "deleted" in event:
+        raise unexpected("the event has no streams")  # as the real platform fails
     return key, event
 
 
 def _find_writable(context: Context, event_id: str) -> tuple[int, Event]:
     key, event = _find(context, event_id)
-    if not event_types.is_series(event["type"]):
-        raise invalid_operation(f'The event "{event_id}" is not a series.')
     if "trashed" in event:
         raise invalid_operation(f'The referenced event "{event_id}" is trashed.', {"trashedReference": "eventId"})
+    if not event_types.is_series(event["type"]):
+        raise invalid_operation(f'The event "{event_id}" is not a series.')
     if not any(context.access.can_create(stream_id) for stream_id in event["streamIds"]):
         raise forbidden()
     return key, event
