@@ -30,6 +30,20 @@ def test_the_core_imports_no_add_on() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_a_setting_that_prevents_the_import_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")  # which python-socketio imports if it is there
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys.log")
+    program = """
+from pryv import Connection, PryvError
+try:
+    Connection("https://token@alice.example/").socket
+except PryvError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert "SSLKEYLOGFILE names '/nowhere/keys.log'" in done.stdout
+
+
 @pytest.mark.parametrize("content", ["", "raise ImportError('gevent')", "def connect(): pass"])
 def test_another_module_named_websocket(tmp_path: Path, content: str) -> None:
     (tmp_path / "websocket.py").write_text(content)

@@ -341,6 +341,30 @@ def test_the_switches_of_python_change_nothing(signed_in: Run, environment: dict
         assert (done.returncode, done.stderr) == (0, b"")
 
 
+IN_A_THREAD = """
+import sys, threading
+from pryv.cli import main
+from pryv_backup.cli import main as backup
+from pryv_monitor.cli import main as monitor
+codes = []
+calls = [
+    lambda: main(["whoami"]),
+    lambda: monitor(["sync", "--mirror", "copy.db"]),
+    lambda: backup(["run", "backup"]),
+    lambda: backup(["restore", "backup", "--state", "state"]),
+]
+for call in calls:
+    thread = threading.Thread(target=lambda: codes.append(call()))
+    thread.start()
+    thread.join()
+sys.exit(codes != [0, 0, 0, 0])
+"""
+
+
+def test_a_command_may_run_in_a_thread(signed_in: Run) -> None:
+    assert signed_in(sys.executable, "-c", IN_A_THREAD).returncode == 0
+
+
 # ---- the network
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pryv import __version__
-from pryv.cli import Command, Program, add_export_options, connect, export_events, say
+from pryv.cli import Command, Program, add_export_options, connect, export_events, on_terminate, say
 from pryv_backup._backup import backup
 from pryv_backup._folder import read
 from pryv_backup._reports import BackupReport, Failure
@@ -146,7 +145,7 @@ def _add_export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    on_terminate(lambda: sys.exit(_TRY_LATER))
     progress = Progress(shown=not arguments.quiet)
     with connect(arguments) as connection, progress:
         report = backup(
@@ -189,7 +188,7 @@ def _summary(report: BackupReport) -> str:
 
 
 def _restore(arguments: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    on_terminate(lambda: sys.exit(_TRY_LATER))
     if has_manifest(arguments.folder):
         _verify(arguments)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import attrs
 
 from pryv import __version__
 from pryv.addons import SignalSafeEvent
-from pryv.cli import Command, Program, on_terminal, say, write_json
+from pryv.cli import Command, Program, on_terminal, on_terminate, say, write_json
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet import _options as options
 from pryv_fleet._display import described, plain_value, summary, write_accounts
@@ -282,7 +281,7 @@ def _fleet(arguments: argparse.Namespace) -> Iterator[Fleet]:
 def _terminable() -> Iterator[SignalSafeEvent]:
     """Have a first SIGTERM or interrupt end the work after the passes that have begun."""
     stop = SignalSafeEvent()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_terminate(stop.set)
     yield stop
 
 

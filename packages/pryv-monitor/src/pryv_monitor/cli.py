@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import shlex
-import signal
 import sys
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from typing import Any
 
 from pryv import Connection, PryvError, __version__
 from pryv.addons import SignalSafeEvent, is_transient
-from pryv.cli import Command, Program, connect, exit_code, say, write_json_lines
+from pryv.cli import Command, Program, connect, exit_code, on_terminate, say, write_json_lines
 from pryv_monitor import _export, _maintenance
 from pryv_monitor._export import file_path
 from pryv_monitor.changes import SyncReport
@@ -181,7 +180,7 @@ def _add_pass_options(parser: argparse.ArgumentParser, error_tolerance: float) -
 
 
 def _sync(arguments: argparse.Namespace) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TRY_LATER))
+    on_terminate(lambda: sys.exit(_TRY_LATER))
     try:
         with _connect(arguments) as connection:
             monitor = _monitor(connection, arguments)
@@ -220,7 +219,7 @@ def _can_erase_lines() -> bool:
 
 def _watch(arguments: argparse.Namespace) -> None:
     stop = SignalSafeEvent()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_terminate(stop.set)
     with _connect(arguments) as connection:
         monitor = _monitor(connection, arguments)
         if not arguments.quiet:

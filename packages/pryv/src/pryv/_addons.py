@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from pryv.errors import MissingAddonError
+from pryv._transport.settings import wrong_key_log
+from pryv.errors import MissingAddonError, PryvError
 
 _GROUP = "pryv.addons"
 
@@ -20,6 +21,7 @@ def load_addon(name: str, usual: str, purpose: str) -> Any:
 
     Raises:
         MissingAddonError: it is not installed.
+        PryvError: it cannot be imported.
     """
     # A frozen program may have the module without the metadata that announces it:
     # https://pyinstaller.org/en/stable/hooks.html#PyInstaller.utils.hooks.copy_metadata
@@ -30,4 +32,6 @@ def load_addon(name: str, usual: str, purpose: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != addon.module:
             raise
+    except OSError as error:  # python-socketio imports aiohttp, if it is there, which opens SSLKEYLOGFILE
+        raise PryvError(f"{purpose} an add-on, which cannot be imported: {wrong_key_log() or error}") from None
     raise MissingAddonError(f"{purpose} an add-on: pip install {unannounced.module.replace('_', '-')}")

@@ -60,7 +60,7 @@ def setting_error(
         return error
     if not url.lower().startswith("https:"):
         return None
-    wrong = _wrong_authorities(session, settings["verify"]) or _wrong_certificate(settings["cert"]) or _wrong_key_log()
+    wrong = _wrong_authorities(session, settings["verify"]) or _wrong_certificate(settings["cert"]) or wrong_key_log()
     return None if wrong is None else PryvTlsError(f"{label}: {wrong}", sent=False)
 
 
@@ -126,8 +126,8 @@ def _wrong_certificate(cert: Any) -> str | None:
     )
 
 
-def _wrong_key_log() -> str | None:
-    """Check the file to which urllib3 writes the TLS keys of connections, for debugging.
+def wrong_key_log() -> str | None:
+    """Return the problem with the file to which TLS keys are written, for debugging; `None` if there is none.
 
     See https://github.com/urllib3/urllib3/blob/2.8.0/src/urllib3/util/ssl_.py#L321.
     """

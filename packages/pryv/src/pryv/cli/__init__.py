@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pryv.cli._csv import write_csv
     from pryv.cli._export import add_export_options, export_events
     from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
+    from pryv.cli._interrupts import on_terminate
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program, add_commands
     from pryv.cli._start import start
@@ -32,6 +33,7 @@ __all__ = [
     "export_events",
     "main",
     "on_terminal",
+    "on_terminate",
     "run",
     "say",
     "start",
@@ -51,6 +53,7 @@ _LATER = {
     "export_events": "_export",
     "main": "_commands",
     "on_terminal": "_output",
+    "on_terminate": "_interrupts",
     "start": "_start",
     "write_csv": "_csv",
     "write_json": "_output",

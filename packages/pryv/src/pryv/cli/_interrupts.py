@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with exit code 130 and without a traceback."""
+"""Signals: Ctrl-C ends a command with exit code 130 and without a traceback; a command may handle its termination."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from pryv.cli._start import end_at_once
 
 _REPEATED = 1.0
 """Seconds in which a second signal is taken for the same one: timeout(1), for example, sends it twice."""
+
+
+def on_terminate(callback: Callable[[], object]) -> None:
+    """Call a function when the process is told to terminate (SIGTERM), if this is the main thread, to which signals go.
+
+    Args:
+        callback: The function; it may raise `SystemExit`.
+    """
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGTERM, lambda *_: callback())
 
 
 class Interrupts:
