@@ -9,12 +9,16 @@ from typing import Final
 from pryv import RateLimitedError, ServerError
 from pryv_fleet._database import Database
 
-_BETWEEN_LOOKS: Final = 0.05
-"""Seconds for which a process relies on what it has read."""
+_BETWEEN_LOOKS: Final = 0.02
+"""Seconds for which a process relies on what it has read: so long it may go on after another one was asked to pause."""
 _HOLD: Final = """
     UPDATE {schema}.platforms SET not_before = greatest(not_before, now() + make_interval(secs => %s)) WHERE id = %s
 """
 _HELD: Final = "SELECT id FROM {schema}.platforms WHERE not_before > now()"
+
+
+class HeldError(Exception):
+    """The platform has asked not to be called now; nothing was sent."""
 
 
 class Holds:
@@ -31,12 +35,17 @@ class Holds:
         self._read_at = float("-inf")
         self._own_until: dict[int, float] = {}
 
-    def includes(self, platform: int) -> bool:
-        """Return whether a platform is not to be called now.
+    def check(self, platform: int) -> None:
+        """Check that a platform may be called now.
 
         Raises:
+            HeldError: it may not.
             DatabaseError: PostgreSQL cannot be reached.
         """
+        if self._includes(platform):
+            raise HeldError("the platform has asked not to be called now")
+
+    def _includes(self, platform: int) -> bool:
         if self._own_until.get(platform, 0) > time.monotonic():
             return True
         with self._lock:

@@ -8,17 +8,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
-from urllib.request import getproxies
 
 import attrs
-import requests
 
-from pryv import ApiError, Connection, PryvError, Service
-from pryv.addons import new_session, redact
+from pryv import ApiError, Connection, Limits, PryvError, RetryPolicy, Service
+from pryv.addons import redact
 from pryv.utils import build_api_endpoint
 from pryv_fleet._database import Database
-from pryv_fleet._holds import Holds, asked_pause
+from pryv_fleet._holds import HeldError, Holds, asked_pause
 from pryv_fleet._leases import Claim, Finish, Holder
+from pryv_fleet._sessions import SessionPool
 from pryv_fleet._transaction import AccountState
 from pryv_fleet.errors import DatabaseError
 from pryv_fleet.mirror import ClaimedMirror
@@ -29,7 +28,8 @@ _FIRST_BACKOFF: Final = 5.0
 _LONGEST_BACKOFF: Final = 3600.0
 _SOON: Final = 1.0
 """Seconds until an account is looked at again whose pass another worker was faster with."""
-_CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_LEAST_RATE: Final = 1024
+"""Bytes a second of a response, on average over the read timeout."""
 _REFUSED: Final = (401, 403)
 _LONGEST_ERROR: Final = 500
 
@@ -93,18 +93,18 @@ class Passes:
         self._overlap = overlap
         self._lease = lease
         self._holder = holder
-        self._timeout = timeout
+        self._options = _connection_options(timeout)
         self._sessions = SessionPool()
-        self._services: dict[int, Service] = {}
+        self._services: dict[tuple[int, int], Service] = {}
         self._holds = Holds(database)
 
     def make(self, claim: Claim, *, full: bool = False) -> Outcome:
         """Make a pass, and return its outcome; no exception is raised."""
         begin = time.monotonic()
         try:
-            if self.is_held(claim):
-                return Outcome(claim, "deferred", 0)
             report, endpoint = self._sync(claim, full)
+        except HeldError:
+            return Outcome(claim, "deferred", time.monotonic() - begin)
         except Exception as error:  # noqa: BLE001  (it is the outcome of the pass)
             return self._failed(claim, error.with_traceback(None), time.monotonic() - begin)
         seconds = time.monotonic() - begin
@@ -118,21 +118,14 @@ class Passes:
     def connection(self, claim: Claim) -> Iterator[Connection]:
         """Make a connection to an account, over network connections that other accounts of the platform have used.
 
+        Each request of it raises `HeldError` while the platform has asked not to be called.
+
         Raises:
             FleetError: its token is missing, or cannot be decrypted.
         """
         endpoint = build_api_endpoint(claim.endpoint, self._token(claim))
-        with self._sessions.session() as session:
-            # without retries: whoever claims the account next repeats a pass that failed
-            yield Connection(endpoint, self._service(claim), timeout=self._timeout, retry=None, session=session)
-
-    def is_held(self, claim: Claim) -> bool:
-        """Return whether the platform of an account has asked not to be called now.
-
-        Raises:
-            DatabaseError: PostgreSQL cannot be reached.
-        """
-        return self._holds.includes(claim.platform)
+        with self._sessions.session(lambda: self._holds.check(claim.platform)) as session:
+            yield Connection(endpoint, self._service(claim), session=session, **self._options)
 
     def hold(self, claim: Claim, error: Exception) -> float | None:
         """Have no worker call a platform before the time that its answer names; return the seconds, if it names one."""
@@ -149,8 +142,6 @@ class Passes:
     def close(self) -> None:
         """Close the network connections; a later pass opens new ones."""
         self._sessions.close()
-        for service in self._services.values():
-            service.close()
 
     def _sync(self, claim: Claim, full: bool) -> tuple[SyncReport, str]:
         state = AccountState(claim.id, claim.version, self._holder.number, self._lease)
@@ -168,12 +159,13 @@ class Passes:
         return self._cipher.decrypt(claim.secret or "")
 
     def _service(self, claim: Claim) -> Service:
-        """Return the platform of an account. Its service info is read once, not for each account."""
-        service = self._services.get(claim.platform)
+        """Return the platform of an account. Its service info is read once by a process, not for each account."""
+        platform = claim.platform
+        service = self._services.get((os.getpid(), platform))
         if service is None:
-            service = self._services[claim.platform] = Service(
-                claim.endpoint + "service/info", timeout=self._timeout, retry=None
-            )
+            session = self._sessions.shared(lambda: self._holds.check(platform))
+            service = Service(claim.endpoint + "service/info", session=session, **self._options)
+            self._services[os.getpid(), platform] = service
         return service
 
     def _failed(self, claim: Claim, error: Exception, seconds: float) -> Outcome:
@@ -193,52 +185,14 @@ class Passes:
         return Outcome(claim, "failed", seconds, error=error, finish=finish)
 
 
-class SessionPool:
-    """Sessions of `requests`, each used by one thread at a time. It survives a fork.
+def _connection_options(timeout: Any) -> dict[str, Any]:
+    """Return options of connections that hold a thread for a limited time: a response has to come whole, or at a rate.
 
-    Attributes:
-        callbacks: Functions that are called with the status of each response.
+    There are no retries: whoever claims the account next repeats a pass that failed.
     """
-
-    def __init__(self) -> None:
-        self.callbacks: list[Callable[[int], object]] = []
-        self._reset()
-
-    def _reset(self) -> None:
-        self._free: list[requests.Session] = []
-        self._pid = os.getpid()
-
-    @contextmanager
-    def session(self) -> Iterator[requests.Session]:
-        """Borrow a session: the one that was used last."""
-        if self._pid != os.getpid():
-            self._reset()
-        try:
-            session = self._free.pop()
-        except IndexError:
-            session = _session()
-            session.hooks["response"].append(self._notify)
-        try:
-            yield session
-        finally:
-            self._free.append(session)
-
-    def _notify(self, response: requests.Response, **_: Any) -> None:
-        for callback in self.callbacks:
-            callback(response.status_code)
-
-    def close(self) -> None:
-        """Close the sessions that are not in use."""
-        while self._free:
-            self._free.pop().close()
-
-
-def _session() -> requests.Session:
-    """Return a session that has the settings of the environment: to look for them takes a tenth of a request's CPU."""
-    session = new_session()
-    session.trust_env = bool(getproxies().keys() - {"no"})  # which host has a proxy is up to requests
-    session.verify = next((path for name in _CA_VARIABLES if (path := os.environ.get(name))), True)
-    return session
+    seconds = timeout[1] if isinstance(timeout, tuple) else timeout
+    retry = RetryPolicy(attempts=1) if seconds is None else RetryPolicy(attempts=1, deadline=seconds)
+    return {"timeout": timeout, "retry": retry, "limits": Limits(rate=_LEAST_RATE)}
 
 
 def backoff(failures: int) -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pryv import ItemAlreadyExistsError, PryvError
 from pryv_fleet._database import Database
+from pryv_fleet._holds import HeldError
 from pryv_fleet._leases import Claim, Leases
 from pryv_fleet._passes import Passes
 from pryv_fleet.reports import WebhooksReport
@@ -29,6 +30,7 @@ _ID_BYTES: Final = 24
 _LONGEST_LENGTH: Final = 7
 """Digits of the length of a body that is read."""
 _BLOCK: Final = 1 << 16
+_HELD: Final = "its platform has asked not to be called now"
 
 Environment = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -40,14 +42,16 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
 
     def register(claim: Claim) -> tuple[str, str | None]:
         rows = database.execute(_MAKE_ID, (secrets.token_urlsafe(_ID_BYTES), claim.id))
-        if not rows or passes.is_held(claim):
-            return claim.name, "its platform has asked not to be called now"
+        if not rows:
+            return claim.name, _HELD
         ((wake_id,),) = rows
         try:
             with passes.connection(claim) as connection:
                 connection.webhooks.create(f"{base}/{wake_id}")
         except ItemAlreadyExistsError:
             pass
+        except HeldError:
+            return claim.name, _HELD
         except PryvError as error:
             passes.hold(claim, error)
             return claim.name, str(error)
