@@ -17,9 +17,12 @@ install:
     rm -f .venv/made-from
     ./dev setup
 
+# More tests at once than there are processors, as many tests wait; in the order of `testpaths`, which ends with short ones
+at_once := "--numprocesses=4 --dist=loadfile --no-loadscope-reorder"
+
 # Run the tests of a package (pryv, pryv-socket-io, pryv-monitor, pryv-encryption, pryv-backup, pryv-fleet, sandbox, workspace) or of `all`
 test package *params:
-    pytest {{ if package == "all" { "--numprocesses=2 --dist=loadfile" } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
+    pytest {{ if package == "all" { at_once } else { "tests/" + replace(trim_start_match(package, "pryv-"), "-", "_") } }} "${@:2}"
 
 # Run tests, stopping in the debugger at a failure
 test-debug package *params:

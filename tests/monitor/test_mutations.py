@@ -25,7 +25,7 @@ SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 EXIT_CODES = (0, 1, 69, 75, 77)
 """The exit codes that a response can cause."""
-COUNTS = [600, pytest.param(8000, marks=pytest.mark.long)]
+COUNTS = [300, pytest.param(8000, marks=pytest.mark.long)]
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_answers_to_monitors(playback: Playback, followed: Followed, count: int)
     fuzz(playback, Passes(followed).uses(), count, (PryvError,))
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(3000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.long)])
 def test_answers_to_commands(
     playback: Playback, followed: Followed, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:

@@ -286,7 +286,7 @@ def fuzz(
     expected: tuple[type[BaseException], ...],
     *,
     prepare: Callable[[], object] = lambda: None,
-    slow: float = 5,
+    slow: float = 15,
     seed: int = 0,
 ) -> None:
     """Run each use as recorded, then `count` times in all with an answer changed: it ends as expected, or rightly.

@@ -429,7 +429,7 @@ def home(tmp_path: Path, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
-COUNTS = [1000, pytest.param(8000, marks=pytest.mark.long)]
+COUNTS = [500, pytest.param(8000, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -1,10 +1,10 @@
-"""A clone of this repository, and the documentation as it is published."""
+"""A clone of this repository, and programs that run without the measurement of coverage."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.workspace.clones import Clone
-from tests.workspace.documentation import DOCS, build
 
 
 @pytest.fixture
@@ -12,9 +12,9 @@ def clone(tmp_path: Path) -> Clone:
     return Clone.of_the_repository(tmp_path / "clone")
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("site")
-    built = build(DOCS, target)
-    assert built.returncode == 0, built.stderr
-    return target
+@pytest.fixture(scope="module", autouse=True)
+def programs_are_not_measured() -> Iterator[None]:
+    """Coverage would double the time of small programs, and each package is covered by its own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield

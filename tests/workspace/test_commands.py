@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def test_interrupts_at_any_moment(script: str, is_module: bool, silent_platform:
     entry_point = ["-m", SCRIPTS[script]] if is_module else [str(Path(sys.executable).with_name(script))]
     command = [sys.executable, "-X", "importtime", *entry_point, *WAITING[script]]
     environment = os.environ | {"PRYV_API_ENDPOINT": silent_platform}
-    for milliseconds in range(0, 360, 18):
+    for milliseconds in range(0, 360, 36):
         with subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             for line in process.stderr:
@@ -67,14 +68,18 @@ def test_interrupts_at_any_moment(script: str, is_module: bool, silent_platform:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_command_has_the_common_options_and_an_example(script: str) -> None:
-    path = Path(sys.executable).with_name(script)
-    text = run(path, "--help")
+def test_every_command_has_the_common_options_and_an_example(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def help_of(*arguments: str) -> str:
+        with pytest.raises(SystemExit, match="0"):
+            import_module(f"{SCRIPTS[script]}.cli").main([*arguments, "--help"])
+        return capsys.readouterr().out
+
+    text = help_of()
     assert "exit codes: 0 done, 2 usage, 69 platform out of reach" in text
     commands = re.findall(r"^    ([a-z]+) ", text, re.MULTILINE)
     assert "completion" in commands
     for command in commands:
-        help_of_command = run(path, command, "--help")
+        help_of_command = help_of(command)
         assert {"--profile", "--verbose"} <= set(re.findall("--[a-z]+", help_of_command))
         assert f"{script} {command}" in help_of_command.partition("example:")[2]
 

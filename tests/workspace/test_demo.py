@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from tests.workspace.clones import ROOT, Clone
 
 import following
 from following import copy, mark_gap, wait_until_equal
@@ -13,15 +14,14 @@ from pryv_monitor import SQLiteMirror
 from pryv_sandbox import Sandbox
 from recording import create_streams, difference, read, read_recording, write
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 RECORDING = EXAMPLES / "data" / "pulse.csv"
 
 pytestmark = pytest.mark.timeout(300)  # 15,000 samples there and back, and a copy of them
 
 
 def run_demo(plot: Path, *options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, str(EXAMPLES / "demo"), "--plot", str(plot), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return Clone(ROOT).just("demo", "--plot", str(plot), *options)
 
 
 def test_every_sample_comes_back_and_is_followed(tmp_path: Path) -> None:

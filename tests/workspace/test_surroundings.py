@@ -310,12 +310,24 @@ def test_arguments_are_utf8_whatever_the_locale(
     assert (tmp_path / f"{TEXT}.copy").read_bytes() == b"content"
 
 
-@pytest.mark.parametrize("command", ["pryv", "pryv-monitor"])
-def test_help_is_shown_whatever_the_locale(run: Run, command: str) -> None:
+HELP = """
+import contextlib, importlib, sys
+main = importlib.import_module(sys.argv[1]).main
+for command in sys.argv[2:]:
+    with contextlib.suppress(SystemExit):
+        main([command, "--help"])
+    print("end of", command)
+"""
+
+
+@pytest.mark.parametrize(("command", "module"), [("pryv", "pryv.cli"), ("pryv-monitor", "pryv_monitor.cli")])
+def test_help_is_shown_whatever_the_locale(run: Run, command: str, module: str) -> None:
     overview = run(command, "--help", **STRICT_C)
     assert overview.returncode == 0
-    for name in re.findall(r"^    ([a-z]+) ", overview.stdout.decode(), re.MULTILINE):
-        assert run(command, name, "--help", **STRICT_C).returncode == 0
+    commands = re.findall(r"^    ([a-z]+) ", overview.stdout.decode(), re.MULTILINE)
+    done = run(sys.executable, "-c", HELP, module, *commands, **STRICT_C)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert re.findall(r"^end of ([a-z]+)$", done.stdout.decode(), re.MULTILINE) == commands
 
 
 @pytest.mark.parametrize("command", ["pryv", "pryv-monitor"])
