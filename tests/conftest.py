@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.accounts import PLATFORM_VARIABLE, Account, Accounts
 
-from pryv_sandbox import Sandbox
+from pryv_sandbox import OAuthSettings, Sandbox
 
 from .peers.browser import driver, page
 from .peers.certificates import authority, authority_file
@@ -54,6 +54,13 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
         pytest.skip(f"needs the sandbox; {PLATFORM_VARIABLE} names another platform")
     sandbox: Sandbox = request.getfixturevalue("pryv_sandbox")
     return sandbox
+
+
+@pytest.fixture
+def expiring() -> Iterator[Sandbox]:
+    """A platform whose OAuth access tokens live for a second."""
+    with Sandbox(oauth=OAuthSettings(access_lifetime=1)) as sandbox:
+        yield sandbox
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from tests.accounts import Account, Accounts
 
 from pryv import Connection
+from pryv_backup import backup
 
 from .content import fill
 
@@ -21,6 +22,14 @@ def full_account(accounts: Accounts) -> Iterator[Connection]:
         connection = accounts.register(connections)[2]
         fill(connection)
         yield connection
+
+
+@pytest.fixture(scope="module")
+def made(full_account: Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backup of that account, which tests only read."""
+    folder = tmp_path_factory.mktemp("made") / "backup"
+    backup(full_account, folder)
+    return folder
 
 
 @pytest.fixture

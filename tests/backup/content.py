@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pryv import Connection, ServerError
+from pryv_backup import read, verify
 
 TIMES = (
     0,
@@ -94,3 +95,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def digest(data: bytes) -> str:
     """The SHA-256 digest of data."""
     return hashlib.sha256(data).hexdigest()
+
+
+def assert_equal(connection: Connection, folder: Path) -> None:
+    """The folder has what the platform has, each event once in its files, and no file that it should not have."""
+    assert comparable(plain_read(folder)) == platform_events(connection)
+    assert comparable(read(folder).events()) == platform_events(connection)
+    assert verify(folder).ok

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.backup.content import comparable, fill, plain_read, platform_events
+from tests.backup.content import assert_equal, comparable, fill, platform_events
 
 from pryv import Connection, PryvError
 from pryv_backup import BackupError, backup, read, verify
@@ -32,12 +32,6 @@ def run_child(connection: Connection, folder: Path, number: int) -> tuple[int, s
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     return done.returncode, done.stdout
-
-
-def equal(connection: Connection, folder: Path) -> None:
-    assert comparable(plain_read(folder)) == platform_events(connection)
-    assert comparable(read(folder).events()) == platform_events(connection)
-    assert verify(folder).ok
 
 
 def whole(folder: Path) -> None:
@@ -71,11 +65,11 @@ def test_a_run_that_is_killed_is_completed_by_the_next(account: Connection, fold
         whole(folder)
         if number % 3 == 0:
             backup(account, folder)
-            equal(account, folder)
+            assert_equal(account, folder)
             assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
             change(account, number)
     backup(account, folder)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 PATHS = (
@@ -105,7 +99,7 @@ def test_a_response_that_is_cut_is_no_complete_backup(
         sandbox.faults.clear()
     assert raised >= 2
     backup(account, folder)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder: Path, sandbox: Sandbox) -> None:
@@ -113,7 +107,7 @@ def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder:
     for path in PATHS[:6]:
         sandbox.faults.cut(after_bytes=20, path=path)
     assert backup(account, folder, error_tolerance=20).complete
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 @pytest.mark.parametrize(("status", "raises"), [(503, True), (401, True), (404, False), (400, False)])
@@ -133,7 +127,7 @@ def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
         assert (report.complete, report.attachments) == (False, 1)
     report = backup(account, folder)
     assert (report.complete, report.attachments) == (True, 2 if raises else 1)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_what_is_deleted_during_the_run_is_no_failure(account: Connection, folder: Path) -> None:
@@ -154,7 +148,7 @@ def test_what_is_deleted_during_the_run_is_no_failure(account: Connection, folde
     report = backup(account, folder, progress=progress)
     assert (report.failed, report.complete, report.attachments) == ((), True, 1)
     assert backup(account, folder).complete
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_the_last_copy_is_kept_of_what_cannot_be_read_now(account: Connection, folder: Path, sandbox: Sandbox) -> None:
@@ -187,7 +181,7 @@ sys.exit(cli.main(["run", {str(folder)!r}]))
     assert ".part" not in done.stderr
     assert not list((folder / "attachments").glob("*large"))
     backup(account, folder)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_a_file_system_that_refuses_a_name_does_not_end_the_run(
@@ -294,4 +288,4 @@ def test_the_account_of_many_kinds_survives_a_kill_in_its_first_run(account: Con
     fill(account)
     assert run_child(account, folder, 20)[0] == -signal.SIGKILL
     assert backup(account, folder).complete
-    equal(account, folder)
+    assert_equal(account, folder)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.accounts import Account
-from tests.backup.content import comparable, files_of, plain_read, platform_events
+from tests.backup.content import assert_equal, files_of, platform_events
 
 from pryv import Connection
 from pryv_backup import BackupError, backup, read, verify
@@ -23,19 +23,12 @@ from pryv_sandbox import Sandbox
 NOTE: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "A note."}
 
 
-def equal(connection: Connection, folder: Path) -> None:
-    """The folder has what the platform has, each event once in its files, and no file that it should not have."""
-    assert comparable(plain_read(folder)) == platform_events(connection)
-    assert comparable(read(folder).events()) == platform_events(connection)
-    assert verify(folder).ok
-
-
 def test_more_than_one_page_of_changes_is_read(account: Connection, folder: Path) -> None:
     backup(account, folder)
     account.events.create_many([{**NOTE, "time": number} for number in range(150)])
     report = backup(account, folder)
     assert (report.events, report.incremental, report.complete) == (150, True, True)
-    equal(account, folder)
+    assert_equal(account, folder)
     assert backup(account, folder).events == 0
 
 
@@ -55,7 +48,7 @@ def test_changes_of_every_kind_are_copied(account: Connection, folder: Path) -> 
     report = backup(account, folder)
     assert report.events in (4, 5)  # the size of all attachments is that of an event, which may have changed, too
     assert (report.deletions, report.attachments, report.series) == (1, 1, 1)
-    equal(account, folder)
+    assert_equal(account, folder)
     assert not (folder / "events-1970-05.json").exists()
     assert {path.name.rpartition("_")[2] for path in (folder / "attachments").iterdir()} == {"a"}
     assert len(list((folder / "attachments").iterdir())) == 2  # both have one name: the old name is not unique
@@ -106,13 +99,13 @@ def test_without_changes_no_file_with_events_is_written(account: Connection, fol
     assert verify(folder).ok
     (folder / "events-1970-01.json").unlink()
     backup(account, folder)
-    equal(account, folder)
+    assert_equal(account, folder)
     backup(account, folder, trashed=False)
     assert len(list(read(folder).events())) == len(platform_events(account)) + 1
     account.events.create({**NOTE, "time": 2})
     backup(account, folder, progress=lambda what, count: progress.update({what: count}))
     assert progress["events"] == len(list(read(folder).events()))
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_damage_stays_visible(account: Connection, folder: Path) -> None:
@@ -137,7 +130,7 @@ def test_files_of_a_killed_run_are_checked_and_kept(account: Connection, folder:
     for name in (".gone.3.part", "attachments/.gone.3.part"):
         (folder / name).write_bytes(b"unfinished")
     assert backup(account, folder).attachments == 1
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_a_backup_without_its_state_reads_everything_again(account: Connection, folder: Path, sandbox: Sandbox) -> None:
@@ -147,7 +140,7 @@ def test_a_backup_without_its_state_reads_everything_again(account: Connection, 
     shutil.rmtree(folder / ".state")
     report = backup(account, folder)
     assert (report.events, report.incremental) == (len(platform_events(account)) + 2, True)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_a_killed_run_does_not_hide_a_change_back(account: Connection, folder: Path) -> None:
@@ -181,7 +174,7 @@ def test_a_damaged_state_is_named_and_can_be_removed(account: Connection, folder
         assert verify(folder).ok
     shutil.rmtree(folder / ".state")
     backup(account, folder)
-    equal(account, folder)
+    assert_equal(account, folder)
 
 
 def test_one_backup_at_a_time(account: Connection, folder: Path) -> None:
@@ -238,7 +231,7 @@ def run_history(module_account: Account, tmp_path_factory: pytest.TempPathFactor
         else:
             _act(connection, ids, action, number, time)
     backup(connection, folder, audit=False)
-    equal(connection, folder)
+    assert_equal(connection, folder)
     for event_id in ids:
         connection.events.delete(event_id, permanently=True)
 

@@ -28,14 +28,6 @@ def _state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
-@pytest.fixture(scope="module")
-def made(full_account: Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of the account, which tests only read."""
-    folder = tmp_path_factory.mktemp("made") / "backup"
-    backup(full_account, folder)
-    return folder
-
-
 @pytest.fixture
 def empty(new_account: Callable[[], Account]) -> Connection:
     """An account without streams."""

@@ -15,14 +15,6 @@ from pryv import Connection
 from pryv_backup import BackupError, Verification, backup, verify
 
 
-@pytest.fixture(scope="module")
-def made(full_account: Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of the account."""
-    folder = tmp_path_factory.mktemp("made") / "backup"
-    backup(full_account, folder)
-    return folder
-
-
 @given(data=st.data())
 def test_any_changed_byte_is_found(made: Path, data: st.DataObject) -> None:
     files = files_of(made)

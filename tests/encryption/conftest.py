@@ -7,11 +7,21 @@ import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.accounts import Account
 
+from pryv import Connection
 from pryv_encryption import EventsCipher, Keyring
 from pryv_encryption.keys import private_key
 
 from .vectors import AES_KEY, JAVASCRIPT, PAIR
+
+
+@pytest.fixture(scope="module")
+def diary(module_account: Account) -> Connection:
+    """The module's account, with the stream `diary`."""
+    connection = module_account[2]
+    connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
+    return connection
 
 
 @pytest.fixture

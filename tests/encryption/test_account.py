@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.accounts import Account
 from tests.encryption.vectors import AES, ECIES
 
 from pryv import Call, Connection, InvalidParametersError
@@ -21,14 +20,6 @@ HOWS: list[dict[str, Any]] = [
     {"method": AES, "key_ref": "k"},
     {"method": ECIES, "key_ref": "pair", "hint": {"for": "the clinic"}},
 ]
-
-
-@pytest.fixture(scope="module")
-def diary(module_account: Account) -> Connection:
-    """An account with a stream."""
-    connection = module_account[2]
-    connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
-    return connection
 
 
 @pytest.mark.parametrize("how", HOWS)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
-from tests.accounts import Account
 
 from pryv import Connection
 from pryv.cli._encryption import decrypted
@@ -25,14 +24,6 @@ PRYV = Path(sys.executable).with_name("pryv")
 NOTES = ["Schlecht geschlafen — 🩺", "a half \ud800", {"deep": [1, None]}]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="module")
-def diary(module_account: Account) -> Connection:
-    """An account with a stream."""
-    connection = module_account[2]
-    connection.api_one("streams.create", {"id": "diary", "name": "Diary"})
-    return connection
 
 
 @pytest.fixture

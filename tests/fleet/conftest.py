@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 from tests.fleet.brokers import rabbitmq, redis
 from tests.fleet.postgres import DSN_VARIABLE, PROGRAMS_VARIABLE, SETTINGS, in_database
 
@@ -60,6 +61,13 @@ def new_database(server_dsn: str) -> Iterator[Callable[[], str]]:
 def dsn(new_database: Callable[[], str]) -> str:
     """A database of the module's own."""
     return new_database()
+
+
+@pytest.fixture(scope="module")
+def pool(dsn: str) -> Iterator[ConnectionPool]:
+    """Connections to that database."""
+    with ConnectionPool(dsn, min_size=1, max_size=2) as pool:
+        yield pool
 
 
 @pytest.fixture(autouse=True)

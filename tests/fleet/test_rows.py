@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -16,12 +15,6 @@ from pryv_fleet._rows import is_text, key_of
 from pryv_monitor import Anchor
 
 _names = (f"rows-{number}" for number in count())
-
-
-@pytest.fixture(scope="module")
-def pool(dsn: str) -> Iterator[ConnectionPool]:
-    with ConnectionPool(dsn, min_size=1, max_size=2) as pool:
-        yield pool
 
 
 def stored(pool: ConnectionPool, *events: dict[str, Any], comma: str = ", ") -> PostgresMirror:

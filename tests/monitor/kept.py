@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable
 from types import FrameType, ModuleType
 from typing import Any
 
+import pytest
+
 from pryv_monitor import Anchor, FileAnchorStore, MemoryAnchorStore, SQLiteMirror
 
 STREAM = {"id": "pulse", "name": "Pulse", "children": []}
 NOBODY = 65534
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def event(number: int, **fields: Any) -> dict[str, Any]:

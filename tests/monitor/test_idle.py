@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.monitor.kept import NOBODY, as_somebody_else, event, killed_at, save, take_in
+from tests.monitor.kept import NOBODY, as_somebody_else, event, killed_at, needs_fork, save, take_in
 from tests.monitor.subject import Subject, Traffic
 
 from pryv import Connection
@@ -24,7 +24,6 @@ from pryv_sandbox import Sandbox
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 HOUR = 3600
 needs_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to become somebody else")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 class Commits:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from tests.interruptions import interruptions
-from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, save, take_in
+from tests.monitor.kept import as_somebody_else, event, filled, killed_at, killed_while, needs_fork, save, take_in
 from tests.monitor.subject import Subject
 
 from pryv import _files as _core_files
@@ -37,7 +37,6 @@ STORES = [FileAnchorStore, SQLiteMirror]
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 ROOT = hasattr(os, "getuid") and os.getuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="needs to become somebody else, or to mount")
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def files(directory: Path) -> list[str]:

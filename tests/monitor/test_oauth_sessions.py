@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from pryv.auth._profiles import Profile
 from pryv.oauth import FileTokenStore, MemoryTokenStore, OAuthClient, TokenStore
 from pryv.oauth._profiles import client_of
 from pryv_monitor import EventsTimer, Monitor, SocketUpdates, SQLiteMirror, UpdateMethod
-from pryv_sandbox import OAuthSettings, Sandbox
+from pryv_sandbox import Sandbox
 
 JOB = Path(__file__).parent / "job.py"
 SCOPE: dict[str, Any] = {"streams": ["diary"]}
@@ -43,22 +42,15 @@ def logged_in(sandbox: Sandbox, owner: Connection, store: TokenStore, *, dpop: b
     return client.handle_callback(sandbox.accept_oauth(request.url, owner.username()), request)
 
 
-@pytest.fixture
-def brief() -> Iterator[Sandbox]:
-    """A platform with tokens that live for a second."""
-    with Sandbox(oauth=OAuthSettings(access_lifetime=1)) as sandbox:
-        yield sandbox
-
-
 @pytest.mark.parametrize(
     ("method", "dpop"), [(SocketUpdates(), False), (EventsTimer(0.2), False), (EventsTimer(0.2), True)]
 )
-def test_a_started_monitor_outlives_its_tokens(brief: Sandbox, method: UpdateMethod, dpop: bool) -> None:
+def test_a_started_monitor_outlives_its_tokens(expiring: Sandbox, method: UpdateMethod, dpop: bool) -> None:
     delivered: list[Any] = []
     errors: list[Any] = []
     tokens: set[str | None] = set()
-    owner = owner_on(brief)
-    with owner, logged_in(brief, owner, MemoryTokenStore(), dpop=dpop) as connection:
+    owner = owner_on(expiring)
+    with owner, logged_in(expiring, owner, MemoryTokenStore(), dpop=dpop) as connection:
         monitor = Monitor(connection, SCOPE).on("event", delivered.append).on("error", errors.append)
         with monitor.add_update_method(method):
             created = []

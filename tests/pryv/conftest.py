@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import keyring
 import pytest
 from tests.accounts import Account
+from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
 from tests.pryv.people import Person
 from tests.pryv.wire import Wire
@@ -33,17 +37,32 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def wire(plain_environment: None) -> Iterator[Wire]:
     """A server of exact bytes."""
-    server = Wire()
-    yield server
-    server.close()
+    with closing(Wire()) as server:
+        yield server
 
 
 @pytest.fixture
 def other_wire(plain_environment: None) -> Iterator[Wire]:
     """A second one, on another port, and so another host in the eyes of a client."""
-    server = Wire()
-    yield server
-    server.close()
+    with closing(Wire()) as server:
+        yield server
+
+
+@pytest.fixture
+def secure_wire(authority: Any, plain_environment: None) -> Iterator[Wire]:
+    """A server of exact bytes over TLS, with a certificate of the tests' authority."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with closing(Wire(context)) as server:
+        yield server
+
+
+@pytest.fixture
+def server(plain_environment: None) -> Iterator[AuthorizationServer]:
+    """An OAuth authorization server, to which clients keep the protocol."""
+    with AuthorizationServer() as server:
+        yield server
+    assert server.violations == []
 
 
 @pytest.fixture

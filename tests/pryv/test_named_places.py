@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -51,13 +49,10 @@ NO_PLACES: list[Any] = [
 
 
 @pytest.fixture
-def secure_wire(authority: Any, authority_file: str, plain_environment: None, monkeypatch: Any) -> Iterator[Wire]:
-    """A server of exact bytes over TLS, whose certificate is trusted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+def secure_wire(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> Wire:
+    """A server over TLS, whose certificate is trusted."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
-    with contextlib.closing(Wire(context)) as wire:
-        yield wire
+    return secure_wire
 
 
 def described(wire: Wire, **members: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import pickle
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 import requests
 from tests.pryv.authorization_server import AuthorizationServer
-from tests.pryv.wire import Wire, reply
+from tests.pryv.wire import FAST, Wire, reply
 
 from pryv import (
     AccessRefusedError,
@@ -26,23 +25,14 @@ from pryv import (
     PryvProtocolError,
     PryvTimeoutError,
     ResponseTooLargeError,
-    RetryPolicy,
 )
 from pryv.oauth import AuthorizationRequest, MemoryTokenStore, OAuthClient
 from pryv.oauth._authorization import challenge_of
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 REDIRECT_URI = "http://127.0.0.1:53682/callback"
-FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02)
 
 Callback = tuple[AuthorizationRequest, dict[str, str]]
-
-
-@pytest.fixture
-def server(plain_environment: None) -> Iterator[AuthorizationServer]:
-    with AuthorizationServer() as server:
-        yield server
-    assert server.violations == []
 
 
 def client_of(server: AuthorizationServer, **options: Any) -> OAuthClient:

@@ -7,7 +7,7 @@ import logging
 import pickle
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +18,12 @@ from tests.pryv.authorization_server import AuthorizationServer
 
 from pryv import Connection, OAuthLoginRequiredError, PryvError, PryvProtocolError
 from pryv.oauth import DPoPKey, FileTokenStore, MemoryTokenStore, OAuthClient, SignedConnection, TokenStore
-from pryv_sandbox import OAuthSettings, Sandbox
+from pryv_sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pryv.oauth import OAuthTokens
 
 CALLBACK = "http://127.0.0.1/callback"
-
-
-@pytest.fixture
-def server(plain_environment: None) -> Iterator[AuthorizationServer]:
-    with AuthorizationServer() as server:
-        yield server
-    assert server.violations == []
 
 
 @pytest.fixture
@@ -202,13 +195,6 @@ def test_neither_key_nor_proof_is_shown(
         assert "eyJ" not in text.replace(tokens.key._header, "")
 
 
-@pytest.fixture
-def brief() -> Iterator[Sandbox]:
-    """A platform with tokens of short lives."""
-    with Sandbox(oauth=OAuthSettings(access_lifetime=1)) as sandbox:
-        yield sandbox
-
-
 def session_on(sandbox: Sandbox, username: str, store: TokenStore) -> OAuthClient:
     offers: Any = {"diary": [{"streamId": "diary", "level": "manage"}]}
     sandbox.register_oauth_client("study-app", redirect_uris=[CALLBACK], offers=offers)
@@ -218,11 +204,11 @@ def session_on(sandbox: Sandbox, username: str, store: TokenStore) -> OAuthClien
     return client
 
 
-def test_a_read_over_several_lives_of_bound_tokens(brief: Sandbox, store: FileTokenStore) -> None:
-    account = brief.create_account()
+def test_a_read_over_several_lives_of_bound_tokens(expiring: Sandbox, store: FileTokenStore) -> None:
+    account = expiring.create_account()
     with Connection(account.api_endpoint) as owner:
         owner.streams.ensure({"id": "diary", "name": "Diary"})
-    client = session_on(brief, account.username, store)
+    client = session_on(expiring, account.username, store)
     seen = set()
     with client.connection() as connection:
         start = time.monotonic()

@@ -33,13 +33,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def server(plain_environment: None) -> Iterator[AuthorizationServer]:
-    with AuthorizationServer() as server:
-        yield server
-    assert server.violations == []
-
-
-@pytest.fixture
 def client(server: AuthorizationServer) -> OAuthClient:
     return OAuthClient(server.url, server.client_id, scope="cmc:study-A", timeout=2, retry=None)
 

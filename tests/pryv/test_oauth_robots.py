@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,16 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from pryv import OAuthError
 from pryv.oauth import DPoPKey, OAuthClient
 from pryv.oauth._es256 import key_from_pem
-from pryv_sandbox import OAuthSettings, Sandbox
+from pryv_sandbox import Sandbox
 
 Keys = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def brief() -> Iterator[Sandbox]:
-    """A platform with tokens that live for a second."""
-    with Sandbox(oauth=OAuthSettings(access_lifetime=1)) as sandbox:
-        yield sandbox
 
 
 def registered(sandbox: Sandbox, **keys: Keys) -> str:
@@ -35,9 +27,11 @@ def registered(sandbox: Sandbox, **keys: Keys) -> str:
     return client_id
 
 
-def test_a_robot_signs_in_with_its_key_and_renews_its_tokens(brief: Sandbox) -> None:
+def test_a_robot_signs_in_with_its_key_and_renews_its_tokens(expiring: Sandbox) -> None:
     key = DPoPKey.generate()
-    robot = OAuthClient(brief.url, registered(brief, a=key.to_jwk()), private_key=key.to_jwk(private=True), key_id="a")
+    robot = OAuthClient(
+        expiring.url, registered(expiring, a=key.to_jwk()), private_key=key.to_jwk(private=True), key_id="a"
+    )
     tokens = set()
     with robot.client_credentials() as connection:
         connection.streams.ensure({"id": "measurements", "name": "Measurements"})

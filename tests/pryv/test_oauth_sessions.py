@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
+from tests.pryv.wire import FAST
 from tests.waiting import wait_for
 
 from pryv import (
@@ -32,7 +33,6 @@ from pryv import (
     PryvConnectionError,
     PryvError,
     PryvProtocolError,
-    RetryPolicy,
 )
 from pryv.oauth import (
     DPoPKey,
@@ -45,14 +45,6 @@ from pryv.oauth import (
 )
 
 PROGRAM = Path(__file__).parent / "programs" / "oauth_session.py"
-FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02)
-
-
-@pytest.fixture
-def server(plain_environment: None) -> Iterator[AuthorizationServer]:
-    with AuthorizationServer() as server:
-        yield server
-    assert server.violations == []
 
 
 @pytest.fixture

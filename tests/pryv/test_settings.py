@@ -158,12 +158,6 @@ def tls_context(authority: Any) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def secure_wire(authority: Any) -> Iterator[Wire]:
-    with contextlib.closing(Wire(tls_context(authority))) as wire:
-        yield wire
-
-
-@pytest.fixture
 def proxy() -> Iterator[Proxy]:
     with contextlib.closing(Proxy()) as proxy:
         yield proxy

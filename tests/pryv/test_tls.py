@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ from tests.pryv.wire import Wire
 
 from pryv import PryvTlsError
 from pryv._transport.tls import shared_context
-
-
-@pytest.fixture
-def secure_wire(authority: Any, plain_environment: None) -> Iterator[Wire]:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with contextlib.closing(Wire(context)) as wire:
-        yield wire
 
 
 @pytest.fixture

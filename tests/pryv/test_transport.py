@@ -723,13 +723,6 @@ def tls_wire(authority: Any, name: str, clients: bool = False) -> Wire:
     return Wire(context)
 
 
-@pytest.fixture
-def secure_wire(authority: Any, plain_environment: None) -> Iterator[Wire]:
-    wire = tls_wire(authority, "127.0.0.1")
-    yield wire
-    wire.close()
-
-
 def test_an_unknown_certificate_is_refused(secure_wire: Wire) -> None:
     with secure_wire.connection() as connection:
         for verb in VERBS:
