@@ -24,12 +24,6 @@ _WAIT: Final = 30.0
 """Seconds to wait for a connection."""
 _DIAGNOSIS_WAIT: Final = 2
 """Seconds in which one more connection is tried, to learn why there is none."""
-_CONNECTION: Final = {
-    "autocommit": True,
-    "application_name": "pryv-fleet",
-    "client_encoding": "utf8",
-    "prepare_threshold": None,  # PgBouncer before 1.21 loses prepared statements in transaction mode
-}
 
 
 class Database:
@@ -150,7 +144,8 @@ class Database:
             if self._own is None:
                 self._own = ConnectionPool(
                     self._dsn,
-                    kwargs=_CONNECTION,
+                    kwargs={"autocommit": True, "application_name": "pryv-fleet", "client_encoding": "utf8"},
+                    configure=_avoid_prepared_statements,
                     min_size=0,
                     max_size=CONNECTIONS,
                     timeout=_WAIT,
@@ -158,6 +153,16 @@ class Database:
                     open=True,
                 )
             return self._own
+
+
+def _avoid_prepared_statements(connection: Connection) -> None:
+    """Prepare no statements behind a pooler: PgBouncer before 1.21 loses them in transaction mode.
+
+    A pooler is known by the process that it names, which is not that of the server.
+    """
+    (pid,) = connection.execute("SELECT pg_backend_pid()").fetchone() or (None,)
+    if pid != connection.info.backend_pid:
+        connection.prepare_threshold = None
 
 
 _UNDEFINED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
