@@ -365,6 +365,7 @@ def test_a_renewed_token_brings_it_back(account: Account) -> None:
             assert connection.access_info()["id"] == new["id"]
 
 
+@pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
     permissions: Any = [{"streamId": "diary", "level": "manage"}]
     brief: Any = {"name": "A", "permissions": permissions, "expireAfter": 0.5}
@@ -384,6 +385,7 @@ def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
         assert sorted(event["id"] for event in connection.iter_events()) == sorted(ids)
 
 
+@pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_calls_of_all_threads_go_on_after_the_token_has_expired(account: Account) -> None:
     permissions: Any = [{"streamId": "diary", "level": "read"}]
     old = account[2].accesses.create({"name": "A", "permissions": permissions, "expireAfter": 0.5})
@@ -401,6 +403,7 @@ def test_calls_of_all_threads_go_on_after_the_token_has_expired(account: Account
             assert heard.of("reconnect") == [1]
 
 
+@pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_a_socket_that_does_not_reconnect_raises_the_refusal(account: Account) -> None:
     brief: Any = {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}], "expireAfter": 0.5}
     old = account[2].accesses.create(brief)

@@ -140,8 +140,8 @@ class Session:
     def call_renewed(self, name: str, data: Any, timeout: float) -> Any:
         """Send a call; if the token of the link has expired, reconnect with a new one, and send the call again.
 
-        The platform checks the token before the call, so that a refused call was not carried out. Calls of other
-        threads wait for the new link too.
+        A platform that checks the token of each call does so first: a refused call was not carried out. Others check it
+        from time to time only, and end the connection. Calls of other threads wait for the new link too.
         """
         deadline = time.monotonic() + timeout
         link = self._link
