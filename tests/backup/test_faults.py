@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.backup.content import assert_equal, comparable, fill, platform_events
 
-from pryv import Connection, PryvError
+from pryv import Connection, PryvError, ServerError
 from pryv_backup import BackupError, backup, read, verify
 from pryv_backup._layout import attachment_file, old_attachment_file
 from pryv_sandbox import Sandbox
@@ -110,7 +110,7 @@ def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder:
     assert_equal(account, folder)
 
 
-@pytest.mark.parametrize(("status", "raises"), [(503, True), (401, True), (404, False), (400, False)])
+@pytest.mark.parametrize(("status", "raises"), [(503, True), (401, True), (404, False), (400, False), (500, False)])
 def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
     account: Connection, folder: Path, sandbox: Sandbox, status: int, raises: bool
 ) -> None:
@@ -120,7 +120,7 @@ def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
         with pytest.raises(PryvError):
             backup(Connection(account.api_endpoint, retry=None), folder)
     else:
-        report = backup(account, folder)
+        report = backup(Connection(account.api_endpoint, retry=None), folder)
         assert [failure.what for failure in report.failed] == [
             f"attachment {event['id']}/{event['attachments'][0]['id']}"
         ]
@@ -149,6 +149,17 @@ def test_what_is_deleted_during_the_run_is_no_failure(account: Connection, folde
     assert (report.failed, report.complete, report.attachments) == ((), True, 1)
     assert backup(account, folder).complete
     assert_equal(account, folder)
+
+
+def test_a_platform_that_fails_with_everything_ends_the_run(
+    account: Connection, folder: Path, sandbox: Sandbox
+) -> None:
+    event = account.create_event_with_files(NOTE, [("a", b"A")])["event"]
+    sandbox.faults.status(500, path=f"/events/{event['id']}/")
+    sandbox.faults.status(500, method="POST")  # the batch that asks whether the event is still there
+    with pytest.raises(ServerError):
+        backup(Connection(account.api_endpoint, retry=None), folder)
+    assert backup(account, folder).complete
 
 
 def test_the_last_copy_is_kept_of_what_cannot_be_read_now(account: Connection, folder: Path, sandbox: Sandbox) -> None:

@@ -17,10 +17,10 @@ from pryv_backup._files import Entry, HashingWriter
 from pryv_backup._layout import ATTACHMENTS, SERIES, Named, attachments_of, is_series, series_file
 from pryv_backup._reports import Failure
 
+_OF_ONE_ITEM: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
+"""Open-pryv.io responds with 500 to a request for the points of a deleted event, or for a file that is missing in its
+storage."""
 _ROWS: Final = 500
-
-_STATUSES_OF_GONE: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
-"""The platform responds with the latter to a request for a file or the points of an event that was deleted."""
 
 
 class Content:
@@ -118,16 +118,16 @@ class Content:
         """Note a failure of one item, and keep the file that the last backup has of it; other failures end the run.
 
         An item that was deleted since the events were read is no failure: the next run has its event without it.
+        To ask for that also shows whether the platform fails with everything, or with this item only.
         """
         try:
             yield
         except (ApiError, IntegrityError, ValueError) as error:
-            if isinstance(error, InvalidAccessTokenError):
+            is_of_one_item = isinstance(error, ApiError) and error.status in _OF_ONE_ITEM
+            if isinstance(error, InvalidAccessTokenError) or (is_transient(error) and not is_of_one_item):
                 raise
-            if isinstance(error, ApiError) and error.status in _STATUSES_OF_GONE and is_gone():
+            if is_of_one_item and is_gone():
                 return
-            if is_transient(error):
-                raise
             self._archive.keep(path)
             self.failed.append(Failure(what, str(error)))
 
