@@ -317,6 +317,17 @@ def test_a_series_becomes_a_frame() -> None:
     assert Series(["v"], [[1], ["x"], [2**70]]).to_arrow().to_pydict() == {"v": ["1", "x", "1180591620717411303424"]}
 
 
+@pytest.mark.parametrize("dtype", ["datetime64[ns]", "timedelta64[ns]", "timedelta64[s]"])
+def test_times_of_numpy_are_no_points(dtype: str) -> None:
+    times = np.array([[1], [2]]).astype(dtype)
+    frame = pd.DataFrame({"deltaTime": times[:, 0]})
+    for points in (times, frame):
+        with pytest.raises(TypeError, match=r"points are numbers, such as seconds, and not \w+64"):
+            Series(["deltaTime"], points)
+    with pytest.raises(TypeError, match="points are numbers"):
+        list(Series(["deltaTime"], list(times)))
+
+
 def test_a_frame_becomes_a_series_by_the_names_of_its_columns() -> None:
     frame = pd.DataFrame({"value": [61, 62.5], "other": ["a", "b"], "deltaTime": [0.0, 0.5]})
     assert list(Series(["deltaTime", "value"], frame).rows()) == [[0, 61], [0.5, 62.5]]

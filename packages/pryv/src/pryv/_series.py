@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -35,7 +35,11 @@ MAX_ROWS = 20_000
 """The most rows in one request."""
 
 _BLOCK = 200
+ArrayT = TypeVar("ArrayT")
+
 _PLAIN = {list, tuple}
+_TIMES = ("M", "m")
+"""The kinds of NumPy's `datetime64` and `timedelta64`."""
 
 
 def _checked_fields(fields: Iterable[str]) -> list[str]:
@@ -52,7 +56,19 @@ def _checked_points(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
         raise TypeError(f"points is an iterable of rows, not {type(points).__name__}")
     if getattr(points, "ndim", 2) != 2:
         raise ValueError("an array of points has two dimensions")
-    return points
+    return _without_times(points)
+
+
+def _without_times(array: ArrayT) -> ArrayT:
+    """Return an array that does not have times of NumPy: its `tolist` makes them numbers, of nanoseconds for example.
+
+    Raises:
+        TypeError: it has.
+    """
+    dtype = getattr(array, "dtype", None)
+    if getattr(dtype, "kind", "") in _TIMES:
+        raise TypeError(f"points are numbers, such as seconds, and not {dtype}")
+    return array
 
 
 def _rows_of_frame(fields: list[str], frame: Any) -> Any:
@@ -60,7 +76,7 @@ def _rows_of_frame(fields: list[str], frame: Any) -> Any:
     missing = [field for field in fields if field not in frame.columns]
     if missing:
         raise ValueError(f"the DataFrame has no column {missing[0]!r}")
-    return frame[fields].to_numpy()
+    return _without_times(frame[fields].to_numpy())
 
 
 def _listed(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
@@ -79,7 +95,8 @@ class Series:
             lists; `rows` and `columns` take less memory.
 
     Raises:
-        TypeError: `fields` is not a list of strings, or `points` is neither an iterable nor an array.
+        TypeError: `fields` is not a list of strings, `points` is neither an iterable nor an array, or has
+            times of NumPy, which are no numbers of seconds.
         ValueError: the name of a field is empty or occurs twice, the array is not 2-D, or the DataFrame lacks a field.
     """
 
@@ -136,7 +153,7 @@ class Series:
             first += len(block)
 
     def _checked_row(self, number: int, row: Any) -> Sequence[Any]:
-        row = row.tolist() if hasattr(row, "tolist") else row
+        row = _without_times(row).tolist() if hasattr(row, "tolist") else row
         if isinstance(row, (str, bytes)) or not isinstance(row, Sequence):
             raise TypeError(f"row {number} is not a sequence of values but {type(row).__name__}")
         if len(row) != len(self.fields):
