@@ -541,3 +541,20 @@ def test_a_store_that_gets_free_is_waited_for(subject: Subject) -> None:
     assert monitor.stop().sync().streams_changed is False
     with store.lock(), pytest.raises(AnchorLockedError):
         Monitor(subject.connection, SCOPE, anchor_store=store, wait=0.1).sync()
+
+
+def test_an_access_whose_streams_are_deleted_is_followed_further(subject: Subject, mirror: SQLiteMirror) -> None:
+    account = subject.connection
+    app = account.accesses.create({"name": "app", "permissions": [{"streamId": "pulse", "level": "read"}]})
+    events = subject.add(2)
+    with Connection(str(app["apiEndpoint"])) as connection:
+        assert Monitor(connection, mirror=mirror).sync().events == 2
+        for permanently in (False, True):
+            account.streams.delete("pulse", permanently=permanently, merge_events_with_parent=False)
+        assert "events" not in connection.get("events", {"state": "all", "modifiedSince": 0, "includeDeletions": True})
+        deleted: list[Any] = []
+        monitor = Monitor(connection, mirror=mirror).on("eventDelete", deleted.append)
+        monitor.sync(error_tolerance=0)
+        monitor.sync(error_tolerance=0)
+    assert sorted(deletion["id"] for deletion in deleted) == sorted(event["id"] for event in events)
+    assert list(mirror.events({"state": "all"})) == []

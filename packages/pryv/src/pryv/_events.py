@@ -269,11 +269,16 @@ class EventStream(Iterator[Event], RowSource):
             yield self._section, items
 
     def _require_sections(self) -> None:
-        """Check that all responses have events, and the first one the deletions that the platform sends if asked."""
-        missing = [EVENTS] if any(EVENTS not in read.sections for read in self._reads) else []
-        missing += [DELETIONS] if self._has_deletions and DELETIONS not in self._reads[0].sections else []
-        if missing:
-            error = PryvStreamError(f"{_LABEL}: the response has no {' and no '.join(missing)}")
+        """Check that all responses have events, or the deletions that the first one was asked for.
+
+        With deletions, the platform leaves out the events if no stream is left, as for an app whose streams are gone:
+        https://github.com/pryv/open-pryv.io/blob/master/components/api-server/src/methods/helpers/eventsGetUtils.ts.
+        """
+        expected = [DELETIONS if self._has_deletions else EVENTS, *(EVENTS for _ in self._reads[1:])]
+        for section, read in zip(expected, self._reads, strict=True):
+            if section in read.sections:
+                continue
+            error = PryvStreamError(f"{_LABEL}: the response has no {section}")
             error.events_seen = self.events_count + (self.event_deletions_count or 0)
             raise self._account.failed(error)
 

@@ -222,7 +222,8 @@ def event_batches(stream: EventStream) -> Iterator[tuple[str, list[tuple[Event, 
 
     Raises:
         PryvStreamError: the response was cut short or is malformed, or has no `events`, or not the `eventDeletions`
-            that were requested with `modifiedSince`. (`iter_events` takes a missing member as empty.)
+            that were requested with `modifiedSince`; the platform may send these without `events`. (`iter_events` takes
+            a missing member as empty.)
         PryvError: the call failed; see *Errors and retries*.
     """
     return stream.batches_with_texts()
