@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
 from tests.waiting import wait_for
 
-from pryv_fleet import Fleet
+from pryv_fleet import Fleet, generate_key
 from pryv_fleet.cli import main
 from pryv_fleet.secrets import TokenCipher
 from pryv_sandbox import Sandbox
@@ -211,6 +212,20 @@ def test_run_ends_when_terminated_and_serves_metrics(
         assert "pryv_fleet_accounts" in text
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0
+
+
+def test_run_says_that_it_waits_for_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRYV_FLEET_DSN", "postgresql://user:secret@127.0.0.1:1/fleet?connect_timeout=1")
+    monkeypatch.setenv("PRYV_FLEET_KEY", generate_key())
+    program = "from pryv_fleet import _database, cli; _database._WAIT = 0.1; raise SystemExit(cli.main(['run']))"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr
+        line = running.stderr.readline()
+        running.terminate()
+        rest = running.stderr.read()
+    assert re.match("pryv-fleet: PostgreSQL: .*Connection refused.*; trying again", line)
+    assert "secret" not in line + rest
+    assert running.returncode == 0
 
 
 def free_port() -> int:

@@ -63,6 +63,23 @@ def test_names_are_only_names(
     assert fleet.status().accounts == 0
 
 
+def test_a_schema_may_have_any_name(fleet: Fleet, new_account: Callable[[], Account], tmp_path: Path) -> None:
+    account = new_account()
+    name = "We\"ird' {x}; é"
+    with Fleet(fleet._database._dsn, schema=name) as other:
+        other.create_tables()
+        other.add(access_to(account))
+        note(account[2], "noted")
+        assert other.sync_due().passes == 1
+        view = other.create_view("note/txt")
+        assert other._database.execute(f"SELECT text FROM {{schema}}.{view}") == [("noted",)]
+        assert other.export_parquet(tmp_path).events >= 1
+        assert len(list(other.mirror(account[0]).events({"types": ["note/txt"]}))) == 1
+        other.forget(account[0])
+        assert other.status().forgotten == 1
+    assert fleet.status().accounts == fleet.status().forgotten == 0
+
+
 def test_an_account_is_forgotten_while_its_pass_waits_for_the_platform(
     fleet: Fleet, new_account: Callable[[], Account], sandbox: Sandbox
 ) -> None:

@@ -244,6 +244,9 @@ def test_tokens_are_in_no_table_log_or_repr(
         {"overlap": -1},
         {"threads": 0},
         {"schema": ""},
+        {"schema": "é" * 32},
+        {"schema": "100%"},
+        {"schema": "nul\0"},
         {"scope": {"limit": 3}},
     ],
 )

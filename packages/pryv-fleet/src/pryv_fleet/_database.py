@@ -22,6 +22,8 @@ CONNECTIONS: Final = 4
 """Connections that a process opens; its threads take turns, because no connection is held during an HTTP request."""
 _WAIT: Final = 30.0
 """Seconds to wait for a connection."""
+LONGEST_NAME: Final = 63
+"""Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
 _DIAGNOSIS_WAIT: Final = 2
 """Seconds in which one more connection is tried, to learn why there is none."""
 
@@ -35,7 +37,7 @@ class Database:
 
     Raises:
         TypeError: `pool_or_dsn` or `schema` has the wrong type.
-        ValueError: the connection string is malformed, or the name of the schema is empty.
+        ValueError: the connection string or the name of the schema is malformed.
     """
 
     def __init__(self, pool_or_dsn: Pool | str, schema: str) -> None:
@@ -43,8 +45,8 @@ class Database:
             raise TypeError(f"pool_or_dsn is a ConnectionPool or a text, not {type(pool_or_dsn).__name__}")
         if not isinstance(schema, str):
             raise TypeError(f"schema is a text, not {type(schema).__name__}")
-        if not schema or "\0" in schema:
-            raise ValueError("schema is the name of a schema of PostgreSQL")
+        if not 0 < len(schema.encode(errors="replace")) <= LONGEST_NAME or any(char in schema for char in "\0%"):
+            raise ValueError(f"schema is a name of PostgreSQL: 1 to {LONGEST_NAME} bytes, without NUL and %")
         if isinstance(pool_or_dsn, str):
             _check_dsn(pool_or_dsn)
         self._given = None if isinstance(pool_or_dsn, str) else pool_or_dsn

@@ -7,7 +7,7 @@ from typing import Final
 
 from psycopg import sql
 
-from pryv_fleet._database import Database
+from pryv_fleet._database import LONGEST_NAME, Database
 
 _VIEW: Final = """
     CREATE OR REPLACE VIEW {schema}.{view} AS
@@ -26,8 +26,6 @@ _GRANTS: Final = """
         AND has_column_privilege(grantee, to_regclass(%(accounts)s), 'name', 'SELECT')
 """
 """For the roles that may read what the view has: the events, and the names of the accounts."""
-_LONGEST_NAME: Final = 63
-"""Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
 
 
 def create_view(database: Database, event_type: str) -> str:
@@ -40,7 +38,7 @@ def create_view(database: Database, event_type: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", event_type):
         raise ValueError(f"an event type is a class and a format, such as mass/kg, not {event_type!r}")
     name = re.sub(r"[^a-z0-9]", "_", event_type)
-    if len(name) > _LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         raise ValueError(f"{event_type}: the name of its view would be too long")
     statement = sql.SQL(_VIEW).format(
         schema=sql.Identifier(database.schema), view=sql.Identifier(name), type=sql.Literal(event_type)

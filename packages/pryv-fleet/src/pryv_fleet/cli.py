@@ -179,7 +179,20 @@ def _run(arguments: argparse.Namespace) -> None:
 
             FleetMetrics(fleet)
             start_http_server(arguments.metrics)
+        _say_warnings()
         fleet.run(stop)
+
+
+class _WarningHandler(logging.Handler):
+    """Writes what a worker waits for to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"pryv-fleet: {record.getMessage()}")
+
+
+def _say_warnings() -> None:
+    if not logging.getLogger().handlers:  # otherwise they are in the log of --verbose
+        logging.getLogger("pryv_fleet").addHandler(_WarningHandler(logging.WARNING))
 
 
 def _status(arguments: argparse.Namespace) -> None:
