@@ -111,6 +111,10 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         monitor.run(5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="timeout"):
         monitor.changes(-1)
+    with pytest.raises(TypeError, match=r"^mirror is a Mirror, not str$"):
+        Monitor(subject.connection, mirror="copy.db")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^anchor_store is an AnchorStore, not the class MemoryAnchorStore$"):
+        Monitor(subject.connection, anchor_store=MemoryAnchorStore)  # type: ignore[arg-type]
     wrong: Any
     for wrong in (True, "5"):
         with pytest.raises(TypeError, match="overlap is a number of seconds"):

@@ -564,6 +564,7 @@ def add_ons(connection: Connection) -> None:
         Connection(connection.api_endpoint, session=session).username()
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
+    addons.require_methods(connection, "connection", "a Connection", "close")
     addons.require_seconds(5, "pause", above_zero=True, endless=True)
     logged = addons.without_frames(logging.info)
     logged("hidden")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.pryv.wire import Wire, reply
 
-from pryv import Connection, OAuthError, RetryPolicy, Series, Service
+from pryv import Call, Connection, OAuthError, RetryPolicy, Series, Service
 from pryv._arguments import require_seconds
-from pryv.auth import FileStore, wait_for_access
+from pryv.auth import FileStore, sign_in, sign_out, wait_for_access
 from pryv.cli import exit_code
-from pryv.oauth import DPoPKey, OAuthClient
+from pryv.oauth import DPoPKey, FileTokenStore, OAuthClient
 
 ENDPOINT = "http://token@127.0.0.1:1/alice/"
 INFO = {
@@ -34,6 +34,8 @@ SERIES = Series(["deltaTime"], [[1]])
         (lambda c: c.add_points_batch({"": SERIES}), ValueError, "not an id"),
         (lambda c: c.add_points_batch({"a": SERIES, "..": Series(["deltaTime"], [])}), ValueError, "not an id"),
         (lambda c: c.api([], progress=5), TypeError, "progress"),
+        (lambda c: c.api(Call("streams.get")), TypeError, "calls is an iterable"),
+        (lambda c: c.add_points_to_hf_event("id", Call("a"), []), TypeError, "Call"),
     ],
 )
 def test_bad_arguments_send_nothing(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
@@ -48,6 +50,8 @@ def test_the_start_of_a_series_is_a_time(start: Any) -> None:
     if start is not None:
         with pytest.raises(TypeError, match="start is a time"):
             SERIES.to_pandas(start)
+    with pytest.raises(ValueError, match="start is not a time"):
+        SERIES.times(10**400)
 
 
 @pytest.mark.parametrize("argument", ["access_token", "nonce"])
@@ -84,6 +88,8 @@ def test_numbers_of_seconds(endless: bool, above_zero: bool) -> None:
         -1: False,
         float("inf"): endless,
         float("-inf"): False,
+        10**400: endless,
+        -(10**400): False,
         float("nan"): False,
     }
     for seconds, is_allowed in allowed.items():
@@ -118,6 +124,21 @@ def test_a_retry_policy_names_the_number_that_is_wrong(change: dict[str, Any], e
 def test_a_client_that_is_refused_has_the_exit_code_for_it(error: str) -> None:
     assert exit_code(OAuthError(error, "no", status=401)) == 77
     assert exit_code(OAuthError("server_error", "later", status=500)) == 1
+
+
+@pytest.mark.parametrize("store", ["credentials", {}, FileStore])
+def test_what_is_no_store_is_refused(store: Any) -> None:
+    for use in (
+        lambda: OAuthClient("http://127.0.0.1:1", "client", store=store),
+        lambda: sign_in("http://127.0.0.1:1", "an-app", [{"streamId": "a", "level": "read"}], store=store),
+        lambda: sign_out("http://127.0.0.1:1", store=store),
+    ):
+        with pytest.raises(
+            TypeError, match=r"^store is a (Token|Credential)Store, not (str|dict|the class FileStore)$"
+        ):
+            use()
+    with pytest.raises(TypeError, match="tokens are OAuthTokens"):
+        FileTokenStore("tokens").save(store)
 
 
 def test_stores_say_what_they_are(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def read_keys(path: Path) -> dict[str, Any]:
         ValueError: it is not a key file.
         OSError: it cannot be read.
     """
-    with open(path, "rb", opener=_open_private) as file:
+    with open(os.fspath(path), "rb", opener=_open_private) as file:
         text = file.read()
     try:
         keys = json.loads(text)

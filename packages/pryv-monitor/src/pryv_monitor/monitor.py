@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from pryv import Connection
-from pryv.addons import SignalSafeEvent, redact, require_seconds
+from pryv.addons import SignalSafeEvent, redact, require_methods, require_seconds
 from pryv.types import EventsParams, Untyped
 from pryv_monitor._deduplication import DeduplicatingMirror
 from pryv_monitor._driver import Driver
@@ -69,6 +69,10 @@ class Monitor:
     ) -> None:
         if anchor_store is not None and mirror is not None:
             raise ValueError("a mirror is its own anchor store: pass one of the two")
+        if anchor_store is not None:
+            require_methods(anchor_store, "anchor_store", "an AnchorStore", "lock", "load", "save")
+        if mirror is not None:
+            require_methods(mirror, "mirror", "a Mirror", "lock", "load", "begin")
         require_seconds(overlap, "overlap")
         require_seconds(wait, "wait", endless=True)
         connection = connection_or_api_endpoint

@@ -89,9 +89,33 @@ def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless:
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    seconds = float(value)
+    seconds = _as_float(value)
     if not (seconds > 0 if above_zero else seconds >= 0) or (seconds == math.inf and not endless):
         raise ValueError(f"{name} is a number of seconds, {'above' if above_zero else 'at least'} 0")
+
+
+def _as_float(number: Real) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf  # type: ignore[operator]  # Real lacks its types' operators
+
+
+def require_methods(value: object, name: str, kind: str, *methods: str) -> None:
+    """Refuse an argument that does not have the methods of a protocol.
+
+    Args:
+        value: The argument.
+        name: Its name, for the message.
+        kind: The name of the protocol with its article, for the message.
+        methods: The names of the methods.
+
+    Raises:
+        TypeError: one is missing, or the argument is a class.
+    """
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{name} is {kind}, not {what}")
 
 
 def require_callback(callback: object, name: str) -> None:

@@ -47,6 +47,8 @@ class Call:
     params: Any = attrs.field(default=None, repr=_without_secrets)
     handle_result: Callable[[Result, Call], object] | Callable[[Result], object] | None = None
 
+    __iter__ = None  # `__getitem__` alone would make it iterable: https://docs.python.org/3/reference/datamodel.html#object.__iter__
+
     def __getitem__(self, key: str) -> Any:
         """Return a member by its key in the API (`method`, `params`)."""
         return self.to_wire()[key]

@@ -226,13 +226,16 @@ def _seconds_of(start: float | datetime) -> float:
 
     Raises:
         TypeError: it is neither a number nor a `datetime`.
-        ValueError: it is a `datetime` without a time zone.
+        ValueError: it is a `datetime` without a time zone, or no time in the years 1 to 9999.
     """
     if isinstance(start, datetime):
         return to_timestamp(start)
     if not isinstance(start, Real) or isinstance(start, bool):
         raise TypeError(f"start is a time in seconds or an aware datetime, not {type(start).__name__}")
-    return float(start)
+    try:
+        return float(start)
+    except OverflowError:
+        raise ValueError("start is not a time in the years 1 to 9999") from None
 
 
 def _blocks_of(points: Any) -> Iterator[list[Any]]:

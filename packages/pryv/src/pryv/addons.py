@@ -29,6 +29,7 @@
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `put_in_place`, `sync_directory`: for a program that makes that file itself.
 - `require_callback`: refuses a callback that cannot be called, or that is a coroutine function;
+  `require_methods`: refuses an argument without the methods of a protocol;
   `require_seconds`: refuses an argument that is no number of seconds.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 - `without_frames`: keeps the variables of a function out of the tracebacks of its exceptions.
@@ -47,7 +48,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import attrs
 
 from pryv._accesses import access_info
-from pryv._arguments import require_callback, require_seconds
+from pryv._arguments import require_callback, require_methods, require_seconds
 from pryv._batch import Call, CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._batch_stream import BatchStream
 from pryv._destinations import Destination
@@ -108,6 +109,7 @@ __all__ = [
     "replace_file",
     "require_bearer",
     "require_callback",
+    "require_methods",
     "require_seconds",
     "run_batch",
     "stream_batch",

@@ -21,7 +21,7 @@ def _check_attempts(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
 def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"RetryPolicy.{field.name} is a number of seconds, not {type(value).__name__}")
-    if not float(value) >= 0:
+    if not value >= 0:  # type: ignore[operator]  # Real lacks the operators of its types
         raise ValueError(f"RetryPolicy.{field.name} is at least 0 seconds")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Collection, Iterable
 
+from pryv._arguments import require_methods
 from pryv._display import with_secrets
 from pryv.auth._stores import AuthorizationData, CredentialStore, FileStore, check_writable
 from pryv.errors import PryvError
@@ -33,6 +34,7 @@ class Profile:
             raise TypeError(f"profile is a string, not {type(name).__name__}")
         if not _NAME.fullmatch(name):
             raise ValueError(f"not the name of a profile: {name!r}; expected up to 64 of A-Z a-z 0-9 . _ @ + -")
+        require_methods(store, "store", "a CredentialStore", "get", "save", "delete")
         self.store = store
         self.name = name
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import requests
 
-from pryv._arguments import require, require_callback, require_seconds
+from pryv._arguments import require, require_callback, require_methods, require_seconds
 from pryv._display import safe_repr
 from pryv._transport.http import Http
 from pryv._transport.retry import RetryPolicy
@@ -353,8 +353,6 @@ def _answered_before() -> ValueError:
     return ValueError("the authorization request was answered before")
 
 
-def _checked_store(store: Any) -> TokenStore:
-    if not all(callable(getattr(store, name, None)) for name in ("load", "save", "delete", "lock")):
-        raise TypeError(f"store is a TokenStore, not {type(store).__name__}")
-    checked: TokenStore = store
-    return checked
+def _checked_store(store: TokenStore) -> TokenStore:
+    require_methods(store, "store", "a TokenStore", "load", "save", "delete", "lock")
+    return store

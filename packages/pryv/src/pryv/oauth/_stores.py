@@ -328,7 +328,13 @@ def _locked(what: str) -> OAuthError:
 
 
 def _text_of(tokens: OAuthTokens) -> SecretText:
-    """Return tokens as JSON, with the private key that they are bound to."""
+    """Return tokens as JSON, with the private key that they are bound to.
+
+    Raises:
+        TypeError: they are not `OAuthTokens`.
+    """
+    if not isinstance(tokens, OAuthTokens):
+        raise TypeError(f"tokens are OAuthTokens, not {type(tokens).__name__}")
     key = None if tokens.key is None else tokens.key.to_jwk(private=True)
     return SecretText(json.dumps({**attrs.asdict(tokens, recurse=False), "key": key}))
 
