@@ -44,7 +44,7 @@ coverage-floors:
 
 # Run the tests that take minutes
 test-long package="all" *params:
-    just test "{{ package }}" -m long --timeout=1800 "${@:2}"
+    just test "{{ package }}" -m long --timeout=7200 "${@:2}"
 
 # Check code style
 lint *params:
