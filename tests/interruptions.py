@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType, ModuleType
 from typing import Any
 
-STUCK = 5.0
+STUCK = 30.0
 """Seconds after which a task that was interrupted does not end any more."""
 
 

@@ -6,7 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import SimpleNamespace
@@ -110,9 +109,7 @@ def test_the_accounts_of_a_killed_worker_are_passed_after_their_lease(
         wait_for(lambda: fleet.status().in_flight == 1 and not sandbox.faults.armed)
         with app.worker():
             kill(killed)
-            begin = time.monotonic()
-            wait_for(lambda: contents(fleet, account[0]) == ["before the end of the lease"], seconds=60)
-    assert time.monotonic() - begin < LEASE + 10
+            wait_for(lambda: contents(fleet, account[0]) == ["before the end of the lease"])
 
 
 @both

@@ -141,7 +141,7 @@ def test_a_slow_account_delays_no_other(
         fleet.wake(other[0])
         report = fleet.sync_due()
     assert (report.passes, report.failed) == (1, 1)
-    assert report.seconds < 8
+    assert report.seconds < 15
 
 
 def test_a_paused_account_is_left_alone(fleet: Fleet, owner: Account) -> None:

@@ -79,19 +79,15 @@ def test_a_refused_request_raises(service: Service, person: Person) -> None:
 
 
 def test_waiting_ends_at_its_deadline(service: Service) -> None:
-    begin = time.monotonic()
-    with pytest.raises(AccessTimeoutError, match=r"within 0\.3 seconds"):
+    with within(8, at_least=0.3), pytest.raises(AccessTimeoutError, match=r"within 0\.3 seconds"):
         wait_for_access(service, start(service, poll_rate=10), timeout=0.3)
-    assert 0.3 <= time.monotonic() - begin < 8
 
 
 def test_a_platform_that_is_silent_does_not_hold_it_up(service: Service, sandbox: Sandbox) -> None:
     request = start(service)
     sandbox.faults.stall(times=100, path="reg/access")
-    begin = time.monotonic()
-    with pytest.raises(AccessTimeoutError):
+    with within(5), pytest.raises(AccessTimeoutError):
         wait_for_access(service, request, timeout=0.5)
-    assert time.monotonic() - begin < 5
 
 
 def test_a_request_that_the_platform_has_forgotten(service: Service, sandbox: Sandbox) -> None:
@@ -390,9 +386,8 @@ def test_another_thread_can_stop_it(service: Service, person: Person, sandbox: S
 
     interface = Interface(stop_soon)
     controller = AuthController(AuthSettings(ASKED), service, interface)
-    begin = time.monotonic()
-    controller.start_auth_request()
-    assert time.monotonic() - begin < 20  # it was told to wait for a minute
+    with within(20):  # it was told to wait for a minute
+        controller.start_auth_request()
     person.accept(keys[0])  # too late
     assert controller.state == AuthState(AuthStates.ERROR, message="No more.")
     assert interface.kept is None
@@ -486,10 +481,8 @@ def test_an_interrupt_ends_it(service: Service, sandbox: Sandbox) -> None:
         threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     controller = AuthController(AuthSettings(ASKED), service, Interface(interrupt_soon))
-    begin = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with within(20), pytest.raises(KeyboardInterrupt):  # it was told to wait for a minute
         controller.start_auth_request()
-    assert time.monotonic() - begin < 20  # it was told to wait for a minute
     assert controller.state.status == AuthStates.ERROR
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
+from tests.waiting import within
 
 from pryv import (
     ERRORS,
@@ -327,10 +328,8 @@ def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
     wire.replies.append(reply(" " * 1000, status, {"Location": "/x"}, interval=0.01))
     policy = RetryPolicy(attempts=1, deadline=1)
     with wire.connection(timeout=1, retry=policy) as connection:
-        begin = time.monotonic()
-        with pytest.raises(PryvTimeoutError):
+        with within(5), pytest.raises(PryvTimeoutError):
             connection.get("streams")
-        assert time.monotonic() - begin < 5
         assert_usable(wire, connection)
 
 
@@ -341,22 +340,18 @@ def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
     policy = RetryPolicy(attempts=1, deadline=deadline)
     with wire.connection(timeout=0.3, retry=policy) as connection:
         for call in (connection.get, connection.post, lambda path: next(connection.iter_events())):
-            begin = time.monotonic()
-            with pytest.raises(PryvTimeoutError):
+            with within(5, at_least=0.3), pytest.raises(PryvTimeoutError):
                 call("streams")
-            assert 0.3 <= time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("rest", [b"1;" + b"x" * 10_000, b"0\r\n" + b"X: x\r\n" * 2_000], ids=["size", "trailers"])
 def test_what_is_around_the_body_may_not_drip_either(wire: Wire, rest: bytes) -> None:
     wire.always = Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, interval=0.003)
-    with wire.connection(timeout=0.5, retry=None) as connection:
-        begin = time.monotonic()
+    with wire.connection(timeout=0.5, retry=None) as connection, within(20):
         with pytest.raises(PryvTimeoutError):
             connection.get("streams")
         with pytest.raises((PryvStreamError, PryvTimeoutError), match="in time"):
             next(connection.iter_events())
-        assert time.monotonic() - begin < 20
 
 
 @pytest.mark.parametrize("then", ["reset", "close"])
