@@ -81,7 +81,7 @@ def test_an_added_address_is_verified(sandbox: Sandbox) -> None:
             service.verify_email(account.username, token, APP_ID)
 
 
-def test_a_password_is_changed(service: Service, new_account: Callable[[], Account]) -> None:
+def test_a_password_is_changed(service: Service, accounts: Accounts, new_account: Callable[[], Account]) -> None:
     username, password, owner = new_account()
     with pytest.raises(InvalidParametersError) as refused:
         owner.account.change_password("not-the-password", "another-one")
@@ -90,7 +90,8 @@ def test_a_password_is_changed(service: Service, new_account: Callable[[], Accou
     assert owner.access_info(force_refresh=True)["type"] == "personal"
     with pytest.raises(InvalidCredentialsError):
         service.login(username, password, APP_ID)
-    service.login(username, "another-one", APP_ID).close()
+    with service.login(username, "another-one", APP_ID) as session:
+        accounts.add(username, "another-one", session.token or "none")
 
 
 def test_a_username_is_changed(service: Service, accounts: Accounts, new_account: Callable[[], Account]) -> None:
