@@ -123,6 +123,16 @@ def test_a_string_of_numpy_is_a_string() -> None:
     assert list(to_pandas([{"type": np.str_("x")}, {"type": [1]}])["type"]) == ["x", "[1]"]
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
+def test_a_number_of_numpy_is_a_number(kind: type) -> None:
+    events = [{"content": kind(5), "clientData": {"x": kind(2)}}, {"content": None}]
+    for columns in (["content", "content_text", "clientData.x"], {"content": None, "clientData.x": float}):
+        found = to_arrow(events, columns).to_pydict()
+        assert found["content"] == [5, None]
+        assert found["clientData.x"] == [2, None]
+        assert found.get("content_text", [None, None]) == [None, None]
+
+
 def test_a_type_that_is_given_holds() -> None:
     events: list[dict[str, Any]] = [{"content": {"a": 1}}, {"content": {"a": None}}, {"content": 5}]
     assert list(to_pandas(events, {"content.a": str})["content.a"]) == ["1", None, None]

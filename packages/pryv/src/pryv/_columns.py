@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -84,8 +84,9 @@ class Numbers:
     def add(self, values: Values) -> None:
         """Add the values of some events."""
         types = set(map(type, values))
-        if self._path is not None and not types <= _NUMBERS:
-            _refuse_others(values, self._path)
+        other = None if self._path is None else _other_than_numbers(values, types)
+        if other is not None:
+            raise ValueError(f"{self._path}: a value of type {type(other).__name__} in a column of numbers")
         self._numbers += _floats(values, types)
 
     def take(self) -> Any:
@@ -192,7 +193,7 @@ class Inferred:
         if self._chosen is None:
             values, self._values = self._values, []
             types = set(map(type, values))
-            if types <= _NUMBERS and types != {type(None)} and types:
+            if types - {_NONE} and _other_than_numbers(values, types) is None:
                 self._chosen = Numbers(self._path)
                 self.kind = self._chosen.kind
                 return np.frombuffer(_floats(values, types))
@@ -236,7 +237,8 @@ def _floats(values: Values, types: set[type]) -> array[float]:
     return array("d", map(as_float, values))
 
 
-def _refuse_others(values: Iterable[Any], path: str) -> None:
-    if not set(map(type, values)) <= _NUMBERS:
-        other = next(value for value in values if not (value is None or is_number(value)))
-        raise ValueError(f"{path}: a value of type {type(other).__name__} in a column of numbers")
+def _other_than_numbers(values: Values, types: set[type]) -> Any:
+    """Return the first of some values of these types that is neither a number nor `None`; `None` if all are."""
+    if types <= _NUMBERS:
+        return None
+    return next((value for value in values if not (value is None or is_number(value))), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 from pryv._transport.fast_json import encode_each
@@ -12,7 +13,8 @@ COLUMNS = ("id", "time", "duration", "type", "stream_ids", "content", "content_t
 """The default columns."""
 
 
-_NUMBERS = (int, float)
+_NUMBERS = (int, float, Real)
+"""The types of numbers, those of NumPy too; the checks of the first two are fast."""
 _TEXT_TYPES = {str, type(None)}
 _TEXT_OR_FLOAT_TYPES = {float, *_TEXT_TYPES}
 
@@ -52,7 +54,7 @@ def string_items(value: Any) -> tuple[str, ...] | None:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number of JSON."""
+    """Return whether a value is a number, and no boolean."""
     return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
