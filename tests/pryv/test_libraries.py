@@ -37,6 +37,7 @@ NAMES = [
     "_original_response",
     "_close_conn",
     "_init_length",
+    "_content_consumed",
     "connection_pool_kw",
     "SPECIFIC_ERROR",
     "Tunnel connection failed",
@@ -249,6 +250,13 @@ def test_urllib3_response_init_length(wire: Wire, session: requests.Session) -> 
         assert response.raw.length_remaining == 9
         with pytest.raises(requests.exceptions.ChunkedEncodingError, match="6 more expected"):
             assert response.content
+
+
+def test_requests_response_content_consumed(wire: Wire, session: requests.Session) -> None:
+    with read(wire, session) as response:
+        assert libraries.is_streamed(response)
+        assert response.content
+        assert not libraries.is_streamed(response)
 
 
 def test_http_client_response_msg(wire: Wire, session: requests.Session) -> None:

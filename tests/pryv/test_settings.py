@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 import logging
 import shutil
 import ssl
@@ -17,12 +19,22 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from tests.peers.network import Proxy, Scripted
-from tests.pryv.wire import FAST, Reply, Wire, error_reply
+from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 from urllib3.util import Retry
 
-from pryv import ApiError, Connection, PryvConnectionError, PryvError, PryvTimeoutError, PryvTlsError, ServerError
+from pryv import (
+    ApiError,
+    Connection,
+    InvalidAccessTokenError,
+    PryvConnectionError,
+    PryvError,
+    PryvTimeoutError,
+    PryvTlsError,
+    ServerError,
+    UnknownResourceError,
+)
 from pryv._transport.settings import setting_error
 from pryv.addons import http_settings
 
@@ -357,6 +369,66 @@ def test_a_session_that_tries_again_to_connect_says_why_it_cannot(wire: Wire) ->
         error = failure(wire.api_endpoint, session=session, retry=None, timeout=0.1)
         assert isinstance(error, PryvTimeoutError)
         assert error.sent
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda response: response.content, lambda response: response.json(), lambda response: len(response.text)],
+)
+def test_a_hook_may_read_the_response(wire: Wire, read: Callable[[requests.Response], object]) -> None:
+    def hook(response: requests.Response, **_: Any) -> None:
+        read(response)
+
+    wire.always = reply({"events": [{"id": "a"}], "results": [{}]}, headers={"X-Test": "1"})
+    with requests.Session() as session, wire.connection(session=session) as connection:
+        session.hooks["response"].append(hook)
+        assert connection.get("events")["events"] == [{"id": "a"}]
+        assert [event["id"] for event in connection.iter_events()] == ["a"]
+        assert connection.api([{"method": "events.get"}]) == [{}]
+        assert json.loads(connection.download_attachment("event", {"id": "file"}))["results"] == [{}]
+        wire.replies.append(error_reply(404, "unknown-resource"))
+        with pytest.raises(UnknownResourceError):
+            connection.get("events")
+    assert wire.connections == 1
+
+
+def test_a_hook_may_raise_for_a_status(wire: Wire) -> None:
+    with requests.Session() as session, wire.connection(session=session, retry=FAST) as connection:
+        session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+        wire.replies.append(error_reply(404, "unknown-resource"))
+        with pytest.raises(UnknownResourceError):
+            connection.post("events")
+        wire.replies.extend([error_reply(503, "x")] * 2)
+        assert connection.get("streams")
+        assert len(wire.requests) == 4
+        wire.replies.append(error_reply(403, "invalid-access-token"))
+        with pytest.raises(InvalidAccessTokenError) as refused:
+            list(connection.iter_events())
+        assert refused.value.__context__ is None
+
+
+class Canned(BaseAdapter):
+    """An adapter without a network, as those of libraries for tests: `raw` is not a response of urllib3."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code = 200
+        response.headers["Content-Type"] = "application/json"
+        response.url = request.url or ""
+        response.request = request
+        response.raw = io.BytesIO(reply({"events": [{"id": "a"}], "results": [{}]}).data.partition(b"\r\n\r\n")[2])
+        return response
+
+    def close(self) -> None:
+        pass
+
+
+def test_an_adapter_may_make_the_response() -> None:
+    with requests.Session() as session, Connection("https://token@h.example/user/", session=session) as connection:
+        session.mount("https://", Canned())
+        assert connection.get("events")["events"] == [{"id": "a"}]
+        assert [event["id"] for event in connection.iter_events()] == ["a"]
+        assert connection.api([{"method": "events.get"}]) == [{}]
 
 
 @pytest.mark.parametrize("error", [PermissionError("mine"), ValueError("mine")])

@@ -19,7 +19,7 @@ from pryv.errors import PryvConnectionError, PryvError, ResponseTooLargeError
 from .credentials import Authorization, StaticToken
 from .failures import connection_error, is_transient_status
 from .interim import is_interim, read_past
-from .libraries import drop_cookies, repeated_status
+from .libraries import drop_cookies, headers_of, repeated_status
 from .limits import Limits, checked_limits
 from .request_body import Body, limited_body
 from .response_body import ResponseBody
@@ -163,7 +163,7 @@ class Http:
                 return Response(request.label, status, {}, b"", time.time(), resent)
             return self._error_of(failure, request, handled)
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
-        status, headers, received = response.status_code, response.raw.headers, time.time()
+        status, headers, received = response.status_code, headers_of(response), time.time()
         unread = ResponseBody(response, request.label, self.limits, read_limit(request.timeout))
         if request.stream and status == 200:
             return Response(request.label, status, headers, b"", received, resent, unread)
@@ -202,20 +202,25 @@ class Http:
 
     def _open(self, request: Request) -> requests.Response:
         session = self.sessions.get(self)
-        response = session.request(
-            request.method,
-            request.url,
-            params=request.query,
-            headers=dict(request.headers),
-            data=limited_body(request.body, read_limit(request.timeout)),
-            auth=request.auth,
-            timeout=request.timeout,
-            allow_redirects=False,
-            stream=True,
-            proxies=dict(session.proxies),
-            verify=None if session.verify is True else session.verify,
-            hooks={"response": [*_hooks_of(session), _drop_location, _drop_cookies]},
-        )
+        try:
+            response = session.request(
+                request.method,
+                request.url,
+                params=request.query,
+                headers=dict(request.headers),
+                data=limited_body(request.body, read_limit(request.timeout)),
+                auth=request.auth,
+                timeout=request.timeout,
+                allow_redirects=False,
+                stream=True,
+                proxies=dict(session.proxies),
+                verify=None if session.verify is True else session.verify,
+                hooks={"response": [*_hooks_of(session), _drop_location, _drop_cookies]},
+            )
+        except requests.HTTPError as raised:  # by `raise_for_status` in a hook of the session
+            if raised.response is None:
+                raise
+            response = raised.response
         if is_interim(response.status_code):
             read_past(response)
         return response

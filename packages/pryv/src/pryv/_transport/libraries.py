@@ -14,13 +14,13 @@ import socket
 import ssl
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from json import JSONDecodeError
 from typing import Any
 
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
-from urllib3 import HTTPHeaderDict
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ResponseError
 
@@ -31,6 +31,8 @@ __all__ = [
     "Response",
     "drop_cookies",
     "happened_in_connect",
+    "headers_of",
+    "is_streamed",
     "is_unterminated_string",
     "prepend_scheme_if_needed",
     "read_next_head",
@@ -112,6 +114,21 @@ def _connection_class(base: type[Any], connection: type[Any], response: type[Any
     if issubclass(base, connection):
         return base
     return type(base.__name__, (connection, base), {"response_class": response})
+
+
+def is_streamed(response: requests.Response) -> bool:
+    """Return whether urllib3 reads the body from a connection.
+
+    It does not if a hook of the session has read the body, or if an adapter or a library, such as vcrpy, made the
+    response.
+    """
+    return isinstance(response.raw, BaseHTTPResponse) and not vars(response)["_content_consumed"]
+
+
+def headers_of(response: requests.Response) -> Mapping[str, str]:
+    """Return the headers that were received: hooks of the session may change those of the response."""
+    received: Mapping[str, str] = getattr(response.raw, "headers", response.headers)
+    return received
 
 
 class HeldConnection:

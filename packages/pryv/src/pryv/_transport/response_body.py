@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import requests
 import urllib3
@@ -14,7 +14,7 @@ import urllib3
 from pryv.errors import PryvConnectionError, PryvTimeoutError, ResponseTooLargeError
 
 from .failures import connection_error
-from .libraries import HeldConnection
+from .libraries import HeldConnection, is_streamed
 from .limits import Limits, Pace, TooSlowError, parsed_size
 from .urls import host_of
 
@@ -40,7 +40,7 @@ class ResponseBody:
         self._label = label
         self._limits = limits
         self._pid = os.getpid()
-        self._connection = HeldConnection(response, Pace(limits.rate, seconds).add)
+        self._connection = HeldConnection(response, Pace(limits.rate, seconds).add) if is_streamed(response) else None
 
     def whole(self, end: float | None) -> bytes:
         """Return the whole body, which has to be complete by `end`, a time of `time.monotonic`.
@@ -80,14 +80,15 @@ class ResponseBody:
         error: PryvConnectionError | None = None
         handled = sys.exc_info()[1]
         try:
+            blocks = self._blocks(decoded=decoded)
             while os.getpid() == self._pid:
-                chunk = self._response.raw.read1(_CHUNK, decode_content=decoded)
+                chunk = next(blocks, b"")
                 if not chunk:
                     whole = True
                     return
                 yield chunk
             error = PryvConnectionError(f"{self._label}: the process that reads the response is the parent of this one")
-        except urllib3.exceptions.HTTPError as failure:
+        except (urllib3.exceptions.HTTPError, requests.RequestException) as failure:
             if isinstance(failure.__cause__, TooSlowError):
                 error = PryvTimeoutError(
                     f"{self._label}: the response came below {self._limits.rate:g} bytes per second (Limits.rate)"
@@ -99,7 +100,17 @@ class ResponseBody:
         if error is not None:
             raise error
 
+    def _blocks(self, *, decoded: bool) -> Iterator[bytes]:
+        if self._connection is None:
+            yield from self._response.iter_content(_CHUNK)
+            return
+        while chunk := self._response.raw.read1(_CHUNK, decode_content=decoded):
+            yield chunk
+
     def _end(self, whole: bool) -> None:
         """Put the connection back into its pool; close it where data are left on it, or it has left HTTP (101)."""
+        if self._connection is None:
+            self._response.close()
+            return
         is_reusable = whole and not self._connection.has_surplus and self._response.raw.status != 101
         self._connection.release(is_reusable=is_reusable)
