@@ -9,6 +9,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from tests.waiting import wait_for
 
 from pryv import PryvError
 from pryv.utils import extract_token_and_api_endpoint
-from pryv_fleet import EmbeddedPostgres, Fleet, FleetMetrics, generate_key
+from pryv_fleet import EmbeddedPostgres, Fleet, FleetMetrics, PostgresMirror, generate_key
 from pryv_sandbox import Sandbox
 
 STATES = ("active", "failing", "refused", "paused")
@@ -169,3 +170,58 @@ def test_no_place_has_the_name_of_an_account_that_was_forgotten(
     for place, text in places.items():
         assert not [name for name in life.names.values() if name in text], place
         assert not [hidden for hidden in life.hidden if hidden in text], place
+
+
+def shown(error: BaseException | None) -> str:
+    """Return what a log has of an error, with the variables of the frames of the packages."""
+    text = ""
+    while error is not None:
+        found = traceback.TracebackException.from_exception(error, capture_locals=True)
+        ours = [frame.locals for frame in found.stack if "site-packages" in frame.filename or "/pryv" in frame.filename]
+        text += f"{error} {ours}"
+        error = error.__cause__ or error.__context__
+    return text
+
+
+def test_no_error_shows_a_token_a_key_or_a_password(
+    fleet: Fleet, key: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = "hunter2"
+    endpoint, dsn = f"https://{secret}@alice.pryv.me/", f"postgresql://user:{secret}@127.0.0.1:1/x?connect_timeout=1"
+    fleet.add(endpoint)
+
+    def add_with(keys: str | None) -> None:
+        monkeypatch.delenv("PRYV_FLEET_KEY")
+        if keys is not None:
+            monkeypatch.setenv("PRYV_FLEET_KEY", keys)
+        try:
+            with Fleet(fleet._database._dsn) as other:
+                other.add(f"https://{secret}@new.pryv.me/")
+        finally:
+            monkeypatch.setenv("PRYV_FLEET_KEY", key)
+
+    calls: list[Callable[[], object]] = [
+        lambda: fleet.add(f"https://{secret}@ /"),
+        lambda: fleet.add(endpoint, name=""),
+        lambda: fleet.add(endpoint, name=3),  # type: ignore[arg-type]
+        lambda: fleet.add(f"https://{secret}3@alice.pryv.me/"),
+        lambda: fleet.add_many([endpoint, f"not an endpoint {secret}"]),
+        lambda: fleet.add_many([("a", endpoint, "b")]),  # type: ignore[list-item]
+        lambda: fleet.add_many([(endpoint, "a")]),
+        lambda: fleet.add_many([("a", endpoint), ("a", f"https://{secret}3@bob.pryv.me/")]),
+        lambda: fleet.resume("nobody", endpoint),
+        lambda: fleet.resume("alice", f"https://{secret}@ /"),
+        lambda: fleet.resume("alice", endpoint, scope={}),
+        lambda: fleet.sync("alice"),
+        lambda: add_with(None),
+        lambda: add_with(secret),
+        lambda: Fleet(dsn, threads=0),
+        lambda: Fleet(f"{dsn}&nothing=1"),
+        lambda: Fleet(dsn).status(wait=0.2),
+        lambda: PostgresMirror(dsn, ""),
+        lambda: PostgresMirror(f"{dsn}&nothing=1", "a"),
+    ]
+    for number, call in enumerate(calls):
+        with pytest.raises((ValueError, TypeError, PryvError)) as raised:
+            call()
+        assert secret not in shown(raised.value), number

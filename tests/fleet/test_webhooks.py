@@ -53,6 +53,15 @@ def test_what_is_no_webhook_is_refused(fleet: Fleet, receiver_url: str) -> None:
     assert fleet.status().due == 1
 
 
+def test_the_receiver_is_unavailable_while_postgresql_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pryv_fleet.webhooks._WAIT", 0.2)
+    responses: list[str] = []
+    environment = {"REQUEST_METHOD": "POST", "PATH_INFO": "/known"}
+    with Fleet("postgresql://user@127.0.0.1:1/nobody?connect_timeout=1") as fleet:
+        fleet.receiver()(environment, lambda status, _: responses.append(status))
+    assert responses == ["503 Service Unavailable"]
+
+
 @pytest.mark.parametrize("length", ["9000000", "-1", "x", "9" * 5000])
 def test_the_body_of_a_notification_is_read_before_the_response(fleet: Fleet, receiver_url: str, length: str) -> None:
     """A platform may send it after the header; and a hostile one may send anything."""

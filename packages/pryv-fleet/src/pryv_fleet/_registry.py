@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import attrs
 
+from pryv.addons import SecretText
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet._database import Connection, Database
 from pryv_fleet.accounts import STATES, Account, name_of, platform_of
@@ -21,6 +22,8 @@ Endpoint: TypeAlias = str | tuple[str, str]
 
 Progress: TypeAlias = Callable[[int | None, list[Account]], object]
 """Called after each part with the percentage done, `None` if it is unknown, and the accounts so far."""
+
+_T = TypeVar("_T")
 
 _BATCH: Final = 500
 _COLUMNS: Final = "a.name, a.endpoint, p.url, a.state, a.error, a.failures, a.due, a.synced, a.scope, a.seconds"
@@ -102,14 +105,17 @@ class _NewAccount:
             TypeError: it is not a text, or a pair of texts.
             ValueError: it is malformed, or has no token. The message does not repeat it.
         """
+        where = "" if index is None else f"account {index}: "
+        if not isinstance(given, str) and not (isinstance(given, tuple) and len(given) == 2):
+            raise TypeError(f"{where}an API endpoint is a text, or a pair of a name and a text")
         name, endpoint = (None, given) if isinstance(given, str) else given
         try:
             token, url = extract_token_and_api_endpoint(endpoint)
+            token = masked(token)
             if token is None:
                 raise ValueError("an API endpoint of a fleet has a token: https://TOKEN@host/")
-            return cls(checked_name(name_of(url) if name is None else name), url, token)
+            return cls(str(checked_name(name_of(url) if name is None else name)), url, token)
         except ValueError as error:
-            where = "" if index is None else f"account {index}: "
             message = f"{where}{error}"
         raise ValueError(message)
 
@@ -144,15 +150,22 @@ class Registry:
         self._cipher = cipher
         self._defaults = defaults
 
-    def add(self, endpoints: Iterable[Endpoint], settings: Settings, progress: Progress | None = None) -> list[Account]:
+    def add(
+        self, endpoints: Iterable[Endpoint], total: int | None, settings: Settings, progress: Progress | None
+    ) -> list[Account]:
         """Add accounts, and return them.
+
+        Args:
+            endpoints: Their endpoints, masked.
+            total: How many there are; `None` if that is unknown.
+            settings: What they have of their own.
+            progress: Called after each part.
 
         Raises:
             ValueError: an endpoint is malformed, or another account has the name.
             FleetError: there is no key to encrypt tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
-        total = len(endpoints) if isinstance(endpoints, Sized) else None
         given = (_NewAccount.of(endpoint, index) for index, endpoint in enumerate(endpoints))
         added: list[Account] = []
         while batch := list(islice(given, _BATCH)):
@@ -313,7 +326,7 @@ class Registry:
         """
         if endpoint != new.endpoint:
             raise ValueError(f"another account has the name {new.name}: give this one another name")
-        token = self._cipher.decrypt(secret or "") if self._secrets is None else self._secrets.load(new.name)
+        token = masked(self._cipher.decrypt(secret or "") if self._secrets is None else self._secrets.load(new.name))
         for what, is_other in (
             ("token", token != new.token),
             ("scope", settings.scope not in (None, scope)),
@@ -351,6 +364,13 @@ class Registry:
         if row[0] == "refused":
             raise RefusedError(f"the platform refuses the token of {name}: resume it with a new one")
         raise FleetError(f"{name} is the mirror of a single monitor, which no fleet passes")
+
+
+def masked(value: _T) -> _T:
+    """Return an API endpoint, or a pair with one, whose `repr` has no token: tracebacks may have local variables."""
+    if isinstance(value, str):
+        return cast(_T, SecretText(value))
+    return cast(_T, tuple(map(masked, value))) if isinstance(value, (tuple, list)) else value
 
 
 def _unknown(name: str) -> FleetError:

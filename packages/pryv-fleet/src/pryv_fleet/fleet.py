@@ -7,18 +7,18 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from types import TracebackType
 from typing import Any
 
 from pryv import Connection
-from pryv.addons import SignalSafeEvent, plain
+from pryv.addons import SignalSafeEvent, plain, without_frames
 from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
 from pryv_fleet._leases import Holder, Leases
 from pryv_fleet._passes import Outcome, Passes
-from pryv_fleet._registry import Endpoint, Progress, Registry, Settings
+from pryv_fleet._registry import Endpoint, Progress, Registry, Settings, masked
 from pryv_fleet._schema import create_tables
 from pryv_fleet._status import status_of
 from pryv_fleet._views import create_view
@@ -66,6 +66,7 @@ class Fleet:
         ValueError: the connection string or a key is malformed, or a number is out of range.
     """
 
+    @without_frames
     def __init__(
         self,
         dsn_or_pool: str | Pool,
@@ -160,6 +161,7 @@ class Fleet:
             FleetError: there is no key to encrypt the token with.
             DatabaseError: PostgreSQL cannot be reached.
         """
+        api_endpoint = masked(api_endpoint)
         endpoint: Endpoint = api_endpoint if name is None else (name, api_endpoint)
         return self.add_many([endpoint], scope=scope, interval=interval)[0]
 
@@ -190,7 +192,9 @@ class Fleet:
             FleetError: there is no key to encrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
-        return self._registry.add(endpoints, _settings(scope, interval), progress)
+        total = len(endpoints) if isinstance(endpoints, Sized) else None
+        endpoints = map(masked, endpoints)
+        return self._registry.add(endpoints, total, _settings(scope, interval), progress)
 
     def sync_due(self, *, limit: int = 200, platform: str | None = None, stop: StopEvent | None = None) -> FleetReport:
         """Pass the accounts that are due now, each once, and return.
@@ -297,6 +301,7 @@ class Fleet:
             FleetError: there is no such account.
             RefusedError: the account is refused, and there is no endpoint.
         """
+        api_endpoint = masked(api_endpoint)
         if api_endpoint is not None and scope is not None:
             raise ValueError("change the endpoint first, and the scope after the next pass, which checks the account")
         self._registry.resume(name, api_endpoint, _settings(scope, interval))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any, Final
 
-from pryv.addons import plain
+from pryv.addons import plain, without_frames
 from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Connection, Database, Pool
 from pryv_fleet._rows import is_text
@@ -51,6 +51,7 @@ class PostgresMirror:
         ValueError: the connection string is malformed, or a name is empty, too long, or not UTF-8 text.
     """
 
+    @without_frames
     def __init__(self, pool_or_dsn: Pool | str, account: str, *, schema: str = "pryv") -> None:
         self.account = checked_name(account)
         self._database = Database(pool_or_dsn, schema)

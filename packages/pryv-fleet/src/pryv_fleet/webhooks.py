@@ -16,6 +16,7 @@ from pryv_fleet._database import Database
 from pryv_fleet._holds import HeldError
 from pryv_fleet._leases import Claim, Leases
 from pryv_fleet._passes import Passes
+from pryv_fleet.errors import DatabaseError
 from pryv_fleet.reports import WebhooksReport
 
 _MAKE_ID: Final = """
@@ -27,6 +28,8 @@ _WAKE: Final = """
     WHERE wake_id = %s RETURNING id
 """
 _ID_BYTES: Final = 24
+_WAIT: Final = 3.0
+"""Seconds to wait for PostgreSQL: the platform waits for the response, and the interval finds what it did not tell."""
 _LONGEST_LENGTH: Final = 7
 """Digits of the length of a body that is read."""
 _BLOCK: Final = 1 << 16
@@ -66,7 +69,8 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
 class Receiver:
     """A WSGI application that wakes the account whose webhook a platform calls.
 
-    It answers `POST /…/ID` with 204, an unknown id with 404. The body of a notification says nothing more.
+    It answers `POST /…/ID` with 204, an unknown id with 404, and with 503 while PostgreSQL cannot be reached. The body
+    of a notification says nothing more.
     """
 
     def __init__(self, database: Database) -> None:
@@ -83,9 +87,14 @@ class Receiver:
         if environment["REQUEST_METHOD"] != "POST":
             return HTTPStatus.METHOD_NOT_ALLOWED
         wake_id = str(environment.get("PATH_INFO", "")).rpartition("/")[2]
-        if not wake_id.isascii() or "\0" in wake_id or not self._database.execute(_WAKE, (wake_id,)):
+        if not wake_id.isascii() or "\0" in wake_id:
             return HTTPStatus.NOT_FOUND
-        return HTTPStatus.NO_CONTENT
+        try:
+            with self._database.connection(_WAIT) as connection:
+                is_known = connection.execute(self._database.sql(_WAKE), (wake_id,)).rowcount
+        except DatabaseError:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return HTTPStatus.NO_CONTENT if is_known else HTTPStatus.NOT_FOUND
 
 
 def _drop_body(environment: Environment) -> None:
