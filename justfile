@@ -3,6 +3,7 @@ set positional-arguments
 
 venv := justfile_directory() / ".venv"
 export PATH := venv / "bin:" + venv / "tools/bin:" + env("PATH")
+export PYTHONDONTWRITEBYTECODE := "" # images set it; each of thousands of processes would compile what it imports
 
 # List the recipes
 _help:
