@@ -157,6 +157,18 @@ def run_compose(compose: dict[str, Any], fleet: Fleet, place: Path, account: str
                 wait_for(lambda s=service, e=settings: check(s, place, e, adapt), seconds=60)  # type: ignore[misc]
 
 
+def test_compose_files_are_valid(tmp_path: Path) -> None:
+    """As their specification has it, which `check-jsonschema` brings."""
+    check = PROGRAMS / "check-jsonschema"
+    if not check.exists():
+        pytest.skip("needs check-jsonschema")
+    files = [tmp_path / f"{number}.yaml" for number in range(len(COMPOSE))]
+    for file, compose in zip(files, COMPOSE, strict=True):
+        file.write_text(yaml.safe_dump(compose))
+    done = subprocess.run([check, "--builtin-schema", "vendor.compose-spec", *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_compose_file_runs(fleet: Fleet, place: Path, account: str) -> None:
     assert list(COMPOSE[0]["services"]) == ["db", "worker", "hooks"]
     run_compose(COMPOSE[0], fleet, place, account, "")
