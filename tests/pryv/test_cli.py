@@ -118,6 +118,10 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["upload", "file"],
         ["upload", "file", "--stream", "diary", "--event", "e"],
         ["download", "e"],
+        ["download", "..", "file", "--endpoint", "http://canary@127.0.0.1:1/"],
+        ["events", "--decrypt", ""],
+        ["keygen", ""],
+        ["keygen", "keys.json", ""],
     ],
 )
 def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:

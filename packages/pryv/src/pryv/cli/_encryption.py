@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pryv._text import from_system
-from pryv.cli._frame import say
+from pryv.cli._frame import file_path, say
 from pryv.cli._output import write_json
 
 
 def add_keygen_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `keygen`."""
-    parser.add_argument("file", metavar="KEYFILE", help="the file it is added to; made if there is none, mode 0600")
+    parser.add_argument(
+        "file", type=file_path, metavar="KEYFILE", help="the file it is added to; made if there is none, mode 0600"
+    )
     parser.add_argument(
         "name",
-        type=from_system,
+        type=_name,
         nargs="?",
         default="default",
         metavar="NAME",
         help="its name, which events have in clear (default)",
     )
     parser.add_argument("--pair", action="store_true", help="make a key pair, and print its public key")
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("a key needs a name")
+    return from_system(text)
 
 
 def keygen(arguments: argparse.Namespace) -> None:
@@ -42,10 +51,12 @@ def add_decrypt_option(parser: argparse.ArgumentParser, note: str = "") -> None:
         parser: The parser of a command that calls `decrypted`.
         note: What the help says about other options.
     """
-    parser.add_argument("--decrypt", metavar="KEYFILE", help=f"decrypt the events, with the keys in a file{note}")
+    parser.add_argument(
+        "--decrypt", type=file_path, metavar="KEYFILE", help=f"decrypt the events, with the keys in a file{note}"
+    )
 
 
-def decrypted(events: Iterable[Any], key_file: str | None) -> Iterable[Any]:
+def decrypted(events: Iterable[Any], key_file: str | Path | None) -> Iterable[Any]:
     """Return events decrypted with the keys in a file, if one is named.
 
     Raises:

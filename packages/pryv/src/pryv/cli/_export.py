@@ -13,6 +13,7 @@ from pryv import frames
 from pryv._files import replacing
 from pryv.cli._csv import write_csv
 from pryv.cli._encryption import add_decrypt_option, decrypted
+from pryv.cli._frame import file_path
 
 _PARQUET = "events.parquet"
 _STANDARD_OUTPUT = "-"
@@ -28,12 +29,12 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument(
         "--parquet",
-        type=_path,
+        type=file_path,
         metavar="DIR",
         help=f"write the file {_PARQUET} in this directory, which is made if needed (needs pryv[arrow])",
     )
     form.add_argument(
-        "--csv", type=_path, metavar="FILE", help="write comma-separated values, in UTF-8; - is standard output"
+        "--csv", type=file_path, metavar="FILE", help="write comma-separated values, in UTF-8; - is standard output"
     )
 
 
@@ -105,9 +106,3 @@ def _replacing(path: Path, check: Callable[[Path], object]) -> Iterator[BinaryIO
     except OSError as error:
         error.filename = str(path)
         raise
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("a file needs a name")
-    return Path(text)

@@ -55,7 +55,7 @@ def download(arguments: argparse.Namespace) -> None:
     """Download a file."""
     destination = standard_output() if arguments.destination == "-" else arguments.destination
     with connect(arguments) as connection:
-        event = connection.api_one("events.getOne", {"id": arguments.event}, "event")
+        event = connection.events.get(arguments.event)
         attachment = _chosen(_attachments(event), arguments.attachment)
         connection.download_attachment(arguments.event, attachment, destination)
 

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pryv._text import from_system, printable
@@ -161,6 +162,17 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         say(self.format(record))
+
+
+def file_path(text: str) -> Path:
+    """Return the path of a file in an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty, as that of a variable that is not set.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("a file needs a name")
+    return Path(text)
 
 
 def connect(arguments: argparse.Namespace) -> Connection:
