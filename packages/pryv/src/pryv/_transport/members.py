@@ -175,7 +175,7 @@ class Members:
         self._source.unread(self._text[self._at :])
         self._text, self._start, self._at = "", 0, 0
         self._failure = None  # the source raises it again, after the bytes before it
-        while block := blocks.next(self._source, self.decoder, with_texts=self._texts_are_read):
+        while block := blocks.next(self._source, self.decoder, self._limit, with_texts=self._texts_are_read):
             self._block = block
             yield block.items
 
