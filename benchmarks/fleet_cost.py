@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +27,11 @@ import requests
 
 from monitor_cost import largest_memory
 from pryv import Call, Connection
+from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet import EmbeddedPostgres, Fleet, Pacing, PostgresMirror, generate_key
 from pryv_monitor import Monitor
 
-ACCOUNTS, ROUNDS, THREADS, LATENCY = 200, 3, 32, 0.05
+ACCOUNTS, ROUNDS, THREADS, LATENCY = 200, 7, 32, 0.05
 EVENTS_EACH = 500
 """Events of the first sync, for each account."""
 FAST = Pacing(connections=1000)
@@ -84,9 +87,20 @@ def platform_with(accounts: int) -> Iterator[Platform]:
 def main() -> None:
     """Measure, and print what was measured."""
     os.environ.setdefault("PRYV_FLEET_KEY", generate_key())
-    if sys.argv[1:2] == ["worker"]:
-        print(json.dumps(worker(sys.argv[2])))
-        return
+    match sys.argv[1:]:
+        case ["worker", dsn, *endpoints]:
+            print(json.dumps(worker(dsn, endpoints)))
+        case ["first", dsn, endpoint]:
+            print(json.dumps(first(dsn, endpoint)))
+        case ["first-without-speed", dsn, endpoint]:
+            sys.modules["msgspec"] = None  # type: ignore[assignment]
+            print(json.dumps(first(dsn, endpoint)))
+        case _:
+            measure_all()
+
+
+def measure_all() -> None:
+    """Measure with a platform and a server of their own."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ACCOUNTS
     with platform_with(count) as platform, EmbeddedPostgres() as server:
         print(json.dumps(measure(platform, server.dsn, count), indent=2))
@@ -188,14 +202,27 @@ def changed(fleet: Fleet, people: list[Connection], dsn: str) -> dict[str, Any]:
 
 
 def first_sync(endpoint: str, dsn: str, count: int) -> dict[str, Any]:
-    """Compare a first sync with `iter_events` alone."""
-    ours, theirs = [], []
+    """Compare a first sync with `iter_events` alone, with and without `pryv[speed]`."""
     event = {"streamIds": ["health"], "type": "frequency/bpm", "content": 61}
     with Connection(endpoint) as person:
         person.api(Call("events.create", {**event, "time": float(number)}) for number in range(count))
-        for number in range(ROUNDS):
-            theirs.append(cpu(lambda: sum(1 for _ in person.iter_events({"state": "all"}))))
-            mirror = PostgresMirror(dsn, f"first-{number}")
+    with_speed, without = (in_process(mode, dsn, endpoint) for mode in ("first", "first-without-speed"))
+    return {**{f"{name}, with pryv[speed]": value for name, value in with_speed.items()}, **without}
+
+
+def first(dsn: str, endpoint: str) -> dict[str, float]:
+    """Make first syncs, each after `iter_events` alone."""
+    ours, theirs = [], []
+    with Connection(endpoint) as person:
+        for _ in range(ROUNDS):
+            count = 0
+
+            def count_events() -> None:
+                nonlocal count
+                count = sum(1 for _ in person.iter_events({"state": "all"}))
+
+            theirs.append(cpu(count_events))
+            mirror = PostgresMirror(dsn, secrets.token_hex(8))
             ours.append(cpu(Monitor(person, mirror=mirror).sync))
             mirror.close()
     return {
@@ -205,34 +232,49 @@ def first_sync(endpoint: str, dsn: str, count: int) -> dict[str, Any]:
 
 
 def latency(people: list[Connection], dsn: str) -> dict[str, Any]:
-    """Compare a worker with the same requests by hand, on as many threads."""
-
-    def ask(person: Connection) -> None:
-        calls = [Call("streams.get", {"state": "all"}), Call("events.get", {"modifiedSince": time.time(), "limit": 1})]
-        person.api(calls)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        begin = time.monotonic()
-        list(pool.map(ask, people))
-        by_hand_rate = len(people) / (time.monotonic() - begin)
-    command = [sys.executable, __file__, "worker", dsn]
-    found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
-    return {**found, "passes/s over requests by hand": found["passes/s, 32 threads, 50 ms"] / by_hand_rate}
+    """Compare a worker, a process of its own, with the same requests by hand, on as many threads."""
+    return in_process("worker", dsn, *(person.api_endpoint for person in people))
 
 
-def worker(dsn: str) -> dict[str, float]:
-    """Pass all accounts on many threads, in a process of their own."""
-    with Fleet(dsn, threads=THREADS, pacing=FAST) as fleet:
-        report = fleet.sync_due(limit=10**6)
+def worker(dsn: str, endpoints: list[str]) -> dict[str, float]:
+    """Pass all accounts on many threads, and send the same requests by hand, both over connections that are open."""
+    local = threading.local()
+
+    def ask(endpoint: str) -> None:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+        url, token = extract_token_and_api_endpoint(endpoint).endpoint, extract_token_and_api_endpoint(endpoint).token
+        query = {"fromTime": -1e300, "toTime": 1e300, "state": "all", "includeDeletions": True, "limit": 2000}
+        calls = [
+            {"method": "streams.get", "params": {"state": "all"}},
+            {"method": "events.get", "params": {**query, "modifiedSince": time.time()}},
+        ]
+        local.session.post(url, json=calls, headers={"Authorization": token}).json()
+
+    ours, theirs = [], []
+    with Fleet(dsn, threads=THREADS, pacing=FAST) as fleet, ThreadPoolExecutor(THREADS) as pool:
+        for _ in range(1 + ROUNDS):
+            begin = time.monotonic()
+            list(pool.map(ask, endpoints))
+            theirs.append(time.monotonic() - begin)
+            all_due(dsn)
+            ours.append(fleet.sync_due(limit=10**6).seconds)
         with psycopg.connect(dsn) as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pryv-fleet'"
             ((connections,),) = connection.execute(query).fetchall()
-    memory = largest_memory()
     return {
-        "passes/s, 32 threads, 50 ms": report.passes / report.seconds,
-        "memory of a worker, MiB": memory,
+        "passes/s, 32 threads, 50 ms": len(endpoints) / statistics.median(ours[1:]),
+        "passes/s over requests by hand": ratio(theirs[1:], ours[1:]),
+        "memory of a worker, MiB": largest_memory(),
         "database connections of a worker": connections,
     }
+
+
+def in_process(*arguments: str) -> dict[str, Any]:
+    """Return what a process of its own measures."""
+    command = [sys.executable, __file__, *arguments]
+    found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
+    return found
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:

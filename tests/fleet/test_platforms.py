@@ -145,7 +145,7 @@ def test_a_pass_that_runs_sends_no_request_in_the_pause_of_its_platform(
         wait_for(lambda: platform.paths == ["waits/streams"])
         asked = time.monotonic()
         assert other._passes.make(limited).result == "failed"
-        wait_for(lambda: time.monotonic() > asked + 0.05)
+        wait_for(lambda: time.monotonic() > asked + 0.1)
         platform.release.set()
         assert outcome.result().result == "deferred"
     assert platform.paths == ["waits/streams", "limited/streams"]

@@ -9,8 +9,10 @@ from typing import Final
 from pryv import RateLimitedError, ServerError
 from pryv_fleet._database import Database
 
-_BETWEEN_LOOKS: Final = 0.02
-"""Seconds for which a process relies on what it has read: so long it may go on after another one was asked to pause."""
+_BETWEEN_LOOKS: Final = 0.03
+"""Seconds after which one thread reads again."""
+_LONGEST_AGE: Final = 0.05
+"""Seconds after which the others wait for it: so long a process may go on after another one was asked to pause."""
 _HOLD: Final = """
     UPDATE {schema}.platforms SET not_before = greatest(not_before, now() + make_interval(secs => %s)) WHERE id = %s
 """
@@ -48,11 +50,19 @@ class Holds:
     def _includes(self, platform: int) -> bool:
         if self._own_until.get(platform, 0) > time.monotonic():
             return True
-        with self._lock:
-            if time.monotonic() >= self._read_at + _BETWEEN_LOOKS:
-                self._held = {key for (key,) in self._database.execute(_HELD)}
-                self._read_at = time.monotonic()
-            return platform in self._held
+        age = time.monotonic() - self._read_at
+        if age >= _BETWEEN_LOOKS and self._lock.acquire(blocking=age >= _LONGEST_AGE):
+            try:
+                self._read()
+            finally:
+                self._lock.release()
+        return platform in self._held
+
+    def _read(self) -> None:
+        """Read the holds, unless another thread has done so while this one waited."""
+        if time.monotonic() >= self._read_at + _BETWEEN_LOOKS:
+            self._held = {key for (key,) in self._database.execute(_HELD)}
+            self._read_at = time.monotonic()
 
     def add(self, platform: int, seconds: float) -> None:
         """Have no worker call a platform for a time. A longer hold stays.

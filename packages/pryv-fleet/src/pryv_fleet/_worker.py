@@ -31,8 +31,9 @@ _log = logging.getLogger("pryv_fleet")
 class Worker:
     """Claims accounts that are due, passes them on threads, and writes the outcomes.
 
-    When a thread has nothing to do, it claims several accounts at once, so that few statements are needed for each. At
-    most half as many as there are threads wait in memory, so that a lease is used at once.
+    It claims several accounts at once, and writes several outcomes at once, so that few statements are needed for each.
+    It claims more before none is left, so that no thread waits for PostgreSQL. At most as many accounts as there are
+    threads wait in memory, so that a lease is used soon.
 
     Args:
         leases: Claims accounts, and writes outcomes.
@@ -60,6 +61,7 @@ class Worker:
         self._leases = leases
         self._passes = passes
         self._threads = threads
+        self._ahead = max(threads, _LEAST_AHEAD)
         self._observe = observe
         self._platform = platform
         self._left = limit
@@ -120,21 +122,20 @@ class Worker:
         is_stopped = self._is_stopped()
         if is_stopped:
             self._take_back_claims()
+        goes_on = not is_stopped and self._left > 0
+        wants = goes_on and self._outstanding <= self._threads + self._ahead // 2
         is_time = not self._outstanding or time.monotonic() >= self._next_look
-        if is_time or self._outstanding <= self._threads:
+        if is_time or (wants and self._has_more):
+            self._next_look = time.monotonic() + _BETWEEN_LOOKS
             self._write()
-        if is_stopped or self._left <= 0:
-            return self._outstanding > 0
-        if self._outstanding <= self._threads and (is_time or self._has_more):
-            self._claim()
-        return self._outstanding > 0 or self._waits()
+            if wants:
+                self._claim()
+        return self._outstanding > 0 or (goes_on and self._waits())
 
     def _claim(self) -> None:
-        ahead = max(self._threads // 2, _LEAST_AHEAD)
-        wanted = int(min(self._left, self._threads + ahead - self._outstanding))
+        wanted = int(min(self._left, self._threads + self._ahead - self._outstanding))
         claims = self._leases.claim(wanted, self._platform, self._until)
         self._has_more = len(claims) == wanted
-        self._next_look = time.monotonic() + _BETWEEN_LOOKS
         self._left -= len(claims)
         self._outstanding += len(claims)
         for claim in claims:
