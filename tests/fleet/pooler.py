@@ -19,7 +19,7 @@ _USER = "nobody"
 @contextmanager
 def pgbouncer(dsn: str, connections: int) -> Iterator[str]:
     """Run PgBouncer in transaction mode, with a number of connections to a database, and yield a connection string."""
-    program = shutil.which("pgbouncer")
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("needs pgbouncer")
     given = psycopg.conninfo.conninfo_to_dict(dsn)
