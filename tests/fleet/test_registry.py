@@ -62,6 +62,15 @@ def test_a_wrong_endpoint_is_named_by_its_number_and_not_shown(fleet: Fleet) -> 
     assert list(fleet.accounts()) == []
 
 
+def test_what_is_no_list_of_accounts_is_refused(fleet: Fleet) -> None:
+    with pytest.raises(TypeError, match="iterable of API endpoints"):
+        fleet.add_many("https://token@alice.pryv.me/")
+    for wrong in (None, 1, ("alice",), {"alice": "https://token@alice.pryv.me/"}):
+        with pytest.raises(TypeError, match="account 0: an API endpoint is a text, or a pair"):
+            fleet.add_many([wrong])  # type: ignore[list-item]
+    assert list(fleet.accounts()) == []
+
+
 def test_many_accounts_are_added_lazily_with_progress(fleet: Fleet) -> None:
     seen: list[tuple[int | None, int]] = []
     endpoints = [(f"person-{number}", f"https://token{number}@p{number}.pryv.me/") for number in range(1200)]

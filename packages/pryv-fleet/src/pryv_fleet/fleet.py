@@ -192,6 +192,8 @@ class Fleet:
             FleetError: there is no key to encrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
+        if isinstance(endpoints, str):
+            raise TypeError("endpoints are an iterable of API endpoints, not one of them")
         total = len(endpoints) if isinstance(endpoints, Sized) else None
         endpoints = map(masked, endpoints)
         return self._registry.add(endpoints, total, _settings(scope, interval), progress)
