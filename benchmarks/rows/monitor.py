@@ -98,7 +98,10 @@ def monitor_of(url: str, path: Path) -> Any:
 
 
 def copied_by_hand(url: str, _: int) -> Callable[[], int]:
-    """Copy an account with requests, json and sqlite3, into a table with the indexes of a mirror."""
+    """Copy an account with a plain script: requests, json and sqlite3, into a table with the indexes of a mirror.
+
+    This is the reference of the row: what somebody writes who does not have this SDK.
+    """
     import json
 
     import requests
