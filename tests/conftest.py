@@ -15,8 +15,9 @@ from pryv_sandbox import OAuthSettings, Sandbox
 from .peers.browser import driver, page
 from .peers.certificates import authority, authority_file
 from .peers.javascript import node
+from .peers.mutations import playback
 
-__all__ = ["authority", "authority_file", "driver", "node", "page"]
+__all__ = ["authority", "authority_file", "driver", "node", "page", "playback"]
 
 settings.register_profile(
     "same",

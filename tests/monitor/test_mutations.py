@@ -6,7 +6,6 @@ import itertools
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,12 @@ from pryv import Connection, PryvError, RetryPolicy
 from pryv_monitor import Change, FileAnchorStore, MemoryAnchorStore, Monitor, SQLiteMirror, SyncReport
 from pryv_monitor.changes import Kind
 from pryv_monitor.cli import main
-from pryv_sandbox import Sandbox
 
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 KINDS: tuple[Kind, ...] = ("event", "eventDelete", "streams")
 EXIT_CODES = (0, 1, 69, 75, 77)
 """The exit codes that a response can cause."""
 COUNTS = [300, pytest.param(8000, marks=pytest.mark.long)]
-
-
-@pytest.fixture
-def playback(sandbox: Sandbox) -> Iterator[Playback]:
-    playback = Playback(sandbox.url)
-    yield playback
-    playback.close()
 
 
 class Followed:

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from pryv_sandbox import Sandbox
+
 ODD: list[Any] = [
     None,
     True,
@@ -269,6 +271,13 @@ def _nested(depth: int) -> Any:
     for level in range(depth):
         value = {"x": value} if level % 2 else [value]
     return value
+
+
+@pytest.fixture
+def playback(sandbox: Sandbox) -> Iterator[Playback]:
+    """A server that replays responses of the session's sandbox."""
+    with contextlib.closing(Playback(sandbox.url)) as playback:
+        yield playback
 
 
 @dataclass(frozen=True)

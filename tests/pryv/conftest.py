@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import keyring
 import pytest
 from tests.accounts import Account
+from tests.peers.certificates import server_context
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
 from tests.pryv.people import Person
@@ -51,9 +51,7 @@ def other_wire(plain_environment: None) -> Iterator[Wire]:
 @pytest.fixture
 def secure_wire(authority: Any, plain_environment: None) -> Iterator[Wire]:
     """A server of exact bytes over TLS, with a certificate of the tests' authority."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with closing(Wire(context)) as server:
+    with closing(Wire(server_context(authority))) as server:
         yield server
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from tests.peers.certificates import server_context
 from tests.peers.network import Proxy, Relay, Scripted, alert
 from tests.pryv.wire import FAST, Wire, error_reply, reply
 
@@ -176,10 +177,8 @@ def test_a_service_s_handshake_cut_short_may_pass(plain_environment: None) -> No
 def relay(sandbox: Sandbox, authority: Any, authority_file: str, monkeypatch: Any) -> Iterator[Relay]:
     """TLS in front of the platform, trusted."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
     host, _, port = sandbox.url.partition("//")[2].rstrip("/").partition(":")
-    relay = Relay(host, int(port), context)
+    relay = Relay(host, int(port), server_context(authority))
     yield relay
     relay.close()
 
@@ -226,9 +225,7 @@ def test_no_protocol_in_common_is_final(authority: Any, authority_file: str, mon
 
 @pytest.mark.usefixtures("plain_environment")
 def test_a_certificate_that_is_refused_was_sent_nothing(authority: Any) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with contextlib.closing(Wire(context)) as wire:
+    with contextlib.closing(Wire(server_context(authority))) as wire:
         error = error_of(wire, lambda connection: connection.get("streams"))
         assert isinstance(error, PryvTlsError)
         assert (error.retryable, error.sent, wire.connections) == (False, False, 1)

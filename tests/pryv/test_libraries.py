@@ -7,7 +7,6 @@ import io
 import json
 import signal
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.peers.certificates import server_context
 from tests.peers.network import Proxy
 from tests.pryv.wire import Reply, Wire, chunked, error_reply, reply
 from urllib3.connection import HTTPConnection as PoolConnection
@@ -118,9 +118,7 @@ def test_urllib3_connection_new_conn_comes_before_a_handshake(
         raise ZeroDivisionError
 
     monkeypatch.setattr(NotedConnection, "on_socket", refuse)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    with contextlib.closing(Wire(context)) as wire:
+    with contextlib.closing(Wire(server_context(authority))) as wire:
         with pytest.raises(ZeroDivisionError):
             session.get(wire.url, verify=authority_file)
         assert [(type(sock), sock.fileno()) for sock in NotedConnection.sockets] == [(socket.socket, -1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +41,6 @@ ASKED: dict[str, Any] = {"requestingAppId": APP_ID, "requestedPermissions": [{"s
 EVENT: dict[str, Any] = {"streamIds": ["diary"], "type": "note/txt", "content": "text"}
 EXIT_CODES = (0, 1, 69, 75, 77)
 """The exit codes that a response can cause."""
-
-
-@pytest.fixture
-def playback(sandbox: Sandbox) -> Iterator[Playback]:
-    playback = Playback(sandbox.url)
-    yield playback
-    playback.close()
 
 
 class Filled:

@@ -7,7 +7,6 @@ import io
 import json
 import logging
 import shutil
-import ssl
 import subprocess
 import sys
 import textwrap
@@ -20,6 +19,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import BaseAdapter, HTTPAdapter
+from tests.peers.certificates import server_context
 from tests.peers.network import Proxy, Scripted
 from tests.pryv.wire import FAST, Reply, Wire, error_reply, reply
 from urllib3.util import Retry
@@ -163,12 +163,6 @@ def test_socks_without_its_library() -> None:
     assert 'ALL_PROXY names a SOCKS proxy, which needs PySocks: pip install "requests[socks]" False False' in run.stdout
 
 
-def tls_context(authority: Any) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
     with contextlib.closing(Proxy()) as proxy:
@@ -178,7 +172,7 @@ def proxy() -> Iterator[Proxy]:
 def test_an_https_proxy_is_gone_through(
     proxy: Proxy, secure_wire: Wire, authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy._tls = tls_context(authority)
+    proxy._tls = server_context(authority)
     monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
     with secure_wire.connection() as connection:
         with pytest.raises(PryvTlsError, match=r"the proxy of HTTPS_PROXY on the way to .*certificate") as failed:
@@ -217,7 +211,7 @@ def test_an_https_proxy_that_speaks_no_tls(plain: Scripted, monkeypatch: pytest.
 def test_a_platform_without_tls_behind_an_https_proxy(
     proxy: Proxy, plain: Scripted, authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy._tls = tls_context(authority)
+    proxy._tls = server_context(authority)
     monkeypatch.setenv("HTTPS_PROXY", f"https://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     error = failure(f"https://token@127.0.0.1:{plain.port}/user/")

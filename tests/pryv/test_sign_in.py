@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import pytest
 from tests.pryv.people import APP_ID, PERMISSIONS, Interface, Person
-from tests.pryv.wire import Reply, Wire, error_reply, reply
+from tests.pryv.wire import Reply, Wire, error_reply, reply, service_info_reply
 
 from pryv import (
     AccessRefusedError,
@@ -286,8 +286,8 @@ def test_credentials_from_before_profiles_belong_to_the_default_one(login: Login
 
 def test_credentials_that_name_no_platform_are_not_sent_to_another(wire: Wire, store: FileStore) -> None:
     store.save("default", AuthorizationData(apiEndpoint="https://canary@alice.pryv.me/"))
-    wire.always = service_info(wire)
-    wire.replies.extend([service_info(wire), error_reply(400, "x")])
+    wire.always = service_info_reply(wire)
+    wire.replies.extend([service_info_reply(wire), error_reply(400, "x")])
     with pytest.raises(InvalidParametersError):  # that of the access request
         sign_in(wire.url, APP_ID, PERMISSIONS, store=store, ui=Interface())
     assert [request.method for request in wire.requests] == ["GET", "POST"]
@@ -314,10 +314,6 @@ def test_a_profile_has_credentials_once_and_in_their_place() -> None:
 
 
 # ---- a platform that is not as usual
-
-
-def service_info(wire: Wire) -> Reply:
-    return reply({"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url})
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import responses
+from tests.forks import in_child
+from tests.peers.certificates import server_context
 from tests.peers.network import Proxy
-from tests.pryv.wire import FAST, META, Reply, Wire, error_reply, reply
+from tests.pryv.wire import FAST, META, Reply, Wire, error_reply, moves_to, reply, service_info_reply
 from tests.waiting import within
 
 from pryv import (
@@ -43,11 +45,6 @@ if TYPE_CHECKING:
     from pryv_sandbox import Sandbox
 
 VERBS = ["get", "post", "put", "delete"]
-
-
-def info_reply(wire: Wire) -> Reply:
-    """Return the service info of a platform with all URLs at `wire`."""
-    return reply({"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url})
 
 
 # Timeouts
@@ -207,19 +204,6 @@ def test_an_unknown_host(make: Any) -> None:
 
 
 # Accounts that have moved
-
-
-def moves_to(url: str) -> list[Reply]:
-    error = {"id": ERRORS.WRONG_CORE, "message": "elsewhere"}
-    moved_error = {"id": ERRORS.USER_ACCOUNT_RELOCATED, "message": "moved"}
-    return [
-        reply({"error": {**error, "data": {"coreUrl": url}}}, 421),
-        reply({"error": {**error, "coreUrl": url}}, 421),
-        reply({"error": {**error, "coreUrl": url.rstrip("/")}}, 421),
-        reply({"error": {**moved_error, "data": {"url": f"{url}user/streams?x=1"}}}, 301),
-        reply({"error": {**moved_error, "data": url}}, 301),
-        reply({"error": moved_error}, 301, {"Location": f"{url}user/streams?x=1"}),
-    ]
 
 
 @pytest.mark.parametrize("form", range(6))
@@ -513,7 +497,7 @@ def test_calls_to_an_account_follow_no_redirect(
 def test_a_service_info_may_be_elsewhere(wire: Wire, other_wire: Wire, status: int, place: str) -> None:
     target = other_wire if place == "absolute" else wire
     wire.replies.append(reply("", status, {"Location": f"{other_wire.url}info" if target is other_wire else "/info"}))
-    target.replies.append(info_reply(target)) if target is other_wire else wire.replies.append(info_reply(wire))
+    target.replies.append(service_info_reply(target))
     with Service(f"{wire.url}service/info?x=1") as service:
         assert service.info().name == "Wire"
     assert target.requests[-1].target == "/info"
@@ -539,7 +523,7 @@ def test_redirects_in_circles_come_to_an_end(wire: Wire) -> None:
 
 def test_writes_to_the_platform_follow_no_redirect(wire: Wire, other_wire: Wire) -> None:
     with Service(wire.url, retry=FAST) as service:
-        wire.replies.append(info_reply(wire))
+        wire.replies.append(service_info_reply(wire))
         service.info()
         wire.always = reply("", 307, {"Location": other_wire.url})
         calls: list[Callable[[], Any]] = [
@@ -593,7 +577,7 @@ def test_netrc_never_replaces_the_token(wire: Wire, other_wire: Wire, given: boo
 
 @pytest.mark.usefixtures("netrc")
 def test_netrc_never_joins_a_request_without_token(wire: Wire) -> None:
-    wire.replies.extend([info_reply(wire), reply("", 302, {"Location": "/x"}), info_reply(wire)])
+    wire.replies.extend([service_info_reply(wire), reply("", 302, {"Location": "/x"}), service_info_reply(wire)])
     with Service(wire.url) as service, Connection(f"{wire.url}user/") as connection:
         service.info()
         service.info(force_fetch=True)
@@ -713,8 +697,7 @@ def other_authority_file(authority: Any, tmp_path_factory: pytest.TempPathFactor
 
 
 def tls_wire(authority: Any, name: str, clients: bool = False) -> Wire:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
+    context = server_context(authority, name)
     if clients:
         authority.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -894,7 +877,7 @@ def test_a_connection_can_be_used_after_it_was_closed(wire: Wire, connection: Co
 
 
 def test_closing_a_service_closes_its_sockets(wire: Wire) -> None:
-    wire.always = info_reply(wire)
+    wire.always = service_info_reply(wire)
     with Service(wire.url) as service:
         service.info()
         assert wire.open_connections == 1
@@ -902,27 +885,11 @@ def test_closing_a_service_closes_its_sockets(wire: Wire) -> None:
 
 
 def test_closing_a_connection_closes_what_it_opened_for_its_service(wire: Wire, connection: Connection) -> None:
-    wire.always = info_reply(wire)
+    wire.always = service_info_reply(wire)
     with connection:
         connection.service.info()
         assert wire.open_connections == 1
     assert wire.wait_until_open(0)
-
-
-def in_child(work: Callable[[], Any]) -> Any:
-    """Run a function in a forked process, and return its result."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.write(writing, pickle.dumps(work()))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        result = pickle.load(pipe)
-    os.waitpid(child, 0)
-    return result
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -1012,7 +979,7 @@ def test_a_connection_can_be_pickled(wire: Wire, given: bool) -> None:
 
 
 def test_a_service_can_be_pickled(wire: Wire) -> None:
-    wire.replies.append(info_reply(wire))
+    wire.replies.append(service_info_reply(wire))
     with Service(wire.url, {"name": "Mine"}) as service:
         service.info()
         with pickle.loads(pickle.dumps(service)) as copy:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import requests
 from tests.accounts import Account
-from tests.pryv.test_transport import in_child, info_reply, moves_to
-from tests.pryv.wire import Reply, Wire, error_reply, reply
+from tests.forks import in_child
+from tests.pryv.wire import Reply, Wire, error_reply, moves_to, reply, service_info_reply
 
 from pryv import (
     Connection,
@@ -216,7 +216,7 @@ def test_a_session_given_serves_both(wire: Wire) -> None:
 
 
 def test_the_service_given_is_that_of_both(wire: Wire) -> None:
-    wire.always = info_reply(wire)
+    wire.always = service_info_reply(wire)
     with Service(wire.url) as service, Connection(wire.api_endpoint, service) as connection:
         service.info()
         with connection.with_options(timeout=1) as other:
@@ -226,7 +226,7 @@ def test_the_service_given_is_that_of_both(wire: Wire) -> None:
 
 @pytest.mark.parametrize("made_first", [True, False])
 def test_a_service_of_their_own_has_their_limits(wire: Wire, connection: Connection, made_first: bool) -> None:
-    wire.always = info_reply(wire)
+    wire.always = service_info_reply(wire)
     if made_first:
         connection.service.info()
     with connection.with_options(retry=None) as other:

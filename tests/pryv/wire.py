@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import pytest
 from tests.waiting import within
 
-from pryv import Connection, RetryPolicy
+from pryv import ERRORS, Connection, RetryPolicy
 
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "2024"}
 FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02, deadline=5)
@@ -62,6 +62,25 @@ def reply(
 def error_reply(status: int, error_id: str, headers: Mapping[str, str] | None = None, **members: Any) -> Reply:
     """Return an error response of the API."""
     return reply({"error": {"id": error_id, "message": f"refused with {error_id}", **members}}, status, headers)
+
+
+def service_info_reply(wire: Wire) -> Reply:
+    """Return the service info of a platform with all URLs at `wire`."""
+    return reply({"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url})
+
+
+def moves_to(url: str) -> list[Reply]:
+    """Return the responses that say that the account is on another core, at a URL."""
+    error = {"id": ERRORS.WRONG_CORE, "message": "elsewhere"}
+    moved_error = {"id": ERRORS.USER_ACCOUNT_RELOCATED, "message": "moved"}
+    return [
+        reply({"error": {**error, "data": {"coreUrl": url}}}, 421),
+        reply({"error": {**error, "coreUrl": url}}, 421),
+        reply({"error": {**error, "coreUrl": url.rstrip("/")}}, 421),
+        reply({"error": {**moved_error, "data": {"url": f"{url}user/streams?x=1"}}}, 301),
+        reply({"error": {**moved_error, "data": url}}, 301),
+        reply({"error": moved_error}, 301, {"Location": f"{url}user/streams?x=1"}),
+    ]
 
 
 def chunked(chunks: list[bytes], end: bytes = b"0\r\n\r\n", then: str = "keep") -> Reply:

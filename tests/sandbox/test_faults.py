@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from tests.waiting import wait_for
 from urllib3.exceptions import ProtocolError
 
 from pryv_sandbox import Account, Faults, Sandbox
@@ -174,7 +175,7 @@ def test_a_delayed_request_has_been_executed(faults: Faults, client: Client) -> 
         client.session.post(
             client.url + "events", json={"streamIds": ["notes"], "type": "note/txt", "content": ""}, timeout=0.3
         )
-    assert client.count_events() == count + 1
+    wait_for(lambda: client.count_events() == count + 1)
 
 
 def test_stall(faults: Faults, client: Client) -> None:
