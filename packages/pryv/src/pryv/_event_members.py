@@ -25,7 +25,7 @@ class RowSource(ABC):
     """Events that can be read as rows."""
 
     @abstractmethod
-    def take(self, most: int, enough: int, decoder: RowDecoder | None) -> list[Any]:
+    def _take_rows(self, most: int, enough: int, decoder: RowDecoder | None) -> list[Any]:
         """Return the next events, none only at the end.
 
         Args:
@@ -65,7 +65,8 @@ def _source(
         rest = iter(events)
         return lambda most: list(itertools.islice(rest, min(most, _AT_ONCE))), of_dicts
     decoder = _row_decoder(names)
-    return functools.partial(events.take, enough=_AT_ONCE, decoder=decoder), decoder.columns if decoder else of_dicts
+    take = functools.partial(events._take_rows, enough=_AT_ONCE, decoder=decoder)
+    return take, decoder.columns if decoder else of_dicts
 
 
 def _row_decoder(names: list[str]) -> RowDecoder | None:

@@ -228,8 +228,8 @@ class EventStream(Iterator[Event], RowSource):
             self.event_deletions_count = (self.event_deletions_count or 0) + 1
         return batch.pop()
 
-    def take(self, most: int, enough: int, decoder: RowDecoder | None) -> list[Any]:
-        """Return the next items; see `RowSource.take`."""
+    def _take_rows(self, most: int, enough: int, decoder: RowDecoder | None) -> list[Any]:
+        """Return the next items; see `RowSource`."""
         if decoder is None or len(self._reads) > 1:
             return self._take(most, enough)
         read = self._reads[0]
