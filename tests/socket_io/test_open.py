@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 import websocket
+from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 from tests.accounts import Account
 from tests.peers.network import Proxy, Relay, Scripted, alert
 from tests.waiting import wait_for, within
@@ -781,3 +782,25 @@ def test_a_proxy_s_refusal_goes_by_the_rule(
     error = failure_of(connection)
     assert isinstance(error, PryvConnectionError)
     assert (error.retryable, error.sent) == (retryable, False)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_socket_that_lacked_a_thread_opens_later(
+    known: Connection, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    start, starts = threading.Thread.start, itertools.count()
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name.startswith("pryv-socket") and next(starts) == number:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    sio = SocketIO(known)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", limited)
+        with within(5), pytest.raises(PryvConnectionError, match="can't start new thread"):
+            sio.open(10)
+    wait_for(lambda: not socket_threads())
+    assert not connected_clients
+    with sio.open(10):
+        assert sio.api([{"method": "streams.get"}])

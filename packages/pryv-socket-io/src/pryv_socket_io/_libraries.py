@@ -22,6 +22,9 @@ from engineio.base_client import connected_clients  # type: ignore[import-untype
 from requests.utils import get_auth_from_url, requote_uri, select_proxy
 from socketio.packet import Packet  # type: ignore[import-untyped]
 
+from pryv import PryvConnectionError
+from pryv_socket_io._threads import start_thread
+
 try:
     import websocket
     from websocket._handshake import CookieJar
@@ -128,6 +131,10 @@ def _packet_class(parse: Parser) -> type[Packet]:
     return TextPacket
 
 
+_LOOPS = 2
+"""The loops of a connection: one reads, one writes."""
+
+
 class _Engine(engineio.Client):  # type: ignore[misc]
     """An Engine.IO client that handles messages in the order received, and ends by aborting its WebSocket.
 
@@ -141,7 +148,7 @@ class _Engine(engineio.Client):  # type: ignore[misc]
         self.loops: list[threading.Thread] = []
         self._abort = abort
         self._on_closed = on_closed
-        self._loops_running = 2
+        self._loops_running = _LOOPS
         self._lock = threading.Lock()
 
     def create_queue(self, *_: Any, **__: Any) -> _SendQueue:
@@ -154,8 +161,12 @@ class _Engine(engineio.Client):  # type: ignore[misc]
             self._run_or_abort(partial(target, *args))
             return None
         loop = threading.Thread(target=self._run_loop, args=(target,), name="pryv-socket-loop", daemon=True)
+        try:
+            start_thread(loop)
+        except PryvConnectionError:
+            self._end(_LOOPS - len(self.loops))
+            raise
         self.loops.append(loop)
-        loop.start()
         return loop
 
     def disconnect(self, abort: bool = False, reason: str | None = None) -> None:
@@ -164,11 +175,15 @@ class _Engine(engineio.Client):  # type: ignore[misc]
 
     def _run_loop(self, loop: Callable[[], None]) -> None:
         self._run_or_abort(loop)
+        self._end(1)
+
+    def _end(self, loops: int) -> None:
+        """Note the end of loops, or that they do not start, and clean up if none is left."""
         self._abort()
         with contextlib.suppress(queue.Full):
             self.queue.put(None)  # ends the write loop, if it waits for packets
         with self._lock:
-            self._loops_running -= 1
+            self._loops_running -= loops
             is_last = not self._loops_running
         if is_last:
             with contextlib.suppress(ValueError):

@@ -21,6 +21,7 @@ from pryv_socket_io._failures import connect_error, connection_failure
 from pryv_socket_io._libraries import TRANSPORT_ERROR, Client, requote_uri
 from pryv_socket_io._packets import json_data, packet_parser
 from pryv_socket_io._tcp import open_stream
+from pryv_socket_io._threads import start_thread
 from pryv_socket_io._websocket import WebSocket
 
 _CLOSING = 1.0
@@ -132,8 +133,8 @@ class Link:
         watchdog = threading.Timer(self._timeout, self._abort, (PryvTimeoutError(late, sent=False),))
         watchdog.name, watchdog.daemon = "pryv-socket-watchdog", True
         failure: BaseException | None = None
+        start_thread(watchdog)
         try:
-            watchdog.start()
             self._connect()
             self._joined.result()
         except PryvError as error:

@@ -23,6 +23,7 @@ from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, parse_notification
 from pryv_socket_io._scopes import Scopes
 from pryv_socket_io._tcp import PROXY_SCHEMES
+from pryv_socket_io._threads import start_thread
 
 _JOIN_TIMEOUT = 0.8
 """The longest time that `close` waits for threads, in seconds."""
@@ -113,7 +114,10 @@ class Session:
             PryvError: the connection failed, and the session has ended.
         """
         if self._started.set():
-            self._supervisor.start()
+            try:
+                start_thread(self._supervisor)
+            except PryvConnectionError as error:
+                self._fail(error)
         try:
             self._opened.wait(max(0.0, self._deadline - time.monotonic()))
         finally:
@@ -165,10 +169,10 @@ class Session:
         try:
             self._get_access_info(self._timeout)
             self._connect(max(0.001, self._deadline - time.monotonic()))
+            start_thread(self.dispatcher.thread)
         except Exception as error:  # noqa: BLE001  (`open` raises it)
             self._fail(error)
             return
-        self.dispatcher.thread.start()
         if self._opened.set():
             self._supervise()
         else:
