@@ -563,3 +563,25 @@ def test_an_access_whose_streams_are_deleted_is_followed_further(subject: Subjec
         monitor.sync(error_tolerance=0)
     assert sorted(deletion["id"] for deletion in deleted) == sorted(event["id"] for event in events)
     assert list(mirror.events({"state": "all"})) == []
+
+
+@pytest.mark.parametrize("refused", ["pryv-monitor-reader", "pryv-monitor", "pryv-monitor-stop"])
+def test_a_monitor_that_lacked_a_thread_starts_later(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name == refused:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monitor = Monitor(subject.connection)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", limited)
+        with pytest.raises(RuntimeError, match="new thread"):
+            monitor.run(threading.Event()) if refused == "pryv-monitor-stop" else monitor.start()
+    assert not monitor.started
+    with monitor:
+        assert monitor.started
+    assert monitor.sync()

@@ -105,11 +105,25 @@ class Driver:
             Exception: the failure that ended the first pass.
         """
         self._thread = threading.Thread(target=self._work, name="pryv-monitor", daemon=True)
-        self._thread.start()
+        self.start_thread(self._thread)
         self._schedule.wait_for_first_pass()
         if self._error is not None:
             self._thread.join()
             raise self._error
+
+    def start_thread(self, thread: threading.Thread) -> None:
+        """Start a thread of the monitor.
+
+        Raises:
+            RuntimeError: the system allows no more threads; the monitor can be started again later.
+        """
+        try:
+            thread.start()
+        except RuntimeError:
+            self.stop()
+            self._reader.close()
+            self.finished = True
+            raise
 
     def follow(self) -> None:
         """Make passes until stopped.

@@ -244,7 +244,10 @@ class Monitor:
         self._ensure_update_method()
         driver = self._new_driver(error_tolerance)
         if stop is not None:
-            threading.Thread(target=_stop_when_set, args=(stop, driver), name="pryv-monitor-stop", daemon=True).start()
+            watcher = threading.Thread(
+                target=_stop_when_set, args=(stop, driver), name="pryv-monitor-stop", daemon=True
+            )
+            driver.start_thread(watcher)
         driver.follow()
 
     def changes(self, timeout: float | None = None, *, error_tolerance: float = math.inf) -> Iterator[Change]:
