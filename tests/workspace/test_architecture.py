@@ -139,3 +139,8 @@ def test_no_test_imports_from_a_conftest() -> None:
     found = {name: [used for used in imports(file, tests) if "conftest" in used] for name, file in files.items()}
     assert {"monitor/conftest.py", "workspace/test_architecture.py"} < found.keys()
     assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_every_directory_of_tests_is_run(pytestconfig: pytest.Config) -> None:
+    directories = {"tests/" + file.relative_to(ROOT / "tests").parts[0] for file in ROOT.glob("tests/**/test_*.py")}
+    assert directories == set(pytestconfig.getini("testpaths"))
