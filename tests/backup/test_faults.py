@@ -162,6 +162,23 @@ def test_a_platform_that_fails_with_everything_ends_the_run(
     assert backup(account, folder).complete
 
 
+def test_the_token_of_who_added_points_is_left_out(account: Connection, folder: Path, sandbox: Sandbox) -> None:
+    """The platform puts it into the event, where all who may read the event see it."""
+    series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    writer, reader = (
+        account.accesses.create({"name": level, "permissions": [{"streamId": "diary", "level": level}]})
+        for level in ("contribute", "read")
+    )
+    with Connection(writer["apiEndpoint"]) as connection:
+        connection.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
+    sandbox.faults.skew = 11
+    with Connection(reader["apiEndpoint"]) as connection:
+        assert connection.events.get(series["id"])["modifiedBy"] == writer["token"]
+        backup(connection, folder)
+    token = writer["token"].encode()
+    assert [path for path in folder.rglob("*") if path.is_file() and token in path.read_bytes()] == []
+
+
 def test_the_last_copy_is_kept_of_what_cannot_be_read_now(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
     account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])

@@ -62,6 +62,7 @@ def test_points_change_the_event_later(writer: Caller, sandbox: Sandbox) -> None
     after = writer.get(place)["event"]
     assert after["duration"] == 9e9  # in nanoseconds, a fault of the real platform
     assert before["modified"] < after["modified"] <= written
+    assert after["modifiedBy"] == writer.token  # another one
     assert after["integrity"] != before["integrity"]
     writer.post(f"{place}/series", flat(["deltaTime", "value"], [2, 1]), 200)
     sandbox.faults.skew = 30

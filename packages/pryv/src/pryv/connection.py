@@ -482,6 +482,7 @@ class Connection:
         `:_audit:access-ID`.
 
         A personal token may read all of it; any other token the calls of its own access, with that `access`.
+        open-pryv.io 2.0.0-pre.4 ignores `access` and `action` if its audit log is in PostgreSQL.
 
         See `Get events <https://pryv.github.io/reference/#get-events>`__ in the API reference.
 

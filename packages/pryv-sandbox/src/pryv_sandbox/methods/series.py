@@ -45,7 +45,7 @@ def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
             _store(context, key, matrix)
             end = max((row[matrix[0].index(_DELTA_TIME)] for row in matrix[1]), default=None)
             if end is not None:
-                series_ends.note(context.platform, key, end, context.access.id)
+                series_ends.note(context.platform, key, end, context.access.token)  # as the real platform does
 
 
 def batch_additions(body: Any) -> list[tuple[str, Any]]:
