@@ -257,6 +257,21 @@ def test_files_have_their_type(pryv: Run, signed_in: Connection, tmp_path: Path)
         signed_in.delete(f"events/{event['id']}")
 
 
+def test_a_file_from_standard_input_and_another_name(pryv: Run, signed_in: Connection, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"text")
+    for arguments, stdin, event_type, name in (
+        (["-"], "text", "file/attached", "stdin"),
+        (["-", "--name", "photo.png"], "text", "picture/attached", "photo.png"),
+        (["notes.txt", "--name", "another.txt"], None, "file/attached", "another.txt"),
+    ):
+        event = json.loads(pryv("upload", *arguments, "--stream", "diary", stdin=stdin).stdout)
+        assert (event["type"], event["attachments"][0]["fileName"]) == (event_type, name)
+        assert pryv("upload", *arguments, "--event", event["id"], stdin=stdin).returncode == 0
+        files = signed_in.events.get(event["id"])["attachments"]
+        assert [(file["fileName"], file["size"]) for file in files] == [(name, 4)] * 2
+        signed_in.delete(f"events/{event['id']}")
+
+
 def test_a_missing_file_is_named(pryv: Run, signed_in: Connection) -> None:
     said = pryv("upload", "no-such-file", "--stream", "diary")
     assert said.returncode == 1

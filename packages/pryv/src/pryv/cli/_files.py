@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, BinaryIO
 
 from pryv._text import from_system
 from pryv._transport.media_types import media_type
 from pryv.cli._frame import connect
-from pryv.cli._output import standard_output, write_json
+from pryv.cli._output import standard_input, standard_output, write_json
 from pryv.errors import PryvProtocolError
 from pryv.types import EventCreate
 
 
 def add_upload_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `upload`."""
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="the file to read; - reads standard input")
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--stream", type=from_system, metavar="STREAM", help="the stream of a new event")
     target.add_argument("--event", type=from_system, metavar="EVENT", help="the id of an existing event")
@@ -26,22 +28,34 @@ def add_upload_options(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE",
         help="the type of a new event (picture/attached or file/attached, by the file's name)",
     )
+    parser.add_argument(
+        "--name",
+        type=from_system,
+        metavar="NAME",
+        help="the name that the file gets (its own; stdin for standard input)",
+    )
 
 
 def upload(arguments: argparse.Namespace) -> None:
     """Upload a file, and print its event."""
-    with connect(arguments) as connection:
+    with _opened(arguments.file) as file, connect(arguments) as connection:
+        name = arguments.name or _name_of(arguments.file)
         if arguments.event is not None:
-            body = connection.add_attachment(arguments.event, arguments.file)
+            body = connection.add_attachment(arguments.event, file, name)
         else:
-            event: EventCreate = {
-                "streamIds": [arguments.stream],
-                "type": arguments.type or _type_for(arguments.file),
-            }
-            body = connection.create_event_with_file(event, arguments.file)
+            event: EventCreate = {"streamIds": [arguments.stream], "type": arguments.type or _type_for(name)}
+            body = connection.create_event_with_file_from_buffer(event, file, name)
         if not isinstance(body.get("event"), dict):
             raise PryvProtocolError("the response to the upload has no event")
         write_json(body["event"])
+
+
+def _opened(file: str) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(standard_input()) if file == "-" else open(file, "rb")
+
+
+def _name_of(file: str) -> str:
+    return "stdin" if file == "-" else from_system(os.path.basename(file))
 
 
 def add_download_options(parser: argparse.ArgumentParser) -> None:
