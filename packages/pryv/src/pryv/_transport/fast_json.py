@@ -38,7 +38,7 @@ def encode_rows(rows: Sequence[Sequence[Any]]) -> bytes:
             text = encoder.encode(rows)
         except (OverflowError, ValueError):  # integers beyond 64 bits or 4300 digits, lone surrogates
             text = b"null"
-        if b"null" not in text:
+        if b"n" not in text or b"null" not in text:  # one byte is found faster
             return text
     return json.encode(rows)
 
