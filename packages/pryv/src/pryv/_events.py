@@ -146,7 +146,7 @@ class _Read:
         self._members = Members(chunks, _SECTIONS, limit)
         for key, values in self._members.batches():
             if key in _SECTIONS:
-                if not set(map(type, values)) <= self._members.decoder.objects:
+                if not self._members.decoder.objects.issuperset(map(type, values)):
                     raise MalformedError
                 yield self, key, values
             elif key in _OTHERS:

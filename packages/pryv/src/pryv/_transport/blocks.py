@@ -24,7 +24,7 @@ _FIRST_KEY = re.compile(r'\{"[^"\\]*":')
 _SPACE = re.compile(r"[ \t\n\r]*")
 _COMMA = re.compile(r"(?:[ \t\n\r]*,[ \t\n\r]*)?")
 _LONGEST_PAUSE = 1024
-"""The most items that are read one by one before a block is tried again."""
+"""The most items that are read from text before a block is tried again."""
 
 
 class Decoder(Protocol):
@@ -108,7 +108,7 @@ class StandardDecoder:
 
 
 class MsgspecDecoder:
-    """Parses with msgspec. It refuses numbers beyond a double, and lone surrogates."""
+    """Parses with msgspec, and what it refuses with the standard library: numbers beyond a double, lone surrogates."""
 
     objects: frozenset[type] = frozenset((dict,))
     size = SIZE
@@ -119,20 +119,24 @@ class MsgspecDecoder:
         self._errors = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
         self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(list[item]).decode
         self._split = msgspec.json.Decoder(list[msgspec.Raw]).decode
+        self._standard = StandardDecoder()
 
     def items(self, source: bytes) -> list[Any] | None:
-        """Return the objects, `None` if msgspec cannot read them."""
+        """Return the objects, `None` if they are not JSON."""
         try:
             return self._decode(b"[%b]" % source)
         except self._errors:
-            return None
+            return self._standard.items(source)
 
     def texts(self, source: bytes) -> list[str]:
         """Return the text of each object."""
-        return [str(raw, "utf-8") for raw in self._split(b"[%b]" % source)]
+        try:
+            return [str(raw, "utf-8") for raw in self._split(b"[%b]" % source)]
+        except self._errors:
+            return self._standard.texts(source)
 
     def items_and_texts(self, source: bytes) -> tuple[list[Any], list[str]] | None:
-        """Return the objects and the text of each, `None` if msgspec cannot read them."""
+        """Return the objects and the text of each, `None` if they are not JSON."""
         items = self.items(source)
         return None if items is None else (items, self.texts(source))
 
@@ -149,38 +153,42 @@ def fastest_decoder() -> Decoder:
 class Block:
     """Items that were parsed together.
 
+    Args:
+        items: The items.
+        texts: Returns the text of each.
+        source: Their JSON, if they may be rows.
+
     Attributes:
-        source: Their JSON.
         items: The remaining items, the next one last: an item that was taken is freed before the next one is used.
     """
 
-    def __init__(self, source: bytes, items: list[Any], texts: list[str] | None, decoder: Decoder) -> None:
+    def __init__(self, items: list[Any], texts: Callable[[], list[str]], source: bytes = b"") -> None:
         items.reverse()
-        self.source = source
         self.items = items
         self._count = len(items)
-        self._decoder = decoder
-        self._texts = texts
+        self._read_texts = texts
+        self._source = source
 
     def reread(self) -> None:
-        """Make dicts of the remaining items, if they are something else."""
+        """Make dicts of the remaining items, if they are rows."""
         if self.items and not isinstance(self.items[0], dict):
-            items = loads(b"[%b]" % self.source)
+            items = loads(b"[%b]" % self._source)
             self.items[:] = reversed(items[self._count - len(self.items) :])
+
+    @functools.cached_property
+    def _texts(self) -> list[str]:
+        return self._read_texts()
 
     @property
     def text(self) -> str:
         """The text of the item taken last."""
-        if self._texts is None:
-            self._texts = self._decoder.texts(self.source)
         return self._texts[self._count - len(self.items) - 1]
 
     def with_texts(self) -> list[tuple[Any, str]]:
         """Take all items that remain, each with its text."""
         items = self.items[::-1]
         self.items.clear()
-        texts = self._decoder.texts(self.source) if self._texts is None else self._texts
-        return list(zip(items, texts[self._count - len(items) :], strict=True))
+        return list(zip(items, self._texts[self._count - len(items) :], strict=True))
 
 
 class Blocks:
@@ -188,7 +196,7 @@ class Blocks:
 
     A block ends before `},` and the first key of the array's items, or with the bytes that have arrived. If it is valid
     JSON, its items are those of the array, as JSON is unambiguous. If it is not, because such a text occurs inside an
-    item, the next attempt is made some items later: the number doubles with each failure.
+    item, the next attempt is made some items later: the number doubles with each failure, and halves with each success.
     """
 
     def __init__(self, first: str) -> None:
@@ -196,9 +204,9 @@ class Blocks:
         self._mark = None if key is None else f"}},{key[0]}".encode()
         self._pause = self._skipped = 0
 
-    def is_due(self) -> bool:
-        """Return whether to try a block after an item that was read separately."""
-        self._skipped += 1
+    def is_due(self, number: int) -> bool:
+        """Return whether to try a block after some items that were read from text."""
+        self._skipped += number
         return self._mark is not None and self._skipped > self._pause
 
     def next(self, source: Source, decoder: Decoder, limit: float, *, with_texts: bool) -> Block | None:
@@ -231,7 +239,8 @@ class Blocks:
             self._pause_longer()
             return None
         source.at += len(content)
-        self._pause = self._skipped = 0
+        self._pause //= 2
+        self._skipped = 0
         return block
 
     def _pause_longer(self) -> None:
@@ -240,8 +249,10 @@ class Blocks:
 
 
 def _block(content: bytes, decoder: Decoder, with_texts: bool) -> Block | None:
-    if with_texts:
-        both = decoder.items_and_texts(content)
-        return None if both is None else Block(content, *both, decoder)
-    items = decoder.items(content)
-    return None if items is None else Block(content, items, None, decoder)
+    if not with_texts:
+        items = decoder.items(content)
+        return None if items is None else Block(items, lambda: decoder.texts(content), content)
+    if (both := decoder.items_and_texts(content)) is None:
+        return None
+    items, texts = both
+    return Block(items, lambda: texts, content)

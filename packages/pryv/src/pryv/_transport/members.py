@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any
 
-from .blocks import Block, Blocks, Decoder, fastest_decoder
+from .blocks import SIZE, Block, Blocks, Decoder, fastest_decoder
 from .json import refuse_constant
 from .libraries import is_unterminated_string
 from .limits import parsed_size
@@ -20,6 +20,7 @@ RESULTS = "results"
 
 _SPACES = " \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*")
+_COMMA = re.compile(r'[ \t\n\r]*,[ \t\n\r]*(?=[{\["])')
 _END_OF_VALUE = re.compile(r'["}\]]')
 _AFTER_VALUE = frozenset(",]} \t\n\r")
 _LONGEST_TOKEN = 12
@@ -164,11 +165,34 @@ class Members:
         more = not self._take("]")
         while more:
             self._block = None
-            yield [self._value()]
+            value = self._value()
             blocks = blocks or Blocks(self._text[self._start : self._at])
-            if self._limit >= self.decoder.size and blocks.is_due():
+            self._block = self._block_from(value)
+            number = len(self._block.items)
+            yield self._block.items
+            if blocks.is_due(number) and self._limit >= self.decoder.size:
                 yield from self._in_blocks(blocks)
             more = self._take_comma_or("]")
+
+    def _block_from(self, value: Any) -> Block:
+        """Return a block of the item read last and those that follow it, as far as they are complete in the text."""
+        text, limit, start, end = self._text, self._limit, self._start, self._at
+        items, places = [value], [(start, end)]
+        last = end + SIZE
+        while end < last and (comma := _COMMA.match(text, end)):
+            start = comma.end()
+            if start - end > limit:
+                break
+            try:
+                value, end = _decode(text, start)
+            except (ValueError, RecursionError):
+                break
+            if end - start > limit:
+                break
+            items.append(value)
+            places.append((start, end))
+        self._start, self._at = places[-1]
+        return Block(items, lambda: [text[start:end] for start, end in places])
 
     def _in_blocks(self, blocks: Blocks) -> Iterator[list[Any]]:
         """Read the items that follow, as far as they come in blocks."""
