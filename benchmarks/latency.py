@@ -22,7 +22,6 @@ from pryv import Connection
 from pryv_sandbox import Sandbox
 
 LISTENERS = Path(__file__).parent / "listeners"
-PAUSE = 0.005
 
 
 class Listener:
@@ -52,14 +51,14 @@ def listening(command: list[str], folder: Path) -> Iterator[Listener]:
             process.terminate()
 
 
-def write(connection: Connection, count: int, listeners: list[Listener]) -> list[list[int]]:
+def write(connection: Connection, count: int, pause: float, listeners: list[Listener]) -> list[list[int]]:
     """Make writes; for each, the nanoseconds from its answer to each listener's callback."""
     latencies = []
     for number in range(count):
         connection.post("events", {"streamIds": ["diary"], "type": "count/generic", "content": number})
         answer = time.monotonic_ns()
         latencies.append([int(listener.line()) - answer for listener in listeners])
-        time.sleep(PAUSE)
+        time.sleep(pause)
     return latencies
 
 
@@ -71,7 +70,7 @@ def summary(nanoseconds: list[int]) -> dict[str, float]:
     }
 
 
-def measure(listener: str, writes: int, javascript: Path) -> dict[str, Any]:
+def measure(listener: str, writes: int, pause: float, javascript: Path) -> dict[str, Any]:
     """What both listeners of a name need, over so many writes."""
     latencies: dict[str, list[int]] = {"python": [], "javascript": []}
     with Sandbox() as sandbox:
@@ -84,8 +83,8 @@ def measure(listener: str, writes: int, javascript: Path) -> dict[str, Any]:
             connection.post("streams", {"id": "diary", "name": "Diary"})
             for order in (["python", "javascript"], ["javascript", "python"]):
                 with listening(*commands[order[0]]) as first, listening(*commands[order[1]]) as second:
-                    write(connection, 20, [first, second])
-                    for pair in write(connection, writes // 2, [first, second]):
+                    write(connection, 20, pause, [first, second])
+                    for pair in write(connection, writes // 2, pause, [first, second]):
                         for name, latency in zip(order, pair, strict=True):
                             latencies[name].append(latency)
     results = {name: summary(values) for name, values in latencies.items()}
@@ -93,12 +92,13 @@ def measure(listener: str, writes: int, javascript: Path) -> dict[str, Any]:
     return {"writes": writes, "unit": "ms", **results, "median_ratio": round(ratio, 3)}
 
 
-def main(listener: str, writes: int) -> None:
+def main(listener: str, writes: int, pause: float) -> None:
     """Install the JavaScript client in a folder of its own, measure, and print JSON.
 
     Args:
         listener: The name of a script of each language.
         writes: How many writes there are, where the command line does not tell.
+        pause: Seconds between two writes.
     """
     if len(sys.argv) > 1:
         writes = int(sys.argv[1])
@@ -110,4 +110,4 @@ def main(listener: str, writes: int) -> None:
             sys.exit("npm is needed to install the JavaScript client")
         command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
         subprocess.run(command, cwd=javascript, check=True)  # noqa: S603
-        print(json.dumps(measure(listener, writes, javascript), indent=2))
+        print(json.dumps(measure(listener, writes, pause, javascript), indent=2))

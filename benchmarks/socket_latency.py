@@ -8,4 +8,4 @@ Prints JSON.
 import latency
 
 if __name__ == "__main__":
-    latency.main("socket_listener", writes=1000)
+    latency.main("socket_listener", writes=1000, pause=0.005)

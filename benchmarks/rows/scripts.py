@@ -27,7 +27,7 @@ ROWS = [
         "notification_latency",
         [
             Finding(
-                "from the response to a write to the change that a monitor delivers",
+                "from the response to a write to the change that a monitor delivers, 5 writes a second",
                 "time",
                 "median_ratio",
                 "JavaScript client",
