@@ -144,7 +144,7 @@ def _draw_ratios(figure: Any, report: Report) -> None:
     axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
     axes.minorticks_off()
     ratios = [line["ratio"] for line in lines]
-    axes.set_xlim(0.6 * min(ratios), 1.6 * max(ratios))
+    axes.set_xlim(0.4 * min(ratios), 2 * max(ratios))
     axes.set_ylim(-0.7, len(lines) - 0.3)
     axes.set_title("Ratio (below 1, this SDK costs less)", loc="left")
 
