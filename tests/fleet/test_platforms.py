@@ -4,13 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to
+from tests.fleet.serving import serving
 from tests.waiting import wait_for
 
 from pryv_fleet import Fleet, Pacing
@@ -86,18 +86,6 @@ def platform() -> Iterator[Platform]:
     with serving(Platform()) as platform:
         yield platform
         platform.release.set()
-
-
-@contextmanager
-def serving(server: Platform) -> Iterator[Platform]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.mark.parametrize("path", ["streams", "events"])

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
+from tests.fleet.serving import serving
 from tests.waiting import wait_for
 
 from pryv import PryvError
@@ -317,18 +318,6 @@ class LimitingHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-@contextmanager
-def serving(server: Limiting) -> Iterator[Limiting]:
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_no_worker_calls_a_platform_in_its_pause(fleet: Fleet) -> None:

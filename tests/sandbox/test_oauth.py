@@ -132,8 +132,8 @@ def test_a_code_and_a_decision_expire(sandbox: Sandbox, account: Account) -> Non
 
 def test_a_code_is_no_refresh_token_and_the_reverse(sandbox: Sandbox, account: Account) -> None:
     tokens, code = exchange(sandbox, accept(sandbox, account)), accept(sandbox, account)
-    exchange(sandbox, tokens["refresh_token"], 400)
-    refresh(sandbox, code, 400)
+    assert exchange(sandbox, tokens["refresh_token"], 400)["error"] == "invalid_grant"
+    assert refresh(sandbox, code, 400)["error"] == "invalid_grant"
 
 
 def test_a_code_that_fails_leaves_no_access(sandbox: Sandbox, account: Account) -> None:
