@@ -17,6 +17,8 @@ _NUMBERS = (int, float, Real)
 """The types of numbers, those of NumPy too; the checks of the first two are fast."""
 _TEXT_TYPES = {str, type(None)}
 _TEXT_OR_FLOAT_TYPES = {float, *_TEXT_TYPES}
+_JSON_TYPES = {bool, list, dict}
+"""Types that are neither texts nor numbers; the check whether another type is a number is slow."""
 
 
 def as_texts(values: Sequence[Any]) -> list[str | None]:
@@ -27,9 +29,7 @@ def as_texts(values: Sequence[Any]) -> list[str | None]:
 def content_texts(contents: Sequence[Any]) -> list[str | None]:
     """Return contents as `as_texts`, and `None` for a number that a float can hold."""
     others = [at for at, content in enumerate(contents) if type(content) not in _TEXT_OR_FLOAT_TYPES]
-    return _texts(
-        contents, [at for at in others if not (isinstance(contents[at], _NUMBERS) and _is_float(contents[at]))]
-    )
+    return _texts(contents, [at for at in others if type(contents[at]) in _JSON_TYPES or not _is_float(contents[at])])
 
 
 def _texts(values: Sequence[Any], others: list[int]) -> list[str | None]:
