@@ -83,13 +83,13 @@ class SQLiteTransaction:
         Raises:
             AnchorError: they cannot be written.
         """
-        apply: dict[Kind, Callable[[sqlite3.Connection, Sequence[Item]], list[Any]]] = {
+        apply: dict[Kind, Callable[[Sequence[Item]], list[Any]]] = {
             "event": self._apply_events,
             "eventDelete": self._apply_deletions,
             "streams": self._apply_streams,
         }
         with translated(self._path):
-            changes = apply[kind](self._begun(), items)
+            changes = apply[kind](items)
         self._has_changed = self._has_changed or bool(changes) or kind == "eventDelete"
         return changes
 
@@ -150,7 +150,7 @@ class SQLiteTransaction:
     def _is_kept_beside(self, anchor: Anchor) -> bool:
         """Write the file beside the mirror, if that is enough; return whether it was."""
         row = self._db.execute(ANCHOR).fetchone()
-        if row is None or not _last_pass.is_enough(anchor, Anchor.loads(row[0])):
+        if row is None or not _last_pass.is_enough(anchor, _last_pass.parsed(row[0])):
             return False
         with suppress(OSError):
             _last_pass.write(self._path, anchor, row[0])
@@ -172,7 +172,8 @@ class SQLiteTransaction:
         number: int = self._db.execute(_NEWEST).fetchone()[0]
         return number
 
-    def _apply_events(self, db: sqlite3.Connection, events: Sequence[Item]) -> list[Any]:
+    def _apply_events(self, events: Sequence[Item]) -> list[Any]:
+        db = self._begun()
         latest = by_shown_id(events)
         inserted = self._insert(db, latest)
         if inserted < len(latest):
@@ -204,7 +205,8 @@ class SQLiteTransaction:
         )
         db.executemany("UPDATE event_texts SET time = ?, json = ?, exact = ?, generation = ? WHERE id = ?", rows)
 
-    def _apply_deletions(self, db: sqlite3.Connection, deletions: Sequence[Item]) -> list[Any]:
+    def _apply_deletions(self, deletions: Sequence[Item]) -> list[Any]:
+        db = self._begun()
         new = []
         for item in deletions:
             deletion, key = item[0], shown_id(item[0]["id"])
@@ -216,12 +218,13 @@ class SQLiteTransaction:
                 new.append(deletion)
         return new
 
-    def _apply_streams(self, db: sqlite3.Connection, trees: Sequence[Item]) -> list[Any]:
-        before = [text for (text,) in db.execute(STREAMS)]
+    def _apply_streams(self, trees: Sequence[Item]) -> list[Any]:
+        before = [text for (text,) in self._db.execute(STREAMS)]
         after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
         if before == [text for _, text in after] and (before or self._anchor.synced is not None):
             return []
         self._vanished = {stored(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
+        db = self._begun()
         db.execute("DELETE FROM stream_texts")
         rows = ((position, *shown(item)) for position, item in enumerate(after))
         db.executemany("INSERT INTO stream_texts VALUES (?, ?, ?)", rows)
