@@ -223,7 +223,7 @@ def first(dsn: str, endpoint: str) -> dict[str, float]:
 
             theirs.append(cpu(count_events))
             mirror = PostgresMirror(dsn, secrets.token_hex(8))
-            ours.append(cpu(Monitor(person, mirror=mirror).sync))
+            ours.append(cpu(Monitor(person, mirror=mirror, overlap=0).sync))
             mirror.close()
     return {
         "first sync over iter_events, CPU": ratio(ours, theirs),

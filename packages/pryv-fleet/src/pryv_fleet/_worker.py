@@ -17,10 +17,12 @@ from pryv_fleet.errors import DatabaseError
 
 _LONGEST_WAIT: Final = 1.0
 """Seconds between two looks at what is due: a wake is noticed within this time."""
-_TOGETHER: Final = 0.005
+_TOGETHER: Final = 0.02
 """Seconds in which outcomes are collected: to wake for each of them costs more than to write them."""
 _LEAST_AHEAD: Final = 8
-"""Accounts that wait in memory, at most, however few threads there are."""
+"""Accounts that may wait in memory, however few threads there are."""
+_AHEAD: Final = 0.1
+"""Seconds of passes that may wait in memory: so that quick passes need few statements, and slow ones keep no lease."""
 _BETWEEN_LOOKS: Final = 0.05
 """Seconds between two looks while accounts are passed."""
 _LONGEST_BACKOFF: Final = 30.0
@@ -32,8 +34,8 @@ class Worker:
     """Claims accounts that are due, passes them on threads, and writes the outcomes.
 
     It claims several accounts at once, and writes several outcomes at once, so that few statements are needed for each.
-    It claims more before none is left, so that no thread waits for PostgreSQL. At most as many accounts as there are
-    threads wait in memory, so that a lease is used soon.
+    It claims more before none is left, so that no thread waits for PostgreSQL. At most as many accounts wait in memory as
+    there are threads, or as are passed in a tenth of a second, so that a lease is used soon.
 
     Args:
         leases: Claims accounts, and writes outcomes.
@@ -61,7 +63,8 @@ class Worker:
         self._leases = leases
         self._passes = passes
         self._threads = threads
-        self._ahead = max(threads, _LEAST_AHEAD)
+        self._ahead = self._least_ahead = max(threads, _LEAST_AHEAD)
+        self._passed, self._claimed = 0, time.monotonic()
         self._observe = observe
         self._platform = platform
         self._left = limit
@@ -133,6 +136,9 @@ class Worker:
         return self._outstanding > 0 or (goes_on and self._waits())
 
     def _claim(self) -> None:
+        now = time.monotonic()
+        self._ahead = max(self._least_ahead, int(_AHEAD * self._passed / max(now - self._claimed, _TOGETHER)))
+        self._passed, self._claimed = 0, now
         wanted = int(min(self._left, self._threads + self._ahead - self._outstanding))
         claims = self._leases.claim(wanted, self._platform, self._until)
         self._has_more = len(claims) == wanted
@@ -169,6 +175,7 @@ class Worker:
 
     def _take(self, outcome: Outcome) -> None:
         self._outstanding -= 1
+        self._passed += 1
         self._observe(outcome)
         if outcome.finish is None:
             self._released.append(outcome.claim)
