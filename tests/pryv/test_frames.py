@@ -175,7 +175,7 @@ fields = st.sampled_from(["id", "time", "duration", "type", "streamIds", "conten
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.dictionaries(fields, values, max_size=8), max_size=6))
-@example([{"content": 10**400, "time": 10**400, "type": "\ud800"}])
+@example([{"content": 10**400, "time": 10**400, "type": "\ud800", "streamIds": ["\ud800", "é"]}])
 @example([{"streamIds": "abc"}, {"streamIds": ["a", 1, None]}, {"streamIds": [["a"]]}])
 @example([{"time": 253402300799.9999999}, {"time": -62135596800}, {"time": -62135596801}, {"time": True}])
 def test_contents_of_any_kind_become_frames(events: list[dict[str, Any]]) -> None:
@@ -280,6 +280,13 @@ def test_a_frame_has_a_column() -> None:
 def test_one_event_is_no_iterable_of_events(events: Any) -> None:
     for make in (to_pandas, to_arrow, iter_arrow):
         with pytest.raises(TypeError, match=rf"^events .* {type(events).__name__}$"):
+            make(events)
+
+
+@pytest.mark.parametrize("events", [[1], [{}, None], [{"id": "a", "time": 1}, "b"]])
+def test_an_event_is_a_dict(events: Any) -> None:
+    for make in (to_pandas, to_arrow, lambda events: list(iter_arrow(events))):
+        with pytest.raises(TypeError, match=rf"^an event is a dict, not {type(events[-1]).__name__}$"):
             make(events)
 
 

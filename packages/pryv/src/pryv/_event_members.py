@@ -80,7 +80,13 @@ def _row_decoder(names: list[str]) -> RowDecoder | None:
 
 
 def _columns(names: list[str], events: Events) -> list[Sequence[Any]]:
-    return [_column(name, events) for name in names]
+    try:
+        return [_column(name, events) for name in names]
+    except (TypeError, AttributeError):
+        for event in events:
+            if not isinstance(event, Mapping):
+                raise TypeError(f"an event is a dict, not {type(event).__name__}") from None
+        raise
 
 
 def _column(name: str, events: Events) -> list[Any]:

@@ -50,7 +50,8 @@ def arrow_values(arrow: Any, values: Any, kind: str) -> Any:
     if kind == "number":
         return _of_buffer(arrow, arrow.from_numpy_dtype(values.dtype), values, values == values)
     if kind == "list":
-        return arrow.array(values.different, type=arrow.list_(arrow.string())).take(arrow.array(values.codes))
+        different = [None if ids is None else list(map(_encodable, ids)) for ids in values.different]
+        return arrow.array(different, type=arrow.list_(arrow.string())).take(arrow.array(values.codes))
     if kind == "flag":
         return arrow.array(values)
     try:

@@ -48,8 +48,8 @@ def to_pandas(events: Iterable[Mapping[str, Any]], columns: Columns | None = Non
 
     Raises:
         MissingAddonError: pandas is not installed.
-        TypeError: `events` is one event, or `columns` has a name that is not a string, or a type other than float and
-            str.
+        TypeError: `events` is one event, or has an item that is no event; `columns` has a name that is not a string, or
+            a type other than float and str.
         ValueError: `columns` is empty, or a value is not of the type that it gives; the message has the path.
     """
     pandas = optional_module("pandas", "pandas")
@@ -71,8 +71,8 @@ def to_arrow(events: Iterable[Mapping[str, Any]], columns: Columns | None = None
 
     Raises:
         MissingAddonError: pyarrow is not installed.
-        TypeError: `events` is one event, or `columns` has a name that is not a string, or a type other than float and
-            str.
+        TypeError: `events` is one event, or has an item that is no event; `columns` has a name that is not a string, or
+            a type other than float and str.
         ValueError: `columns` is empty, or a value is not of the type that it gives; the message has the path.
     """
     arrow = optional_module("pyarrow", "arrow")
@@ -92,8 +92,8 @@ def iter_arrow(
 
     Raises:
         MissingAddonError: pyarrow is not installed.
-        TypeError: `events` is one event, `rows` is not an int, or `columns` has a name that is not a string, or a type
-            other than float and str.
+        TypeError: `events` is one event, or has an item that is no event; `rows` is not an int; `columns` has a name
+            that is not a string, or a type other than float and str.
         ValueError: `rows` is less than 1, `columns` is empty, or a value does not fit the type of its path; the message
             has the path.
     """
