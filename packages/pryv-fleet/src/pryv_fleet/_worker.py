@@ -22,7 +22,7 @@ _TOGETHER: Final = 0.02
 _LEAST_AHEAD: Final = 8
 """Accounts that may wait in memory, however few threads there are."""
 _AHEAD: Final = 0.1
-"""Seconds of passes that may wait in memory: so that quick passes need few statements, and slow ones keep no lease."""
+"""Seconds of passes that may wait in memory. Quick passes then need few statements, and slow ones hold no leases."""
 _BETWEEN_LOOKS: Final = 0.05
 """Seconds between two looks while accounts are passed."""
 _LONGEST_BACKOFF: Final = 30.0
@@ -34,8 +34,8 @@ class Worker:
     """Claims accounts that are due, passes them on threads, and writes the outcomes.
 
     It claims several accounts at once, and writes several outcomes at once, so that few statements are needed for each.
-    It claims more before none is left, so that no thread waits for PostgreSQL. At most as many accounts wait in memory as
-    there are threads, or as are passed in a tenth of a second, so that a lease is used soon.
+    It claims more before none is left, so that no thread waits for PostgreSQL. As many accounts may wait in memory as
+    there are threads, or as are passed in a tenth of a second: a lease is used soon.
 
     Args:
         leases: Claims accounts, and writes outcomes.
