@@ -94,7 +94,9 @@ def test_numbers_of_seconds(endless: bool, above_zero: bool) -> None:
     }
     for seconds, is_allowed in allowed.items():
         if is_allowed:
-            require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)
+            number = require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)
+            assert type(number) is float
+            assert number == (float("inf") if seconds == 10**400 else seconds)
         else:
             with pytest.raises(ValueError, match=r"^pause is a number of seconds, (above|at least) 0$"):
                 require_seconds(seconds, "pause", above_zero=above_zero, endless=endless)

@@ -22,8 +22,7 @@ class ErrorTolerance:
     """
 
     def __init__(self, seconds: float) -> None:
-        require_seconds(seconds, "error_tolerance", endless=True)
-        self._seconds = seconds
+        self._seconds = require_seconds(seconds, "error_tolerance", endless=True)
         self._failing_change: Change | None = None
         self.succeeded()
 

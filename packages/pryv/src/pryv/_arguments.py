@@ -74,8 +74,11 @@ def http_url(url: Any, name: str) -> str:
         raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
 
 
-def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless: bool = False) -> None:
-    """Refuse an argument that is no number of seconds.
+def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless: bool = False) -> float:
+    """Return an argument that is a number of seconds, as a float.
+
+    Other numbers are not used as they are: a `numpy.float32` makes the sum with a time a `float32` too, which is
+    minutes off.
 
     Args:
         value: The argument.
@@ -92,6 +95,7 @@ def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless:
     seconds = _as_float(value)
     if not (seconds > 0 if above_zero else seconds >= 0) or (seconds == math.inf and not endless):
         raise ValueError(f"{name} is a number of seconds, {'above' if above_zero else 'at least'} 0")
+    return seconds
 
 
 def _as_float(number: Real) -> float:
