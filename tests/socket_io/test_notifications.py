@@ -303,6 +303,20 @@ def test_an_access_info_that_cannot_be_refreshed_stays(account: Account, sandbox
         assert connection.access_info()["name"] == "App"
 
 
+def test_an_access_info_that_cannot_be_found_out_ends_no_delivery(
+    account: Account, sandbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, access = app_connection(account)
+    with connection, SocketIO(connection) as sio:
+        heard = Heard(sio)
+        monkeypatch.setattr(connection._account.state, "access_info", None)  # as with a new token
+        sandbox.faults.status(500, path="access-info", times=10)
+        account[2].update_access(access["id"], {"name": "Renamed"})
+        heard.wait("accessUpdated")
+        account[2].post("events", DIARY)
+        heard.wait("eventsChanged")
+
+
 # ---- scopes
 
 
@@ -332,6 +346,17 @@ def test_scopes_are_taken_in_every_form(sio: SocketIO, payload: dict[str, Any]) 
 
 def test_a_scope_may_be_named_scopes(sio: SocketIO) -> None:
     assert sio.subscribe({"scopes": {"kind": "events", "query": {}}}) == {"ok": True, "keys": ["scopes"]}
+
+
+def test_a_scope_stays_as_it_was_registered(relayed: Connection, relay: Relay) -> None:
+    query = {"streams": ["diary"]}
+    with SocketIO(relayed, reconnect=QUICK) as sio:
+        heard = Heard(sio)
+        sio.subscribe({"a": {"kind": "events", "query": query}})
+        query["streams"] = ["other"]
+        relay.cut()
+        heard.wait("reconnect")
+        assert sio.get_subscriptions() == {"scopes": {"a": {"kind": "events", "query": {"streams": ["diary"]}}}}
 
 
 @pytest.mark.parametrize("payload", [None, ["diary"], {"diary": "events"}, {1: {"kind": "events"}}])

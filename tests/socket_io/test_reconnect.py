@@ -285,6 +285,14 @@ def test_it_can_be_told_not_to_come_back(relayed: Connection, relay: Relay) -> N
         assert type(heard.wait("error")[0]) is PryvConnectionError
 
 
+@pytest.mark.parametrize("policy", [True, False, 5, "never"])
+def test_what_is_no_policy_is_refused(policy: Any, connection: Connection) -> None:
+    with pytest.raises(TypeError, match=r"reconnect is a pryv\.RetryPolicy or None"):
+        SocketIO(connection, reconnect=policy)
+    with pytest.raises(TypeError, match=r"reconnect is a pryv\.RetryPolicy or None"):
+        SocketIO(connection).reconnect = policy
+
+
 def test_the_default_is_ten_attempts_up_to_a_minute_apart(connection: Connection) -> None:
     policy = SocketIO(connection).reconnect
     assert policy

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pryv import ERRORS, ApiError, PryvProtocolError
+from pryv.addons import plain
 
 
 class Scopes:
@@ -102,17 +103,20 @@ def _has_scopes(result: dict[str, Any]) -> bool:
 def parse_scopes(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return a dict of scopes by key, from such a dict or from a payload in a form of lib-js.
 
+    It is a copy: the scopes are registered again after a reconnect, as they were.
+
     Raises:
-        TypeError: it is not a dict of dicts.
+        TypeError: it is not a dict of dicts, or a value in it has no JSON form.
+        ValueError: a value in it has no JSON form.
     """
     if not isinstance(payload, Mapping):
         raise TypeError(f"scopes is a dict, not {type(payload).__name__}")
     if isinstance(payload.get("key"), str):
-        key, scope = payload["key"], {name: value for name, value in payload.items() if name != "key"}
-        return {key: scope}
+        payload = {payload["key"]: {name: value for name, value in payload.items() if name != "key"}}
     inner = payload.get("scopes")
     scopes = inner if isinstance(inner, Mapping) and not inner.keys() & {"kind", "query"} else payload
     for key, scope in scopes.items():
         if not isinstance(key, str) or not isinstance(scope, Mapping):
             raise TypeError("scopes is a dict of dicts, by keys that are strings")
-    return dict(scopes)
+    copy: dict[str, Any] = plain(dict(scopes))
+    return copy

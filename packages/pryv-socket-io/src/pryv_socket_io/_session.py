@@ -18,6 +18,7 @@ from pryv.addons import (
     limits,
     renew_token,
 )
+from pryv.types import AccessInfo
 from pryv_socket_io._abort import AbortHandle
 from pryv_socket_io._link import Address, Link
 from pryv_socket_io._notifications import Callbacks, Dispatcher, Notification, parse_notification
@@ -178,9 +179,9 @@ class Session:
         else:
             self.dispatcher.finish()
 
-    def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> None:
+    def _get_access_info(self, seconds: float, *, force_refresh: bool = False) -> AccessInfo:
         try:
-            access_info_within(
+            return access_info_within(
                 self._connection, seconds, force_refresh=force_refresh, on_connect=self._http_request.attach
             )
         finally:
@@ -281,16 +282,16 @@ class Session:
         return error
 
     def _refresh_access_info(self, notification: Notification) -> None:
-        if notification.name == "reconnect" or self._is_own_update(notification):
-            try:
+        try:
+            if notification.name == "reconnect" or self._is_own_update(notification):
                 self._get_access_info(_REFRESH_TIMEOUT, force_refresh=True)
-            except Exception as error:  # noqa: BLE001  (delivery goes on)
-                _log.debug("the access info could not be refreshed: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001  (delivery goes on)
+            _log.debug("the access info could not be refreshed: %s", type(error).__name__)
 
     def _is_own_update(self, notification: Notification) -> bool:
         if notification.name != "accessUpdated":
             return False
-        own = self._connection.access_info().get("id")
+        own = self._get_access_info(_REFRESH_TIMEOUT).get("id")  # a request only if its token is new
         return not own or _base(notification.payload["accessId"]) == _base(own)
 
 

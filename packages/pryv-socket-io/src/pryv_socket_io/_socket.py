@@ -47,7 +47,7 @@ class SocketIO:
             lasted as long as the longest wait.
 
     Raises:
-        TypeError: `connection` is not a connection.
+        TypeError: an argument has the wrong type.
         PryvError: its token is bound to a key (DPoP); the platform does not accept it here.
     """
 
@@ -72,6 +72,17 @@ class SocketIO:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def reconnect(self) -> RetryPolicy | None:
+        """The policy for attempts to reconnect; it applies from the next `open` on."""
+        return self._reconnect
+
+    @reconnect.setter
+    def reconnect(self, policy: RetryPolicy | None) -> None:
+        if not isinstance(policy, (RetryPolicy, type(None))):
+            raise TypeError(f"reconnect is a pryv.RetryPolicy or None, not {type(policy).__name__}")
+        self._reconnect = policy
 
     @property
     def connected(self) -> bool:
@@ -167,8 +178,7 @@ class SocketIO:
             PryvConnectionError: the socket was never opened.
         """
         if timeout is not None:
-            require_seconds(timeout, "timeout")
-            timeout = min(timeout, threading.TIMEOUT_MAX)
+            timeout = min(require_seconds(timeout, "timeout"), threading.TIMEOUT_MAX)
         return self._opened("notifications").dispatcher.inbox.iterate(timeout)
 
     def api(
@@ -285,5 +295,4 @@ class SocketIO:
 
 
 def _seconds(timeout: float) -> float:
-    require_seconds(timeout, "timeout", above_zero=True)
-    return min(timeout, threading.TIMEOUT_MAX)
+    return min(require_seconds(timeout, "timeout", above_zero=True), threading.TIMEOUT_MAX)
