@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -258,12 +260,12 @@ def test_what_is_no_file_is_refused(kind: Any, special: Path, subject: Subject) 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
 @pytest.mark.parametrize("kind", STORES)
-@pytest.mark.parametrize("suffix", [".pryv-new", ".new", "-wal", "-shm", "-journal"])
-def test_links_planted_beside_it_lead_nowhere(kind: Any, suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [".kept.0.part", "kept-wal", "kept-shm", "kept-journal"])
+def test_links_planted_beside_it_lead_nowhere(kind: Any, name: str, tmp_path: Path) -> None:
     victim, directory = tmp_path / "victim", tmp_path / "open"
     victim.write_text("precious")
     directory.mkdir()
-    (directory / f"kept{suffix}").symlink_to(victim)
+    (directory / name).symlink_to(victim)
     store = kind(directory / "kept")
     with store.lock():
         save(store, Anchor("fingerprint", 1.0))
@@ -445,7 +447,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(kind: Any, medium: Path) -> N
     with pytest.raises((OSError, AnchorError), match=r"full|No space"), store.lock():
         save(store, large)
     assert store.load() == Anchor("fingerprint", 1.0)
-    assert not [name for name in files(medium) if "new" in name]
+    assert not [name for name in files(medium) if name.endswith(".part")]
     with store.lock():
         save(store, Anchor("fingerprint", 3.0))
     assert store.load() == Anchor("fingerprint", 3.0)
@@ -530,6 +532,23 @@ def test_a_kill_at_any_step_loses_nothing(stride: int, mirror: SQLiteMirror) -> 
 
 
 @needs_fork
+def test_other_threads_may_read_its_anchor_while_it_is_written(mirror: SQLiteMirror) -> None:
+    """In another process, because SQLite crashes if a thread uses a connection that another one closes."""
+    child = os.fork()
+    if child == 0:
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                reads = [pool.submit(lambda: [mirror.load() for _ in range(400)]) for _ in range(2)]
+                while not all(read.done() for read in reads):
+                    filled(mirror)
+                assert {anchor and anchor.since for read in reads for anchor in read.result()} <= {None, 1.0}
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@needs_fork
 def test_a_kill_at_any_step_leaves_the_anchor_before_or_after(tmp_path: Path) -> None:
     store, before, after = FileAnchorStore(tmp_path / "kept"), Anchor("before", 1.0), Anchor("after", 2.0)
 
@@ -561,6 +580,25 @@ def test_a_backup_that_is_killed_leaves_the_last_one(mirror: SQLiteMirror, tmp_p
         step += 3
     assert seen == {2, 3}
     mirror.backup(target)
+    assert sorted(files(tmp_path)) == ["backup.db", "mirror.db", "mirror.db.lock"]
+
+
+def test_backups_to_one_file_at_once_are_whole(mirror: SQLiteMirror, tmp_path: Path) -> None:
+    target = tmp_path / "backup.db"
+    filled(mirror, 200).backup(target)
+    together = threading.Barrier(3)
+
+    def backups() -> set[int]:
+        together.wait()
+        found = set()
+        for _ in range(10):
+            mirror.backup(target)
+            found.add(SQLiteMirror(target).counts()["events"])
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        counts = [pool.submit(backups) for _ in range(3)]
+        assert [count.result() for count in counts] == [{200}] * 3
     assert sorted(files(tmp_path)) == ["backup.db", "mirror.db", "mirror.db.lock"]
 
 

@@ -555,7 +555,6 @@ def add_ons(connection: Connection) -> None:
         file.write(b"whole")
     with addons.replace_file("keys.json", private=True) as secret:
         secret.write(b"whole")
-    addons.put_in_place("keys.new", "keys.json")
     addons.sync_directory(".")
     addons.require_bearer(connection, "socket")
     token: str | None = addons.bearer_token(connection)
@@ -565,7 +564,7 @@ def add_ons(connection: Connection) -> None:
     masked: str = addons.SecretText("TOKEN")
     addons.require_callback(print, "progress")
     addons.require_methods(connection, "connection", "a Connection", "close")
-    addons.require_seconds(5, "pause", above_zero=True, endless=True)
+    assert addons.require_seconds(5, "pause", above_zero=True, endless=True) >= 5.0
     logged = addons.without_frames(logging.info)
     logged("hidden")
     plain: Any = addons.plain({"fromTime": 0})

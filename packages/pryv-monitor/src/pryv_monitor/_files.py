@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import filelock
 
-from pryv.addons import put_in_place, sync_directory
+from pryv.addons import replace_file, sync_directory
 from pryv_monitor.errors import AnchorError, AnchorLockedError
 
 _WITHOUT_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -86,10 +85,8 @@ def replace(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written; the previous content remains.
     """
-    with replacing(path) as temporary:
-        with suppress(FileNotFoundError):
-            shutil.copymode(real(path), temporary)
-        temporary.write_text(text, encoding="utf-8")
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def overwrite(path: Path, content: bytes, like: Path) -> None:
@@ -124,31 +121,26 @@ def overwrite(path: Path, content: bytes, like: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, mode: int = 0o666) -> Iterator[Path]:
-    """Give an empty temporary file, which replaces another atomically at the end. When this returns, it is on the disk.
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """Open a temporary file, which replaces another atomically at the end. When this returns, it is on the disk.
 
     Args:
         path: The file to replace.
-        mode: The permissions of the temporary file, apart from the umask.
+        private: Whether only its owner can read the new file; otherwise it has the permissions of the old one.
 
     Raises:
         OSError: it cannot be written; the previous file remains.
     """
-    target = real(path)
-    temporary = target.with_name(f"{target.name}.pryv-new")
+    target = os.fspath(real(path))
     try:
-        temporary.unlink(missing_ok=True)  # of a process that was killed
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-        yield temporary
-        _sync(temporary)
-        put_in_place(os.fspath(temporary), os.fspath(target))
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # the temporary file is of no interest to the caller
+        with replace_file(target, private=private) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # the temporary file is of no interest to the caller
         raise
-    sync_directory(os.fspath(target.parent))
+    sync_directory(os.path.dirname(target))
 
 
 @contextmanager
@@ -197,11 +189,3 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pryv import frames
@@ -48,6 +50,7 @@ class SQLiteMirror:
         if os.fspath(path).startswith(("file:", ":memory:")):
             raise ValueError(f"a mirror needs the path of a file, not {os.fspath(path)!r}")
         self._writer: sqlite3.Connection | None = None
+        self._thread = 0
         self._identity: object = None
 
     def __repr__(self) -> str:
@@ -141,7 +144,8 @@ class SQLiteMirror:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         _files.require_another(target, self.path)
         last_pass = _last_pass.read(self.path)
-        with self._reader() as reading, _files.replacing(target, 0o600) as temporary:
+        with self._reader() as reading, _files.replacing(target, private=True) as file:
+            temporary = Path(file.name)
             _opening.remove_side_files(temporary)  # of a process that was killed
             anchor = _anchor(reading.db, last_pass)
             try:
@@ -162,7 +166,7 @@ class SQLiteMirror:
         """
         with _files.locked(self.path):
             with translated(self.path):
-                self._writer = _opening.for_writing(self.path)
+                self._writer, self._thread = _opening.for_writing(self.path), threading.get_ident()
             self._identity = _opening.identity(self.path)
             try:
                 yield
@@ -178,7 +182,7 @@ class SQLiteMirror:
             AnchorError: it cannot be read, or is not a mirror.
         """
         last_pass = _last_pass.read(self.path)  # read first, as a commit meanwhile makes it invalid
-        if self._writer is not None:
+        if self._writer is not None and self._thread == threading.get_ident():  # another's may be closed meanwhile
             with translated(self.path):
                 return _anchor(self._writer, last_pass)
         with self._reader() as reading:

@@ -27,10 +27,10 @@
   network connections.
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
-- `put_in_place`, `sync_directory`: for a program that makes that file itself.
+- `sync_directory`: flushes the names of the files in a directory to the disk.
 - `require_callback`: refuses a callback that cannot be called, or that is a coroutine function;
   `require_methods`: refuses an argument without the methods of a protocol;
-  `require_seconds`: refuses an argument that is no number of seconds.
+  `require_seconds`: returns an argument that is a number of seconds, as a float.
 - `redact`, `redact_data`: mask secrets in text, and in data of the API.
 - `without_frames`: keeps the variables of a function out of the tracebacks of its exceptions.
 
@@ -55,8 +55,8 @@ from pryv._destinations import Destination
 from pryv._destinations import opened as open_destination
 from pryv._display import SecretText
 from pryv._events import EventStream
-from pryv._files import put_in_place, sync_directory
 from pryv._files import replacing as replace_file
+from pryv._files import sync_directory
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
 from pryv._tracebacks import without_frames
 from pryv._transport import adapter
@@ -102,7 +102,6 @@ __all__ = [
     "open_destination",
     "parsed_size",
     "plain",
-    "put_in_place",
     "redact",
     "redact_data",
     "renew_token",
