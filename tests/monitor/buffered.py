@@ -65,7 +65,7 @@ class BufferedTransaction:
 
     def apply_streams(self, tree: Any, text: str) -> bool:
         before, self.content.streams = self.content.streams, text
-        self.vanished = set(ids(json.loads(before or "[]"))) - set(ids(tree))
+        self.vanished = self.vanished.union(ids(json.loads(before or "[]"))) - set(ids(tree))
         return text != before
 
     def needs_full_read(self) -> bool:

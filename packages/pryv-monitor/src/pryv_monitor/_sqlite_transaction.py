@@ -223,7 +223,8 @@ class SQLiteTransaction:
         after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
         if before == [text for _, text in after] and (before or self._anchor.synced is not None):
             return []
-        self._vanished = {stored(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
+        self._vanished |= {stored(text)["id"] for text in before}
+        self._vanished -= {stream["id"] for stream, _ in after}
         db = self._begun()
         db.execute("DELETE FROM stream_texts")
         rows = ((position, *shown(item)) for position, item in enumerate(after))

@@ -139,10 +139,12 @@ def _returns_what_differs(mirror: Mirror) -> None:
         _expect_kept(mirror, transaction.commit(_FIRST), "an event that changed", last, _event(2))
         transaction = mirror.begin(_FIRST, 3.0)
         renamed = [{**_TREE[0], "name": "Renamed"}]
-        _expect(transaction.apply("streams", _items(renamed)), [renamed], "streams that changed")
+        for _ in range(2):
+            _expect(transaction.apply("streams", _items(renamed)), [renamed], "streams that changed")
+            _expect(transaction.apply("streams", _items(_TREE)), [_TREE], "streams that changed back")
         transaction.commit(_FIRST)
     if isinstance(mirror, _Readable):
-        _expect(mirror.streams(), renamed, "streams that changed, after a commit")
+        _expect(mirror.streams(), _TREE, "streams that changed and changed back, after a commit")
 
 
 def _returns_deletions_of_its_events(mirror: Mirror) -> None:
@@ -243,6 +245,8 @@ def _asks_for_a_full_read(mirror: Mirror) -> None:
         _expect(transaction.needs_full_read(), False, "whether the same streams need a full read")
         transaction.apply("streams", _items(without))
         _expect(transaction.needs_full_read(), True, "whether an event in a stream that is gone needs a full read")
+        transaction.apply("streams", _items([{**without[0], "name": "Renamed"}]))
+        _expect(transaction.needs_full_read(), True, "whether it does after other streams were applied")
         transaction.apply("event", _items(moved))
         _expect(transaction.needs_full_read(), False, "whether an event that was moved needs a full read")
         transaction.rollback()
