@@ -363,8 +363,10 @@ def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:
         ("sync", "--mirror", "m", "--scope", "[]"),
         ("sync", "--mirror", "m", "--scope", "[" * 100_000),
         ("sync", "--mirror", "m", "--scope", '{"limit": 1}'),
+        ("sync", "--mirror", "m", "--scope", '{"fromTime": "2024-01-01"}'),
         ("sync", "--mirror", "m", "--overlap", "-1"),
         ("watch", "--mirror", "m", "--every", "x"),
+        ("watch", "--mirror", "m", "--every", "inf"),
         ("status",),
     ],
 )

@@ -1,25 +1,32 @@
 """The life of a monitor: start, updates, errors, stop."""
 
+import asyncio
 import math
+import os
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from unittest.mock import AsyncMock
 
+import numpy as np
 import pandas as pd
 import pytest
+from tests.monitor.kept import needs_fork
 from tests.monitor.subject import Subject, Traffic, is_untouched, wait_for_count
 from tests.waiting import wait_for, within
 
-from pryv import Connection, PryvConnectionError, RateLimitedError, RetryPolicy, ServerError
+from pryv import Connection, MissingAddonError, PryvConnectionError, RateLimitedError, RetryPolicy, ServerError
 from pryv_monitor import (
     AnchorLockedError,
     EventsTimer,
     MemoryAnchorStore,
     Monitor,
+    SocketUpdates,
     SQLiteMirror,
     SyncReport,
     UpdateMethod,
@@ -107,8 +114,9 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
         EventsTimer(0)
     with pytest.raises(TypeError, match="UpdateMethod"):
         monitor.add_update_method(EventsTimer)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"threading\.Event"):
-        monitor.run(5)  # type: ignore[arg-type]
+    for stop in (5, asyncio.Event()):
+        with pytest.raises(TypeError, match=r"threading\.Event"):
+            monitor.run(stop)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="timeout"):
         monitor.changes(-1)
     with pytest.raises(TypeError, match=r"^mirror is a Mirror, not str$"):
@@ -123,6 +131,25 @@ def test_arguments_are_checked(subject: Subject, mirror: SQLiteMirror) -> None:
             EventsTimer(wrong)
         with pytest.raises(TypeError, match="timeout is a number of seconds"):
             monitor.changes(wrong)
+
+
+@pytest.mark.parametrize("parameter", ["fromTime", "toTime", "modifiedSince"])
+@pytest.mark.parametrize("value", ["2024-01-01", True, pytest.param(10**400, id="huge")])
+def test_the_times_of_a_scope_are_numbers(parameter: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{parameter} is a number of seconds"):
+        Monitor("http://token@127.0.0.1:1/alice/", {parameter: value})
+
+
+@pytest.mark.parametrize("number", [np.float32, np.int64, Fraction])
+def test_any_kind_of_number_is_a_number_of_seconds(number: Callable[[int], Any], subject: Subject) -> None:
+    seen: list[Any] = []
+    monitor = Monitor(subject.connection, SCOPE, overlap=number(15), wait=10**400).on("event", seen.append)
+    monitor.sync(error_tolerance=10**400)
+    subject.add(1)
+    monitor.sync(error_tolerance=number(5))
+    assert len(seen) == 1
+    assert len(list(monitor.changes(timeout=number(0)))) == 0
+    assert type(EventsTimer(number(5)).seconds) is float
 
 
 def test_a_monitor_shows_what_it_follows(subject: Subject) -> None:
@@ -401,6 +428,47 @@ def test_run_blocks_until_it_is_told_to_stop(how: str, subject: Subject) -> None
     thread.join(20)
     assert not thread.is_alive()
     assert not monitor.started
+
+
+@pytest.mark.parametrize("name", ["event", "ready"])
+def test_a_callback_that_exits_ends_it_and_says_so(name: str, subject: Subject, monitor: Monitor) -> None:
+    ends: list[Any] = []
+    subject.add(1)
+    monitor.on(name, sys.exit).on("stop", ends.append)
+    with pytest.raises(SystemExit):
+        monitor.start()
+    assert [type(end) for end in ends] == [SystemExit]
+    assert not monitor.started
+
+
+def test_a_callback_for_stop_that_exits_does_not_keep_it_from_starting(monitor: Monitor) -> None:
+    monitor.on("stop", sys.exit)
+    for _ in range(2):
+        monitor.start().stop()
+
+
+@needs_fork
+def test_in_a_forked_process_it_is_not_started(monitor: Monitor) -> None:
+    monitor.start()
+    child = os.fork()
+    if child == 0:
+        try:
+            assert not monitor.started
+            with pytest.raises(RuntimeError, match="start"):
+                monitor.update_events()
+            with pytest.raises(AnchorLockedError):
+                monitor.stop().sync()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert monitor.update_events().started
+
+
+def test_a_missing_add_on_is_told_before_the_first_pass(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pryv_socket_io", None)
+    with pytest.raises(MissingAddonError, match=r"pryv-monitor\[socket\]"):
+        monitor.add_update_method(SocketUpdates())
 
 
 def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:

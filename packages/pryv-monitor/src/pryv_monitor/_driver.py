@@ -47,7 +47,7 @@ class Driver:
         self._thread: threading.Thread | None = None
         self._anchor: Anchor | None = None
         self._handling: Change | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     @property
     def stopped(self) -> bool:
@@ -150,17 +150,19 @@ class Driver:
         try:
             with self._locked():
                 yield
-        except StoppedError:
+        except (StoppedError, GeneratorExit):
             raise
-        except Exception as error:
+        except BaseException as error:
             self._error = error
             raise
         finally:
             self.stop()
             self._reader.close()
-            if self.follows:
-                self._setup.listeners.notify("stop", self._error)
-            self.finished = True
+            try:
+                if self.follows:
+                    self._setup.listeners.notify("stop", self._error)
+            finally:  # a callback may raise `SystemExit`
+                self.finished = True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -181,7 +183,7 @@ class Driver:
     def _work(self) -> None:
         try:
             self.follow()
-        except Exception as error:  # noqa: BLE001  (`start` raises it, if it still waits)
+        except BaseException as error:  # noqa: BLE001  (`start` raises it, if it still waits)
             _log.error("the monitor ended: %s", type(error).__name__)
 
     def _next_generation(self) -> int:
@@ -244,9 +246,7 @@ class Driver:
     def _new_pass(self, is_listened_to: Callable[[], bool], generation: int = 1) -> Pass:
         setup = self._setup
         anchor = setup.mirror.load() if self._anchor is None else self._anchor
-        self._anchor = (
-            None  # a pass that fails may have committed a part, or lost to another worker's: it is loaded again
-        )
+        self._anchor = None  # loaded again if the pass fails: it may have committed a part, or lost to another worker's
         return Pass(setup, self._reader, anchor, generation, is_listened_to)
 
     def _committed(self, batches: Pass) -> SyncReport:

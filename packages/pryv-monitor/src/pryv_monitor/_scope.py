@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from pryv.addons import plain
+from pryv_monitor._shape import is_number
 from pryv_monitor.anchor import Anchor
 
 START: Final = -sys.float_info.max
@@ -33,7 +34,7 @@ class Scope:
 
         Raises:
             TypeError: they are not a dict, or one has no JSON form.
-            ValueError: `limit` or `skip` is among them, or one has no JSON form.
+            ValueError: `limit` or `skip` is among them, a time is not a number, or one has no JSON form.
         """
         if params is not None and not isinstance(params, Mapping):
             raise TypeError(f"scope is a dict of events.get parameters, not {type(params).__name__}")
@@ -41,6 +42,9 @@ class Scope:
         for key in ("limit", "skip"):
             if key in given:
                 raise ValueError(f"a scope has no {key!r}: a monitor follows every event in it")
+        for key in ("fromTime", "toTime", "modifiedSince"):
+            if not is_number(given.get(key, 0)):
+                raise ValueError(f"a scope's {key} is a number of seconds")
         return cls({"state": "all", "includeDeletions": True, **given})
 
     @property

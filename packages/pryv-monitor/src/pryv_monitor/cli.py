@@ -227,7 +227,7 @@ def _watch(arguments: argparse.Namespace) -> None:
         try:
             monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
         except PryvError as error:
-            raise PryvError(f"{error}; use --every SECONDS") from None
+            raise PryvError(f"{error}; or use --every SECONDS") from None
         reported: deque[Exception] = deque(maxlen=1)
         monitor.on("error", reported.append).on(
             "error", lambda error: say(f"pryv-monitor: {_explained(error, arguments)}")
@@ -308,7 +308,8 @@ class _RetryNotice:
         retried, self._retried = self._retried, is_transient(error) and left > 0
         if self._retried:
             self._progress.clear()
-            say(f"pryv-monitor: {error}; trying again for up to {math.ceil(left)} s")
+            limit = "" if left == math.inf else f" for up to {math.ceil(left)} s"
+            say(f"pryv-monitor: {error}; trying again{limit}")
         elif retried:
             self._progress.clear()
             say("pryv-monitor: giving up")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -42,6 +44,8 @@ class Monitor:
     The platform does not report that an event was moved out of the scope. A mirror finds out when the whole scope is
     read again (`sync(full=True)`).
 
+    After a fork, a started monitor goes on in the parent process; in the child process it is not started.
+
     Args:
         connection_or_api_endpoint: The account.
         scope: Parameters of `events.get`, all but `limit` and `skip`; `None` for all that the access may read.
@@ -53,8 +57,8 @@ class Monitor:
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, or a number of seconds is
-            negative.
+        ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, a time in it is not a number,
+            or a number of seconds is negative.
     """
 
     def __init__(
@@ -73,8 +77,8 @@ class Monitor:
             require_methods(anchor_store, "anchor_store", "an AnchorStore", "lock", "load", "save")
         if mirror is not None:
             require_methods(mirror, "mirror", "a Mirror", "lock", "load", "begin")
-        require_seconds(overlap, "overlap")
-        require_seconds(wait, "wait", endless=True)
+        overlap = require_seconds(overlap, "overlap")
+        wait = require_seconds(wait, "wait", endless=True)
         connection = connection_or_api_endpoint
         if not isinstance(connection, (Connection, str)):
             raise TypeError(f"a monitor follows a pryv.Connection or an endpoint, not {type(connection).__name__}")
@@ -90,6 +94,7 @@ class Monitor:
         )
         self._has_update_method = False
         self._driver: Driver | None = None
+        self._pid = os.getpid()
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -112,7 +117,7 @@ class Monitor:
     @property
     def started(self) -> bool:
         """Whether the monitor follows the account, from `start`, `run` or the first of `changes` to their end."""
-        driver = self._driver
+        driver = self._own_driver()
         return driver is not None and driver.follows and not driver.stopped
 
     def on(self, name: str, callback: Callback) -> Monitor:
@@ -127,9 +132,9 @@ class Monitor:
                 - `streams`: the streams changed; the whole tree
                 - `commit`: the delivered changes are about to be committed; the anchor. Flush the output of other
                   callbacks here: if it raises, nothing is committed
-                - `ready`: a pass succeeded; its `SyncReport`
+                - `ready`: a pass of `start`, `run` or `changes` succeeded; its `SyncReport`
                 - `error`: a pass failed; the exception. If it is tolerated, the pass is retried
-                - `stop`: the monitor ended; the exception that ended it, or `None`
+                - `stop`: `start`, `run` or `changes` ended; the exception that ended it, or `None`
                 - `accessUpdated`: an access was updated (with `SocketUpdates` only); the notification
             callback: The callback. It may call methods of the monitor.
 
@@ -239,8 +244,9 @@ class Monitor:
                 the same change.
         """
         require_seconds(error_tolerance, "error_tolerance", endless=True)
-        if stop is not None and not callable(getattr(stop, "wait", None)):
-            raise TypeError(f"stop is a threading.Event, not {type(stop).__name__}")
+        wait = getattr(stop, "wait", None)
+        if stop is not None and (not callable(wait) or inspect.iscoroutinefunction(wait)):
+            raise TypeError(f"stop is a threading.Event, not {type(stop).__module__}.{type(stop).__name__}")
         self._ensure_update_method()
         driver = self._new_driver(error_tolerance)
         if stop is not None:
@@ -268,7 +274,7 @@ class Monitor:
         """
         require_seconds(error_tolerance, "error_tolerance", endless=True)
         if timeout is not None:
-            require_seconds(timeout, "timeout", endless=True)
+            timeout = require_seconds(timeout, "timeout", endless=True)
         return self._changes(timeout, error_tolerance)
 
     def _changes(self, timeout: float | None, error_tolerance: float) -> Iterator[Change]:
@@ -283,7 +289,7 @@ class Monitor:
         Returns:
             The monitor, which can be started again.
         """
-        driver = self._driver
+        driver = self._own_driver()
         if driver is not None and driver.follows:
             driver.stop()
             driver.join()
@@ -301,7 +307,7 @@ class Monitor:
         Raises:
             RuntimeError: the monitor is not started.
         """
-        driver = self._driver
+        driver = self._own_driver()
         if driver is None or not self.started:
             raise RuntimeError("start the monitor before asking for updates")
         driver.request_pass(wait=wait)
@@ -314,11 +320,19 @@ class Monitor:
     def _notify(self, name: str, argument: Any) -> None:
         self._listeners.notify(name, argument)
 
+    def _own_driver(self) -> Driver | None:
+        """Return the driver, unless another process made it: a fork does not copy its threads."""
+        return self._driver if self._pid == os.getpid() else None
+
     def _new_driver(self, error_tolerance: float, *, follows: bool = True, timeout: float | None = None) -> Driver:
         with self._lock:
-            if self._driver is not None and not self._driver.finished:
+            driver = self._own_driver()
+            if driver is not None and not driver.finished:
                 raise RuntimeError("the monitor is started, or in a pass")
-            self._driver = Driver(self._setup, error_tolerance, follows=follows, timeout=timeout)
+            self._driver, self._pid = (
+                Driver(self._setup, error_tolerance, follows=follows, timeout=timeout),
+                os.getpid(),
+            )
             return self._driver
 
     def _ensure_update_method(self) -> None:

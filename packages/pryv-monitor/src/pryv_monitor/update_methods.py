@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pryv import Connection, MissingAddonError, RetryPolicy
+from pryv import MissingAddonError, RetryPolicy
 from pryv.addons import SignalSafeEvent, require_bearer, require_seconds
 from pryv_monitor._json import encode
 from pryv_monitor._updatable import UpdatableMonitor
@@ -74,8 +74,7 @@ class EventsTimer(UpdateMethod):
     """
 
     def __init__(self, seconds: float) -> None:
-        require_seconds(seconds, "seconds", above_zero=True)
-        self.seconds = seconds
+        self.seconds = require_seconds(seconds, "seconds", above_zero=True)
         self._timer: threading.Timer | None = None
 
     def ready(self) -> None:
@@ -115,16 +114,17 @@ class SocketUpdates(UpdateMethod):
 
         Raises:
             RuntimeError: it belongs to one already.
+            MissingAddonError: `pryv-socket-io` is not installed.
             PryvError: the token of its connection is bound to a key (DPoP), so that sockets cannot use it.
         """
         require_bearer(monitor.connection, "SocketUpdates")
+        _socket_class()
         super().set_monitor(monitor)
 
     def ready(self) -> None:
         """Begin to open the socket, if there is none.
 
         Raises:
-            MissingAddonError: `pryv-socket-io` is not installed.
             PryvError: the last socket could not be opened, or has failed.
         """
         with self._lock:
@@ -132,7 +132,7 @@ class SocketUpdates(UpdateMethod):
         if error is not None:
             raise error
         if self._socket is None and self.monitor is not None:
-            self._socket, self._stopped = _new_socket(self.monitor.connection), SignalSafeEvent()
+            self._socket, self._stopped = _socket_class()(self.monitor.connection), SignalSafeEvent()
             arguments = (self._socket, self._stopped, self.monitor)
             threading.Thread(target=self._work, args=arguments, name="pryv-monitor-socket", daemon=True).start()
 
@@ -194,9 +194,9 @@ def _subscribe(socket: SocketIO, scope: Mapping[str, Any]) -> None:
     socket.subscribe({"events": {"kind": "events", "query": events}, "streams": {"kind": "streams", "query": streams}})
 
 
-def _new_socket(connection: Connection) -> SocketIO:
+def _socket_class() -> type[SocketIO]:
     try:
         from pryv_socket_io import SocketIO
     except ModuleNotFoundError:
         raise MissingAddonError('notifications need an add-on: pip install "pryv-monitor[socket]"') from None
-    return SocketIO(connection)
+    return SocketIO
