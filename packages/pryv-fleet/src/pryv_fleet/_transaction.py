@@ -283,15 +283,16 @@ class PostgresTransaction:
     def _apply_streams(self, trees: Sequence[Item]) -> list[Any]:
         changes = self._changes
         changes.streams_digest = digest = _digest(trees)
-        if digest == self._anchor.streams and self._anchor.synced is not None:
+        if changes.streams is None and digest == self._anchor.streams and self._anchor.synced is not None:
             return []
         changes.is_idle = False
-        before = [text for (text,) in self._rows(STREAMS)]
+        before = [text for (text,) in self._rows(STREAMS)] if changes.streams is None else _texts(changes.streams)
         after = [(stream, _encode(stream)) for tree, _ in trees for stream in flattened(tree)]
-        if before == [text for _, text in after] and (before or self._anchor.synced is not None):
+        if before == _texts(after) and (before or self._anchor.synced is not None):
             return []
         changes.streams = after
-        changes.vanished = {kept_item(text)["id"] for text in before} - {stream["id"] for stream, _ in after}
+        changes.vanished |= {kept_item(text)["id"] for text in before}
+        changes.vanished -= {stream["id"] for stream, _ in after}
         return [tree for tree, _ in trees]
 
     def _swap(self, connection: Connection, anchor: Anchor) -> None:
@@ -385,6 +386,10 @@ def kept_item(text: str) -> dict[str, Any]:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise AnchorCorruptError("the mirror is damaged: a text in it is not the JSON of an item")
     return item
+
+
+def _texts(items: Sequence[Item]) -> list[str]:
+    return [text for _, text in items]
 
 
 def _digest(items: Sequence[Item]) -> str:
