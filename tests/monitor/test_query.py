@@ -147,6 +147,8 @@ def test_a_page_is_the_platforms_page(
     [
         {"stream": ["a"]},
         {"state": "gone"},
+        {"state": ["all"]},
+        {"types": 3},
         {"fromTime": "yesterday"},
         {"modifiedSince": True},
         {"limit": -1},
@@ -155,7 +157,9 @@ def test_a_page_is_the_platforms_page(
         {"streams": [["a"]]},
         {"streams": {"all": ["a"]}},
         {"streams": {"any": "a"}},
+        {"streams": {"any": ["a"], "not": 3}},
         {"streams": {"any": ["a"], "none": ["b"]}},
+        {"content": 3},
         {"content": ["a"]},
         {"content": [{"gt": 1}]},
         {"content": [{"path": "$", "gt": 1, "lt": 2}]},
@@ -166,7 +170,7 @@ def test_a_page_is_the_platforms_page(
     ids=str,
 )
 def test_malformed_queries_are_refused_before_anything_is_read(query: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"parameter|state|number|streams|lists|condition"):
+    with pytest.raises(ValueError, match=r"parameter|state|number|streams|list|condition"):
         SQLiteMirror(tmp_path / "mirror.db").events(query)
 
 

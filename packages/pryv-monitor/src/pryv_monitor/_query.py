@@ -82,12 +82,15 @@ class Query:
         unknown = given.keys() - _PARAMS
         if unknown:
             raise ValueError(f"events.get has no parameter {', '.join(sorted(unknown))}")
-        if given.get("state", "default") not in _STATES:
+        if given.get("state", "default") not in tuple(_STATES):
             raise ValueError(f"state is one of {', '.join(_STATES)}")
         _check_numbers(given)
         for key in ("streams", "types"):
             if isinstance(given.get(key), str):
                 given[key] = [given[key]]
+        for key in ("types", "content", "clientData"):
+            if not isinstance(given.get(key, []), list):
+                raise ValueError(f"{key} is a list")
         if not all(isinstance(name, str) for name in given.get("types", ())):
             raise ValueError("types are texts, such as note/txt or note/*")
         given["streams"] = _streams_queries(given.get("streams"))
@@ -174,7 +177,7 @@ def _streams_queries(given: Any) -> list[Mapping[str, list[str]]]:
     for query in queries:
         if not isinstance(query, Mapping) or not query.get("any") or not query.keys() <= {"any", "all", "not"}:
             raise ValueError("streams has ids, or queries of `any`, and perhaps `all` and `not`")
-        if any(isinstance(ids, str) or not all(isinstance(name, str) for name in ids) for ids in query.values()):
+        if not all(isinstance(ids, list) and all(isinstance(name, str) for name in ids) for ids in query.values()):
             raise ValueError("`any`, `all` and `not` are lists of stream ids")
     return queries
 
