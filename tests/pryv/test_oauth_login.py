@@ -121,6 +121,16 @@ def test_other_requests_do_not_end_the_wait(server: AuthorizationServer, client:
             connection.close()
 
 
+def test_a_browser_that_leaves_at_once_has_brought_the_answer(
+    server: AuthorizationServer, client: OAuthClient
+) -> None:
+    with waiting(server, client) as login:
+        with socket.create_connection(login.address) as browser:
+            target = login.back.removeprefix("http://").partition("/")[2]
+            browser.sendall(f"GET /{target} HTTP/1.1\r\n\r\n".encode())
+        login.result.result(timeout=5).close()
+
+
 def scan(address: tuple[str, int], data: bytes) -> None:
     with socket.create_connection(address) as connection:
         try:

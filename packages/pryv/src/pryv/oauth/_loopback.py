@@ -108,7 +108,7 @@ class Loopback:
         return self._answer
 
     def _response(self, target: str) -> tuple[int, str, Callable[[], object]]:
-        """Return the status and text for a target of a request, and what to do when they are sent."""
+        """Return the status and text for a target of a request, and what to do after they are sent."""
         path, _, query = target.partition("?")
         if path != self._path:
             return 404, _NOT_FOUND, lambda: None
@@ -143,8 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Respond to a browser."""
         status, text, then = self.server.respond(self.path)
-        self._send(status, text)
-        then()
+        try:
+            self._send(status, text)
+        finally:
+            then()  # the answer has arrived, even if the browser is gone
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Respond to a malformed request, without repeating it."""
