@@ -165,6 +165,24 @@ def test_a_forked_process_that_leaves_unlocks_nothing(tmp_path: Path) -> None:
             pass
 
 
+def test_a_forked_process_leaves_the_refresh_token_to_its_parent(server: AuthorizationServer) -> None:
+    store = MemoryTokenStore()
+    log_in(server, store)
+    client = client_of(server, store)
+    child = os.fork()
+    if not child:
+        try:
+            client.connection().access_info()
+            client.refresh()
+        except OAuthLoginRequiredError:
+            os._exit(7)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert (refresh_requests(server), server.seen["account"]) == (0, 1)
+    client.refresh().close()
+
+
 # ---- renewal
 
 
@@ -753,6 +771,17 @@ def test_a_robot_tries_again_only_where_nothing_was_sent(server: AuthorizationSe
     with pytest.raises(PryvConnectionError) as caught:
         robot.client_credentials()
     assert caught.value.retryable
+
+
+def test_a_robot_that_is_refused_leaves_the_tokens_of_the_session(server: AuthorizationServer) -> None:
+    server.secret = "secret"
+    store = MemoryTokenStore()
+    log_in(server, store, client_secret="secret")
+    client = client_of(server, store, client_secret="secret")
+    server.faults.append("cut-after")
+    with pytest.raises(PryvConnectionError):
+        client.client_credentials()
+    assert client.tokens == store.load()
 
 
 def test_a_robot_needs_credentials(server: AuthorizationServer) -> None:

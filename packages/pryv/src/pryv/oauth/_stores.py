@@ -79,10 +79,15 @@ class TokenStore(Protocol):
 
 
 class MemoryTokenStore:
-    """Keeps tokens in memory: the session ends with the process. It cannot be pickled."""
+    """Keeps tokens in memory: the session ends with the process. It cannot be pickled.
+
+    After a fork, the refresh token stays with the process that saved it: the server would delete the consent if two
+    processes used it. The other process has the access token until it expires.
+    """
 
     def __init__(self) -> None:
         self._tokens: OAuthTokens | None = None
+        self._owner = os.getpid()
         self._new_lock()
 
     def _new_lock(self) -> None:
@@ -96,7 +101,9 @@ class MemoryTokenStore:
 
     def load(self) -> OAuthTokens | None:
         """Return the tokens, `None` if there are none."""
-        return self._tokens
+        if self._tokens is None or self._owner == os.getpid():
+            return self._tokens
+        return attrs.evolve(self._tokens, refresh_token=None)
 
     def save(self, tokens: OAuthTokens) -> None:
         """Replace the tokens.
@@ -104,7 +111,7 @@ class MemoryTokenStore:
         Args:
             tokens: The tokens.
         """
-        self._tokens = tokens
+        self._tokens, self._owner = tokens, os.getpid()
 
     def delete(self) -> None:
         """Delete the tokens, if there are any."""
