@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pryv import (
     PryvTimeoutError,
     ResponseTooLargeError,
 )
-from pryv.oauth import AuthorizationRequest, MemoryTokenStore, OAuthClient
+from pryv.oauth import AuthorizationRequest, MemoryTokenStore, OAuthClient, OAuthTokens
 from pryv.oauth._authorization import challenge_of
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -284,6 +285,14 @@ def test_the_url_of_metadata_has_the_path_of_the_issuer_at_its_end(wire: Wire) -
     assert wire.requests[0].target == "/.well-known/oauth-authorization-server/pryv"
 
 
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_an_age_without_sense_is_left_out(wire: Wire, digits: int) -> None:
+    metadata = {"issuer": wire.url, "authorization_endpoint": wire.url, "token_endpoint": wire.url}
+    headers = {"Date": "Fri, 27 Nov 2026 08:00:00 GMT", "Age": "9" * digits}
+    wire.always = reply(metadata, 200, headers)
+    assert OAuthClient(wire.url, "app").metadata()["issuer"] == wire.url
+
+
 def test_discovery_is_retried(wire: Wire) -> None:
     wire.always = reply("{}", 503)
     with pytest.raises(PryvError) as caught:
@@ -444,8 +453,26 @@ def test_arguments_of_a_callback_are_checked(client: OAuthClient) -> None:
         client.handle_callback("?a", "request")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="URL"):
         client.handle_callback(None, request)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="state"):
-        client.authorization_request(state=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        (lambda client: client.authorization_request(state=1), "state"),
+        (lambda client: client.authorization_request(state=""), "state"),
+        (lambda client: client.connection(timeout=0), "timeout"),
+        (lambda client: client.connection(timeout="1"), "timeout"),
+    ],
+)
+def test_arguments_are_checked_before_any_request(
+    server: AuthorizationServer, call: Callable[[OAuthClient], Any], problem: str
+) -> None:
+    store = MemoryTokenStore()
+    endpoint = f"{server.url}/alice/".replace("//", "//token@", 1)
+    store.save(OAuthTokens(access_token="token", refresh_token="r", expires_at=1, expires_in=1, api_endpoint=endpoint))
+    with pytest.raises((TypeError, ValueError), match=problem):
+        call(OAuthClient(server.url, server.client_id, store=store))
+    assert not server.seen
 
 
 def test_a_session_of_the_user_sends_every_request(server: AuthorizationServer) -> None:

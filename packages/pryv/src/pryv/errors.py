@@ -309,7 +309,7 @@ class OAuthError(PryvError):
     Attributes:
         error: An error code of OAuth (`RFC 6749, section 5.2 <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>`__),
             such as `invalid_grant`; or one of this package: `login-required`, `invalid-callback`, `outcome-unknown`,
-            `not-saved`, `locked`.
+            `not-saved`, `locked`, `other-client`.
         description: The reason, `None` if the server gave none.
         status: HTTP status, `None` if this is not the response to a request.
         tokens: The `OAuthTokens` that could not be saved, and are now the only valid ones; `None` for other errors.

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import attrs
 
-from pryv._arguments import require
 from pryv._display import SecretText
 from pryv._transport.redact import redact
 from pryv.errors import AccessRefusedError, OAuthError
@@ -46,16 +45,9 @@ class AuthorizationRequest:
 def new_request(
     server: AuthorizationServer, client_id: str, redirect_uri: str, scope: str | None, state: str | None
 ) -> AuthorizationRequest:
-    """Return a new authorization request.
-
-    Raises:
-        TypeError: `state` is not a string.
-        ValueError: `state` is empty.
-    """
-    if state is None:
-        state = secrets.token_urlsafe(32)
-    require(state=state)
+    """Return a new authorization request, with a random state if none is given."""
     verifier = SecretText(secrets.token_urlsafe(32))
+    state = secrets.token_urlsafe(32) if state is None else state
     query = {
         "response_type": "code",
         "client_id": client_id,

@@ -152,6 +152,8 @@ class OAuthClient:
             PryvError: the metadata could not be fetched; see *Errors and retries*.
         """
         target = self._redirect_uri if redirect_uri is None else checked_redirect_uri(redirect_uri)
+        if state is not None:
+            require(state=state)
         return new_request(self.metadata(), self._server.authentication.client_id, target, self._scope, state)
 
     def handle_callback(self, url_or_query: str, request: AuthorizationRequest) -> Connection:
@@ -198,7 +200,7 @@ class OAuthClient:
             _log.warning("the authorization server does not support DPoP: the tokens are not bound to a key")
             tokens = attrs.evolve(tokens, key=None)
         self._stored.keep(tokens)
-        return self._connection(self._stored, tokens)
+        return self._connection(self._stored, tokens, self._timeout)
 
     def login(
         self,
@@ -247,12 +249,15 @@ class OAuthClient:
             timeout: Replaces the client's timeout for the connection.
 
         Raises:
+            TypeError: `timeout` has the wrong type.
+            ValueError: a number in it is out of range.
             OAuthLoginRequiredError: there is no session, or it has ended.
             OAuthError: the server refused, or the tokens could not be saved: then the error has them.
             PryvError: the store or a request failed; see *Errors and retries*.
             OSError: the store failed.
         """
-        return self._connection(self._stored, self._stored.usable(reload=True), timeout)
+        limit = limit_of(timeout, self._timeout)
+        return self._connection(self._stored, self._stored.usable(reload=True), limit)
 
     def refresh(self) -> Connection:
         """Refresh the tokens even if they are not due, and return a connection.
@@ -266,7 +271,7 @@ class OAuthClient:
             PryvError: the store or a request failed; see *Errors and retries*.
             OSError: the store failed.
         """
-        return self._connection(self._stored, self._stored.refresh())
+        return self._connection(self._stored, self._stored.refresh(), self._timeout)
 
     def client_credentials(self, scope: str | None = None) -> Connection:
         """Return a connection to the client's own account, for a client with credentials.
@@ -288,7 +293,7 @@ class OAuthClient:
             require(scope=scope)
         if self._own is None or self._own.scope != scope:
             self._own = ClientTokens(self._server, self._lifetimes, scope)
-        return self._connection(self._own, self._own.usable())
+        return self._connection(self._own, self._own.usable(), self._timeout)
 
     def forget(self, revoke: bool = True) -> None:
         """End the session: delete its access, and the stored tokens.
@@ -308,7 +313,7 @@ class OAuthClient:
         refusal = None
         if revoke and tokens is not None and not self._lifetimes.has_expired(tokens):
             try:
-                with self._unrenewed(tokens, DEFAULT) as connection:
+                with self._unrenewed(tokens, self._timeout) as connection:
                     connection.revoke()
             except InvalidAccessTokenError:
                 _log.info("the access was deleted already")
@@ -321,7 +326,8 @@ class OAuthClient:
     @property
     def tokens(self) -> OAuthTokens | None:
         """The tokens of the session, or those of the client's own account; `None` if there are none."""
-        return self._stored.tokens if self._own is None else self._own.tokens
+        own = None if self._own is None else self._own.tokens
+        return own or self._stored.tokens
 
     def _claim(self, request: AuthorizationRequest) -> None:
         """Note that a request is answered now.
@@ -335,18 +341,17 @@ class OAuthClient:
         if len(self._answered) > _REMEMBERED:
             self._answered.pop(next(iter(self._answered)), None)
 
-    def _connection(self, source: TokenSource, tokens: OAuthTokens, timeout: CallTimeout = DEFAULT) -> Connection:
+    def _connection(self, source: TokenSource, tokens: OAuthTokens, timeout: Timeout) -> Connection:
         connection = self._unrenewed(tokens, timeout)
         account = connection._account
         account.credentials = RenewedCredentials(source, tokens, account.state, self._server.clock.ahead)
         return connection
 
-    def _unrenewed(self, tokens: OAuthTokens, timeout: CallTimeout) -> Connection:
+    def _unrenewed(self, tokens: OAuthTokens, timeout: Timeout) -> Connection:
         endpoint = build_api_endpoint(endpoint_of(tokens), tokens.access_token)
-        options = {"timeout": limit_of(timeout, self._timeout), **self._options}
         if tokens.key is None:
-            return Connection(endpoint, **options)
-        return SignedConnection(endpoint, tokens.key, **options)
+            return Connection(endpoint, timeout=timeout, **self._options)
+        return SignedConnection(endpoint, tokens.key, timeout=timeout, **self._options)
 
 
 def _answered_before() -> ValueError:

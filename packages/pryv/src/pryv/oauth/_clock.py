@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from pryv._transport.dates import moment_of
 from pryv._transport.http import Response
+
+
+_AGE = re.compile("[0-9]{1,10}")
+"""Seconds below 2^31, which is the largest age (RFC 9111, section 1.2.2)."""
 
 
 class PlatformClock:
@@ -35,7 +40,7 @@ class PlatformClock:
         age = response.headers.get("Age", "").strip()
         if moment is None:
             moment = response.received
-        elif age.isdecimal():
+        elif _AGE.fullmatch(age):
             moment += int(age)
         self._ahead = moment - time.monotonic()
 
