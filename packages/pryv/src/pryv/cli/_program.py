@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from pryv._transport.redact import redact
 from pryv.cli._completion import SHELLS, completion
 from pryv.cli._frame import EXIT_CODES, add_common_options, add_endpoint_option, run
 from pryv.cli._output import write_text
@@ -33,6 +34,12 @@ class Command(NamedTuple):
     run: Callable[[argparse.Namespace], object] | None
     add_options: Callable[[argparse.ArgumentParser], object] = _no_options
     account: bool = True
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End the program with a message, without the token of an API endpoint in the wrong place."""
+        super().error(redact(message))
 
 
 class Program:
@@ -71,7 +78,7 @@ class Program:
 
     def parser(self) -> argparse.ArgumentParser:
         """Return a parser of the arguments, whose result has the command's `run`."""
-        parser = argparse.ArgumentParser(
+        parser = _Parser(
             prog=self.name,
             description=self._description,
             epilog="\n".join(["examples:", *(f"  {command.example}" for command in self._commands), "", EXIT_CODES]),
