@@ -122,6 +122,12 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["events", "--decrypt", ""],
         ["keygen", ""],
         ["keygen", "keys.json", ""],
+        ["whoami", "https://canary@host/"],
+        ["https://canary@host/", "whoami"],
+        ["events", "--since", "https://canary@host/"],
+        ["events", "--limit", "https://canary@host/"],
+        ["login", "https://canary@host/", "--app-id", "an-app", "--permission", "diary:read"],
+        ["login", "http://h/", "--app-id", "an-app", "--permission", "https://canary@host/"],
     ],
 )
 def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:
@@ -588,6 +594,10 @@ def test_what_is_no_platform(pryv: Run, signed_in: Connection, sandbox: Sandbox)
     said = pryv("whoami")
     assert said.returncode == 69
     assert "Traceback" not in said.stderr
+    sandbox.faults.status(200, path="accesses", body=b'{"accesses": [1], "meta": {"serverTime": 1}}')
+    said = pryv("accesses")
+    assert said.returncode == 69
+    assert "Traceback" not in said.stderr
 
 
 # ---- much data
@@ -849,6 +859,13 @@ def test_an_oauth_session_that_has_ended_is_refused(
     assert "log in again" in said.stderr
     sign_out(sandbox.service_info_url, store=store)
     assert store.get("default") is not None
+
+
+def test_an_oauth_login_with_a_damaged_profile_asks_nobody(pryv: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    FileStore(tmp_path / ".config" / "pryv").save("default", AuthorizationData(apiEndpoint="https://x/", others=5))  # type: ignore[typeddict-item]
+    said = pryv("oauth-login", sandbox.url, "app", "--scope", "cmc:all", "--no-browser", "--timeout", "10")
+    assert (said.returncode, said.stderr.count("\n")) == (1, 1), said.stderr
+    assert "is damaged" in said.stderr
 
 
 def test_an_oauth_login_has_a_port_and_a_server(pryv: Run) -> None:

@@ -390,6 +390,7 @@ def of_command_line(filled: Filled, home: Path) -> dict[str, Use]:
     return {
         "info": use("info", filled.service_info_url),
         "whoami": use("whoami"),
+        "accesses": use("accesses"),
         "streams": use("streams"),
         "call": use("call", "events.get", '{"limit": 2}'),
         "events": use("events"),

@@ -252,9 +252,16 @@ def test_no_connection_is_returned_that_was_not_stored(login: Login) -> None:
         login()
 
 
-@pytest.mark.parametrize("others", ["x", ["x"], [{}], [{"apiEndpoint": "x"}], [{"apiEndpoint": 5}], {"a": 1}])
-def test_a_damaged_profile_is_refused(store: FileStore, others: Any) -> None:
-    store.save("default", AuthorizationData(apiEndpoint="https://token@host/", others=others))
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *({"others": others} for others in ("x", ["x"], [{}], [{"apiEndpoint": "x"}], [{"apiEndpoint": 5}], {"a": 1})),
+        *({"oauth": session} for session in (5, {}, {"authorizationServer": "x", "clientId": 5, "scope": "x"})),
+    ],
+    ids=str,
+)
+def test_a_damaged_profile_is_refused(store: FileStore, damaged: Any) -> None:
+    store.save("default", AuthorizationData(apiEndpoint="https://token@host/", **damaged))
     for call in (
         lambda: sign_in("http://127.0.0.1:9/", APP_ID, PERMISSIONS, store=store, ui=never),
         lambda: sign_out("http://127.0.0.1:9/", store=store),

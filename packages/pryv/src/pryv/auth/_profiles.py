@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from pryv._arguments import require_methods
 from pryv._display import with_secrets
-from pryv.auth._stores import AuthorizationData, CredentialStore, FileStore, check_writable
+from pryv.auth._stores import AuthorizationData, CredentialStore, FileStore, OAuthSessionData, check_writable
 from pryv.errors import PryvError
 from pryv.utils import extract_token_and_api_endpoint
 
@@ -50,11 +50,10 @@ class Profile:
             document = self.store.get(_NAME_BEFORE_PROFILES)
         if document is None:
             return []
-        others = document.get("others", [])
-        if not isinstance(others, list) or not all(map(_are_credentials, others)):
-            raise PryvError(f"the profile {self.name} in {self.store} is damaged; sign in again under another name")
         first = document.copy()
-        first.pop("others", None)
+        others = first.pop("others", [])
+        if not isinstance(others, list) or not all(map(_are_credentials, (first, *others))):
+            raise PryvError(f"the profile {self.name} in {self.store} is damaged; sign in again under another name")
         return [with_secrets(credentials) for credentials in (first, *others)]
 
     def keep(self, new: AuthorizationData, replaced: Collection[AuthorizationData] = ()) -> None:
@@ -133,4 +132,8 @@ def _are_credentials(data: object) -> bool:
         extract_token_and_api_endpoint(data.get("apiEndpoint", ""))
     except (TypeError, ValueError):
         return False
-    return True
+    return "oauth" not in data or _is_session(data["oauth"])
+
+
+def _is_session(data: object) -> bool:
+    return isinstance(data, dict) and all(isinstance(data.get(key), str) for key in OAuthSessionData.__required_keys__)

@@ -11,6 +11,7 @@ from pryv.cli._frame import connect, profile, say
 from pryv.cli._output import on_terminal, write_json
 from pryv.cli._tables import Column, write_table
 from pryv.cli._times import local_date
+from pryv.errors import PryvProtocolError
 from pryv.types import Level
 from pryv.utils import extract_token_and_api_endpoint
 
@@ -120,6 +121,8 @@ def accesses(arguments: argparse.Namespace) -> None:
     """Print the accesses."""
     with connect(arguments) as connection:
         found = connection.accesses.list()
+    if not all(isinstance(access, dict) for access in found):
+        raise PryvProtocolError("accesses.get: the response has accesses that are not objects")
     if on_terminal():
         write_table([*_ACCESSES, _TOKEN] if arguments.tokens else _ACCESSES, found)
     else:

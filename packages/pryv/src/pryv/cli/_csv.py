@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
-from pryv._event_values import COLUMNS, as_texts, content_texts, is_number, string_items
+from pryv._event_values import COLUMNS, as_float, as_texts, content_texts, is_number, string_items
 from pryv._text import printable
 from pryv.cli._output import encoded, on_terminal, write_records
 from pryv.utils import to_datetime
@@ -75,9 +75,7 @@ def _text(value: Any) -> str | None:
 
 def _utc(seconds: Any) -> str | None:
     """Return a time in ISO 8601; an empty text if it is outside of the years 1 to 9999."""
-    if not is_number(seconds):
-        return None
     try:
-        return to_datetime(seconds).isoformat(timespec="microseconds")
+        return to_datetime(as_float(seconds)).isoformat(timespec="microseconds")
     except (OverflowError, ValueError):
         return None

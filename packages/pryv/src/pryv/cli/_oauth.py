@@ -38,6 +38,7 @@ def oauth_login(arguments: argparse.Namespace) -> None:
         authorizationServer=arguments.url.strip(), clientId=arguments.client, scope=arguments.scope
     )
     client = client_of(kept, session, dpop=arguments.dpop)
+    same = [stored for stored in kept.credentials() if _is_of(stored, session)]
     kept.check_writable()
     with client.login(
         port=arguments.port, open_browser=not arguments.no_browser, timeout=arguments.timeout
@@ -46,7 +47,6 @@ def oauth_login(arguments: argparse.Namespace) -> None:
         new = AuthorizationData(
             apiEndpoint=connection.endpoint, username=username, appId=session["clientId"], oauth=session
         )
-    same = [stored for stored in kept.credentials() if _is_of(stored, session)]
     kept.keep(new, replaced=same)
     kept.use(new)
     say(f"The session with the account of {username} is stored in {kept.store}.")
