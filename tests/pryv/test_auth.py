@@ -506,10 +506,18 @@ def test_listeners_that_fail_change_nothing(service: Service, person: Person, ca
     assert str(controller.state.api_endpoint) not in caplog.text
 
 
-@pytest.mark.parametrize(("settings", "service"), [({"authRequest": ASKED}, Service()), (AuthSettings(ASKED), None)])
-def test_what_is_no_setting_or_service(settings: Any, service: Any) -> None:
+@pytest.mark.parametrize(
+    ("settings", "service", "ui"),
+    [
+        ({"authRequest": ASKED}, Service(), None),
+        (AuthSettings(ASKED), None, None),
+        (AuthSettings(ASKED), Service(), object()),
+        (AuthSettings(ASKED), Service(), Interface),
+    ],
+)
+def test_what_is_no_setting_service_or_interface(settings: Any, service: Any, ui: Any) -> None:
     with pytest.raises(TypeError):
-        AuthController(settings, service)
+        AuthController(settings, service, ui)
 
 
 # ---- all at once

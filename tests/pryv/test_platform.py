@@ -275,13 +275,15 @@ def test_an_e_mail_is_looked_up_where_its_home_is(wire: Wire, other_wire: Wire, 
     assert served.user_id_for_email("a+b@example.org") is None
 
 
-@pytest.mark.parametrize("empty", ["username", "password", "email", "app_id", "hosting"])
+@pytest.mark.parametrize(
+    "empty", ["username", "password", "email", "app_id", "hosting", "language", "invitation_token", "referer"]
+)
 def test_an_account_needs_all_of_it(wire: Wire, served: Service, empty: str) -> None:
     person: dict[str, Any] = {"username": "alice", "password": "p", "email": "a@b.ch", "app_id": APP_ID, "hosting": "h"}
     with pytest.raises(ValueError, match=f"{empty} is empty"):
         served.create_user(**{**person, empty: ""})
     with pytest.raises(TypeError, match=empty):
-        served.create_user(**{**person, empty: None})
+        served.create_user(**{**person, empty: 5})
     assert wire.requests == []
 
 

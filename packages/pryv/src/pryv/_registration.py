@@ -90,6 +90,7 @@ def create_user(
 ) -> UserCreated:
     """Register an account; see `Service.create_user`."""
     require(username=username, password=password, email=email, app_id=app_id, hosting=hosting)
+    require(language=language, invitation_token=invitation_token, **{} if referer is None else {"referer": referer})
     if hosting == "auto":
         hosting = _first_hosting(platform, timeout)
     info = platform.info(timeout)

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Protocol, runtime_checkable
 
+from pryv._arguments import require_methods
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings
@@ -14,6 +15,7 @@ from pryv.auth._stores import AuthorizationData
 from pryv.auth._waiting import WAIT, check_wait, follow_request
 from pryv.service import Service
 
+_UI_METHODS = ("on_state_change", "get_authorization_data", "save_authorization_data", "delete_authorization_data")
 _log = logging.getLogger("pryv.auth")
 
 
@@ -60,6 +62,8 @@ class AuthController:
             raise TypeError(f"settings are a pryv.auth.AuthSettings, not {type(settings).__name__}")
         if not isinstance(service, Service):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
+        if ui is not None:
+            require_methods(ui, "ui", "a LoginUI", *_UI_METHODS)
         self.settings = settings
         self.service = service
         self.ui = ui
