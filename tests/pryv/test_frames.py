@@ -66,6 +66,15 @@ def test_the_default_columns_of_pandas() -> None:
     assert list(frame["duration"].fillna(-1)) == [-1, 60, -1, -1, -1, -1]
 
 
+def test_times_may_be_datetimes() -> None:
+    start = pd.Timestamp("2026-01-05 12:00:00.25", tz="UTC")
+    events = [{"time": start}, {"time": start.to_pydatetime().astimezone()}, {"time": pd.NaT}]
+    assert list(to_pandas(events)["time"].dropna()) == [start, start]
+    file = io.BytesIO()
+    write_csv(events, file)
+    assert [row["time"] for row in csv.DictReader(io.StringIO(file.getvalue().decode()))][0] == start.isoformat()
+
+
 def test_arrow_has_the_same_values() -> None:
     table = to_arrow(iter(EVENTS))
     assert table.schema.field("time").type == pa.timestamp("us", tz="UTC")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from numbers import Real
 from typing import Any
 
 from pryv._transport.fast_json import encode_each
+from pryv.utils import to_timestamp
 
 COLUMNS = ("id", "time", "duration", "type", "stream_ids", "content", "content_text", "modified", "trashed")
 """The default columns."""
@@ -41,10 +43,12 @@ def _texts(values: Sequence[Any], others: list[int]) -> list[str | None]:
 
 
 def as_float(value: Any) -> float:
-    """Return a number as float; NaN for anything else, and for a number that no float holds."""
+    """Return a number, or an aware datetime in seconds, as float; NaN for anything else."""
     try:
+        if isinstance(value, datetime):
+            return to_timestamp(value)
         return float(value) if is_number(value) else math.nan
-    except OverflowError:
+    except (OverflowError, ValueError):
         return math.nan
 
 
