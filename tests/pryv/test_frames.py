@@ -72,7 +72,7 @@ def test_times_may_be_datetimes() -> None:
     assert list(to_pandas(events)["time"].dropna()) == [start, start]
     file = io.BytesIO()
     write_csv(events, file)
-    assert [row["time"] for row in csv.DictReader(io.StringIO(file.getvalue().decode()))][0] == start.isoformat()
+    assert next(csv.DictReader(io.StringIO(file.getvalue().decode())))["time"] == start.isoformat()
 
 
 def test_arrow_has_the_same_values() -> None:

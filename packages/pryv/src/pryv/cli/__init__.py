@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pryv.cli._commands import main
+    from pryv.cli._credentials import connect
     from pryv.cli._csv import write_csv
     from pryv.cli._export import add_export_options, export_events
-    from pryv.cli._frame import add_common_options, add_endpoint_option, connect, exit_code, run, say
     from pryv.cli._interrupts import on_terminate
+    from pryv.cli._options import add_common_options, add_endpoint_option
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program, add_commands
+    from pryv.cli._run import exit_code, run, say
     from pryv.cli._start import start
     from pryv.cli._tables import Column, write_table
 
@@ -49,11 +51,17 @@ _LATER = {
     "Command": "_program",
     "Program": "_program",
     "add_commands": "_program",
+    "add_common_options": "_options",
+    "add_endpoint_option": "_options",
     "add_export_options": "_export",
+    "connect": "_credentials",
+    "exit_code": "_run",
     "export_events": "_export",
     "main": "_commands",
     "on_terminal": "_output",
     "on_terminate": "_interrupts",
+    "run": "_run",
+    "say": "_run",
     "start": "_start",
     "write_csv": "_csv",
     "write_json": "_output",
@@ -68,5 +76,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"pryv.cli.{_LATER.get(name, '_frame')}"), name)
+    value = globals()[name] = getattr(import_module(f"pryv.cli.{_LATER[name]}"), name)
     return value

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 from pryv._text import from_system
-from pryv.cli._frame import connect, profile, say
+from pryv.cli._credentials import connect, profile
+from pryv.cli._options import seconds
 from pryv.cli._output import on_terminal, write_json
+from pryv.cli._run import say
 from pryv.cli._tables import Column, write_table
 from pryv.cli._times import local_date
 from pryv.errors import PryvProtocolError
@@ -150,11 +152,3 @@ def _permission(text: str) -> dict[str, str]:
         raise argparse.ArgumentTypeError(f"{text!r} is not STREAM:LEVEL, with one of {', '.join(get_args(Level))}")
     named = {} if stream == "*" else {"defaultName": stream}
     return {"streamId": stream, **named, "level": level}
-
-
-def seconds(text: str) -> float:
-    """Return the number of seconds in an argument."""
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number

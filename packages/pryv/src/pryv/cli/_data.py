@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from pryv._text import from_system
+from pryv.cli._credentials import connect
 from pryv.cli._csv import write_csv
 from pryv.cli._encryption import add_decrypt_option, decrypted
-from pryv.cli._frame import connect
 from pryv.cli._output import on_terminal, standard_input, write_json, write_json_array, write_json_lines
 from pryv.cli._tables import Column, write_table
 from pryv.cli._times import local_time

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pryv._text import from_system
-from pryv.cli._frame import file_path, say
+from pryv.cli._options import file_path
 from pryv.cli._output import write_json
+from pryv.cli._run import say
 
 
 def add_keygen_options(parser: argparse.ArgumentParser) -> None:

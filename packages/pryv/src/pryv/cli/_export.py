@@ -13,7 +13,7 @@ from pryv import frames
 from pryv._files import replacing
 from pryv.cli._csv import write_csv
 from pryv.cli._encryption import add_decrypt_option, decrypted
-from pryv.cli._frame import file_path
+from pryv.cli._options import file_path
 
 _PARQUET = "events.parquet"
 _STANDARD_OUTPUT = "-"

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from pryv._text import from_system
 from pryv._transport.media_types import media_type
-from pryv.cli._frame import connect
+from pryv.cli._credentials import connect
 from pryv.cli._output import standard_input, standard_output, write_json
 from pryv.errors import PryvProtocolError
 from pryv.types import EventCreate

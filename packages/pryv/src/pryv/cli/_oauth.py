@@ -6,8 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pryv._text import from_system
-from pryv.cli._account import seconds
-from pryv.cli._frame import profile, say
+from pryv.cli._credentials import profile
+from pryv.cli._options import seconds
+from pryv.cli._run import say
 
 if TYPE_CHECKING:
     from pryv.auth._stores import AuthorizationData, OAuthSessionData

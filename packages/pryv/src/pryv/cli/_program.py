@@ -8,8 +8,9 @@ from typing import NamedTuple, NoReturn
 
 from pryv._transport.redact import redact
 from pryv.cli._completion import SHELLS, completion
-from pryv.cli._frame import EXIT_CODES, add_common_options, add_endpoint_option, run
+from pryv.cli._options import add_common_options, add_endpoint_option
 from pryv.cli._output import write_text
+from pryv.cli._run import EXIT_CODES, run
 
 
 def _no_options(_: argparse.ArgumentParser) -> None:

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 from pryv._text import from_system, printable
-from pryv.cli._frame import connect, say
+from pryv.cli._credentials import connect
 from pryv.cli._output import on_terminal, standard_input, standard_output, write_json, write_text
 from pryv.cli._program import Command, add_commands
+from pryv.cli._run import say
 from pryv.cli._times import local_time
 
 _LINE_BREAK = re.compile(r"\r?\n\Z")

@@ -8,7 +8,6 @@ import time
 from pryv._transport.dates import moment_of
 from pryv._transport.http import Response
 
-
 _AGE = re.compile("[0-9]{1,10}")
 """Seconds below 2^31, which is the largest age (RFC 9111, section 1.2.2)."""
 
