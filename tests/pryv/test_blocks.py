@@ -12,6 +12,7 @@ import ijson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.pryv.bodies import body_of, cut, odd_texts, values
 
 from pryv._transport.blocks import SIZE, Decoder, MsgspecDecoder, StandardDecoder, fastest_decoder
 from pryv._transport.members import MalformedError, Members, TooLargeError
@@ -19,33 +20,9 @@ from pryv._transport.members import MalformedError, Members, TooLargeError
 KEYS = ("events", "eventDeletions")
 DECODERS: list[Decoder] = [StandardDecoder(), MsgspecDecoder()]
 
-LOOKALIKES = ['},{"id":', '"},{"id":"x', "]", '],"meta":{}}', "\\", '\\"', "é", "😀", "\u2028", "\x7f", ""]
-ODD_NUMBERS = ["1e400", "-0.0", "-0", "12345678901234567890123", "1E5", "0.1", "5e-324", "1.0", "NaN", "01", "-"]
-ODD_STRINGS = ['"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u0000"', '"\\x"', '"\t"']
-
-values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=12)
-    | st.sampled_from(LOOKALIKES),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=8,
-)
 events = st.builds(lambda fields: {"id": "c", **fields}, st.dictionaries(st.sampled_from("abcde"), values, max_size=4))
 texts = events.map(lambda event: json.dumps(event, ensure_ascii=False, separators=(",", ":")))
-odd_texts = st.sampled_from([*ODD_NUMBERS, *ODD_STRINGS]).map('{{"id":"odd","content":{}}}'.format)
 nested = st.just('{"id":"a","b":[{"id":1},{"id":2},{"id":3}]}')
-
-
-def cut(body: bytes, chance: random.Random, largest: int) -> Iterator[bytes]:
-    """Yield a body in chunks of random size, some of them empty."""
-    at = 0
-    while at < len(body):
-        size = chance.choice((0, 1, chance.randrange(largest + 1), largest))
-        yield body[at : at + size]
-        at += size
 
 
 def read(body: bytes, decoder: Decoder, chunks: Iterator[bytes]) -> tuple[list[Any], type[Exception] | None]:
@@ -72,10 +49,6 @@ def expected(body: bytes) -> list[tuple[str, Any]] | None:
     for key, value in pairs.items():
         found += [(key, item) for item in value] if key in KEYS else [(key, value)]
     return found
-
-
-def body_of(items: list[str], deletions: list[str], separator: str = ",") -> bytes:
-    return f'{{"events":[{separator.join(items)}],"eventDeletions":[{",".join(deletions)}],"meta":{{"a":1}}}}'.encode()
 
 
 FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -239,9 +212,9 @@ def test_batches_have_the_text_of_each_item(
 def test_items_that_were_taken_before_have_no_text(decoder: Decoder) -> None:
     items = [f'{{"id":"{number}"}}' for number in range(20)]
     members = Members(iter([body_of(items, [])]), KEYS, 1 << 20, decoder)
-    for values in (values for key, values in members.batches() if key == "events" and len(values) > 1):
-        first = values.pop()
-        rest = members.with_texts(values)
+    for batch in (batch for key, batch in members.batches() if key == "events" and len(batch) > 1):
+        first = batch.pop()
+        rest = members.with_texts(batch)
         assert [text for _, text in rest] == items[int(first["id"]) + 1 :][: len(rest)]
         assert rest
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tests.pryv.test_blocks import body_of, cut, odd_texts, values
+from tests.pryv.bodies import body_of, cut, odd_texts, values
 from tests.pryv.wire import Wire, chunked
 
 from pryv import Connection, EventStream, PryvStreamError

@@ -22,6 +22,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.forks import in_child
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
 from tests.pryv.wire import FAST
@@ -169,16 +170,14 @@ def test_a_forked_process_leaves_the_refresh_token_to_its_parent(server: Authori
     store = MemoryTokenStore()
     log_in(server, store)
     client = client_of(server, store)
-    child = os.fork()
-    if not child:
-        try:
-            client.connection().access_info()
+
+    def refusal() -> str:
+        client.connection().access_info()
+        with pytest.raises(OAuthLoginRequiredError) as caught:
             client.refresh()
-        except OAuthLoginRequiredError:
-            os._exit(7)
-        finally:
-            os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        return caught.value.error
+
+    assert in_child(refusal) == "login-required"
     assert (refresh_requests(server), server.seen["account"]) == (0, 1)
     client.refresh().close()
 
