@@ -470,7 +470,9 @@ def test_profiles_that_are_none(pryv: Run, name: str) -> None:
         assert said.returncode == 2
         assert said.stdout == ""
         assert said.stderr.count("\n") == 1
-    assert name != "missing" or "pryv login --profile missing" in said.stderr
+    if name == "missing":
+        assert ".config/pryv has nothing" in said.stderr
+        assert "pryv login --profile missing" in said.stderr
 
 
 @pytest.mark.parametrize("revoked", [False, True])

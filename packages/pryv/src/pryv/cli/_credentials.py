@@ -51,9 +51,10 @@ def _stored_connection(arguments: argparse.Namespace) -> Connection:
     stored = kept.credentials()
     if stored:
         return _connection_of(kept, stored[0])
+    problem = f"no account: {kept.store} has nothing for the profile {kept.name}"
     if hasattr(arguments, "profile"):
-        raise ValueError(f"nothing is stored under this name: use `pryv login --profile {arguments.profile}`")
-    raise ValueError(f"no account: use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
+        raise ValueError(f"{problem}; use `pryv login --profile {kept.name}`")
+    raise ValueError(f"{problem}; use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
 
 
 def _connection_of(kept: Profile, stored: AuthorizationData) -> Connection:
