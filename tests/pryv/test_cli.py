@@ -123,6 +123,10 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["keygen", ""],
         ["keygen", "keys.json", ""],
         ["whoami", "https://canary@host/"],
+        ["whoami", "--token", "canary"],
+        ["whoami", "--token=canary"],
+        ["accesses", "--token", "canary"],  # --tokens, and an argument
+        ["events", "-pcanary"],
         ["https://canary@host/", "whoami"],
         ["events", "--since", "https://canary@host/"],
         ["events", "--limit", "https://canary@host/"],

@@ -72,7 +72,10 @@ class Program:
         """
 
         def command() -> None:
-            parsed = self.parser().parse_args(arguments)
+            parser = self.parser()
+            parsed, unknown = parser.parse_known_args(arguments)
+            if unknown:
+                parser.error(f"unrecognized arguments: {' '.join(map(_without_value, unknown))}")
             parsed.run(parsed)
 
         return run(self.name, command)
@@ -101,6 +104,13 @@ class Program:
             lambda parser: parser.add_argument("shell", choices=SHELLS, help="the shell"),
             account=False,
         )
+
+
+def _without_value(argument: str) -> str:
+    """Return an argument that is not known, without a value: it may be a token, as in `--token TOKEN`."""
+    if argument.startswith("--"):
+        return argument.partition("=")[0]
+    return argument[:2] if argument.startswith("-") else "***"
 
 
 def add_commands(parser: argparse.ArgumentParser, commands: Sequence[Command]) -> None:
