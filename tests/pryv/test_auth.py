@@ -137,7 +137,7 @@ def test_a_token_alone_leads_to_the_account(service: Service, person: Person) ->
         assert connection.api_endpoint == person.connection.api_endpoint
 
 
-def test_a_failure_told_on_the_page_is_an_answer(service: Service) -> None:
+def test_a_failure_on_the_page_is_raised(service: Service) -> None:
     request = start(service)
     requests.post(request.poll, json={"status": "ERROR", "message": "Out of order."}, timeout=10)
     assert service.poll_access_request(request.key) == {"status": "ERROR", "message": "Out of order."}
@@ -434,7 +434,7 @@ def test_a_click_while_it_waits_shows_the_page_again(service: Service) -> None:
     assert interface.states[0] == interface.states[1]
 
 
-def test_without_an_interface_signing_out_is_told(service: Service, person: Person) -> None:
+def test_without_an_interface_the_callback_gets_the_sign_out(service: Service, person: Person) -> None:
     told: list[AuthState] = []
 
     def listen(state: AuthState) -> None:
@@ -461,7 +461,7 @@ def test_a_request_that_cannot_be_made_is_an_error(service: Service, sandbox: Sa
     assert isinstance(controller.state.error, ApiError)
 
 
-def test_an_answer_in_vain_is_an_error(service: Service) -> None:
+def test_a_request_without_an_answer_in_time_is_an_error(service: Service) -> None:
     controller = AuthController(AuthSettings(ASKED), service)
     with pytest.raises(AccessTimeoutError):
         controller.start_auth_request(timeout=0.2)

@@ -202,7 +202,7 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     assert "no directory" in str(store)
 
 
-def test_a_directory_that_is_none_holds_nothing(tmp_path: Path) -> None:
+def test_a_path_that_is_no_directory_has_no_credentials(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     store = FileStore(tmp_path / "file" / "pryv")
     assert store.get(NAME) is None
@@ -285,7 +285,7 @@ def test_names_are_flushed_where_the_file_system_can(
     assert FileStore(directory).get(NAME) == ALICE
 
 
-def test_a_full_disk_is_found_out_by_the_check(directory: Path) -> None:
+def test_the_check_fails_on_a_full_disk(directory: Path) -> None:
     program = (
         "import resource, sys\n"
         "from pryv.auth import FileStore\n"
@@ -351,7 +351,7 @@ class PanicError(BaseException):
 
 
 @pytest.mark.parametrize("raised", [DBusError, ImportError, OSError, RecursionError, PanicError])
-def test_whatever_a_keyring_raises_is_an_error_of_ours(
+def test_any_exception_of_a_keyring_becomes_a_pryv_error(
     system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
 ) -> None:
     def fail(*arguments: object) -> None:
@@ -420,7 +420,7 @@ def test_the_keyring_is_preferred(system_keyring: FileKeyring) -> None:
     assert isinstance(default_store(), KeyringStore)
 
 
-def test_a_keyring_that_is_none_is_not(system_keyring: FileKeyring) -> None:
+def test_without_a_usable_keyring_files_are_used(system_keyring: FileKeyring) -> None:
     system_keyring.priority = 0.5
     assert isinstance(default_store(), FileStore)
 

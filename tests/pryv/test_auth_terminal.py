@@ -107,7 +107,7 @@ def test_elsewhere_nothing_turns(login: Make) -> None:
         (AuthState.failed(OSError("No more.")), ""),
     ],
 )
-def test_what_is_said(login: Make, state: AuthState, said: str) -> None:
+def test_the_messages_of_the_states(login: Make, state: AuthState, said: str) -> None:
     log = io.StringIO()
     login(log).on_state_change(state)
     assert log.getvalue() == said

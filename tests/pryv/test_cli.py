@@ -228,7 +228,7 @@ def test_call_reads_standard_input(pryv: Run, signed_in: Connection) -> None:
     assert json.loads(said.stdout)["events"] == []
 
 
-def test_an_error_of_the_api_is_told(pryv: Run, signed_in: Connection) -> None:
+def test_an_error_of_the_api_is_printed(pryv: Run, signed_in: Connection) -> None:
     said = pryv("call", "streams.create", '{"id": "diary", "name": "Diary"}')
     assert said.returncode == 1
     assert said.stdout == ""
@@ -468,7 +468,7 @@ def test_profiles(
 
 
 @pytest.mark.parametrize("name", ["missing", "", "../other", "two words", "x" * 65])
-def test_profiles_that_are_none(pryv: Run, name: str) -> None:
+def test_profiles_that_do_not_exist_or_have_no_valid_name(pryv: Run, name: str) -> None:
     for command in ("whoami", "events"):
         said = pryv(command, "--profile", name)
         assert said.returncode == 2
@@ -556,7 +556,7 @@ def test_the_help_names_them_all(pryv: Run) -> None:
     assert [int(code) for code in re.findall(r"\d+", codes)] == [0, 2, 69, 75, 77, 130, 1]
 
 
-def test_what_the_platform_objects_to_is_told(pryv: Run, signed_in: Connection) -> None:
+def test_the_objections_of_the_platform_are_printed(pryv: Run, signed_in: Connection) -> None:
     said = pryv("call", "events.create", '{"streamId": "diary", "type": "note/txt"}')
     assert said.returncode == 1
     assert "must have required property 'streamIds'; must NOT have additional properties (streamId)" in said.stderr

@@ -122,7 +122,7 @@ def test_the_token_of_the_first_step_goes_with_the_others(wire: Wire, served: Se
 
 
 @pytest.mark.parametrize("body", [{}, {"token": None}, {"token": 5}, {"token": ""}, {"token": "a/b"}, {"mfaToken": 5}])
-def test_a_login_without_a_token_is_none(wire: Wire, served: Service, body: dict[str, Any]) -> None:
+def test_a_login_without_a_token_is_an_error(wire: Wire, served: Service, body: dict[str, Any]) -> None:
     wire.always = reply(body)
     with pytest.raises(PryvProtocolError):
         served.login("alice", "p", APP_ID)
@@ -162,7 +162,7 @@ CALLS: list[tuple[str, dict[str, str]]] = [
 @pytest.mark.parametrize(
     ("call", "arguments", "missing"), [(call, given, name) for call, given in CALLS for name in given]
 )
-def test_what_is_missing_is_told_before_any_request(
+def test_empty_arguments_are_refused_before_any_request(
     wire: Wire, served: Service, call: str, arguments: dict[str, str], missing: str
 ) -> None:
     with pytest.raises(ValueError, match=f"{missing} is empty"):

@@ -246,7 +246,7 @@ def test_the_first_hosting_that_is_available_is_taken(wire: Wire, served: Servic
         ("1.5.22", "/reg/user", {"appid", "languageCode", "invitationtoken"}),
     ],
 )
-def test_an_older_platform_is_spoken_to_in_its_own_form(
+def test_an_older_platform_gets_the_request_in_its_form(
     wire: Wire, version: str | None, target: str, keys: set[str]
 ) -> None:
     wire.always = reply({"username": "alice"})

@@ -229,7 +229,7 @@ class Own:
         self.store.delete(name)
 
 
-def test_a_store_that_cannot_be_written_is_found_out_before_anyone_is_asked(platform_url: str, tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_an_error_before_the_user_is_asked(platform_url: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     stores: list[CredentialStore] = [FileStore(tmp_path / "file" / "x"), Own(Failing(0)), Own(FileStore("/proc/x"))]
     for store in stores:
@@ -237,7 +237,7 @@ def test_a_store_that_cannot_be_written_is_found_out_before_anyone_is_asked(plat
             sign_in(platform_url, APP_ID, PERMISSIONS, store=store, ui=never)
 
 
-def test_a_store_of_ones_own(login: Login) -> None:
+def test_a_custom_store(login: Login) -> None:
     memory = MemoryStore()
     login.store = Own(memory)
     with login() as first, login() as second:
