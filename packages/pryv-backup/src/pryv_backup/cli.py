@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pryv import __version__
-from pryv.cli import Command, Program, add_export_options, connect, export_events, on_terminate, say
+from pryv.cli import Command, Program, add_export_options, connect, export_events, file_path, on_terminate, say, seconds
 from pryv_backup._backup import backup
 from pryv_backup._folder import read
 from pryv_backup._reports import BackupReport, Failure
@@ -79,7 +79,7 @@ def _program() -> Program:
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=_path, metavar="FOLDER", help="the folder of the backup")
+    parser.add_argument("folder", type=file_path, metavar="FOLDER", help="the folder of the backup")
 
 
 def _add_quiet(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def _add_quiet(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=_path, metavar="FOLDER", help="a new folder, or the one of the last backup")
+    parser.add_argument("folder", type=file_path, metavar="FOLDER", help="a new folder, or the one of the last backup")
     for name in ("attachments", "series", "trashed", "deletions", "audit", "webhooks"):
         parser.add_argument(f"--no-{name}", dest=name, action="store_false", help=f"leave out {_LEFT_OUT[name]}")
     parser.add_argument("--access-history", action="store_true", help="copy former versions of accesses too")
@@ -98,7 +98,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adopt", action="store_true", help="continue a backup of another access to the same account")
     parser.add_argument(
         "--error-tolerance",
-        type=_seconds,
+        type=seconds,
         default=60,
         metavar="SECONDS",
         help="how long to try again after transient failures (%(default)s)",
@@ -132,7 +132,7 @@ def _add_restore_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--state",
-        type=_path,
+        type=file_path,
         metavar="FILE",
         help="the file that lets a restore continue; by default in ~/.local/state/pryv-backup",
     )
@@ -263,19 +263,6 @@ class Progress:
     def _draw(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a closed terminal does not end a backup
             print(text, end="", file=sys.stderr, flush=True)
-
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("a folder needs a name")
-    return Path(text)
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if float(text) >= 0:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
 
 
 if __name__ == "__main__":

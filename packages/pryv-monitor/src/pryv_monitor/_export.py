@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-from pathlib import Path
 
-from pryv.cli import add_export_options, export_events
+from pryv.cli import add_export_options, export_events, file_path
 from pryv_monitor import _files
 from pryv_monitor.mirror import SQLiteMirror
 
@@ -33,14 +32,3 @@ def export(arguments: argparse.Namespace) -> None:
     if mirror.load() is None:
         raise ValueError(f"{arguments.mirror}: nothing was synchronized yet")
     export_events(mirror.events(), arguments, lambda path: _files.require_another(path, mirror.path))
-
-
-def file_path(text: str) -> Path:
-    """Return the path in an argument.
-
-    Raises:
-        argparse.ArgumentTypeError: it is empty.
-    """
-    if not text:
-        raise argparse.ArgumentTypeError("a file needs a name")
-    return Path(text)

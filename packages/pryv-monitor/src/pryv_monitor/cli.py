@@ -18,9 +18,8 @@ from typing import Any
 
 from pryv import Connection, PryvError, __version__
 from pryv.addons import SignalSafeEvent, is_transient
-from pryv.cli import Command, Program, connect, exit_code, on_terminate, say, write_json_lines
+from pryv.cli import Command, Program, connect, exit_code, file_path, on_terminate, say, seconds, write_json_lines
 from pryv_monitor import _export, _maintenance
-from pryv_monitor._export import file_path
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.errors import AnchorMismatchError
 from pryv_monitor.mirror import SQLiteMirror
@@ -115,7 +114,7 @@ def _add_watch_options(parser: argparse.ArgumentParser) -> None:
     _add_pass_options(parser, error_tolerance=math.inf)
     parser.add_argument(
         "--every",
-        type=_seconds,
+        type=seconds,
         metavar="SECONDS",
         help="time between passes; by default, a pass is made when the platform notifies (needs pryv-monitor[socket])",
     )
@@ -125,7 +124,7 @@ def _add_status_options(parser: argparse.ArgumentParser) -> None:
     _add_file_argument(parser)
     parser.add_argument(
         "--max-lag",
-        type=_seconds,
+        type=seconds,
         metavar="SECONDS",
         help="exit with 1 if the last complete pass began longer ago, or there was none",
     )
@@ -157,21 +156,21 @@ def _add_pass_options(parser: argparse.ArgumentParser, error_tolerance: float) -
     )
     parser.add_argument(
         "--overlap",
-        type=_seconds,
+        type=seconds,
         default=OVERLAP,
         metavar="SECONDS",
         help="how late a change may become visible (%(default)s)",
     )
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         default=0,
         metavar="SECONDS",
         help="how long to wait for another run that uses the file (0)",
     )
     parser.add_argument(
         "--error-tolerance",
-        type=_seconds,
+        type=seconds,
         default=error_tolerance,
         metavar="SECONDS",
         help="how long to try again after transient failures (%(default)s)",
@@ -344,13 +343,6 @@ class _Progress:
 def _summary(report: SyncReport) -> str:
     streams = ", streams" if report.streams_changed else ""
     return f"{report.events:,} events, {report.event_deletions:,} deletions{streams} in {report.seconds:.1f} s"
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if float(text) >= 0:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
 
 
 def _scope(text: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pryv.cli._csv import write_csv
     from pryv.cli._export import add_export_options, export_events
     from pryv.cli._interrupts import on_terminate
-    from pryv.cli._options import add_common_options, add_endpoint_option
+    from pryv.cli._options import add_common_options, add_endpoint_option, file_path, seconds
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program, add_commands
     from pryv.cli._run import exit_code, run, say
@@ -33,11 +33,13 @@ __all__ = [
     "connect",
     "exit_code",
     "export_events",
+    "file_path",
     "main",
     "on_terminal",
     "on_terminate",
     "run",
     "say",
+    "seconds",
     "start",
     "write_csv",
     "write_json",
@@ -57,11 +59,13 @@ _LATER = {
     "connect": "_credentials",
     "exit_code": "_run",
     "export_events": "_export",
+    "file_path": "_options",
     "main": "_commands",
     "on_terminal": "_output",
     "on_terminate": "_interrupts",
     "run": "_run",
     "say": "_run",
+    "seconds": "_options",
     "start": "_start",
     "write_csv": "_csv",
     "write_json": "_output",

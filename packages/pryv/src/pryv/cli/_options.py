@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -75,19 +76,29 @@ class _LogHandler(logging.Handler):
 
 
 def file_path(text: str) -> Path:
-    """Return the path of a file in an argument.
+    """Return the path of a file or directory in an argument; a `type` for `argparse`.
+
+    Args:
+        text: The argument.
 
     Raises:
         argparse.ArgumentTypeError: it is empty, as that of a variable that is not set.
     """
     if not text:
-        raise argparse.ArgumentTypeError("a file needs a name")
+        raise argparse.ArgumentTypeError("the name is empty")
     return Path(text)
 
 
 def seconds(text: str) -> float:
-    """Return the number of seconds in an argument."""
-    number = float(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
+    """Return the number of seconds in an argument; a `type` for `argparse`.
+
+    Args:
+        text: The argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a number, or negative.
+    """
+    with contextlib.suppress(ValueError):
+        if float(text) >= 0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
