@@ -213,6 +213,16 @@ def test_a_path_that_is_no_directory_has_no_credentials(tmp_path: Path) -> None:
             fails()
 
 
+def test_a_daemon_that_changes_its_directory_finds_its_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = FileStore("credentials")
+    store.save(NAME, ALICE)
+    monkeypatch.chdir("/")
+    assert store.get(NAME) == ALICE
+
+
 def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)

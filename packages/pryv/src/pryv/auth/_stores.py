@@ -140,7 +140,7 @@ class FileStore:
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
-        self._directory = settings_directory() if directory is None else Path(directory)
+        self._directory = settings_directory() if directory is None else Path(directory).absolute()
 
     def __repr__(self) -> str:
         return f"FileStore({str(self)!r})"
