@@ -182,6 +182,22 @@ def test_a_forked_process_leaves_the_refresh_token_to_its_parent(server: Authori
     client.refresh().close()
 
 
+def test_a_daemon_refreshes_the_session_that_its_parent_began(server: AuthorizationServer) -> None:
+    store = MemoryTokenStore()
+    tokens = log_in(server, store)
+
+    def begin() -> None:
+        store.save(tokens)
+        parent = os.getpid()
+        if not os.fork():
+            wait_for(lambda: os.getppid() != parent)
+            client_of(server, store).refresh().close()
+            os._exit(0)
+
+    in_child(begin)
+    wait_for(lambda: refresh_requests(server) == 1)
+
+
 # ---- renewal
 
 

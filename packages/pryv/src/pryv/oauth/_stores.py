@@ -81,8 +81,8 @@ class TokenStore(Protocol):
 class MemoryTokenStore:
     """Keeps tokens in memory: the session ends with the process. It cannot be pickled.
 
-    After a fork, the refresh token stays with the process that saved it: the server would delete the consent if two
-    processes used it. The other process has the access token until it expires.
+    After a fork, the refresh token stays with the parent while it lives: the server would delete the consent if both
+    processes used it. The child has the access token until it expires.
     """
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class MemoryTokenStore:
 
     def load(self) -> OAuthTokens | None:
         """Return the tokens, `None` if there are none."""
-        if self._tokens is None or self._owner == os.getpid():
+        if self._tokens is None or os.getppid() != self._owner:
             return self._tokens
         return attrs.evolve(self._tokens, refresh_token=None)
 
