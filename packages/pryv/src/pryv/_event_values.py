@@ -45,9 +45,9 @@ def _texts(values: Sequence[Any], others: list[int]) -> list[str | None]:
 def as_float(value: Any) -> float:
     """Return a number, or an aware datetime in seconds, as float; NaN for anything else."""
     try:
-        if isinstance(value, datetime):
-            return to_timestamp(value)
-        return float(value) if is_number(value) else math.nan
+        if is_number(value):
+            return float(value)
+        return to_timestamp(value) if isinstance(value, datetime) else math.nan
     except (OverflowError, ValueError):
         return math.nan
 
