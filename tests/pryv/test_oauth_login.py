@@ -249,8 +249,11 @@ def test_a_store_that_cannot_be_written_is_noticed_before_a_person_is_asked(
 
 
 def test_a_port_in_use_is_an_error(server: AuthorizationServer, client: OAuthClient) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        client.login(port=taken.getsockname()[1], open_browser=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use") as caught:
+            client.login(port=port, open_browser=False)
+    assert caught.value.filename == f"127.0.0.1:{port}"
 
 
 # ---- the end of a session

@@ -66,11 +66,15 @@ class Loopback:
         if not 0 <= port < 1 << 16:
             raise ValueError("port is a number from 0 to 65535")
         self._path = parts.path or "/"
-        self._server = _Server((_HOSTS[host], port or parts.port or 0), self._response)
+        name = f"[{host}]" if ":" in host else host
+        address = _HOSTS[host], port or parts.port or 0
+        try:
+            self._server = _Server(address, self._response)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, f"{name}:{address[1]}") from None
         self._serving: threading.Thread | None = None
         self._answer: str | None = None
         self._answered = SignalSafeEvent()
-        name = f"[{host}]" if ":" in host else host
         query = f"?{parts.query}" if parts.query else ""
         self.redirect_uri = f"http://{name}:{self._server.server_address[1]}{parts.path}{query}"
 
