@@ -221,7 +221,9 @@ def test_a_timeout_that_cannot_be_is_refused_before_any_request(
     assert wire.requests == []
 
 
-def test_what_is_not_a_request_or_not_a_listener(service: Service) -> None:
+def test_the_types_of_the_arguments_are_checked(service: Service, platform_url: str) -> None:
+    with pytest.raises(TypeError, match="service"):
+        wait_for_access(platform_url, start(service))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="request"):
         wait_for_access(service, ASKED)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="on_state"):

@@ -41,12 +41,14 @@ def wait_for_access(
         on_state: A callback for each `AuthState` (`NEED_SIGNIN` first). An exception in it is logged.
 
     Raises:
-        TypeError: `request` is not an access request, `timeout` not a number, or `on_state` not callable.
+        TypeError: an argument has the wrong type.
         ValueError: `timeout` is not above 0.
         AccessRefusedError: the user refused.
         AccessTimeoutError: the user did not answer in time, or the platform no longer knows the request.
         PryvError: the request failed; see *Errors and retries*.
     """
+    if not isinstance(service, Service):
+        raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
     if not isinstance(request, AccessRequest):
         raise TypeError(f"request is what Service.start_access_request returned, not {type(request).__name__}")
     if on_state is not None:
