@@ -10,7 +10,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pytest
 from tests.pryv.people import APP_ID, PERMISSIONS, Interface, Person
@@ -255,13 +255,20 @@ def test_no_connection_is_returned_that_was_not_stored(login: Login) -> None:
 @pytest.mark.parametrize(
     "damaged",
     [
-        *({"others": others} for others in ("x", ["x"], [{}], [{"apiEndpoint": "x"}], [{"apiEndpoint": 5}], {"a": 1})),
-        *({"oauth": session} for session in (5, {}, {"authorizationServer": "x", "clientId": 5, "scope": "x"})),
+        {"others": "x"},
+        {"others": ["x"]},
+        {"others": [{}]},
+        {"others": [{"apiEndpoint": "x"}]},
+        {"others": [{"apiEndpoint": 5}]},
+        {"others": {"a": 1}},
+        {"oauth": 5},
+        {"oauth": {}},
+        {"oauth": {"authorizationServer": "x", "clientId": 5, "scope": "x"}},
     ],
     ids=str,
 )
 def test_a_damaged_profile_is_refused(store: FileStore, damaged: Any) -> None:
-    store.save("default", AuthorizationData(apiEndpoint="https://token@host/", **damaged))
+    store.save("default", cast("AuthorizationData", {"apiEndpoint": "https://token@host/", **damaged}))
     for call in (
         lambda: sign_in("http://127.0.0.1:9/", APP_ID, PERMISSIONS, store=store, ui=never),
         lambda: sign_out("http://127.0.0.1:9/", store=store),
