@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
@@ -73,6 +74,37 @@ def recovered(fleet: Fleet, name: str) -> list[str]:
         return contents(fleet, name)
     except DatabaseError:
         return []
+
+
+REFUSE = """
+    CREATE FUNCTION pryv.refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON pryv.events FOR EACH ROW EXECUTE FUNCTION pryv.refuse()
+"""
+
+
+def test_an_account_whose_data_postgresql_refuses_is_failing(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+    refused, other = new_account(), new_account()
+    fleet.add_many([access_to(refused), access_to(other)], interval=3600)
+    fleet.sync_due()
+    with psycopg.connect(fleet._database._dsn) as connection:
+        connection.execute(REFUSE)
+    note(refused[2], "too much")
+    fleet.wake(refused[0])
+    fleet.wake(other[0])
+    responses: list[int] = []
+    fleet.on_response(responses.append)
+    report = fleet.sync_due()
+    assert (report.passes, report.failed) == (1, 1)
+    assert len(responses) < 10
+    account = fleet.account(refused[0])
+    assert (account.state, account.failures) == ("failing", 1)
+    assert str(account.error) == "PostgreSQL: no space left on device [53100]"
+    with psycopg.connect(fleet._database._dsn) as connection:
+        connection.execute("DROP TRIGGER refuse ON pryv.events")
+    fleet.sync(refused[0])
+    assert contents(fleet, refused[0]) == ["too much"]
+    assert fleet.account(refused[0]).state == "active"
 
 
 def test_a_database_that_was_restored_from_a_backup_is_brought_up_to_date(

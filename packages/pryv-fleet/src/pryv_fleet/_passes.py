@@ -33,7 +33,7 @@ _LEAST_RATE: Final = 1024
 _REFUSED: Final = (401, 403)
 _LONGEST_ERROR: Final = 500
 
-Result = Literal["done", "failed", "refused", "contended", "database", "deferred"]
+Result = Literal["done", "failed", "refused", "contended", "deferred"]
 
 
 @attrs.frozen
@@ -42,8 +42,7 @@ class Outcome:
 
     Attributes:
         result: `done`; `failed`, `refused`: the account's state says so; `contended`: another worker was faster;
-            `database`: PostgreSQL failed, which says nothing of the account; `deferred`: not passed, as its platform
-            has asked for a pause.
+            `deferred`: not passed, as its platform has asked for a pause.
         report: The monitor's report of a pass that is done.
         error: What was raised otherwise.
         finish: What to write; `None` if the lease is to be left.
@@ -172,10 +171,8 @@ class Passes:
         if isinstance(error, ContendedError):
             finish = Finish(claim, "active", _SOON, failures=claim.failures)
             return Outcome(claim, "contended", seconds, error=error, finish=finish)
-        if isinstance(error, DatabaseError) and error.retryable:
-            return Outcome(claim, "database", seconds, error=error)
         failures = claim.failures + 1
-        text = redact(_message(error), None)[:_LONGEST_ERROR]
+        text = message_of(error)
         if _is_refusal(error):
             finish = Finish(claim, "refused", 0, failures=failures, error=text)
             return Outcome(claim, "refused", seconds, error=error, finish=finish)
@@ -208,7 +205,10 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, ApiError) and error.status in _REFUSED
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
+    """Return what is stored and shown of an error: no token, and nothing of an error that might quote any data."""
     if isinstance(error, AnchorMismatchError) and error.differs == "scope":
         return "the scope of this worker is not that of the passes before: resume the account with a scope of its own"
-    return str(error) if isinstance(error, (PryvError, OSError, ValueError)) else type(error).__name__
+    if isinstance(error, (PryvError, OSError, ValueError)):
+        return redact(str(error), None)[:_LONGEST_ERROR]
+    return type(error).__name__
