@@ -249,6 +249,8 @@ def test_tokens_are_in_no_table_log_or_repr(
     [
         {"interval": 0},
         {"interval": float("inf")},
+        {"interval": 1e10},
+        {"lease": 1e10},
         {"lease": -1},
         {"overlap": -1},
         {"threads": 0},
@@ -269,6 +271,11 @@ def test_arguments_out_of_range_are_refused(arguments: dict[str, object]) -> Non
     [
         {"timeout": [5, 5]},
         {"interval": "1"},
+        {"lease": True},
+        {"overlap": None},
+        {"threads": True},
+        {"threads": 1.5},
+        {"secrets": 5},
         {"pacing": 16},
         {"scope": []},
         {"schema": 1},
@@ -287,6 +294,7 @@ def test_arguments_of_another_type_are_refused(arguments: dict[str, object]) -> 
         ({"rate": 0}, ValueError),
         ({"rate": float("inf")}, ValueError),
         ({"connections": "1"}, TypeError),
+        ({"connections": True}, TypeError),
         ({"rate": "1"}, TypeError),
     ],
 )
@@ -310,6 +318,20 @@ def test_the_name_of_an_account_is_checked(fleet: Fleet) -> None:
             PostgresMirror("postgresql://user@host/database", name)
     with pytest.raises(TypeError, match="name of an account"):
         PostgresMirror("postgresql://user@host/database", 1)  # type: ignore[arg-type]
+
+
+def test_arguments_of_calls_are_checked(fleet: Fleet) -> None:
+    calls: list[tuple[Callable[[], object], type[Exception], str]] = [
+        (lambda: fleet.sync_due(limit=0), ValueError, "limit"),
+        (lambda: fleet.sync_due(limit="1"), TypeError, "limit"),  # type: ignore[arg-type]
+        (lambda: fleet.sync(5), TypeError, "name of an account"),  # type: ignore[arg-type]
+        (lambda: fleet.add("https://token@alice.pryv.me/", interval=1e10), ValueError, "at most those of a year"),
+        (lambda: fleet.on_outcome(None), TypeError, "callback"),  # type: ignore[arg-type]
+        (lambda: fleet.on_response(None), TypeError, "callback"),  # type: ignore[arg-type]
+    ]
+    for call, error, text in calls:
+        with pytest.raises(error, match=text):
+            call()
 
 
 def test_tables_are_made_once_by_several_and_a_later_version_is_refused(new_database: Callable[[], str]) -> None:

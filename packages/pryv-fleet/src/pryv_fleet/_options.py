@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from pryv_fleet.accounts import STATES
+
+_Number = TypeVar("_Number", int, float)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -130,24 +135,22 @@ def _scope(text: str) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError("a number is more than 0")
-    return seconds
+    return _number(text, float, "a number above 0", lambda number: 0 < number < math.inf)
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("a number is at least 1")
-    return count
+    return _number(text, int, "a whole number, at least 1", lambda number: number >= 1)
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 1 << 16:
-        raise argparse.ArgumentTypeError("a port is at most 65535")
-    return port
+    return _number(text, int, "a port, 0 to 65535", lambda number: 0 <= number < 1 << 16)
+
+
+def _number(text: str, convert: Callable[[str], _Number], what: str, is_valid: Callable[[_Number], bool]) -> _Number:
+    with suppress(ValueError):
+        if is_valid(number := convert(text)):
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -7,12 +7,12 @@ name of an account. A message may be lost, late or doubled: PostgreSQL has the t
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from pryv import MissingAddonError
+from pryv_fleet._arguments import require_count, require_interval
 from pryv_fleet.errors import DatabaseError
 from pryv_fleet.fleet import Fleet
 from pryv_fleet.reports import FleetReport
@@ -49,15 +49,13 @@ def install(app: Celery, fleet: Fleet, *, every: float = 1, limit: int = 200, na
         The task. It returns the numbers of a `FleetReport` as a dict, which is not stored.
 
     Raises:
-        TypeError: `app` is not a Celery app, or `fleet` not a `Fleet`.
+        TypeError: an argument has the wrong type.
         ValueError: `every` or `limit` is out of range.
         MissingAddonError: Celery is not installed.
     """
     _check(app, fleet)
-    if not 0 < every < math.inf:
-        raise ValueError("every is a number of seconds, more than 0")
-    if limit < 1:
-        raise ValueError("limit is at least 1")
+    require_interval(every, "every")
+    require_count(limit, "limit")
 
     def sync_due(task: Task) -> dict[str, Any]:
         """Pass the accounts that are due now."""

@@ -12,8 +12,16 @@ from types import TracebackType
 from typing import Any
 
 from pryv import Connection
-from pryv.addons import SignalSafeEvent, plain, without_frames
+from pryv.addons import (
+    SignalSafeEvent,
+    plain,
+    require_callback,
+    require_methods,
+    require_seconds,
+    without_frames,
+)
 from pryv.types import EventsParams, Untyped
+from pryv_fleet._arguments import require_count, require_interval
 from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
 from pryv_fleet._leases import Holder, Leases
@@ -25,7 +33,7 @@ from pryv_fleet._views import create_view
 from pryv_fleet._worker import Worker
 from pryv_fleet.accounts import Account, State
 from pryv_fleet.errors import BusyError, FleetError, RefusedError
-from pryv_fleet.mirror import PostgresMirror
+from pryv_fleet.mirror import PostgresMirror, checked_name
 from pryv_fleet.pacing import Pacing
 from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, WebhooksReport
 from pryv_fleet.secrets import Secrets, TokenCipher
@@ -81,14 +89,14 @@ class Fleet:
         overlap: float = 15,
         timeout: Timeout = (5, 60),
     ) -> None:
-        _check_seconds("interval", interval)
-        _check_seconds("lease", lease)
-        if not 0 <= overlap < math.inf:
-            raise ValueError("overlap is a number of seconds, at least 0")
-        if not isinstance(threads, int) or threads < 1:
-            raise ValueError("threads is a whole number, at least 1")
+        require_interval(interval, "interval")
+        require_interval(lease, "lease")
+        require_seconds(overlap, "overlap")
+        require_count(threads, "threads")
         if not isinstance(pacing, Pacing):
             raise TypeError(f"pacing is a Pacing, not {type(pacing).__name__}")
+        if secrets is not None:
+            require_methods(secrets, "secrets", "a Secrets", "load", "save", "delete")
         Connection("https://token@host.invalid/", timeout=timeout)  # checks it, before any pass could fail by it
         self._database = Database(dsn_or_pool, schema)
         self._cipher = cipher = TokenCipher.from_environment()
@@ -208,12 +216,12 @@ class Fleet:
             stop: An event that ends it early; passes that have begun are completed.
 
         Raises:
+            TypeError: `limit` is not a whole number.
             ValueError: `limit` is less than 1.
             FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
         """
-        if limit < 1:
-            raise ValueError("limit is at least 1")
+        require_count(limit, "limit")
         begin = time.monotonic()
         counts: Counter[str] = Counter()
         self._work(lambda outcome: _count(counts, outcome), platform=platform, limit=limit, stop=stop)
@@ -246,16 +254,20 @@ class Fleet:
             PryvError: the pass failed; the account's state says so.
         """
         self._check_key()
-        claim = self._leases.claim_one(name)
+        claim = self._leases.claim_one(checked_name(name))
         if claim is None:
             raise _not_claimed(self._registry.find(name))
-        outcome = self._passes.make(claim, full=full)
-        for observe in self._observers:
-            observe(outcome)
+        try:
+            outcome = self._passes.make(claim, full=full)
+        except BaseException:  # an interrupt
+            self._leases.release([claim])
+            raise
         if outcome.finish is None:
             self._leases.release([claim])
         else:
             self._leases.finish([outcome.finish])
+        for observe in self._observers:
+            observe(outcome)
         if outcome.report is not None:
             return outcome.report
         raise outcome.error or BusyError(f"the platform of {name} has asked not to be called now")
@@ -359,7 +371,10 @@ class Fleet:
         return PostgresMirror.of(self._database, name)
 
     def register_webhooks(self, url: str) -> WebhooksReport:
-        """Have the platforms notify of changes in all accounts that are active or failing; it may be repeated.
+        """Have the platforms notify of changes in all accounts that are active or failing.
+
+        Repeat it, such as each day: it adds the webhooks of accounts that have none, and activates those that a
+        platform has given up after several failed calls.
 
         Args:
             url: Where `receiver` can be reached; each account gets a URL below it that nobody can guess.
@@ -401,22 +416,24 @@ class Fleet:
     def create_view(self, event_type: str) -> str:
         """Make a view of the events of one type, without those in the trash, and return its name.
 
-        `mass/kg` becomes `mass_kg`. Its columns are `account` (the name), `id`, `time`, `moment` (a timestamp),
-        `stream_ids`, `number`, `text`, `json` and `modified`. Roles that may read the table `events` and the names of
-        the accounts may read it.
+        `mass/kg` becomes `mass_kg`: an underscore for each character but letters and digits. Its columns are `account`
+        (the name), `id`, `time`, `moment` (a timestamp), `stream_ids`, `number`, `text`, `json` and `modified`. Roles
+        that may read the table `events` and the names of the accounts may read it.
 
         Raises:
-            ValueError: it is not an event type.
+            ValueError: it is not an event type, or the view of another type has the name.
             DatabaseError: PostgreSQL cannot be reached, or refuses.
         """
         return create_view(self._database, event_type)
 
     def on_outcome(self, callback: Callable[[Outcome], object]) -> None:
         """Have a function called after each pass of this process, with its outcome."""
+        require_callback(callback, "callback")
         self._observers.append(callback)
 
     def on_response(self, callback: Callable[[int], object]) -> None:
         """Have a function called with the HTTP status of each response of a platform, on several threads."""
+        require_callback(callback, "callback")
         self._passes.on_response(callback)
 
     def status(self, *, wait: float | None = None) -> FleetStatus:
@@ -486,13 +503,6 @@ def _not_claimed(account: Account) -> FleetError:
     return BusyError(f"{account.name} is passed by another worker, or its platform has asked not to be called now")
 
 
-def _check_seconds(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} is a number of seconds, not {type(value).__name__}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} is a number of seconds, more than 0")
-
-
 def _settings(scope: Any, interval: float | None) -> Settings:
     """Return the settings of an account.
 
@@ -501,7 +511,7 @@ def _settings(scope: Any, interval: float | None) -> Settings:
         ValueError: one is malformed, or out of range.
     """
     if interval is not None:
-        _check_seconds("interval", interval)
+        require_interval(interval, "interval")
     return Settings(_checked_scope(scope), interval)
 
 

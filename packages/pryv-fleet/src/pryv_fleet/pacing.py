@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 import attrs
-from attrs import validators
+
+from pryv_fleet._arguments import require_count
 
 
 @attrs.frozen
@@ -23,8 +24,12 @@ class Pacing:
         ValueError: a number is out of range.
     """
 
-    connections: int = attrs.field(default=16, validator=[validators.instance_of(int), validators.ge(1)])
+    connections: int = attrs.field(default=16)
     rate: float | None = attrs.field(default=None)
+
+    @connections.validator
+    def _check_connections(self, _: Any, connections: Any) -> None:
+        require_count(connections, "connections")
 
     @rate.validator
     def _check_rate(self, _: Any, rate: Any) -> None:
