@@ -216,7 +216,9 @@ def test_an_account_that_moves_keeps_its_anchor(fleet: Fleet, owner: Account, sa
     sandbox.faults.wrong_core(moved)
     due_now(fleet, name)
     assert fleet.sync_due().passes == 1
-    assert fleet.account(name).endpoint == moved
+    account = fleet.account(name)
+    assert account.endpoint == moved
+    assert str(account.platform).startswith("http://localhost:")
     due_now(fleet, name)
     report = fleet.sync_due()
     assert (report.passes, report.events) == (1, 0)
@@ -228,6 +230,53 @@ def test_a_pass_that_fails_raises_its_error(fleet: Fleet, owner: Account, sandbo
     with pytest.raises(PryvError, match="HTTP 503"):
         fleet.sync(owner[0])
     assert fleet.account(owner[0]).state == "failing"
+
+
+def test_an_interrupted_worker_leaves_no_lease(fleet: Fleet) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with serving(Limiting(1000)) as server, Fleet(fleet._database._dsn, threads=1) as worker:
+        fleet.add_many([(f"p{number}", f"http://token@127.0.0.1:{server.server_port}/p/") for number in range(9)])
+        worker.on_outcome(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            worker.sync_due()
+    status = fleet.status()
+    assert status.in_flight == 0
+    assert 1 <= status.states["failing"] <= 3  # the passes that had begun, but none of those that waited
+
+
+def test_an_interrupted_pass_leaves_no_lease(fleet: Fleet) -> None:
+    class Interrupted:
+        def load(self, name: str) -> str:
+            raise KeyboardInterrupt
+
+        def save(self, name: str, token: str) -> None:
+            pass
+
+        def delete(self, name: str) -> None:
+            pass
+
+    with Fleet(fleet._database._dsn, secrets=Interrupted()) as worker:
+        worker.add("https://token@alice.pryv.me/")
+        with pytest.raises(KeyboardInterrupt):
+            worker.sync("alice")
+    assert fleet.status().in_flight == 0
+
+
+def test_a_worker_waits_until_the_next_account_can_be_claimed(fleet: Fleet) -> None:
+    leases, now = fleet._leases, fleet._leases.now()
+    fleet.add("https://token@alice.pryv.me/")
+    assert leases.seconds_until_next(1) == pytest.approx(0, abs=1)
+    for column in ("due", "leased_until", "not_before"):
+        fleet._database.execute(f"UPDATE {{schema}}.accounts SET {column} = now() + interval '0.9 s'")
+        assert leases.seconds_until_next(1) == pytest.approx(0.9, abs=0.3)
+    assert leases.seconds_until_next(1, now) is None
+    fleet._database.execute("UPDATE {schema}.platforms SET not_before = now() + interval '1 hour'")
+    assert leases.seconds_until_next(1) is None
+    fleet._database.execute("UPDATE {schema}.platforms SET not_before = NULL")
+    fleet._database.execute("UPDATE {schema}.accounts SET due = now() + interval '1 hour'")
+    assert leases.seconds_until_next(1) is None
 
 
 def test_a_leased_account_is_busy(fleet: Fleet, owner: Account) -> None:

@@ -12,6 +12,7 @@ import attrs
 from pryv.addons import SecretText
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet._database import Connection, Database
+from pryv_fleet._platforms import keep_platforms, remove_unused_platforms
 from pryv_fleet.accounts import STATES, Account, name_of, platform_of
 from pryv_fleet.errors import FleetError, RefusedError
 from pryv_fleet.mirror import checked_name
@@ -33,11 +34,6 @@ _KNOWN: Final = "SELECT name, endpoint, secret, scope::text, seconds FROM {schem
 _PAGE: Final = f"""
     SELECT a.id, {_COLUMNS} {_FROM} WHERE a.id > %s AND (%s::text IS NULL OR a.state = %s) ORDER BY a.id LIMIT 1000
 """
-_ADD_PLATFORMS: Final = "INSERT INTO {schema}.platforms (url) SELECT DISTINCT unnest(%s::text[]) ON CONFLICT DO NOTHING"
-_KEEP_PLATFORMS: Final = "SELECT id FROM {schema}.platforms WHERE url = ANY(%s) FOR KEY SHARE"
-_UNUSED: Final = "NOT EXISTS (SELECT FROM {schema}.accounts a WHERE a.platform = p.id)"
-_LOCK_UNUSED: Final = f"SELECT p.id FROM {{schema}}.platforms p WHERE {_UNUSED} FOR UPDATE SKIP LOCKED"  # noqa: S608
-_REMOVE_UNUSED: Final = f"DELETE FROM {{schema}}.platforms p WHERE p.id = ANY(%s) AND {_UNUSED}"  # noqa: S608
 _ADD: Final = """
     INSERT INTO {schema}.accounts (name, platform, endpoint, secret, scope, seconds, state)
     SELECT o.name, p.id, o.endpoint, o.secret, o.scope, o.seconds, 'active'
@@ -224,7 +220,7 @@ class Registry:
         with self._database.transaction() as connection:
             if new is not None:
                 platform = platform_of(new.endpoint)
-                self._keep_platforms(connection, {platform})
+                keep_platforms(self._database, connection, {platform})
                 self._change(connection, _REPLACE, platform, new.endpoint, secret, name)
             self._change(connection, _RESUME, settings.interval, name)
             if settings.scope is not None:
@@ -244,7 +240,7 @@ class Registry:
             values = {"name": name, "hash": self._cipher.hash_of(name)}
             connection.execute(self._database.sql(_FORGET), values)
             connection.execute(self._database.sql(_REMOVE), (name,))
-        self._remove_unused_platforms()
+        remove_unused_platforms(self._database)
 
     def rotate_secrets(self) -> int:
         """Encrypt all tokens with the first key; return how many there are.
@@ -286,22 +282,8 @@ class Registry:
             [settings.interval] * len(accounts),
         )
         with self._database.transaction() as connection:
-            self._keep_platforms(connection, set(platforms))
+            keep_platforms(self._database, connection, set(platforms))
             return connection.execute(self._database.sql(_ADD), columns).rowcount
-
-    def _keep_platforms(self, connection: Connection, urls: set[str]) -> None:
-        """Add the platforms that are missing; nobody removes one of them during the transaction."""
-        values = (list(urls),)
-        kept = 0
-        while kept < len(urls):
-            connection.execute(self._database.sql(_ADD_PLATFORMS), values)
-            kept = connection.execute(self._database.sql(_KEEP_PLATFORMS), values).rowcount
-
-    def _remove_unused_platforms(self) -> None:
-        """Remove the platforms without an account: the host of one may be the name of a person."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(self._database.sql(_LOCK_UNUSED)).fetchall()
-            connection.execute(self._database.sql(_REMOVE_UNUSED), ([key for (key,) in rows],))
 
     def _keep(self, new: _NewAccount) -> str | None:
         """Keep a token; return what the table has of it."""

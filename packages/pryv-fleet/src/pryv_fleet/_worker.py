@@ -6,7 +6,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -95,10 +96,7 @@ class Worker:
         try:
             self._loop()
         finally:
-            for _ in threads:
-                self._claims.put(None)
-            for thread in threads:
-                thread.join()
+            self._end(threads)
 
     def _work(self) -> None:
         while (claim := self._claims.get()) is not None:
@@ -149,7 +147,7 @@ class Worker:
 
     def _waits(self) -> bool:
         """Wait until an account may be claimed; return whether the worker goes on."""
-        seconds = self._leases.seconds_until_next(self._until)
+        seconds = self._leases.seconds_until_next(_LONGEST_WAIT, self._until)
         is_paced = seconds is not None and seconds <= 0 and self._leases.is_paced
         if not self._follows and not is_paced:
             return False
@@ -165,18 +163,19 @@ class Worker:
         """Wait for an outcome, if one is to come, and take all that are there."""
         if not self._outstanding:
             return
-        try:
+        with suppress(Empty):
             self._take(self._outcomes.get(timeout=_BETWEEN_LOOKS))
             time.sleep(_TOGETHER)
             while True:
                 self._take(self._outcomes.get_nowait())
-        except Empty:
-            pass
 
     def _take(self, outcome: Outcome) -> None:
+        self._keep(outcome)
+        self._observe(outcome)
+
+    def _keep(self, outcome: Outcome) -> None:
         self._outstanding -= 1
         self._passed += 1
-        self._observe(outcome)
         if outcome.finish is None:
             self._released.append(outcome.claim)
         else:
@@ -191,13 +190,24 @@ class Worker:
             self._leases.release(self._released)
             self._released = []
 
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        """Complete the passes that have begun. After an exception, end the leases that are left."""
+        self._take_back_claims()
+        for _ in threads:
+            self._claims.put(None)
+        for thread in threads:
+            thread.join()
+        with suppress(Empty):
+            while True:
+                self._keep(self._outcomes.get_nowait())
+        with suppress(DatabaseError):  # then the leases end by themselves
+            self._write()
+
     def _take_back_claims(self) -> None:
         """End the leases of accounts whose pass has not begun."""
-        try:
+        with suppress(Empty):
             while True:
                 claim = self._claims.get_nowait()
                 if claim is not None:
                     self._outstanding -= 1
                     self._released.append(claim)
-        except Empty:
-            pass
