@@ -107,6 +107,45 @@ def test_a_file_of_accounts_may_be_written_by_any_editor(
         command("resume", "alice", "--scope", "[]")
 
 
+def test_accounts_of_standard_input_are_read_like_those_of_a_file(
+    fleet: Fleet, command: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = io.BytesIO("\ufeffZoë https://token@zoe.pryv.me/\n".encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(lines, encoding="ascii"))
+    assert command("add") == 0
+    assert [account.name for account in fleet.accounts()] == ["Zoë"]
+    monkeypatch.setattr("sys.stdin", None)  # as Python does if it is closed
+    assert command("add") == 1
+    assert "standard input" in capsys.readouterr().err
+    assert command("forget", "Zoë") == 0
+
+
+def test_metrics_need_prometheus_client(
+    command: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    assert command("run", "--metrics", "0") == 1
+    assert 'pip install "pryv-fleet[prometheus]"' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "--interval", "soon"), "'soon' is not a number above 0"),
+        (("run", "--interval", "nan"), "'nan' is not a number above 0"),
+        (("run", "--threads", "1e3"), "'1e3' is not a whole number, at least 1"),
+        (("run", "--metrics", "99999"), "'99999' is not a port"),
+        (("webhooks", "https://host/", "--listen", "host"), "'host' is not a port"),
+    ],
+)
+def test_numbers_are_checked(
+    arguments: tuple[str, ...], message: str, command: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command(*arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_a_view_is_made(fleet: Fleet, command: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("view", "mass/kg") == 0
     assert capsys.readouterr().out == "mass_kg\n"
@@ -246,8 +285,8 @@ def test_webhooks_are_received(
     url = f"http://127.0.0.1:{port}"
     with started("webhooks", url, "--listen", f"127.0.0.1:{port}") as running:
         assert running.stderr
-        assert "1 webhooks registered, 0 failed" in running.stderr.readline()
         assert "listening" in running.stderr.readline()
+        assert "1 webhooks registered, 0 failed" in running.stderr.readline()
         note(account[2], "news")
         wait_for(lambda: fleet.status().due == 1)
         running.send_signal(signal.SIGTERM)

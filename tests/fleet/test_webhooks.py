@@ -1,9 +1,8 @@
 """Webhooks wake accounts."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from wsgiref.simple_server import make_server
+from contextlib import suppress
 
 import pytest
 import requests
@@ -11,19 +10,16 @@ from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
 from tests.waiting import wait_for
 
+from pryv import Connection
 from pryv_fleet import Fleet
-from pryv_fleet._server import _QuietHandler
+from pryv_fleet._server import receiving
 from pryv_sandbox import Sandbox
 
 
 @pytest.fixture
 def receiver_url(fleet: Fleet) -> Iterator[str]:
-    with make_server("127.0.0.1", 0, fleet.receiver(), handler_class=_QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/pryv/"
-        server.shutdown()
-        thread.join()
+    with receiving(fleet, "127.0.0.1", 0) as url:
+        yield f"{url}pryv/"
 
 
 def test_a_change_wakes_its_account_only(fleet: Fleet, receiver_url: str, new_account: Callable[[], Account]) -> None:
@@ -40,6 +36,41 @@ def test_a_change_wakes_its_account_only(fleet: Fleet, receiver_url: str, new_ac
     report_of_pass = fleet.sync_due()
     assert (report_of_pass.passes, report_of_pass.changed) == (1, 1)
     assert contents(fleet, one[0]) == ["news"]
+
+
+def test_a_webhook_that_the_platform_has_given_up_is_activated(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+    endpoint = access_to(new_account())
+    fleet.add(endpoint)
+    fleet.register_webhooks("https://hooks.example.org/")
+    webhooks = Connection(endpoint).webhooks
+    (webhook,) = webhooks.list()
+    webhooks.update(webhook["id"], {"state": "inactive"})
+    assert fleet.register_webhooks("https://hooks.example.org/").registered == 1
+    assert [(each["id"], each["state"]) for each in webhooks.list()] == [(webhook["id"], "active")]
+
+
+def test_a_platform_whose_webhooks_are_malformed_fails_no_other_account(
+    fleet: Fleet, new_account: Callable[[], Account], sandbox: Sandbox
+) -> None:
+    one, two = new_account(), new_account()
+    fleet.add_many([access_to(one), access_to(two)])
+    sandbox.faults.status(200, body=b'{"webhooks": [5], "meta": {}}', path=f"/{one[0]}/webhooks")
+    report = fleet.register_webhooks("https://hooks.example.org/")
+    sandbox.faults.clear()
+    assert (report.registered, list(report.failed)) == (1, [one[0]])
+
+
+def has_ipv6() -> bool:
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="needs an address of IPv6")
+def test_the_receiver_listens_on_an_address_of_ipv6_too(fleet: Fleet) -> None:
+    with receiving(fleet, "::1", 0) as url:
+        assert url.startswith("http://[::1]:")
+        assert requests.post(f"{url}unknown", timeout=5).status_code == 404
 
 
 def test_what_is_no_webhook_is_refused(fleet: Fleet, receiver_url: str) -> None:

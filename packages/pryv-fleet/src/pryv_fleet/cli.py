@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import attrs
 
@@ -19,13 +22,14 @@ from pryv.cli import Command, Program, on_terminal, on_terminate, say, write_jso
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet import _options as options
 from pryv_fleet._display import described, plain_value, summary, write_accounts
-from pryv_fleet._server import serve
+from pryv_fleet._server import receiving
 from pryv_fleet.errors import FleetError
 from pryv_fleet.pacing import Pacing
 from pryv_fleet.secrets import dsn_from_environment, generate_key
 
 if TYPE_CHECKING:
     from pryv_fleet.fleet import Fleet
+    from pryv_fleet.reports import WebhooksReport
 
 _SNAPSHOT: Final = "snapshot"
 """The file that says what the last export of a directory has seen."""
@@ -173,12 +177,9 @@ def _sync(arguments: argparse.Namespace) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     with _fleet(arguments) as fleet, _terminable() as stop:
         if arguments.metrics is not None:
-            from prometheus_client import start_http_server
+            from pryv_fleet.metrics import serve_metrics
 
-            from pryv_fleet.metrics import FleetMetrics
-
-            FleetMetrics(fleet)
-            start_http_server(arguments.metrics)
+            serve_metrics(fleet, arguments.metrics)
         _say_warnings()
         fleet.run(stop)
 
@@ -231,7 +232,7 @@ def _resume(arguments: argparse.Namespace) -> None:
 def _forget(arguments: argparse.Namespace) -> None:
     with _fleet(arguments) as fleet:
         fleet.account(arguments.name)
-        if not arguments.yes and sys.stdin.isatty() and not _confirmed(arguments.name):
+        if not arguments.yes and not _confirmed(arguments.name):
             raise FleetError("nothing was removed")
         fleet.forget(arguments.name)
 
@@ -243,14 +244,23 @@ def _rotate(arguments: argparse.Namespace) -> None:
 
 def _webhooks(arguments: argparse.Namespace) -> None:
     with _fleet(arguments) as fleet:
-        report = fleet.register_webhooks(arguments.url)
-        say(f"pryv-fleet: {report.registered:,} webhooks registered, {len(report.failed):,} failed")
-        for name, error in report.failed.items():
-            say(f"{name}: {error}")
-        if arguments.listen:
-            serve(fleet, *arguments.listen)
-        elif report.failed:
-            raise FleetError("some webhooks were not registered")
+        if not arguments.listen:
+            if _register(fleet, arguments.url).failed:
+                raise FleetError("some webhooks were not registered")
+            return
+        with receiving(fleet, *arguments.listen) as url:  # first: a platform gives up webhooks that nobody answers
+            say(f"pryv-fleet: listening on {url}")
+            _register(fleet, arguments.url)
+            with _terminable() as stop:
+                stop.wait()
+
+
+def _register(fleet: Fleet, url: str) -> WebhooksReport:
+    report = fleet.register_webhooks(url)
+    say(f"pryv-fleet: {report.registered:,} webhooks registered, {len(report.failed):,} failed")
+    for name, error in report.failed.items():
+        say(f"{name}: {error}")
+    return report
 
 
 def _view(arguments: argparse.Namespace) -> None:
@@ -270,6 +280,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _postgres(arguments: argparse.Namespace) -> None:
     from pryv_fleet.embedded import EmbeddedPostgres
 
+    on_terminate(lambda: sys.exit(0))
     with EmbeddedPostgres(arguments.directory) as server:
         say("pryv-fleet: this server is to try things out: nobody backs it up. Stop it with Ctrl+C")
         print(f"export PRYV_FLEET_DSN={shlex.quote(server.dsn)}", flush=True)
@@ -301,10 +312,19 @@ def _terminable() -> Iterator[SignalSafeEvent]:
 @contextmanager
 def _opened(file: str) -> Iterator[Iterator[str]]:
     if file == "-":
-        yield iter(sys.stdin)
+        yield iter(_standard_input())
     else:
         with open(file, encoding="utf-8-sig") as lines:
             yield lines
+
+
+def _standard_input() -> TextIO:
+    """Return standard input as a file would be read: UTF-8 in any locale, perhaps with a byte order mark."""
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard input")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig")
+    return sys.stdin
 
 
 def _has_endpoint(line: str) -> bool:
@@ -328,6 +348,9 @@ def _endpoint(number: int, line: str) -> str | tuple[str, str]:
 
 
 def _confirmed(name: str) -> bool:
+    """Return whether somebody at a terminal types the name again; a script is not asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return True
     return input(f"Remove {name} with all its data? Type the name again: ") == name
 
 

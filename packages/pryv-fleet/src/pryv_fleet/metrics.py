@@ -85,3 +85,16 @@ class FleetMetrics:
         if outcome.report is not None:
             self._events.labels(platform).inc(outcome.report.events)
             self._deletions.labels(platform).inc(outcome.report.event_deletions)
+
+
+def serve_metrics(fleet: Fleet, port: int) -> None:
+    """Serve the metrics of a fleet over HTTP, on a thread, to any host that can reach the port.
+
+    Raises:
+        MissingAddonError: `prometheus_client` is not installed.
+        OSError: the port is in use.
+    """
+    FleetMetrics(fleet)
+    from prometheus_client import start_http_server
+
+    start_http_server(port)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
-from pryv import ItemAlreadyExistsError, PryvError
+from pryv import Connection, ItemAlreadyExistsError
 from pryv_fleet._database import Database
 from pryv_fleet._holds import HeldError
 from pryv_fleet._leases import Claim, Leases
-from pryv_fleet._passes import Passes
+from pryv_fleet._passes import Passes, message_of
 from pryv_fleet.errors import DatabaseError
 from pryv_fleet.reports import WebhooksReport
 
@@ -50,20 +51,28 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
         ((wake_id,),) = rows
         try:
             with passes.connection(claim) as connection:
-                connection.webhooks.create(f"{base}/{wake_id}")
-        except ItemAlreadyExistsError:
-            pass
+                _ensure(connection, f"{base}/{wake_id}")
         except HeldError:
             return claim.name, _HELD
-        except PryvError as error:
+        except Exception as error:  # noqa: BLE001  (a platform may respond with anything)
             passes.hold(claim, error)
-            return claim.name, str(error)
+            return claim.name, message_of(error)
         return claim.name, None
 
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(register, leases.look()))
     failed = {name: error for name, error in results if error is not None}
     return WebhooksReport(registered=len(results) - len(failed), failed=failed)
+
+
+def _ensure(connection: Connection, url: str) -> None:
+    """Have a platform call a URL. It stops to do so after several failed calls, until the webhook is activated again."""
+    known = next((webhook for webhook in connection.webhooks.list() if webhook["url"] == url), None)
+    if known is None:
+        with suppress(ItemAlreadyExistsError):  # another process was faster
+            connection.webhooks.create(url)
+    elif known["state"] == "inactive":
+        connection.webhooks.activate(known["id"])
 
 
 class Receiver:
