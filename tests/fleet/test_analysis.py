@@ -1,11 +1,13 @@
 """The tables as others read them: SQL, views, Parquet files, metrics."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from psycopg import sql
@@ -42,6 +44,12 @@ def test_a_view_has_the_events_of_a_type(fleet: Fleet, weighed: Account) -> None
             fleet.create_view(wrong)
 
 
+def test_a_view_does_not_replace_that_of_another_type(fleet: Fleet) -> None:
+    assert fleet.create_view("blood-pressure/mmhg") == "blood_pressure_mmhg"
+    with pytest.raises(ValueError, match="blood_pressure_mmhg is that of blood-pressure/mmhg"):
+        fleet.create_view("blood/pressure-mmhg")
+
+
 def test_who_may_read_what_a_view_has_may_read_the_view(fleet: Fleet, weighed: Account) -> None:
     roles = {"all": f'an "{weighed[0]}', "events": f"{weighed[0]}_2", "names": f"{weighed[0]}_3"}
     quoted = {role: sql.Identifier(name).as_string(None) for role, name in roles.items()}
@@ -67,30 +75,49 @@ def test_who_may_read_what_a_view_has_may_read_the_view(fleet: Fleet, weighed: A
     assert allowed == {("all", "mass_kg"): (3,), **everybody}
 
 
-def query(directory: Path, statement: str) -> list[tuple[object, ...]]:
-    with duckdb.connect() as connection:
-        return connection.execute(
-            statement.replace("EVENTS", f"read_parquet('{directory}/events-*.parquet')")
-        ).fetchall()
-
-
 def test_exports_are_read_by_duckdb(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
+    name, _, connection = weighed
     first = fleet.export_parquet(tmp_path)
-    assert query(
-        tmp_path, "SELECT account, avg(number), max(len(stream_ids)) FROM EVENTS WHERE type = 'mass/kg' GROUP BY 1"
-    ) == [(weighed[0], pytest.approx(60.667, abs=0.001), 1)]
+    assert average_by_the_guide(tmp_path) == [(name, pytest.approx(60.667, abs=0.001))]
     assert first.events >= 3
     again = fleet.export_parquet(tmp_path, since=first.snapshot)
     assert (again.events, again.deletions) == (0, 0)
     event = weigh(weighed, 59.5, 1_600_000_100)
-    weighed[2].events.delete(str(note(weighed[2], "gone")["id"]), permanently=True)
-    fleet.sync(weighed[0])
+    connection.events.delete(str(note(connection, "gone")["id"]), permanently=True)
+    fleet.sync(name)
     later = fleet.export_parquet(tmp_path, since=again.snapshot)
     assert (later.events, later.deletions) == (1, 0)
-    weighed[2].events.delete(str(event["id"]), permanently=True)
-    fleet.sync(weighed[0])
-    assert fleet.export_parquet(tmp_path, since=later.snapshot).deletions == 1
-    assert query(tmp_path, "SELECT count(*), min(number) FROM EVENTS WHERE type = 'mass/kg'") == [(4, 59.5)]
+    connection.events.delete(str(event["id"]), permanently=True)
+    latest = next(fleet.mirror(name).events({"types": ["mass/kg"], "toTime": 1_600_000_010}))
+    connection.events.update(latest["id"], {"content": latest["content"] + 3})
+    fleet.sync(name)
+    last = fleet.export_parquet(tmp_path, since=later.snapshot)
+    assert (last.events, last.deletions) == (1, 1)
+    assert average_by_the_guide(tmp_path) == [(name, pytest.approx(61.667, abs=0.001))]
+
+
+def average_by_the_guide(directory: Path) -> list[tuple[object, ...]]:
+    """Return what the statements of the guide say of the files in a directory."""
+    guide = Path(__file__).resolve().parents[2] / "docs" / "guides" / "fleet.md"
+    (block,) = re.findall(r"```text\n(CREATE VIEW events.*?)```", guide.read_text(encoding="utf-8"), re.DOTALL)
+    with duckdb.connect() as connection:
+        return connection.execute(block.replace("'parquet/", f"'{directory}/")).fetchall()
+
+
+def test_the_rows_of_an_export_are_written_in_groups_of_a_size(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet._database.execute("INSERT INTO {schema}.accounts (name) VALUES ('alice')")
+    fleet._database.execute(
+        "INSERT INTO {schema}.events (account, id, trashed, json, generation) "
+        "SELECT a.id, number, false, '{{}}', 1 FROM {schema}.accounts a, generate_series(1, 500) number"
+    )
+    for groups in (1, 3):
+        fleet.export_parquet(tmp_path)
+        (file,) = tmp_path.glob("events-*.parquet")
+        metadata = pq.ParquetFile(file).metadata
+        assert (metadata.num_rows, metadata.num_row_groups) == (500, groups)
+        monkeypatch.setattr("pryv_fleet._export._GROUP", 1)
 
 
 def test_an_export_misses_nothing_that_commits_late(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
@@ -107,7 +134,7 @@ def test_an_export_misses_nothing_that_commits_late(fleet: Fleet, weighed: Accou
     assert fleet.export_parquet(tmp_path, since=first.snapshot).events == 1
 
 
-@pytest.mark.parametrize("since", ["", "1", "a:b:", "1:99999999999:"])
+@pytest.mark.parametrize("since", ["", "1", "a:b:", "1:99999999999:", "1:2:x", "0:0:"])
 def test_a_snapshot_of_another_database_is_refused(since: str, fleet: Fleet, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="make a whole export"):
         fleet.export_parquet(tmp_path, since=since)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
 
 from pryv import MissingAddonError
 from pryv.addons import replace_file
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NOW: Final = "SELECT pg_current_snapshot()::text, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_END: Final = "SELECT pg_snapshot_xmax(%s::text::pg_snapshot)::text::bigint"
 _SINCE: Final = """
     WHERE NOT pg_visible_in_snapshot(a.changed, %(since)s::pg_snapshot)
         AND NOT pg_visible_in_snapshot(e.applied, %(since)s::pg_snapshot)
@@ -30,8 +34,10 @@ _EVENTS: Final = """
 _DELETIONS: Final = """
     SELECT a.name, e.id, e.deleted FROM {schema}.deletions e JOIN {schema}.accounts a ON a.id = e.account
 """
-_PAGE: Final = 2000
-_ROWS: Final = 50_000
+_PAGE: Final = 200
+"""Rows that are fetched at once: an event may have up to 10 MiB."""
+_GROUP: Final = 32 << 20
+"""Bytes of a row group, roughly: small ones are slow to read, and a whole one is in memory before it is written."""
 _numbers: Final = count()
 
 
@@ -54,7 +60,7 @@ def export_parquet(database: Database, target: str | os.PathLike[str], since: st
         for name, template, schema in (("events", _EVENTS, events_schema), ("deletions", _DELETIONS, deletions_schema)):
             query = database.sql(template + (_SINCE if since is not None else ""))
             file = directory / f"{name}-{first:020d}-{last:020d}.parquet"
-            counts.append(_write(pq, file, schema, _rows(connection, query, since)))
+            counts.append(_write(pq, file, schema, _batches(connection, query, since, schema)))
     return ExportReport(events=counts[0], deletions=counts[1], snapshot=snapshot)
 
 
@@ -88,31 +94,43 @@ def _snapshot(connection: Connection, since: str | None) -> tuple[str, int, int]
         ValueError: `since` is not a snapshot, or later than this one.
     """
     snapshot, last = connection.execute(_NOW).fetchone() or ("", 0)
-    parts = ("0:0:" if since is None else since).split(":")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts[:2]) or int(parts[1]) > last:
+    if since is None:
+        return snapshot, 0, last
+    first = last + 1
+    with suppress(psycopg.DataError):
+        ((first,),) = connection.execute(_END, (since,)).fetchall()
+    if first > last:
         raise ValueError("since is the snapshot of an earlier export from this database: make a whole export instead")
-    return snapshot, int(parts[1]), last
+    return snapshot, first, last
 
 
-def _rows(connection: Connection, query: str, since: str | None) -> Iterator[list[tuple[Any, ...]]]:
+def _batches(connection: Connection, query: str, since: str | None, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
     with connection.cursor(f"pryv_export_{next(_numbers)}") as cursor:
         cursor.execute(query, {"since": since} if since is not None else None)
         while rows := cursor.fetchmany(_PAGE):
-            yield rows
+            columns = zip(zip(*rows, strict=True), schema, strict=True)
+            yield pa.record_batch([pa.array(column, field.type) for column, field in columns], schema=schema)
 
 
-def _write(pq: Any, file: Path, schema: pa.Schema, pages: Iterator[list[tuple[Any, ...]]]) -> int:
-    """Write rows to a file, which appears when it is complete; return how many there are."""
+def _write(pq: Any, file: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> int:
+    """Write batches to a file, which appears when it is complete; return the number of rows."""
     import pyarrow as pa
 
-    total = 0
+    total = size = 0
+    group: list[pa.RecordBatch] = []
     with (
         replace_file(str(file), private=True) as output,
         pq.ParquetWriter(output, schema, compression="zstd") as writer,
     ):
-        for rows in pages:
-            total += len(rows)
-            columns = zip(zip(*rows, strict=True), schema, strict=True)
-            arrays = [pa.array(column, field.type) for column, field in columns]
-            writer.write_batch(pa.record_batch(arrays, schema=schema), row_group_size=_ROWS)
+        for batch in batches:
+            group.append(batch)
+            total += batch.num_rows
+            size += batch.nbytes
+            if size >= _GROUP:
+                writer.write_table(pa.Table.from_batches(group))
+                group, size = [], 0
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
     return total

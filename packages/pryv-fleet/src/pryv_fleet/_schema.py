@@ -112,8 +112,8 @@ def create_tables(database: Database) -> None:
             connection.execute(database.sql("CREATE TABLE {schema}.pryv_fleet (version integer NOT NULL)"))
             connection.execute(database.sql("INSERT INTO {schema}.pryv_fleet VALUES (0)"))
         for migration in _MIGRATIONS[version:]:
-            for statement in database.sql(migration).split(";\n"):
-                connection.execute(statement)
+            for statement in migration.split(";\n"):
+                connection.execute(database.sql(statement))
         connection.execute(database.sql("UPDATE {schema}.pryv_fleet SET version = %s"), (len(_MIGRATIONS),))
 
 

@@ -18,6 +18,8 @@ _VIEW: Final = """
     FROM {schema}.events e JOIN {schema}.accounts a ON a.id = e.account
     WHERE e.type = {type} AND NOT e.trashed
 """
+_COMMENT: Final = "COMMENT ON VIEW {schema}.{view} IS {type}"
+_TYPE: Final = "SELECT obj_description(to_regclass(%s), 'pg_class')"
 _GRANTS: Final = """
     SELECT DISTINCT format('GRANT SELECT ON %%I.%%I TO %%s', %(schema)s::text, %(view)s::text,
         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
@@ -32,7 +34,7 @@ def create_view(database: Database, event_type: str) -> str:
     """Make the view of an event type, have those read it who may read what it shows, and return its name.
 
     Raises:
-        ValueError: it is not the type of events.
+        ValueError: it is not the type of events, or the view of another type has the name.
         DatabaseError: PostgreSQL cannot be reached, or refuses.
     """
     if not re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", event_type):
@@ -40,11 +42,14 @@ def create_view(database: Database, event_type: str) -> str:
     name = re.sub(r"[^a-z0-9]", "_", event_type)
     if len(name) > LONGEST_NAME:
         raise ValueError(f"{event_type}: the name of its view would be too long")
-    statement = sql.SQL(_VIEW).format(
-        schema=sql.Identifier(database.schema), view=sql.Identifier(name), type=sql.Literal(event_type)
-    )
+    parts = {"schema": sql.Identifier(database.schema), "view": sql.Identifier(name), "type": sql.Literal(event_type)}
     with database.transaction() as connection:
-        connection.execute(statement)
+        view = sql.SQL("{schema}.{view}").format(**parts).as_string(connection)
+        ((kept,),) = connection.execute(_TYPE, (view,)).fetchall()
+        if kept not in (None, event_type):
+            raise ValueError(f"{event_type}: the view {name} is that of {kept}")
+        for statement in (_VIEW, _COMMENT):
+            connection.execute(sql.SQL(statement).format(**parts))
         values = {"schema": database.schema, "view": name}
         tables = {table: database.sql(f"{{schema}}.{table}") for table in ("events", "accounts")}
         for (grant,) in connection.execute(_GRANTS, values | tables).fetchall():
