@@ -26,6 +26,14 @@ def test_a_server_keeps_its_data_through_a_restart_and_leaves_nothing() -> None:
     assert not server.directory.exists()
 
 
+def test_a_directory_has_one_server() -> None:
+    with EmbeddedPostgres() as server:
+        server.start()
+        with pytest.raises(DatabaseError, match="already exists"), EmbeddedPostgres(server.directory):
+            pass
+        psycopg.connect(server.dsn).close()
+
+
 def test_a_server_that_does_not_start_says_why() -> None:
     server = EmbeddedPostgres(settings={"no_such_setting": "1"})
     with pytest.raises(DatabaseError, match="no_such_setting"), server:
@@ -59,7 +67,8 @@ def test_root_s_private_environment_is_no_obstacle(tmp_path: Path) -> None:
         assert connection.execute("SELECT current_user").fetchone() == ("postgres",)
 
 
-def test_the_command_prints_how_to_connect_and_stops_when_interrupted() -> None:
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_the_command_prints_how_to_connect_and_stops_the_server(stop: signal.Signals, code: int) -> None:
     with EmbeddedPostgres() as temporary:
         temporary.stop()
         command = [sys.executable, "-m", "pryv_fleet", "postgres", str(temporary.directory)]
@@ -70,7 +79,7 @@ def test_the_command_prints_how_to_connect_and_stops_when_interrupted() -> None:
             assert name == "PRYV_FLEET_DSN"
             psycopg.connect(dsn.strip("'")).close()
             assert "nobody backs it up" in running.stderr.readline()
-            running.send_signal(signal.SIGINT)
-            assert running.wait(20) == 130
+            running.send_signal(stop)
+            assert running.wait(20) == code
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(dsn.strip("'"))

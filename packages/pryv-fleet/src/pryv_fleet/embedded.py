@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -93,20 +94,27 @@ class EmbeddedPostgres:
         return f"postgresql://postgres@/postgres?host={quote(str(self.directory), safe='')}"
 
     def start(self) -> None:
-        """Start the server, and return when it accepts connections.
+        """Start the server, unless it runs already, and return when it accepts connections.
 
         Raises:
-            DatabaseError: it does not start; the message has the end of its log.
+            DatabaseError: it does not start, or another one runs in the directory; the message has the end of its log.
             OSError: the directory cannot be used.
         """
+        if self._server is not None and self._server.poll() is None:
+            return
         self._prepare()
-        data = self.directory / "data"
-        if not (data / "PG_VERSION").exists():
+        if not (self._data / "PG_VERSION").exists():
             self._run(
-                "initdb", "--pgdata", data, "--auth=trust", "--encoding=UTF8", "--no-locale", "--username=postgres"
+                "initdb",
+                "--pgdata",
+                self._data,
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--username=postgres",
             )
         settings = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
-        command = [self._program("postgres"), "-D", data, "-k", self.directory, *settings]
+        command = [self._program("postgres"), "-D", self._data, "-k", self.directory, *settings]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(  # noqa: S603
                 [str(part) for part in command],
@@ -134,6 +142,10 @@ class EmbeddedPostgres:
     def _remove_temporary(self) -> None:
         if self._temporary is not None:
             self._temporary.cleanup()
+
+    @property
+    def _data(self) -> Path:
+        return self.directory / "data"
 
     @property
     def _log(self) -> Path:
@@ -194,11 +206,21 @@ class EmbeddedPostgres:
 
     def _wait_until_ready(self) -> None:
         end = time.monotonic() + _STARTS_WITHIN
-        while not self._accepts_connections():
+        while not (self._has_the_directory() and self._accepts_connections()):
             if self._server is None or self._server.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise DatabaseError(f"PostgreSQL does not start: {self._end_of_log()}")
             time.sleep(0.02)
+
+    def _has_the_directory(self) -> bool:
+        """Return whether the server has locked its directory: another one that runs there would accept connections too.
+
+        See https://www.postgresql.org/docs/current/storage-file-layout.html.
+        """
+        with suppress(FileNotFoundError):
+            pid = (self._data / "postmaster.pid").read_text().partition("\n")[0]
+            return self._server is not None and pid == str(self._server.pid)
+        return False
 
     def _accepts_connections(self) -> bool:
         try:
