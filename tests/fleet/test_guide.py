@@ -14,9 +14,7 @@ from pryv_fleet import Fleet
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "fleet.md"
 BLOCKS = re.findall(r"```text\n((?:SELECT|WITH|CREATE|GRANT).*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-STATEMENTS = [
-    part.strip() for block in BLOCKS if "parquet" not in block for part in block.split(";") if part.strip()
-]
+STATEMENTS = [part.strip() for block in BLOCKS if "parquet" not in block for part in block.split(";") if part.strip()]
 
 HOSTILE = [
     (1e300, "mass/kg", "70"),

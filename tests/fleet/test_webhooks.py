@@ -38,7 +38,9 @@ def test_a_change_wakes_its_account_only(fleet: Fleet, receiver_url: str, new_ac
     assert contents(fleet, one[0]) == ["news"]
 
 
-def test_a_webhook_that_the_platform_has_given_up_is_activated(fleet: Fleet, new_account: Callable[[], Account]) -> None:
+def test_a_webhook_that_the_platform_has_given_up_is_activated(
+    fleet: Fleet, new_account: Callable[[], Account]
+) -> None:
     endpoint = access_to(new_account())
     fleet.add(endpoint)
     fleet.register_webhooks("https://hooks.example.org/")

@@ -427,12 +427,22 @@ class Fleet:
         return create_view(self._database, event_type)
 
     def on_outcome(self, callback: Callable[[Outcome], object]) -> None:
-        """Have a function called after each pass of this process, with its outcome."""
+        """Have a function called after each pass of this process.
+
+        Args:
+            callback: Gets an object with `result` (`done`, `failed`, `refused`, `contended` or `deferred`), `seconds`,
+                `report` (of the monitor, if it is done), `error` (otherwise), and `claim`, with the `name` of the
+                account and its `platform_url`. An exception that it raises ends the worker.
+        """
         require_callback(callback, "callback")
         self._observers.append(callback)
 
     def on_response(self, callback: Callable[[int], object]) -> None:
-        """Have a function called with the HTTP status of each response of a platform, on several threads."""
+        """Have a function called for each response of a platform, on several threads.
+
+        Args:
+            callback: Gets the HTTP status. An exception that it raises fails the pass.
+        """
         require_callback(callback, "callback")
         self._passes.on_response(callback)
 

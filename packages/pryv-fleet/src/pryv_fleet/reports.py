@@ -59,7 +59,7 @@ class FleetStatus:
         in_flight: Accounts that a worker has leased.
         lag: Seconds since the oldest `synced` of the accounts that are active or failing; of an account that was
             never passed, since it was added.
-        events: Events in the tables, by PostgreSQL's estimate.
+        events: Events in the tables, by PostgreSQL's estimate: 0 until it has first analyzed them.
         forgotten: Accounts that were forgotten.
         platforms: The platforms.
     """

@@ -66,7 +66,7 @@ def register_webhooks(database: Database, leases: Leases, passes: Passes, url: s
 
 
 def _ensure(connection: Connection, url: str) -> None:
-    """Have a platform call a URL. It stops to do so after several failed calls, until the webhook is activated again."""
+    """Have a platform call a URL. It makes a webhook inactive after several failed calls."""
     known = next((webhook for webhook in connection.webhooks.list() if webhook["url"] == url), None)
     if known is None:
         with suppress(ItemAlreadyExistsError):  # another process was faster
