@@ -114,6 +114,13 @@ def reports(fleet: Fleet) -> str:
     return "\n".join(f"{each!r} {each}" for each in found)
 
 
+def statistics(fleet: Fleet) -> str:
+    """Return the samples of values that PostgreSQL keeps of the tables, to plan queries."""
+    rows = fleet._database.execute("SELECT * FROM pg_stats WHERE schemaname = %s", (fleet._database.schema,))
+    assert rows
+    return str(rows)
+
+
 def log(caplog: pytest.LogCaptureFixture, *, but: str = "none") -> str:
     """Return what was logged at any level, but by a library."""
     records = [*caplog.get_records("setup"), *caplog.get_records("call")]
@@ -161,9 +168,11 @@ def test_no_process_shows_a_token_a_key_or_a_password(
 def test_no_place_has_the_name_of_an_account_that_was_forgotten(
     life: Life, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
+    life.fleet._database.execute("ANALYZE")
     for name in life.names.values():
         life.fleet.forget(name)
     places = {
+        "statistics": statistics(life.fleet),
         "dump": dump(life.dsn, request),
         "log": log(caplog, but="urllib3"),  # it logs paths, at the level DEBUG
         "metrics": generate_latest(life.registry).decode(),
@@ -171,6 +180,7 @@ def test_no_place_has_the_name_of_an_account_that_was_forgotten(
     }
     assert life.fleet.status().forgotten == len(life.names)
     assert json.dumps(NOTE) not in places["dump"]
+    assert NOTE not in places["statistics"]
     for place, text in places.items():
         assert not [name for name in life.names.values() if name in text], place
         assert not [hidden for hidden in life.hidden if hidden in text], place

@@ -81,8 +81,17 @@ CREATE TABLE {schema}.forgotten (
     forgotten timestamptz NOT NULL DEFAULT now(),
     events bigint NOT NULL,
     deletions bigint NOT NULL
-)
+);
+ALTER TABLE {schema}.accounts
+    ALTER name SET STATISTICS 0, ALTER endpoint SET STATISTICS 0, ALTER error SET STATISTICS 0,
+    ALTER anchor SET STATISTICS 0;
+ALTER TABLE {schema}.events
+    ALTER stream_ids SET STATISTICS 0, ALTER text SET STATISTICS 0, ALTER exact SET STATISTICS 0;
+ALTER TABLE {schema}.streams
+    ALTER id SET STATISTICS 0, ALTER parent_id SET STATISTICS 0, ALTER name SET STATISTICS 0,
+    ALTER exact SET STATISTICS 0
 """
+"""The planner's statistics have samples of values, which would stay when an account is forgotten."""
 
 _MIGRATIONS: Final = (_INITIAL,)
 """Version n of the schema is the result of the first n."""
