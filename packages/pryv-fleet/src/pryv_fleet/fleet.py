@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -32,7 +33,7 @@ from pryv_fleet._status import status_of
 from pryv_fleet._views import create_view
 from pryv_fleet._worker import Worker
 from pryv_fleet.accounts import Account, State
-from pryv_fleet.errors import BusyError, FleetError, RefusedError
+from pryv_fleet.errors import BusyError, DatabaseError, FleetError, RefusedError
 from pryv_fleet.mirror import PostgresMirror, checked_name
 from pryv_fleet.pacing import Pacing
 from pryv_fleet.reports import ExportReport, FleetReport, FleetStatus, WebhooksReport
@@ -260,7 +261,8 @@ class Fleet:
         try:
             outcome = self._passes.make(claim, full=full)
         except BaseException:  # an interrupt
-            self._leases.release([claim])
+            with suppress(DatabaseError):
+                self._leases.release([claim])
             raise
         if outcome.finish is None:
             self._leases.release([claim])

@@ -28,7 +28,8 @@ _EVENTS: Final = """
 _DELETIONS: Final = """
     SELECT coalesce(exact, json::text) FROM {schema}.deletions WHERE account = %s AND deleted > %s ORDER BY deleted DESC
 """
-_PAGE: Final = 500
+_PAGE: Final = 100
+"""Rows that are fetched at once: an event may have up to 10 MiB."""
 _numbers: Final = count()
 _LONGEST_NAME: Final = 200
 
