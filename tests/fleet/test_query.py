@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.monitor.test_query import fill, ids, queries
+from tests.monitor.queries import fill, ids, queries
 
 from pryv import Connection
 from pryv_fleet import PostgresMirror
@@ -64,4 +64,10 @@ def test_deletions_are_yielded_after_events(filled: Filled) -> None:
 @pytest.mark.parametrize("query", [{"stream": ["a"]}, {"state": "gone"}, {"limit": -1}])
 def test_malformed_queries_are_refused_before_anything_is_read(query: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(query))):
+        PostgresMirror("host=/nowhere", "nobody").events(query)
+
+
+@pytest.mark.parametrize("query", [["streams"], "streams", 5])
+def test_a_query_is_a_dict(query: Any) -> None:
+    with pytest.raises(TypeError, match="params is a dict"):
         PostgresMirror("host=/nowhere", "nobody").events(query)

@@ -120,9 +120,8 @@ class PostgresMirror:
             ValueError: a parameter is unknown or malformed.
             AnchorError: the copy cannot be read.
         """
-        given = _plain(params)
-        select_events([], given, [])  # refuses what is malformed before anything is read
-        return self._events(given)
+        select_events([], params, [])  # refuses what is malformed before anything is read
+        return self._events(plain(dict(params or {})))
 
     def _events(self, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         rows = self._find()
@@ -165,11 +164,6 @@ class PostgresMirror:
     def _texts(self, template: str) -> list[str]:
         rows = self._find()
         return [text for (text,) in self._database.execute(template, (rows[0][0],))] if rows else []
-
-
-def _plain(params: Any) -> dict[str, Any]:
-    given: dict[str, Any] = plain(dict(params or {}))
-    return given
 
 
 def _bounds(given: Mapping[str, Any]) -> tuple[float, float]:
