@@ -63,7 +63,8 @@ class Fleet:
         interval: Seconds between two passes of an account.
         lease: Seconds for which a worker claims an account; each commit prolongs it. After that, another worker may
             claim it.
-        threads: Accounts that this process passes at the same time.
+        threads: Accounts that this process passes at the same time. With several platforms, have more than the
+            `connections` of `pacing`, so that one that hangs leaves threads to the others.
         pacing: The limits of each platform, over all workers; use the same for all.
         secrets: Where tokens are kept. By default they are in the table `accounts`, encrypted with the first key in
             `PRYV_FLEET_KEY` (or in the file that `PRYV_FLEET_KEY_FILE` names).
