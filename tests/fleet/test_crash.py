@@ -51,8 +51,9 @@ def restartable() -> Iterator[EmbeddedPostgres]:
 
 
 def test_workers_survive_a_restart_of_the_database(
-    restartable: EmbeddedPostgres, new_account: Callable[[], Account], key: str, platform_url: str
+    restartable: EmbeddedPostgres, new_account: Callable[[], Account], key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pryv_fleet._database._WAIT", 0.5)
     account = new_account()
     with Fleet(restartable.dsn, interval=0.05) as fleet:
         fleet.create_tables()
@@ -66,6 +67,17 @@ def test_workers_survive_a_restart_of_the_database(
             assert raised.value.retryable
             restartable.start()
             wait_for(lambda: recovered(fleet, account[0]) == ["meanwhile"], seconds=60)
+
+
+def test_a_program_that_was_idle_makes_new_connections(
+    restartable: EmbeddedPostgres, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Fleet(restartable.dsn) as fleet:
+        fleet.create_tables()
+        restartable.stop()
+        restartable.start()
+        monkeypatch.setattr("pryv_fleet._database._UNCHECKED", 0.0)
+        assert fleet.status().accounts == 0
 
 
 def recovered(fleet: Fleet, name: str) -> list[str]:

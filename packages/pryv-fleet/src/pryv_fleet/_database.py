@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +25,8 @@ _WAIT: Final = 30.0
 """Seconds to wait for a connection."""
 LONGEST_NAME: Final = 63
 """Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
+_UNCHECKED: Final = 0.1
+"""Seconds without a statement, after which the connections are checked before the next one."""
 _DIAGNOSIS_WAIT: Final = 2
 """Seconds in which one more connection is tried, to learn why there is none."""
 
@@ -62,6 +65,7 @@ class Database:
         self._own: Pool | None = None
         self._pid = os.getpid()
         self._statements: dict[str, str] = {}
+        self._used_at = float("-inf")
 
     @cached_property
     def _identifier(self) -> sql.Identifier:
@@ -88,8 +92,11 @@ class Database:
         pool = self._pool()
         with translated():
             try:
+                if self._given is None and time.monotonic() - self._used_at > _UNCHECKED:
+                    pool.check()  # a restart, a firewall or a limit of idle time may have closed the connections
                 with pool.connection(wait) as connection, _writable(connection):
                     yield connection
+                    self._used_at = time.monotonic()
             except PoolTimeout as error:
                 raise PoolTimeout(self._diagnosis() or str(error)) from None
             except psycopg.OperationalError:
