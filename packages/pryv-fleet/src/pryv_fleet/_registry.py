@@ -71,14 +71,14 @@ _RESCOPE: Final = """
     UPDATE {schema}.events e SET generation = 0 FROM changed WHERE e.account = changed.id
 """
 """The next pass reads the new scope from the start, and drops the events of generation 0 that it does not find."""
+_LOCK: Final = "SELECT id FROM {schema}.accounts WHERE name = %s FOR UPDATE"
 _FORGET: Final = """
-    WITH gone AS (SELECT id FROM {schema}.accounts WHERE name = %(name)s FOR UPDATE)
     INSERT INTO {schema}.forgotten (name_hash, events, deletions)
-    SELECT %(hash)s, (SELECT count(*) FROM {schema}.events WHERE account = gone.id),
-        (SELECT count(*) FROM {schema}.deletions WHERE account = gone.id)
-    FROM gone RETURNING events
+    SELECT %(hash)s, (SELECT count(*) FROM {schema}.events WHERE account = %(id)s),
+        (SELECT count(*) FROM {schema}.deletions WHERE account = %(id)s)
 """
-_REMOVE: Final = "DELETE FROM {schema}.accounts WHERE name = %s"
+_REMOVE: Final = "DELETE FROM {schema}.accounts WHERE id = %(id)s"
+"""By the id, as is the count: both may take long, and PostgreSQL's log of slow statements has their parameters."""
 _SECRETS: Final = "SELECT id, secret FROM {schema}.accounts WHERE id > %s AND secret IS NOT NULL ORDER BY id LIMIT 1000"
 _ROTATE: Final = """
     UPDATE {schema}.accounts a SET secret = o.secret
@@ -237,9 +237,11 @@ class Registry:
         if self._secrets is not None:
             self._secrets.delete(name)
         with self._database.transaction() as connection:
-            values = {"name": name, "hash": self._cipher.hash_of(name)}
-            connection.execute(self._database.sql(_FORGET), values)
-            connection.execute(self._database.sql(_REMOVE), (name,))
+            row = connection.execute(self._database.sql(_LOCK), (name,)).fetchone()
+            if row is not None:  # otherwise, another process was faster
+                values = {"id": row[0], "hash": self._cipher.hash_of(name)}
+                connection.execute(self._database.sql(_FORGET), values)
+                connection.execute(self._database.sql(_REMOVE), values)
         remove_unused_platforms(self._database)
 
     def rotate_secrets(self) -> int:
