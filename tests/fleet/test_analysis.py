@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from psycopg import sql
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 from tests.accounts import Account
 from tests.fleet.persons import access_to, note
@@ -182,8 +183,14 @@ def test_metrics_of_the_process_are_there_while_postgresql_is_not(monkeypatch: p
 
 
 def test_statements_work_through_a_given_pool(fleet: Fleet, weighed: Account) -> None:
-    with ConnectionPool(fleet._database._dsn, min_size=1, max_size=2) as pool, Fleet(pool) as second:
+    options = {"row_factory": dict_row}  # as a program may want it for its own statements
+    with (
+        ConnectionPool(fleet._database._dsn, min_size=1, max_size=2, kwargs=options) as pool,
+        Fleet(pool) as second,
+    ):
         weigh(weighed, 58.0, 1_600_000_300)
         assert second.sync(weighed[0]).events == 1
         second.close()
         assert second.status().accounts == 1
+        with pool.connection() as connection:
+            assert connection.execute("SELECT 1 AS number").fetchall() == [{"number": 1}]

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pryv_fleet.errors import DatabaseError
@@ -94,7 +95,7 @@ class Database:
             try:
                 if self._given is None and time.monotonic() - self._used_at > _UNCHECKED:
                     pool.check()  # a restart, a firewall or a limit of idle time may have closed the connections
-                with pool.connection(wait) as connection, _writable(connection):
+                with pool.connection(wait) as connection, _with_tuples(connection), _writable(connection):
                     yield connection
                     self._used_at = time.monotonic()
             except PoolTimeout as error:
@@ -176,6 +177,16 @@ def _avoid_prepared_statements(connection: Connection) -> None:
 
 _UNDEFINED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName)
 _RETRYABLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+
+
+@contextmanager
+def _with_tuples(connection: Connection) -> Iterator[None]:
+    """Have rows come as tuples; the owner of a given pool may want something else."""
+    row_factory, connection.row_factory = connection.row_factory, tuple_row
+    try:
+        yield
+    finally:
+        connection.row_factory = row_factory
 
 
 @contextmanager
