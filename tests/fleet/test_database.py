@@ -5,6 +5,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
 from tests.fleet.postgres import in_database
 from tests.waiting import wait_for
 
@@ -28,6 +29,13 @@ def test_an_error_says_why_postgresql_cannot_be_reached(server_dsn: str) -> None
     assert "Connection refused" in message("postgresql://user:secret@127.0.0.1:1/fleet")
     assert 'database "nobody" does not exist' in message(in_database(server_dsn, "nobody"))
     assert "nobody" in message(make_conninfo(server_dsn, user="nobody", password="secret"))
+
+
+def test_a_given_pool_has_to_be_open(server_dsn: str) -> None:
+    pool = ConnectionPool(server_dsn, min_size=0, max_size=1, open=False)
+    with pytest.raises(DatabaseError, match="not open") as raised:
+        Fleet(pool).status()
+    assert not raised.value.retryable
 
 
 @pytest.mark.parametrize("password", ["hunter2", "hunt@er2", "hunter/2", "12/34", "hunter:2@x"])

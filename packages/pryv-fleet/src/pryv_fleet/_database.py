@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from pryv_fleet.errors import DatabaseError
 
@@ -100,6 +100,8 @@ class Database:
                     self._used_at = time.monotonic()
             except PoolTimeout as error:
                 raise PoolTimeout(self._diagnosis() or str(error)) from None
+            except PoolClosed:
+                raise
             except psycopg.OperationalError:
                 pool.check()  # after a restart of the server all are broken: so one statement fails, not one for each
                 raise
@@ -212,7 +214,7 @@ def translated() -> Iterator[None]:
         message = error.diag.message_primary or _first_line(error)
         state = f" [{error.sqlstate}]" if error.sqlstate else ""
         hint = "; `pryv-fleet init` makes the tables, or upgrades them" if isinstance(error, _UNDEFINED) else ""
-        retryable = isinstance(error, _RETRYABLE)
+        retryable = isinstance(error, _RETRYABLE) and not isinstance(error, PoolClosed)
     else:
         return
     raise DatabaseError(f"PostgreSQL: {message}{state}{hint}", retryable=retryable)
