@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -193,4 +194,5 @@ def test_statements_work_through_a_given_pool(fleet: Fleet, weighed: Account) ->
         second.close()
         assert second.status().accounts == 1
         with pool.connection() as connection:
-            assert connection.execute("SELECT 1 AS number").fetchall() == [{"number": 1}]
+            rows: list[Any] = list(connection.execute("SELECT 1 AS number"))
+    assert rows == [{"number": 1}]

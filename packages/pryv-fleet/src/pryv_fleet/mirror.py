@@ -121,7 +121,8 @@ class PostgresMirror:
             AnchorError: the copy cannot be read.
         """
         select_events([], params, [])  # refuses what is malformed before anything is read
-        return self._events(plain(dict(params or {})))
+        given: Any = params or {}
+        return self._events(plain(dict(given)))
 
     def _events(self, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         rows = self._find()
