@@ -475,7 +475,7 @@ def test_profiles_that_do_not_exist_or_have_no_valid_name(pryv: Run, name: str) 
         assert said.stdout == ""
         assert said.stderr.count("\n") == 1
     if name == "missing":
-        assert ".config/pryv has nothing" in said.stderr
+        assert ".config/pryv)" in said.stderr
         assert "pryv login --profile missing" in said.stderr
 
 

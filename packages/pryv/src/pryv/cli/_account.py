@@ -104,7 +104,7 @@ def logout(arguments: argparse.Namespace) -> None:
     for credentials in stored:
         say(f"Signed out of the account of {credentials.get('username') or 'an unknown user'}.")
     if not stored:
-        say(f"Nobody is signed in: {kept.store} has nothing for the profile {kept.name}.")
+        say(f"Nobody is signed in: the profile {kept.name} has no credentials in the store ({kept.store}).")
 
 
 def whoami(arguments: argparse.Namespace) -> None:

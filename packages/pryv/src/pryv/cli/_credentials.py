@@ -51,7 +51,7 @@ def _stored_connection(arguments: argparse.Namespace) -> Connection:
     stored = kept.credentials()
     if stored:
         return _connection_of(kept, stored[0])
-    problem = f"no account: {kept.store} has nothing for the profile {kept.name}"
+    problem = f"no account: the profile {kept.name} has no credentials in the store ({kept.store})"
     if hasattr(arguments, "profile"):
         raise ValueError(f"{problem}; use `pryv login --profile {kept.name}`")
     raise ValueError(f"{problem}; use `pryv login`, --endpoint or {ENDPOINT_VARIABLE}")
