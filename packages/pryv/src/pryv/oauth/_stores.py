@@ -143,6 +143,9 @@ class FileTokenStore:
     A second file, `PATH.lock`, is locked while tokens are refreshed; it stays. Both must be on a local disk or another
     file system with `flock`. On Windows there is no such lock: only one process may use the store there.
 
+    If the path is a symbolic link, the link is replaced, and the file behind it keeps tokens that were used: name the
+    file itself.
+
     Args:
         path: The file. Its directory is made when it is needed.
 
