@@ -727,30 +727,70 @@ def test_an_id_is_checked_against_what_the_event_tells(wire: Wire, connection: C
             connection.download_attachment("event1", "file1")
 
 
+WHOLE = {"Content-Length": str(len(CONTENT))}
+
+
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_a_cut_download_leaves_the_target_alone(wire: Wire, connection: Connection, tmp_path: Path, then: str) -> None:
+def test_a_cut_download_leaves_the_target_alone(wire: Wire, tmp_path: Path, then: str) -> None:
     target = tmp_path / "a.bin"
-    head = {"Content-Length": str(len(CONTENT))}
-    for length in (0, 1, len(CONTENT) - 1):
-        wire.replies.append(reply(CONTENT[:length], headers=head, then=then))
-        with pytest.raises(PryvConnectionError):
-            connection.download_attachment("event1", {"id": "file1"}, target)
-    assert list(tmp_path.iterdir()) == []
-    wire.replies.append(reply(CONTENT))
-    connection.download_attachment("event1", ATTACHED, target)
+    with wire.connection(retry=None) as connection:
+        for length in (0, 1, len(CONTENT) - 1):
+            wire.replies.append(reply(CONTENT[:length], headers=WHOLE, then=then))
+            with pytest.raises(PryvConnectionError):
+                connection.download_attachment("event1", {"id": "file1"}, target)
+        assert list(tmp_path.iterdir()) == []
+        wire.replies.append(reply(CONTENT))
+        connection.download_attachment("event1", ATTACHED, target)
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("destination", [None, "path", "file"])
+@pytest.mark.parametrize("lengths", [(0, 1), (1000, 10), (len(CONTENT) - 1, len(CONTENT) // 2)])
+def test_a_cut_download_is_requested_again(
+    wire: Wire, connection: Connection, tmp_path: Path, lengths: tuple[int, ...], destination: str | None
+) -> None:
+    target, file = tmp_path / "a.bin", io.BytesIO()
+    wire.replies += [reply(CONTENT[:length], headers=WHOLE, then="close") for length in lengths]
+    wire.replies.append(reply(CONTENT))
+    if destination is None:
+        assert connection.download_attachment("event1", ATTACHED) == CONTENT
+    else:
+        connection.download_attachment("event1", ATTACHED, target if destination == "path" else file)
+        assert (target.read_bytes() if destination == "path" else file.getvalue()) == CONTENT
+    assert len(wire.requests) == 3
+
+
+def test_a_download_that_goes_on_is_checked_as_a_whole(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
+    attached = {**ATTACHED, "integrity": f"sha256-{digest}"}
+    for second, is_same in ((CONTENT, True), (CONTENT[::-1], False)):
+        wire.replies += [reply(CONTENT[:1000], headers=WHOLE, then="close"), reply(second)]
+        if is_same:
+            connection.download_attachment("event1", attached, tmp_path / "a.bin")
+        else:
+            with pytest.raises(IntegrityError, match="checksum"):
+                connection.download_attachment("event1", attached, tmp_path / "b.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_a_download_is_given_up_after_the_policy_s_attempts(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+    wire.always = reply(CONTENT[:1000], headers=WHOLE, then="close")
+    with pytest.raises(PryvConnectionError, match="broke"):
+        connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
+    assert len(wire.requests) == FAST.attempts
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_silent_download_ends(wire: Wire, tmp_path: Path) -> None:
-    wire.replies.append(reply(CONTENT[:100], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
-    with wire.connection(timeout=0.3) as connection, pytest.raises(PryvTimeoutError):
+    wire.replies.append(reply(CONTENT[:100], headers=WHOLE, then="hang"))
+    with wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
         connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
     assert list(tmp_path.iterdir()) == []
     assert wire.wait_until_open(0)
 
 
 def test_an_interrupted_download_leaves_nothing(wire: Wire, tmp_path: Path) -> None:
-    wire.replies.append(reply(CONTENT[:100], headers={"Content-Length": str(len(CONTENT))}, then="hang"))
+    wire.replies.append(reply(CONTENT[:100], headers=WHOLE, then="hang"))
     with wire.connection(timeout=30) as connection, interrupted_once_asked(wire):
         connection.download_attachment("event1", ATTACHED, tmp_path / "a.bin")
     assert list(tmp_path.iterdir()) == []

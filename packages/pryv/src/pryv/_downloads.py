@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from pryv._destinations import Destination, opened, write_all
 from pryv._transport.account import Account
+from pryv._transport.http import Response
 from pryv._transport.redact import redact
 from pryv._transport.results import error_of
 from pryv._transport.timeouts import CallTimeout
@@ -42,6 +43,7 @@ def download(
             attachment = _find_attachment(account, event_path, attachment, timeout)
         check = _Check(attachment, redact(f"GET {path}", *account.secrets), limit)
         _fetch(account, path, check, file, timeout)
+        check.finish()
         return file.getvalue() if destination is None else destination  # type: ignore[attr-defined]
 
 
@@ -58,15 +60,20 @@ def _find_attachment(account: Account, event_path: str, attachment_id: str, time
 
 
 def _fetch(account: Account, path: str, check: _Check, file: BinaryIO, timeout: CallTimeout) -> None:
-    response = account.send("GET", path, headers=_HEADERS, idempotent=True, stream=True, timeout=timeout)
+    def read(response: Response) -> None:
+        """Read the response to one attempt, without the bytes that earlier attempts received."""
+        is_file_itself = response.headers.get("Content-Length") == str(check.size)
+        skipped = check.received
+        with contextlib.closing(response.chunks(decoded=not is_file_itself)) as chunks:
+            for chunk in chunks:
+                new = chunk[skipped:]
+                skipped -= len(chunk) - len(new)
+                check.add(new)
+                write_all(file, new)
+
+    response = account.send("GET", path, headers=_HEADERS, idempotent=True, read=read, timeout=timeout)
     if response.status != 200:
         raise account.failed(error_of(response, *account.secrets))
-    is_file_itself = response.headers.get("Content-Length") == str(check.size)
-    with contextlib.closing(response.chunks(decoded=not is_file_itself)) as chunks:
-        for chunk in chunks:
-            check.add(chunk)
-            write_all(file, chunk)
-    check.finish()
 
 
 class _Check:
@@ -77,6 +84,11 @@ class _Check:
         label: The name of the request in messages.
         limit: The most bytes of a file that is held in memory; `None` for one that is not.
 
+    Attributes:
+        label: The name of the request in messages.
+        size: The size of the attachment, if it is known.
+        received: Bytes that were received.
+
     Raises:
         ResponseTooLargeError: the size of the attachment exceeds the limit.
     """
@@ -85,7 +97,7 @@ class _Check:
         self.label = label
         self.size = announced.get("size")
         self._limit = limit
-        self._received = 0
+        self.received = 0
         algorithm, self._digests = _strongest(str(announced.get("integrity") or ""))
         self._hash = hashlib.new(algorithm)
         if isinstance(self.size, int):
@@ -98,10 +110,10 @@ class _Check:
             IntegrityError: the file is larger than the size of the attachment.
             ResponseTooLargeError: the file exceeds the limit for one in memory.
         """
-        self._received += len(chunk)
-        if isinstance(self.size, int) and self._received > self.size:
+        self.received += len(chunk)
+        if isinstance(self.size, int) and self.received > self.size:
             raise IntegrityError(f"{self.label}: more than the {self.size} bytes of the attachment were received")
-        self._check_limit(self._received)
+        self._check_limit(self.received)
         self._hash.update(chunk)
 
     def _check_limit(self, size: int) -> None:
@@ -117,8 +129,8 @@ class _Check:
         Raises:
             IntegrityError: one of them differs.
         """
-        if self.size is not None and self._received != self.size:
-            raise IntegrityError(f"{self.label}: {self._received} bytes were received, the attachment has {self.size}")
+        if self.size is not None and self.received != self.size:
+            raise IntegrityError(f"{self.label}: {self.received} bytes were received, the attachment has {self.size}")
         if self._digests and base64.b64encode(self._hash.digest()).decode() not in self._digests:
             raise IntegrityError(f"{self.label}: the {self._hash.name} checksum is not that of the attachment")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
@@ -17,6 +16,7 @@ from pryv._points import Points, read_points
 from pryv._transport import json
 from pryv._transport.account import Account
 from pryv._transport.fast_json import encode_rows
+from pryv._transport.http import Response
 from pryv._transport.members import MalformedError, TooLargeError
 from pryv._transport.redact import redact
 from pryv._transport.timeouts import CallTimeout
@@ -292,10 +292,14 @@ def get_points(
     query = query_pairs(bounds)
     label = redact(f"GET {path}", *account.secrets)
     limits = account.http.limits
-    read = functools.partial(read_points, limits=limits)
     error: PryvError
     try:
         response = account.send("GET", path, label=label, query=query, idempotent=True, read=read, timeout=timeout)
+
+    def read(response: Response) -> dict[str, Any]:
+        with contextlib.closing(response.chunks()) as chunks:
+            return read_points(chunks, limits)
+
     except TooLargeError:
         error = ResponseTooLargeError(f"{label}: the series is larger than {limits.response} bytes (Limits.response)")
     except (MalformedError, UnicodeDecodeError):

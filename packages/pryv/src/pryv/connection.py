@@ -673,6 +673,8 @@ class Connection:
 
         See `Get attachment <https://pryv.github.io/reference/#get-attachment>`__ in the API reference.
 
+        A download that is cut short is retried by the policy: the bytes that were received before are skipped.
+
         Args:
             event_id: The event.
             attachment: The attachment from the event, or its id; with an id, the event is read first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -139,7 +139,7 @@ class Account:
         body: Body = None,
         idempotent: bool = False,
         stream: bool = False,
-        read: Callable[[Iterator[bytes]], Any] | None = None,
+        read: Callable[[Response], Any] | None = None,
         timeout: CallTimeout = DEFAULT,
     ) -> Response:
         """Send one call and return its response, of any status.

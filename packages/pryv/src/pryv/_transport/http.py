@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import attrs
@@ -42,7 +41,7 @@ class Request:
         auth: Adds the token, if there is one, to each attempt.
         idempotent: Whether sending it twice has the effect of sending it once (RFC 9110, section 9.2.2).
         stream: Whether the body of a response with status 200 is left to the caller to read.
-        read: A function that reads the body of a response with status 200 as it arrives, again for each attempt.
+        read: A function that reads the body of a response with status 200 by its `chunks`, again for each attempt.
     """
 
     method: str
@@ -54,7 +53,7 @@ class Request:
     body: Body = attrs.field(default=None, repr=False)
     idempotent: bool = False
     stream: bool = False
-    read: Callable[[Iterator[bytes]], Any] | None = attrs.field(default=None, repr=False)
+    read: Callable[[Response], Any] | None = attrs.field(default=None, repr=False)
     timeout: Timeout = DEFAULT_TIMEOUT
 
 
@@ -165,18 +164,16 @@ class Http:
         _log.debug("%s → %d in %.0f ms", request.label, response.status_code, (time.monotonic() - begin) * 1000)
         status, headers, received = response.status_code, headers_of(response), time.time()
         unread = ResponseBody(response, request.label, self.limits, read_limit(request.timeout))
+        streamed = Response(request.label, status, headers, b"", received, resent, unread)
         if request.stream and status == 200:
-            return Response(request.label, status, headers, b"", received, resent, unread)
+            return streamed
         try:
+            # The outcome does not have `unread`, which refers to the socket.
             if request.read is not None and status == 200:
-                with contextlib.closing(unread.chunks()) as chunks:
-                    return Response(request.label, status, headers, b"", received, resent, value=request.read(chunks))
-            body = unread.whole(self._response_deadline(request, start))
+                return attrs.evolve(streamed, unread=None, value=request.read(streamed))
+            return attrs.evolve(streamed, unread=None, body=unread.whole(self._response_deadline(request, start)))
         except (PryvConnectionError, ResponseTooLargeError) as error:
             return error.with_traceback(None)  # its frames hold the body
-        return Response(
-            request.label, status, headers, body, received, resent
-        )  # without the response, which refers to its socket
 
     def _error_of(self, failure: Exception, request: Request, handled: BaseException | None) -> PryvConnectionError:
         """Return the error for a failure; if a setting is the cause, the message names it.
