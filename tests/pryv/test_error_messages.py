@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.pryv.wire import Wire, reply
+from tests.waiting import within
 
 from pryv import ApiError, InvalidParametersError, Service
 from pryv._text import UNPRINTABLE
@@ -213,6 +214,25 @@ def test_an_id_of_the_api_is_never_masked() -> None:
 )
 def test_what_was_sent_as_a_secret_is_known(data: Any, found: set[str]) -> None:
     assert set(secrets_in(data)) == found
+
+
+@pytest.mark.parametrize("piece", ["eyJ-", "eyJa.", "eyJ", "-eyJ.", "://a", "?token=", "token=a&"])
+def test_redacting_a_long_text_takes_no_long_time(piece: str) -> None:
+    with within(2):
+        redact(piece * 40_000, "a-token")
+
+
+def test_a_proof_is_masked() -> None:
+    for before in ("", " ", ":", "=", '"'):
+        assert redact(f"{before}eyJhbGciOiJFUzI1NiJ9.eyJodG0iOiJHRVQifQ.c2lnbmF0dXJl!") == f"{before}***!"
+
+
+def test_an_error_with_many_objections_is_shown_soon() -> None:
+    data = [{"message": f"objection {number}"} for number in range(50_000)]
+    error = api_error({"message": "no " * 500_000, "data": data})
+    with within(2):
+        assert "no no" in str(error)
+    assert "objection 0; objection 1;" in str(error)
 
 
 @given(text=st.text(), secret=st.text(min_size=1))

@@ -6,6 +6,7 @@ later.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -134,9 +135,11 @@ class ApiError(PryvError):
         if retry_after is not None:
             facts.append(f"retry after {retry_after:.0f} s")
         known = f" [{', '.join(facts)}]" if facts else ""
-        messages = dict.fromkeys(text for text in _validation_messages(self.data) if text not in self.message)
-        why = f": {_cut('; '.join(messages))}" if messages else ""
-        return f"{where}{_cut(self.message)}{known}{why}"
+        message = _cut(self.message)
+        objections = itertools.islice(_validation_messages(self.data), _LONGEST)  # more are not shown
+        others = dict.fromkeys(text for text in objections if text not in message)
+        why = f": {_cut('; '.join(others))}" if others else ""
+        return f"{where}{message}{known}{why}"
 
 
 class InvalidAccessTokenError(ApiError):

@@ -13,8 +13,9 @@ from pryv.errors import ERRORS
 _MASK = "***"
 _CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
-_SIGNED = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+")
-"""A proof or an assertion: a JSON Web Signature (RFC 7515), whose header begins with `{"`."""
+_SIGNED = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]+")
+"""A proof or an assertion: a JSON Web Signature (RFC 7515), whose header begins with `{"`. It begins where no other of
+its characters is before it, so that each part of a text is searched once."""
 _SECRET_MEMBER = re.compile(r".*(password|token|secret)|recoverycode|passphrase", re.IGNORECASE)
 """The names of members with values that only the user and the platform may know."""
 _IDS = tuple(value for name, value in vars(ERRORS).items() if name.isupper())
