@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import time
 from typing import Any
 
@@ -295,6 +296,26 @@ def test_a_redirect_to_nowhere(wire: Wire, connection: Connection, status: int, 
         assert "secret" not in str(failed.value)
     assert len(wire.requests) == 2
     assert_usable(wire, connection)
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"Location": "https://login.example.org/?x=1"}, "HTTP 307 redirects to login.example.org; "),
+        ({"Location": "/login?x=1"}, "HTTP 307 redirects to another path of the host; "),
+        ({}, "HTTP 307, and not a response of the API"),
+    ],
+)
+def test_a_redirect_says_where_it_leads(wire: Wire, connection: Connection, headers: dict[str, str], said: str) -> None:
+    wire.always = reply("<html>log in</html>", 307, headers)
+    with pytest.raises(PryvProtocolError, match=re.escape(said)):
+        connection.get("streams")
+
+
+def test_a_request_that_is_too_large_for_a_server_in_front(wire: Wire, connection: Connection) -> None:
+    wire.always = reply("<html>413 Request Entity Too Large</html>", 413)
+    with pytest.raises(PryvProtocolError, match="HTTP 413: the request is too large for the platform"):
+        connection.add_attachment("event1", b"x", "a.txt")
 
 
 SILENCE = {

@@ -16,6 +16,14 @@ from .urls import host_of
 T = TypeVar("T")
 BodyT = TypeVar("BodyT", bound=Mapping[str, Any])
 
+_REASONS: Final = {
+    413: "the request is too large for the platform",
+    414: "the URL is too long for the platform",
+    431: "the URL is too long for the platform",
+    511: "the network requires its user to sign in first",  # RFC 6585
+}
+"""The reasons of statuses that a server in front of the platform may send, mostly with a page."""
+
 _ERROR_MEMBERS: Final = frozenset(("error", "meta"))
 """The members of an error. A result may have an `error` too, as that of `accesses.checkApp`."""
 
@@ -72,14 +80,12 @@ def error_of(response: Response, *secrets: str | None, sent: Any = None) -> ApiE
     error = body.get("error") if isinstance(body, Mapping) else None
     if isinstance(error, Mapping):
         return _api_error(error, response, secrets, sent)
-    if response.status == 511:  # RFC 6585
-        return PryvProtocolError(f"{label}: HTTP 511: the network requires its user to sign in first")
+    if response.status in _REASONS:
+        return PryvProtocolError(f"{label}: HTTP {response.status}: {_REASONS[response.status]}")
     if is_transient_status(response.status) or response.status >= 500:
         return _api_error({"message": "no response of the API"}, response, secrets, sent)
-    if response.status in (414, 431):
-        return PryvProtocolError(f"{label}: HTTP {response.status}: the URL is too long for the platform")
-    if 300 <= response.status < 400:
-        place = redact(host_of(response.headers.get("Location", "")), *secrets) or "nowhere"
+    if 300 <= response.status < 400 and "Location" in response.headers:
+        place = redact(host_of(response.headers["Location"]), *secrets) or "another path of the host"
         return PryvProtocolError(f"{label}: HTTP {response.status} redirects to {place}; the redirect is not followed")
     return PryvProtocolError(f"{label}: HTTP {response.status}, and not a response of the API")
 
