@@ -9,9 +9,10 @@ from pryv._arguments import http_url, is_token, require, require_token
 from pryv._display import SecretText
 from pryv._second_factor import post_mfa
 from pryv._service_info import DescribedPlatform
+from pryv._tracebacks import without_frames
 from pryv._transport import json
 from pryv._transport.http import Response
-from pryv._transport.results import result_of, without_frames
+from pryv._transport.results import result_of
 from pryv._transport.timeouts import CallTimeout
 from pryv._trusted import post_trusted
 from pryv.errors import MfaRequiredError, PryvProtocolError
@@ -39,7 +40,7 @@ def _session(response: Response, data: Mapping[str, Any]) -> Any:
     """
     body = None
     if response.status == 302:
-        body = without_frames(lambda: json.decode(response.body, _LOGIN))
+        body = without_frames(json.decode)(response.body, _LOGIN)
     if body is None:
         body = result_of(response, sent=data)
     mfa_token = body.get("mfaToken") if isinstance(body, Mapping) else None

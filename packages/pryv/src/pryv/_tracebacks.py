@@ -25,6 +25,9 @@ def without_frames(function: Callable[P, T]) -> Callable[P, T]:
             raised = error.with_traceback(None)
             raised.__cause__ = raised.__context__ = None
         del args, kwargs
-        raise raised
+        try:
+            raise raised
+        finally:
+            del raised  # or it would keep this frame alive
 
     return wrapper

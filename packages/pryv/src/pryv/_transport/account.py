@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from pryv._tracebacks import without_frames
 from pryv.errors import ERRORS, ApiError, PryvConnectionError, PryvError, PryvProtocolError
 from pryv.types import AccessInfo
 
@@ -18,7 +19,7 @@ from .dates import clock_ahead
 from .http import Http, Request, Response
 from .redact import redact
 from .request_body import Body
-from .results import result_of, without_frames
+from .results import result_of
 from .retry import RetryPolicy
 from .timeouts import DEFAULT, CallTimeout, Default, Timeout, checked_timeout, limit_of
 from .urls import moved_endpoint
@@ -218,6 +219,7 @@ class Account:
         )
         return self.result(response, sent=data, tells_time=(method, path) != ("GET", "events"))
 
+    @without_frames
     def result(self, response: Response, *, sent: Any = None, tells_time: bool = True) -> dict[str, Any]:
         """Return the result in the response to a request with the data `sent`, and keep the endpoint it came from.
 
@@ -227,9 +229,6 @@ class Account:
             ApiError: the response is an error of the API.
             PryvProtocolError: the response is not one of the API.
         """
-        return without_frames(lambda: self._checked(response, sent, tells_time))
-
-    def _checked(self, response: Response, sent: Any, tells_time: bool) -> dict[str, Any]:
         try:
             result = result_of(response, *self.secrets, sent=sent)
             server_time = server_time_of(result, response.label)

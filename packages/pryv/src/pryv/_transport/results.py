@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from pryv.errors import ApiError, PryvError, PryvProtocolError, RateLimitedError, ServerError, api_error
+from pryv._tracebacks import without_frames
+from pryv.errors import ApiError, PryvProtocolError, RateLimitedError, ServerError, api_error
 
 from . import json
 from .failures import is_transient_status
@@ -28,22 +29,7 @@ _ERROR_MEMBERS: Final = frozenset(("error", "meta"))
 """The members of an error. A result may have an `error` too, as that of `accesses.checkApp`."""
 
 
-def without_frames(read: Callable[[], T]) -> T:
-    """Return the result of `read`; the traceback of its error has none of its frames, which hold a body.
-
-    Raises:
-        PryvError: `read` raised it.
-    """
-    try:
-        return read()
-    except PryvError as error:
-        failure = error.with_traceback(None)
-    try:
-        raise failure
-    finally:
-        del failure  # or it would keep this frame alive
-
-
+@without_frames
 def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dict[str, Any]:
     """Return the object in a successful response to a request with the data `sent`.
 
@@ -51,10 +37,6 @@ def result_of(response: Response, *secrets: str | None, sent: Any = None) -> dic
         ApiError: the response is an error of the API.
         PryvProtocolError: the response is not one of the API.
     """
-    return without_frames(lambda: _result_of(response, secrets, sent))
-
-
-def _result_of(response: Response, secrets: tuple[str | None, ...], sent: Any) -> dict[str, Any]:
     if response.status >= 300 and not _is_result_without_place(response):
         raise error_of(response, *secrets, sent=sent)
     body = json.decode(response.body, response.label) if response.value is None else response.value
