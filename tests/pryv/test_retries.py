@@ -140,6 +140,25 @@ def test_a_call_of_a_service_is_sent_once(wire: Wire, call: Callable[[Service], 
     assert len([request for request in wire.requests if not request.target.endswith("/server")]) == 1
 
 
+LOOK_UPS: dict[str, Callable[[Service], object]] = {
+    "user_exists": lambda service: service.user_exists("alice"),
+    "user_id_for_email": lambda service: service.user_id_for_email("alice@example.org"),
+    "available_hostings": lambda service: service.available_hostings(),
+    "the server of delete_user": lambda service: service.delete_user("alice", "token"),
+}
+
+
+@pytest.mark.parametrize("call", LOOK_UPS.values(), ids=LOOK_UPS.keys())
+@pytest.mark.parametrize("answer", [error_reply(503, "x"), Reply(b"", "close")])
+def test_what_a_service_looks_up_is_tried_again(wire: Wire, call: Callable[[Service], object], answer: Reply) -> None:
+    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
+    wire.always = answer
+    with Service(None, info, retry=FAST, timeout=2) as service, pytest.raises(PryvError):
+        call(service)
+    assert len(wire.requests) == 3
+    assert len({(request.method, request.target) for request in wire.requests}) == 1
+
+
 @pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 501, 505])
 def test_a_refusal_is_final(wire: Wire, connection: Connection, use: Use, status: int) -> None:

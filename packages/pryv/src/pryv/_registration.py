@@ -18,6 +18,7 @@ from pryv._trusted import post_trusted
 from pryv.errors import PryvError, PryvProtocolError, UnknownResourceError
 from pryv.types import Hosting, UserCreated
 
+_FIND = "POST reg/…/server"
 _HOSTINGS = "GET reg/hostings"
 _FIRST_CAMEL_CASE_REGISTER = (1, 6)
 
@@ -25,9 +26,8 @@ _FIRST_CAMEL_CASE_REGISTER = (1, 6)
 def user_exists(platform: DescribedPlatform, username: str, timeout: CallTimeout) -> bool:
     """Return whether a username is taken; see `Service.user_exists`."""
     require(username=username)
-    url = f"{platform.info(timeout).register}{path_segment(username)}/server"
     try:
-        platform.calls.post(url, {}, "POST reg/…/server", timeout)
+        _find(platform, username, timeout)
     except UnknownResourceError:
         return False
     return True
@@ -147,19 +147,29 @@ def delete_user(platform: DescribedPlatform, username: str, token: str, timeout:
     """Delete an account; see `Service.delete_user`."""
     require(username=username)
     require_token(token=token)
-    segment, label = path_segment(username), "auth.delete"
-    core = _core_of(platform, segment, timeout)
-    member(platform.calls.delete(f"{core}users/{segment}", token, label, timeout), "userDeletion", dict, label)
+    url, label = f"{_core_of(platform, username, timeout)}users/{path_segment(username)}", "auth.delete"
+    member(platform.calls.delete(url, token, label, timeout), "userDeletion", dict, label)
 
 
-def _core_of(platform: DescribedPlatform, segment: str, timeout: CallTimeout) -> str:
+def _core_of(platform: DescribedPlatform, username: str, timeout: CallTimeout) -> str:
     """Return the URL of the core that has an account: former platforms return its host name."""
-    register, label = platform.info(timeout).register, "POST reg/…/server"
-    server = member(platform.calls.post(f"{register}{segment}/server", {}, label, timeout), "server", str, label)
+    server = member(_find(platform, username, timeout), "server", str, _FIND)
+    register = platform.info(timeout).register
     core = usable_url(register, server if "://" in server else f"https://{server}")
     if core is None:
-        raise PryvProtocolError(f"{label}: its server is not an http(s) URL, or less secure than {host_of(register)}")
+        raise PryvProtocolError(f"{_FIND}: its server is not an http(s) URL, or less secure than {host_of(register)}")
     return f"{core.rstrip('/')}/"
+
+
+def _find(platform: DescribedPlatform, username: str, timeout: CallTimeout) -> dict[str, Any]:
+    """Return what the register knows of an account; this only reads, although it is a POST.
+
+    Raises:
+        UnknownResourceError: there is no such account.
+        PryvError: the call failed; see *Errors and retries*.
+    """
+    url = f"{platform.info(timeout).register}{path_segment(username)}/server"
+    return platform.calls.post(url, {}, _FIND, timeout, idempotent=True)
 
 
 def _first_hosting(platform: DescribedPlatform, timeout: CallTimeout) -> str:

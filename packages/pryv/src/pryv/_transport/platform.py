@@ -69,7 +69,9 @@ class Platform:
         response, final_url = self.follow(url, label, timeout)
         return result_of(response), final_url
 
-    def post(self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout) -> dict[str, Any]:
+    def post(
+        self, url: str, data: Mapping[str, Any], label: str, timeout: CallTimeout, *, idempotent: bool = False
+    ) -> dict[str, Any]:
         """Send data as JSON and return the object in the response.
 
         Raises:
@@ -83,6 +85,7 @@ class Platform:
             label,
             headers=json.HEADERS,
             body=json.encode(data),
+            idempotent=idempotent,
             timeout=limit_of(timeout, self.timeout),
         )
         return result_of(self.http.send(request), sent=data)
