@@ -22,6 +22,7 @@ from pryv import (
     InvalidParametersError,
     ItemAlreadyExistsError,
     PryvConnectionError,
+    PryvProtocolError,
     ServerError,
     UnknownResourceError,
 )
@@ -99,6 +100,14 @@ def test_an_app_moves_its_stream_to_the_trash(account: Connection) -> None:
             app.streams.delete("heart")
         assert app.streams.delete("sleep", permanently=True)["id"] == "sleep"
     assert shape(account.streams.list({"state": "all"})) == {"health": {"heart": {}}}
+
+
+@pytest.mark.parametrize("found", [[], [5], [None]])
+def test_a_stream_that_may_be_in_the_trash_is_not_deleted(wire: Wire, connection: Connection, found: list[Any]) -> None:
+    wire.replies += [error_reply(403, "forbidden"), reply({"streams": found})]
+    with pytest.raises(PryvProtocolError, match="no 'stream'"):
+        connection.streams.delete("sleep")
+    assert [request.method for request in wire.requests] == ["PUT", "GET"]
 
 
 def test_events_of_a_deleted_stream(account: Connection) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, cast, overload
 
 from pryv._arguments import as_dict
 from pryv._ensure import Tree, ensure
+from pryv._transport.results import member
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv._transport.urls import path_segment
 from pryv.errors import ForbiddenError
@@ -147,7 +148,8 @@ class Streams(Resource):
         try:
             return self._one(Stream, "stream", "streams.update", "PUT", path, timeout, data={"trashed": True})
         except ForbiddenError:
-            (stream,) = self.list({"id": id, "state": "all"}, timeout=timeout)
+            found = self.list({"id": id, "state": "all"}, timeout=timeout)
+        stream = cast("Stream", member({"stream": next(iter(found), None)}, "stream", dict, "streams.get"))
         if stream.get("trashed"):
             return stream
         return self._one(Stream, "stream", "streams.delete", "DELETE", path, timeout)
