@@ -390,7 +390,7 @@ def test_a_chunk_holds_something(chunk_size: int) -> None:
 
 @pytest.mark.parametrize("chunk_size", ["10", 1.5, None])
 def test_a_chunk_size_is_an_integer(chunk_size: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^chunk_size is a whole number, not "):
         Connection("https://host/", chunk_size=chunk_size)
 
 

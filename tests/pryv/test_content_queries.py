@@ -97,6 +97,14 @@ def test_bad_arguments_are_refused_before_any_request(
     assert wire.requests == []
 
 
+def test_an_argument_of_another_type_is_named(wire: Wire, connection: Connection) -> None:
+    with pytest.raises(TypeError, match=r"^values is an iterable of values, not int"):
+        connection.get_latest_by_content("$", 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^base_query is a dict, not int"):
+        connection.get_latest_by_content("$", ["x"], 5)  # type: ignore[arg-type]
+    assert wire.requests == []
+
+
 @pytest.mark.parametrize("content", [None, [], ["mood"], "mood", {"mood": None}, {"mood": ["name"]}, {"name": "glad"}])
 def test_contents_of_other_shapes_have_no_value(wire: Wire, connection: Connection, content: Any) -> None:
     wire.always = reply({"events": [{"content": content}, {"content": {"mood": {"name": "glad"}}}]})

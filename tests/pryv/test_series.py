@@ -344,6 +344,7 @@ def test_an_array_with_a_number_that_is_not_finite_is_not_sent(wire: Wire, takin
         ("value", ROWS, TypeError),
         ([1, 2], ROWS, TypeError),
         (None, ROWS, TypeError),
+        (5, ROWS, TypeError),
         (["deltaTime", ""], ROWS, ValueError),
         (["value", "value"], ROWS, ValueError),
         (FIELDS, None, TypeError),
@@ -359,7 +360,7 @@ def test_an_array_with_a_number_that_is_not_finite_is_not_sent(wire: Wire, takin
 def test_what_is_no_series_is_refused_before_any_request(
     wire: Wire, taking: Connection, fields: Any, points: Any, kind: type[Exception]
 ) -> None:
-    with pytest.raises(kind):
+    with pytest.raises(kind, match=r"field|points"):
         taking.add_points_to_hf_event("event1", fields, points)
     with pytest.raises(kind):
         Series(fields, points)

@@ -25,7 +25,7 @@ Layers = list[set[str]]
 """The parts of a package, from the bottom; in the one that is empty are all parts that are in no other."""
 
 CORE: Layers = [
-    {"errors", "types", "utils", "_display", "_signals", "_spelling", "_text", "_tracebacks", "_version"},
+    {"errors", "types", "utils", "_arguments", "_display", "_signals", "_spelling", "_text", "_tracebacks", "_version"},
     {"_transport"},
     set(),
     {"resources"},

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from pryv._arguments import require
+from pryv._arguments import as_dict, require
 from pryv._display import with_secrets
 from pryv._service_info import DescribedPlatform, ServiceInfo, endpoint_of
 from pryv._spelling import domain, web_url
@@ -57,8 +57,7 @@ class AccessRequest:
 
 def start(platform: DescribedPlatform, auth_request: Any, timeout: CallTimeout) -> AccessRequest:
     """Make an access request; see `Service.start_access_request`."""
-    if not isinstance(auth_request, Mapping):
-        raise TypeError(f"an auth request is a dict, not {type(auth_request).__name__}")
+    as_dict(auth_request, "auth_request")
     if not auth_request.get("requestingAppId") or not isinstance(auth_request.get("requestedPermissions"), list):
         raise ValueError("an auth request has a requestingAppId and a list of requestedPermissions")
     label = "POST access request"

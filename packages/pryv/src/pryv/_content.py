@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
+from pryv._arguments import as_dict
 from pryv._events import EventStream
 from pryv._long_queries import MAX_VALUES
 from pryv._transport import json
@@ -21,12 +22,12 @@ def latest_by_content(
     base_query: Any,
 ) -> dict[Any, Event]:
     """Return the latest event for each value at `path`; see `Connection.get_latest_by_content`."""
-    query = dict(base_query or {})
+    query = dict(as_dict({} if base_query is None else base_query, "base_query"))
     if not isinstance(path, str) or not path:
         raise ValueError("path is a dot-path into the content, or $")
     if "limit" in query or "skip" in query:
         raise ValueError("limit and skip are not supported: all events are searched for the latest")
-    if isinstance(values, (str, bytes, Mapping)):
+    if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise TypeError(f"values is an iterable of values, not {type(values).__name__}")
     wanted: dict[Any, Any] = {}
     for number, value in enumerate(values):

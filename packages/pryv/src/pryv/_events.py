@@ -186,8 +186,6 @@ class EventStream(Iterator[Event], RowSource):
     """
 
     def __init__(self, account: Account, params: Any, timeout: CallTimeout = DEFAULT) -> None:
-        if not isinstance(params, (Mapping, type(None))):
-            raise TypeError(f"params is a dict, not {type(params).__name__}")
         query_pairs(params)  # refuses names that are not strings
         self._params = json.plain(dict(params or {}))
         query = open_ended(self._params)

@@ -43,9 +43,11 @@ _TIMES = ("M", "m")
 
 
 def _checked_fields(fields: Iterable[str]) -> list[str]:
+    if isinstance(fields, str) or not isinstance(fields, Iterable):
+        raise TypeError(f"fields is a list of the fields' names, not {type(fields).__name__}")
     names = list(fields)
-    if isinstance(fields, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError("fields is a list of the fields' names")
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("the names of the fields are strings")
     if not all(names) or len(set(names)) < len(names):
         raise ValueError("the names of the fields are not empty and differ")
     return names
@@ -293,13 +295,13 @@ def get_points(
     label = redact(f"GET {path}", *account.secrets)
     limits = account.http.limits
     error: PryvError
-    try:
-        response = account.send("GET", path, label=label, query=query, idempotent=True, read=read, timeout=timeout)
 
     def read(response: Response) -> dict[str, Any]:
         with contextlib.closing(response.chunks()) as chunks:
             return read_points(chunks, limits)
 
+    try:
+        response = account.send("GET", path, label=label, query=query, idempotent=True, read=read, timeout=timeout)
     except TooLargeError:
         error = ResponseTooLargeError(f"{label}: the series is larger than {limits.response} bytes (Limits.response)")
     except (MalformedError, UnicodeDecodeError):

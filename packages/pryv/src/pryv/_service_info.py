@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from pryv._arguments import as_dict
 from pryv._display import public_names
 from pryv._spelling import template
 from pryv._transport.platform import Platform
@@ -153,9 +154,7 @@ class DescribedPlatform:
 
     def set_info(self, service_info: Mapping[str, Any]) -> None:
         """Set the service info; see `Service.set_service_info`."""
-        if not isinstance(service_info, Mapping):
-            raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
-        self.known.info, self.known.url = ServiceInfo.from_wire(service_info), None
+        self.known.info, self.known.url = ServiceInfo.from_wire(as_dict(service_info, "service_info")), None
 
     def endpoint_of(self, username: str, timeout: CallTimeout, token: str | None = None) -> str:
         """Return the API endpoint of a user's account; see `Service.api_endpoint_for`."""
@@ -184,13 +183,11 @@ class DescribedPlatform:
 
 def endpoint_of(service_info: Mapping[str, Any], username: str, token: str | None = None) -> str:
     """Return the API endpoint of a user's account, made from a service info; see `Service.build_api_endpoint`."""
-    if not isinstance(service_info, Mapping):
-        raise TypeError(f"a service info is a dict, not {type(service_info).__name__}")
+    api = as_dict(service_info, "service_info").get("api")
     if not isinstance(username, str):
         raise TypeError(f"a username is a string, not {type(username).__name__}")
     if not _USERNAME.fullmatch(username):
         raise ValueError(f"not a username: {username!r}")
-    api = service_info.get("api")
     if not isinstance(api, str):
         raise ValueError("the service info has no api, the template of API endpoints")
     return build_api_endpoint(api.replace("{username}", username), token)

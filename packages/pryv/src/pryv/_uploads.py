@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
 from pryv import _resend
+from pryv._arguments import as_dict
 from pryv._text import from_system
 from pryv._transport import json
 from pryv._transport.account import Account
@@ -62,9 +63,7 @@ def add_attachment(
 def _create_event(
     account: Account, event: Any, files: Iterable[tuple[str, str | Data]], timeout: CallTimeout
 ) -> dict[str, Any]:
-    if not isinstance(event, Mapping):
-        raise TypeError(f"an event is a dict, not {type(event).__name__}")
-    fields = {"event": json.encode(event)}
+    fields = {"event": json.encode(as_dict(event, "event"))}
     idempotent = _resend.creates_with_id(_resend.CREATE, event)
     with contextlib.ExitStack() as stack:
         sources = [(name, stack.enter_context(opened(source))) for name, source in files]

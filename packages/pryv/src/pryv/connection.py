@@ -86,6 +86,8 @@ class Connection:
         found = extract_token_and_api_endpoint(api_endpoint)
         if service is not None and not hasattr(service, "api_endpoint_for"):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
+        if not hasattr(chunk_size, "__index__"):
+            raise TypeError(f"chunk_size is a whole number, not {type(chunk_size).__name__}")
         if operator.index(chunk_size) < 1:
             raise ValueError("chunk_size is at least 1")
         self._account = Account(Http(retry, session, limits), found.endpoint, StaticToken(found.token), timeout)
@@ -671,9 +673,9 @@ class Connection:
     ) -> DestinationT | bytes:
         """Download a file attached to an event, and check its size and checksum.
 
-        See `Get attachment <https://pryv.github.io/reference/#get-attachment>`__ in the API reference.
-
         A download that is cut short is retried by the policy: the bytes that were received before are skipped.
+
+        See `Get attachment <https://pryv.github.io/reference/#get-attachment>`__ in the API reference.
 
         Args:
             event_id: The event.

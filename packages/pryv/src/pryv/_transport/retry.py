@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from numbers import Real
 from typing import Any
 
 import attrs
+
+from pryv._arguments import require_seconds
 
 from .dates import moment_of
 
@@ -19,16 +20,11 @@ def _check_attempts(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"RetryPolicy.{field.name} is a number of seconds, not {type(value).__name__}")
-    if not value >= 0:  # type: ignore[operator]  # Real lacks the operators of its types
-        raise ValueError(f"RetryPolicy.{field.name} is at least 0 seconds")
+    require_seconds(value, f"RetryPolicy.{field.name}", endless=True)
 
 
 def _check_deadline(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    _check_seconds(_, field, value)
-    if value == 0:
-        raise ValueError(f"RetryPolicy.{field.name} is above 0 seconds")
+    require_seconds(value, f"RetryPolicy.{field.name}", above_zero=True, endless=True)
 
 
 @attrs.frozen

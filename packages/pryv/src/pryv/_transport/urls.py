@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
+from pryv._arguments import as_dict
 from pryv._spelling import web_url
 from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
@@ -61,9 +62,7 @@ def query_pairs(params: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """
     if params is None:
         return []
-    if not isinstance(params, Mapping):
-        raise TypeError(f"parameters are a dict, not {type(params).__name__}")
-    return [(key, text) for key, value in params.items() for text in _texts(key, value)]
+    return [(key, text) for key, value in as_dict(params, "params").items() for text in _texts(key, value)]
 
 
 def _texts(key: str, value: Any) -> Iterable[str]:
