@@ -138,10 +138,31 @@ def test_attachments_of_the_other_tool_have_any_name(tmp_path: Path, name: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]x", '{"events": [{"id": "a"}', '{"events": [1]}', '{"events": [{}]}', '{"events": [{"id": 1}]}'],
+    [
+        *(
+            "",
+            "{",
+            "[]",
+            "[]x",
+            '{"events": [{"id": "a"}',
+            '{"events": [1]}',
+            '{"events": [{}]}',
+            '{"events": [{"id": 1}]}',
+        ),
+        *('{"events": {}}', '{"events": null}', '{"events": [{"id": "a", "content": NaN}]}'),
+        *(f'{{"events": [{{"id": "a", "{key}": [1]}}]}}' for key in ("time", "streamIds", "clientData")),
+    ],
 )
 def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "events.json").write_text(text)
+    with pytest.raises(BackupError, match=r"events\.json"):
+        list(read(tmp_path).events())
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" + "0" * 5_000], ids=["depth", "digits"])
+def test_what_would_exhaust_a_parser_is_damage(tmp_path: Path, text: str) -> None:
+    """With ijson, which is used no more, the first took all memory and the second was a segmentation fault."""
+    (tmp_path / "events.json").write_text(f'{{"events": [{{"id": "a", "content": {text}')
     with pytest.raises(BackupError, match=r"events\.json"):
         list(read(tmp_path).events())
 
@@ -199,7 +220,8 @@ def test_other_documents(tmp_path: Path) -> None:
     (tmp_path / "events.json").write_bytes(b'\xef\xbb\xbf{"events": [{"id": "a"}]}')
     assert read(tmp_path).streams() == [{"id": "a"}]
     assert list(read(tmp_path).events()) == [{"id": "a"}]
-    for text in ("[]", "{", "{}"):
+    trees = ("1", "[1]", '[{"name": "a"}]', '[{"id": 1}]', '[{"id": "a", "children": 1}]')
+    for text in ("[]", "{", "{}", *(f'{{"streams": {tree}}}' for tree in trees)):
         (tmp_path / "streams.json").write_text(text)
         with pytest.raises(BackupError, match=r"streams\.json"):
             read(tmp_path).streams()
@@ -208,6 +230,10 @@ def test_other_documents(tmp_path: Path) -> None:
             read(tmp_path).document(name)
     with pytest.raises(BackupError, match="not a path in the folder"):
         read(tmp_path).document("../streams.json")
+    (tmp_path / "hf-data").mkdir()
+    (tmp_path / "hf-data" / "a.json").write_text('{"fields": [1], "points": []}')
+    with pytest.raises(BackupError, match=r"a\.json"):
+        read(tmp_path).points("a")
     assert repr(read(tmp_path)) == f"BackupFolder({str(tmp_path)!r})"
 
 

@@ -556,6 +556,8 @@ def add_ons(connection: Connection) -> None:
     with addons.replace_file("keys.json", private=True) as secret:
         secret.write(b"whole")
     addons.sync_directory(".")
+    with addons.lock_directory("."), open("log", "wb", buffering=0) as log:
+        addons.write_all(log, b"")
     addons.require_bearer(connection, "socket")
     token: str | None = addons.bearer_token(connection)
     other: bool = addons.renew_token(connection, token, error)
@@ -575,9 +577,10 @@ def add_ons(connection: Connection) -> None:
     stream: addons.BatchStream = addons.stream_batch(connection, [Call("streams.get")], {"streams"}, timeout=5)
     parts: list[tuple[int, str, list[tuple[Any, str]]]] = list(stream)
     time: float | None = stream.server_time
+    members: list[tuple[str, Any]] = list(addons.json_members([b'{"events": []}'], ["events"]))
     with connection.iter_events() as found:
         batches: list[tuple[str, list[tuple[types.Event, str]]]] = list(addons.event_batches(found))
-    logging.info("%s %s %s", parts, time, batches)
+    logging.info("%s %s %s %s", parts, time, batches, members)
     made = (masked, other, proxies, others, passes, waited, results, text, error, info, wait, plain, sizes, limits.rate)
     logging.info("%s", (*made, pryv.__version__))
 

@@ -23,7 +23,7 @@ from pryv import (
 )
 from pryv._transport.blocks import Decoder, MsgspecDecoder, StandardDecoder
 from pryv._transport.members import MalformedError, Members
-from pryv.addons import stream_batch
+from pryv.addons import json_members, stream_batch
 from pryv_sandbox import Sandbox
 
 CALLS = [Call("streams.get", {"state": "all"}), Call("events.get", {"fromTime": -1e300, "toTime": 1e300})]
@@ -82,6 +82,21 @@ def test_a_body_that_is_cut_is_malformed(results: list[Any], cut: float) -> None
     members = Members(iter([body[: int(cut * len(body))]]), STREAMED)
     with pytest.raises(MalformedError):
         put_together((number, key, members.with_texts(values)) for number, key, values in members.results())
+
+
+@given(items=st.lists(values), other=values, size=st.integers(1, 400), indent=st.sampled_from([None, 1]))
+def test_members_of_any_object_are_read(items: list[Any], other: Any, size: int, indent: int | None) -> None:
+    body = json.dumps({"items": items, "other": other, "more": items}, indent=indent).encode()
+    found = list(json_members(chunked(body, size), ["items"]))
+    assert json.dumps(found) == json.dumps([*(["items", item] for item in items), ["other", other], ["more", items]])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}x", b'{"items": 1}', b'{"items": [1', b'{"items": [NaN]}', b'{"\xff": 1}']
+)
+def test_what_is_no_object_is_a_value_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not one JSON object|decode"):
+        list(json_members([body], ["items"]))
 
 
 def test_it_is_what_a_batch_returns(new_account: Callable[[], Account]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import attrs
@@ -112,8 +113,7 @@ class EventRestore:
     def _file(self, event_id: str, attachment: Named, stack: ExitStack) -> tuple[str, BinaryIO] | None:
         """Open an attachment, if it is as the platform has described it."""
         with self.target.noting(f"attachment {event_id}/{attachment.data['id']}"):
-            path = self.archive.attachment_of(event_id, attachment).relative_to(self.archive.path)
-            file = stack.enter_context(_files.open_regular(self.archive.path, path.as_posix()))
+            file = stack.enter_context(_opened(self.archive.path, attachment))
             _check_integrity(file, attachment.data)
             name = attachment.data.get("fileName")
             return (name if isinstance(name, str) and name not in ("", ".", "..") else attachment.data["id"]), file
@@ -161,6 +161,19 @@ class EventRestore:
     def trash(self) -> None:
         """Put the events into the trash that were in it, if this restore has created them."""
         self.target.trash("event", self._own_events(self._trashed))
+
+
+def _opened(root: Path, attachment: Named) -> BinaryIO:
+    """Open the file of an attachment.
+
+    Raises:
+        FileNotFoundError: the backup does not have it.
+        BackupError: it is not a regular file.
+    """
+    for path in filter(None, (attachment.path, attachment.old_path)):
+        with suppress(FileNotFoundError):
+            return _files.open_regular(root, path)
+    raise FileNotFoundError("the backup does not have the file")
 
 
 def _check_integrity(file: BinaryIO, attachment: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pryv import Series
 from pryv_backup import _files, _json
@@ -19,12 +19,12 @@ from pryv_backup._layout import (
     DELETIONS,
     MANIFEST,
     STREAMS,
-    Named,
     attachments_of,
     is_events_file,
     safe_id,
     series_file,
 )
+from pryv_backup._tree import is_tree
 
 _INCREMENTAL: Final = "events-incremental-"
 _SEPARATORS: Final = 2
@@ -113,10 +113,10 @@ class BackupFolder:
             BackupError: the file is damaged.
             OSError: the file cannot be read.
         """
-        streams = self.document(STREAMS).get("streams")
-        if not isinstance(streams, list):
-            raise BackupError(f"{self.path / STREAMS}: it has no streams")
-        return streams
+        tree = self.document(STREAMS).get("streams")
+        if not is_tree(tree):
+            raise BackupError(f"{self.path / STREAMS}: it has no tree of streams")
+        return cast(list[dict[str, Any]], tree)
 
     def document(self, name: str) -> dict[str, Any]:
         """Return a document such as `account.json`.
@@ -156,19 +156,6 @@ class BackupFolder:
         _files.open_regular(self.path, path).close()
         return self.path / path
 
-    def attachment_of(self, event_id: str, attachment: Named) -> Path:
-        """Return the path of an attachment in an event that was read; see `attachments_of`.
-
-        Raises:
-            FileNotFoundError: the backup does not have it.
-            BackupError: it is not a regular file.
-        """
-        for path in filter(None, (attachment.path, attachment.old_path)):
-            if os.path.lexists(self.path / path):
-                _files.open_regular(self.path, path).close()
-                return self.path / path
-        raise FileNotFoundError(f"{self.path}: no attachment {attachment.data['id']!r} of event {event_id!r}")
-
     def points(self, event_id: str) -> Series:
         """Return the points of a series; its rows are read from the file as they are used, once.
 
@@ -178,7 +165,9 @@ class BackupFolder:
             OSError: the file cannot be read.
         """
         path = series_file(event_id)
-        fields = list(_json.items(self.path, path, "fields"))
+        fields = next(_json.items(self.path, path, "fields"), [])
+        if not _is_list_of_texts(fields):
+            raise BackupError(f"{self.path / path}: its fields are not a list of names")
         return Series(fields, _json.items(self.path, path, "points"))
 
     @functools.cached_property
@@ -214,12 +203,11 @@ class BackupFolder:
         Raises:
             BackupError: the file has something else.
         """
-        is_empty = True
-        for item in _json.items(self.path, file, "events"):
-            is_empty = False
-            yield _checked(item, self.path / file)
-        if is_empty and _json.has(self.path, file, "error"):
-            raise BackupError(f"{self.path / file}: it has an error of the platform, no events")
+        for key, value in _json.members(self.path, file):
+            if key == "error":
+                raise BackupError(f"{self.path / file}: it has an error of the platform, no events")
+            if key == "events":
+                yield _checked(value, self.path / file)
 
     def _events_files(self) -> list[str]:
         """Return the files with events, the latest versions last."""
@@ -253,7 +241,22 @@ def _checked(item: Any, file: Path) -> dict[str, Any]:
     """
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise BackupError(f"{file}: it has an event or a deletion without an id")
+    for key, is_right in _SHAPES.items():
+        if item.get(key) is not None and not is_right(item[key]):
+            raise BackupError(f"{file}: {key} of the event {item['id']} is damaged")
     return item
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
+
+
+_SHAPES: Final[dict[str, Callable[[Any], bool]]] = {
+    "time": lambda value: isinstance(value, (int, float)),
+    "streamIds": _is_list_of_texts,
+    "clientData": lambda value: isinstance(value, dict),
+}
+"""What is checked of an event, because it is used."""
 
 
 def _is_deletion(item: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@
 - `stream_batch`: sends calls that only read in one request, and yields their results as they arrive, with the JSON text
   of each item, in constant memory.
 - `event_batches`: the events and deletions of `Connection.iter_events`, some at a time, with the JSON text of each.
+- `json_members`: reads one JSON object of any size member by member, the items of long lists one by one.
 - `plain`: turns data to be sent (a query, an event, a change) into plain JSON data; a `TypeError` or `ValueError` names
   the field that has no JSON form. Where a `SendChunk` raises it for its calls, `run_batch` adds the number of the call.
 - `api_error`: the exception for an error of the API, received over any transport.
@@ -28,6 +29,8 @@
 - `open_destination`: opens a `Destination`: a path, whose file appears once it is complete, or a binary file.
 - `replace_file`: opens a file that replaces another once it is complete; only its owner can access a private one.
 - `sync_directory`: flushes the names of the files in a directory to the disk.
+- `lock_directory`: for one program at a time that changes files in a directory.
+- `write_all`: writes bytes to a file that may take a part of them at a time.
 - `require_callback`: refuses a callback that cannot be called, or that is a coroutine function;
   `require_methods`: refuses an argument without the methods of a protocol;
   `require_seconds`: returns an argument that is a number of seconds, as a float.
@@ -43,7 +46,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -51,10 +55,11 @@ from pryv._accesses import access_info
 from pryv._arguments import require_callback, require_methods, require_seconds
 from pryv._batch import Call, CallLike, ChunkTooLargeError, Progress, Result, SendChunk, run_batch
 from pryv._batch_stream import BatchStream
-from pryv._destinations import Destination
+from pryv._destinations import Destination, write_all
 from pryv._destinations import opened as open_destination
 from pryv._display import SecretText
 from pryv._events import EventStream
+from pryv._files import locked as lock_directory
 from pryv._files import replacing as replace_file
 from pryv._files import sync_directory
 from pryv._signals import SignalSafeCondition, SignalSafeEvent
@@ -66,6 +71,7 @@ from pryv._transport.http import Http
 from pryv._transport.json import plain
 from pryv._transport.libraries import ssl_context_of
 from pryv._transport.limits import Limits, parsed_size
+from pryv._transport.members import MalformedError, Members
 from pryv._transport.redact import redact, redact_data
 from pryv._transport.retry import RetryPolicy
 from pryv._transport.sessions import new_session
@@ -97,7 +103,9 @@ __all__ = [
     "http_settings",
     "is_transient",
     "is_transient_status",
+    "json_members",
     "limits",
+    "lock_directory",
     "new_session",
     "open_destination",
     "parsed_size",
@@ -114,6 +122,7 @@ __all__ = [
     "stream_batch",
     "sync_directory",
     "without_frames",
+    "write_all",
 ]
 
 
@@ -249,6 +258,25 @@ def stream_batch(
         ValueError: a call may change data, or a parameter has no JSON form.
     """
     return BatchStream(connection._account, calls, streamed, timeout)
+
+
+def json_members(chunks: Iterable[bytes], streamed: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the members of a JSON object as pairs of key and value, which are as `json.loads` returns them.
+
+    Of a list in `streamed`, each item is yielded with the key, so that one item at a time is in memory.
+
+    Args:
+        chunks: The text of the object in UTF-8, in parts of any size.
+        streamed: The keys of the lists.
+
+    Raises:
+        ValueError: it is not one JSON object in UTF-8, or a member in `streamed` is not a list. What is before the
+            error has been yielded.
+    """
+    try:
+        yield from Members(iter(chunks), streamed)
+    except MalformedError:
+        raise ValueError("not one JSON object, or a member to be read item by item is not a list") from None
 
 
 def access_info_within(
