@@ -216,20 +216,33 @@ def test_what_cannot_be_written_leaves_nothing(cipher: EventsCipher, tmp_path: P
 
 
 class Narrow(io.RawIOBase):
-    """A destination that takes a part of what is written."""
+    """A destination that takes some bytes at a time, such as the file of a socket."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.data = b""
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        return len(data) // 2
+        self.data += bytes(data[: self.width])
+        return min(self.width, len(data))
 
 
-def test_a_destination_that_does_not_take_all_is_an_error(cipher: EventsCipher) -> None:
+def test_a_destination_may_take_some_bytes_at_a_time(cipher: EventsCipher) -> None:
+    narrow = Narrow(3)
+    cipher.encrypt_attachment(io.BytesIO(b"data"), cast(BinaryIO, narrow), **HOWS[0])
+    plain = Narrow(3)
+    cipher.decrypt_attachment(EVENT, io.BytesIO(narrow.data), cast(BinaryIO, plain))
+    assert plain.data == b"data"
+
+
+def test_a_destination_that_takes_nothing_is_an_error(cipher: EventsCipher) -> None:
     with pytest.raises(OSError, match="did not accept all"):
-        cipher.encrypt_attachment(io.BytesIO(b"data"), cast(BinaryIO, Narrow()), **HOWS[0])
+        cipher.encrypt_attachment(io.BytesIO(b"data"), cast(BinaryIO, Narrow(0)), **HOWS[0])
     with pytest.raises(OSError, match="did not accept all"):
-        cipher.decrypt_attachment(EVENT, io.BytesIO(encrypted(cipher, b"data")), cast(BinaryIO, Narrow()))
+        cipher.decrypt_attachment(EVENT, io.BytesIO(encrypted(cipher, b"data")), cast(BinaryIO, Narrow(0)))
 
 
 def test_what_is_no_file_is_refused(cipher: EventsCipher, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import fcntl
 import json
 import os
 import stat
@@ -139,6 +141,25 @@ def test_a_key_is_never_replaced_or_lost(tmp_path: Path) -> None:
         assert broken.read_text() == text
     with pytest.raises(FileNotFoundError):
         save_key(tmp_path / "nowhere" / "keys.json", "new", generate_key())
+
+
+def test_a_key_is_saved_where_a_link_leads(tmp_path: Path) -> None:
+    """Such as to an encrypted volume."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "keys.json").symlink_to(tmp_path / "volume" / "keys.json")
+    for name in ("first", "second"):
+        save_key(tmp_path / "keys.json", name, generate_key())
+    assert (tmp_path / "keys.json").is_symlink()
+    assert list(json.loads((tmp_path / "volume" / "keys.json").read_text())) == ["first", "second"]
+
+
+def test_a_file_system_without_locks_has_key_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    save_key(tmp_path / "keys.json", "journal", generate_key())
+    assert list(json.loads((tmp_path / "keys.json").read_text())) == ["journal"]
 
 
 def test_processes_that_add_keys_at_the_same_time_lose_none(tmp_path: Path) -> None:

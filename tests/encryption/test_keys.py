@@ -44,6 +44,7 @@ TO_ENCRYPT = {
     "key pair": KeyPair(PUBLIC, PRIVATE),
     "pem": PUBLIC_PEM,
     "pem text": f"\n{PUBLIC_PEM.decode()}",
+    "pem after a byte order mark": b"\xef\xbb\xbf" + PUBLIC_PEM,
     "object": public,
 }
 TO_DECRYPT = {
@@ -55,6 +56,8 @@ TO_DECRYPT = {
     "key pair": KeyPair(PUBLIC, PRIVATE),
     "pem": PRIVATE_PEM,
     "pem text": PRIVATE_PEM.decode(),
+    "pem of openssl pkcs12": b"Bag Attributes\n    friendlyName: clinic\n" + PRIVATE_PEM,
+    "pem text of openssl pkcs12": f"Bag Attributes\n    friendlyName: Präxis\n{PRIVATE_PEM.decode()}",
     "object": private,
 }
 ELSEWHERE = ec.generate_private_key(ec.SECP384R1())

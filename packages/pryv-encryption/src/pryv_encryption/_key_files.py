@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import errno
 import json
 import os
 import stat
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pryv.addons import replace_file, without_frames
+from pryv.addons import lock_directory, replace_file, without_frames
 from pryv_encryption.keys import KeyPair
-
-if sys.platform != "win32":
-    import fcntl
 
 Path = str | os.PathLike[str]
 
@@ -45,7 +40,7 @@ def save_key(path: Path, key_ref: str, key: Any) -> None:
     """Add a key to a key file, which is created if it does not exist. Only its owner can access it.
 
     Args:
-        path: The file's path.
+        path: The file's path; a symbolic link is followed.
         key_ref: The name of the key.
         key: The key: bytes, which are written in Base64, a `KeyPair`, a JWK or another dict, or a text.
 
@@ -58,11 +53,12 @@ def save_key(path: Path, key_ref: str, key: Any) -> None:
     if not isinstance(key_ref, str):
         raise TypeError(f"the name of a key is a string, not {type(key_ref).__name__}")
     form = _json_form(key)
-    with _locked(os.path.dirname(os.path.abspath(path))):
-        keys = read_keys(path) if os.path.lexists(path) else {}
+    target = os.path.realpath(os.fsdecode(path))
+    with lock_directory(os.path.dirname(target)):
+        keys = read_keys(target) if os.path.lexists(target) else {}
         if key_ref in keys:
-            raise ValueError(f"{os.fspath(path)} has a key named {key_ref!r} already")
-        with replace_file(os.fsdecode(path), private=True) as file:
+            raise ValueError(f"{target} has a key named {key_ref!r} already")
+        with replace_file(target, private=True) as file:
             file.write(json.dumps({**keys, key_ref: form}, indent=2).encode() + b"\n")
 
 
@@ -74,18 +70,6 @@ def _json_form(key: Any) -> Any:
     if isinstance(key, (str, Mapping)):
         return key if isinstance(key, str) else dict(key)
     raise TypeError(f"a key of type {type(key).__name__} cannot be written to a file")
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Lock the key files of a directory for one process at a time."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        if sys.platform != "win32":
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _open_private(path: str, flags: int) -> int:

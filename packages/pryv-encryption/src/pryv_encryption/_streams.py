@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from pryv.addons import without_frames
+from pryv.addons import without_frames, write_all
 from pryv_encryption._gcm import IV_SIZE, TAG_SIZE, AesGcmMethod
 from pryv_encryption.errors import DecryptionError
 
@@ -69,10 +69,10 @@ def encrypt(method: AesGcmMethod, source: BinaryIO, destination: BinaryIO, key: 
     """
     header, content_key = method.seal(key)
     encryptor = Cipher(algorithms.AES(content_key), modes.GCM(header[-IV_SIZE:])).encryptor()
-    write(destination, header)
+    write_all(destination, header)
     while piece := read(source, _PIECE):
-        write(destination, encryptor.update(piece))
-    write(destination, encryptor.finalize() + encryptor.tag)
+        write_all(destination, encryptor.update(piece))
+    write_all(destination, encryptor.finalize() + encryptor.tag)
 
 
 class Verified:
@@ -122,7 +122,7 @@ class Verified:
         for piece, digest in zip(self._pieces(), self._digests, strict=True):
             if hashlib.sha256(piece).digest() != digest:
                 raise DecryptionError("the file was altered while it was decrypted")
-            write(destination, decryptor.update(piece))
+            write_all(destination, decryptor.update(piece))
 
     def _pieces(self) -> Iterator[bytes]:
         for offset in range(0, self._size, _PIECE):
@@ -147,13 +147,3 @@ def read(file: BinaryIO, size: int = -1) -> bytes:
     if data is None:
         raise BlockingIOError("the source is non-blocking, and has nothing to read yet")
     return data
-
-
-def write(file: BinaryIO, data: bytes) -> None:
-    """Write all bytes to a file.
-
-    Raises:
-        OSError: the file does not accept them.
-    """
-    if file.write(data) not in (len(data), None):
-        raise OSError("the destination did not accept all the bytes")

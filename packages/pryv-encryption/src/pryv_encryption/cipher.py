@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import attrs
 
-from pryv.addons import Destination, open_destination, require_callback, without_frames
+from pryv.addons import Destination, open_destination, require_callback, without_frames, write_all
 from pryv_encryption import _streams
 from pryv_encryption._gcm import AesGcmMethod
 from pryv_encryption._streams import Source
@@ -286,7 +286,7 @@ class EventsCipher:
             if isinstance(known, AesGcmMethod):
                 _streams.encrypt(known, file, output, key.value)
             else:
-                _streams.write(output, _applied(encrypt, _streams.read(file), key))
+                write_all(output, _applied(encrypt, _streams.read(file), key))
         return destination
 
     def decrypt_attachment(self, event: Mapping[str, Any], source: Source, destination: DestinationT) -> DestinationT:
@@ -342,7 +342,7 @@ class EventsCipher:
             key = self._key_of(event, _method_of_files(event))
             return _applied(partial(_streams.Verified, method), file, key).write_to
         data = self._data(event, _streams.read(file))
-        return lambda output: _streams.write(output, data)
+        return lambda output: write_all(output, data)
 
     def _function(self, name: str, member: str, purpose: str) -> Callable[..., Any]:
         """Return a function of a method.

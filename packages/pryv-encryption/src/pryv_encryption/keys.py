@@ -32,6 +32,7 @@ POINT_SIZE = 65
 _NUMBER_SIZE = 32
 _TO_STANDARD = str.maketrans("-_", "+/")
 _PEM = b"-----BEGIN "
+"""Text may stand before it, such as that of `openssl pkcs12` (RFC 7468, 2)."""
 
 
 @attrs.frozen
@@ -92,7 +93,7 @@ def public_key(key: object) -> ec.EllipticCurvePublicKey:
         return _public_numbers(key).public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey):
         data = _data(key)
-        key = _loaded(load_pem_public_key, data) if data.startswith(_PEM) else point(data)
+        key = _loaded(load_pem_public_key, data) if _PEM in data else point(data)
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != CURVE.name:
         raise ValueError("not a public key on P-256")
     return key
@@ -126,7 +127,7 @@ def private_key(key: object) -> ec.EllipticCurvePrivateKey:
         return ec.EllipticCurvePrivateNumbers(_number(key, "d"), _public_numbers(key)).private_key()
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         data = _data(key)
-        load = load_pem_private_key if data.startswith(_PEM) else load_der_private_key
+        load = load_pem_private_key if _PEM in data else load_der_private_key
         key = _loaded(partial(load, password=None), data)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != CURVE.name:
         raise ValueError("not a private key on P-256")
@@ -146,8 +147,7 @@ def _side(key: object, side: str) -> object:
 
 def _data(key: object) -> bytes:
     if isinstance(key, str):
-        text = key.lstrip()
-        return text.encode() if text.startswith(_PEM.decode()) else _base64.decode(key)
+        return key.encode("ascii", "replace") if _PEM.decode() in key else _base64.decode(key)
     if isinstance(key, (bytes, bytearray, memoryview)):
         return bytes(key)
     raise TypeError(f"a key of type {type(key).__name__} cannot be used here")
