@@ -300,6 +300,30 @@ def test_a_folder_with_something_else_is_refused(account: Connection, folder: Pa
     assert [path.name for path in folder.iterdir()] == ["letters.txt"]
 
 
+def test_the_state_of_another_program_is_no_backup(account: Connection, folder: Path) -> None:
+    (folder / ".state").mkdir(parents=True)
+    (folder / "package.json").write_text("{}")
+    with pytest.raises(BackupError, match="choose an empty folder"):
+        backup(account, folder)
+    assert sorted(path.name for path in folder.rglob("*")) == [".state", "package.json"]
+
+
+def test_a_run_that_was_killed_at_its_start_is_continued(account: Connection, folder: Path) -> None:
+    (folder / ".state").mkdir(parents=True)
+    assert backup(account, folder).complete
+
+
+def test_documents_of_other_programs_stay(account: Connection, folder: Path) -> None:
+    """Without secrets, documents of a run with them are removed: only those that a run writes."""
+    backup(account, folder, secrets=True)
+    (folder / ".state" / "mine").mkdir()
+    (folder / "mine").mkdir()
+    (folder / "mine" / "own.json").touch()
+    backup(account, folder)
+    assert verify(folder).extra == ("mine/own.json",)
+    assert (folder / ".state" / "mine").stat().st_mode & 0o777 != 0o600
+
+
 def test_the_backup_of_another_account_is_refused(full_account: Connection, account: Connection, folder: Path) -> None:
     backup(account, folder)
     before = files_of(folder)

@@ -20,7 +20,7 @@ from tests.backup.content import assert_equal, comparable, fill, platform_events
 
 from pryv import Connection, PryvError, ServerError
 from pryv_backup import BackupError, backup, read, verify
-from pryv_backup._layout import attachment_file, old_attachment_file
+from pryv_backup._layout import attachment_file, attachments_of, old_attachment_file
 from pryv_sandbox import Sandbox
 
 CHILD = Path(__file__).with_name("child.py")
@@ -215,19 +215,26 @@ sys.exit(cli.main(["run", {str(folder)!r}]))
 def test_a_file_system_that_refuses_a_name_does_not_end_the_run(
     account: Connection, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As FAT does it: the name is refused for the link and for the copy."""
-    event = account.create_event_with_files(NOTE, [("a:b", b"A"), ("c", b"C")])["event"]
-    opened = os.open
+    """As FAT and eCryptfs do it: the name is refused for the link and for the copy."""
+    event = account.create_event_with_files(NOTE, [("a:b", b"A"), ("c" * 200, b"C")])["event"]
+    opened, replace = os.open, os.replace
 
-    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
-        if ":" in os.fspath(path):
+    def check(path: Any) -> None:
+        name = os.path.basename(path)
+        if ":" in name:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
-        return opened(path, *arguments, **options)
+        if len(name) > 143:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
 
-    monkeypatch.setattr(os, "link", lambda source, target: refuse(target, os.O_WRONLY))
-    monkeypatch.setattr(os, "open", refuse)
+    def link(source: Any, target: Any) -> None:
+        check(target)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source)
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "open", lambda path, *rest, **options: (check(path), opened(path, *rest, **options))[1])
+    monkeypatch.setattr(os, "replace", lambda source, target: (check(target), replace(source, target))[1])
     assert backup(account, folder).complete
-    assert not list((folder / "attachments").glob("*:*"))
+    assert len(list((folder / "attachments").iterdir())) == 2
     for item, content in zip(event["attachments"], (b"A", b"C"), strict=True):
         assert read(folder).attachment(event["id"], item["id"]).read_bytes() == content
     assert verify(folder).ok
@@ -284,9 +291,17 @@ def test_any_name_is_that_of_a_file_in_the_directory(event_id: str, file_id: str
             assert not set(file) & set("/\0")
             assert 0 < len(file.encode()) <= 255
             assert not file.startswith(".")
+            assert not file.endswith((".", " "))  # which FAT drops
     assert not set(attachment_file(event_id, attachment)) & set("\0\\:")
+    assert len(attachment_file(event_id, attachment).encode()) <= len("attachments/") + 143  # those of eCryptfs
     if other_id != file_id:
         assert attachment_file(event_id, {**attachment, "id": other_id}) != attachment_file(event_id, attachment)
+
+
+def test_names_that_are_one_file_on_other_systems_are_not_given_twice() -> None:
+    names = ("a.txt", "A.TXT", "\u00e9", "e\u0301", "b")
+    event = {"id": "e", "attachments": [{"id": str(number), "fileName": name} for number, name in enumerate(names)]}
+    assert [named.old_path for named in attachments_of(event)] == [*[None] * 4, "attachments/e_b"]
 
 
 def test_what_a_hostile_platform_sends_stays_in_the_folder(folder: Path, sandbox: Sandbox, account: Connection) -> None:

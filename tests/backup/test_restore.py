@@ -254,11 +254,24 @@ def test_what_the_platform_refuses_is_reported(account: Connection, empty: Conne
     notes[0]["content"], notes[1]["streamIds"] = "half \ud83d", ["nowhere"]
     file.write_text(json.dumps(document))
     empty.streams.create({"id": "other", "name": "Diary"})
+    tree = read(folder).streams()
+    tree.append({"id": "half", "name": "\ud83d"})
+    (folder / "streams.json").write_text(json.dumps({"streams": tree}))
     report = restore(folder, empty)
     reasons = {failure.what: failure.reason for failure in report.failed}
     assert "surrogate" in reasons[f"event {notes[0]['id']}"]
     assert "nowhere" in reasons[f"event {notes[1]['id']}"]
     assert "already" in reasons["stream diary"]
+    assert "surrogate" in reasons["stream half"]
+
+
+def test_events_of_an_old_platform_have_one_stream(empty: Connection, tmp_path: Path) -> None:
+    old = {"id": "c" + "0" * 24, "streamId": "diary", "type": "note/txt", "content": "A note.", "time": 1}
+    (tmp_path / "events.json").write_text(json.dumps({"events": [old]}))
+    (tmp_path / "streams.json").write_text(json.dumps({"streams": [{"id": "diary", "name": "Diary"}]}))
+    report = restore(tmp_path, empty)
+    assert (report.created, report.failed) == (2, ())
+    assert empty.events.get(old["id"])["streamIds"] == ["diary"]
 
 
 def test_profiles_are_restored_on_demand(full_account: Connection, empty: Connection, made: Path) -> None:
@@ -314,6 +327,20 @@ def test_the_state_has_a_place(made: Path, empty: Connection, tmp_path: Path, mo
         restore(made, empty)
     assert os.listdir(tmp_path) == ["file"]
     assert restore(made, empty, state=tmp_path / "state").created
+
+
+def test_the_state_of_a_restore_into_another_account_is_refused(
+    account: Connection, empty: Connection, made: Path, folder: Path, tmp_path: Path
+) -> None:
+    """What an app has created there since would be taken for events of this restore, and put into the trash."""
+    state = tmp_path / "state.json"
+    backup(account, folder)
+    (folder / "streams.json").write_text('{"streams": [{"id": "half", "name": "\\ud83d"}]}')
+    assert restore(folder, account, state=state).failed
+    with pytest.raises(BackupError, match="another account") as raised:
+        restore(made, empty, state=state)
+    assert account.endpoint in str(raised.value)
+    assert "half" not in {stream["id"] for stream in empty.streams.list({"state": "all"})}
 
 
 def test_wrong_arguments_are_refused(made: Path, empty: Connection, tmp_path: Path) -> None:

@@ -92,7 +92,16 @@ def test_state_files_of_the_other_tool_are_not_extra(made: Path, tmp_path: Path)
     assert verify(tmp_path / "own").extra == names
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1}', '{"files": {}, "sizes": 1}', "\udcff", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{", "{}", '{"files": 1}', "\udcff", "[" * 100_000),
+        *(
+            f'{{"files": {{}}, "{name}": 1}}'
+            for name in ("sizes", "counts", "unreadable", "anchor", "secrets", "endpoint")
+        ),
+    ],
+)
 def test_a_manifest_that_is_none_is_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
     assert verify(tmp_path) == Verification(ok=False, mismatches=("manifest.json",))

@@ -11,15 +11,15 @@ from typing import Final
 
 from pryv_backup import _files
 from pryv_backup._files import Entry, HashingWriter
-from pryv_backup._layout import ATTACHMENTS, MANIFEST, SERIES, STATE, is_events_file
+from pryv_backup._layout import ATTACHMENTS, DOCUMENT_DIRECTORIES, MANIFEST, SERIES, STATE, is_events_file
 from pryv_backup._manifest import Manifest
 
 EVENTS = "events"
 """The part of a backup that is all files with events."""
 DOCUMENTS = "documents"
 """The part of a backup that is all other JSON documents, but for points."""
-_REFUSED_NAME: Final = (errno.EINVAL, errno.EILSEQ)
-"""FAT refuses a colon, for instance."""
+_REFUSED_NAME: Final = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
+"""FAT refuses a colon, for instance, and eCryptfs a name of more than 143 bytes."""
 
 
 class Archive:
@@ -121,4 +121,4 @@ def _part_of(path: str) -> str:
         return directory
     if is_events_file(name) and not directory:
         return EVENTS
-    return DOCUMENTS if name.endswith(".json") else path
+    return DOCUMENTS if name.endswith(".json") and directory in DOCUMENT_DIRECTORIES else path

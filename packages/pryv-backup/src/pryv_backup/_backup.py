@@ -26,6 +26,7 @@ from pryv_backup._manifest import Manifest
 from pryv_backup._mirror import LockedMirror
 from pryv_backup._reports import BackupReport
 from pryv_backup._secrets import Secrets
+from pryv_backup._tree import flat
 from pryv_monitor import Anchor, AnchorCorruptError, AnchorMismatchError, Monitor, SQLiteMirror, SyncReport
 
 Progress = Callable[[str, int], object]
@@ -130,8 +131,8 @@ def _prepare(root: Path) -> None:
     Raises:
         BackupError: it has something else in it.
     """
-    found = set(os.listdir(root)) if root.is_dir() else set()
-    if found and STATE not in found:
+    others = set(os.listdir(root)) - {STATE} if root.is_dir() else set()
+    if others and not any(os.path.exists(root / STATE / name) for name in _MIRRORS.values()):
         manifest = Manifest.read(root)
         if manifest is None or manifest.anchor is None:
             raise BackupError(f"{root}: not empty, and no backup that can be continued; choose an empty folder")
@@ -160,7 +161,8 @@ def _archive(root: Path, options: Options, *, has_other: bool) -> Archive:
 def _make_private(directory: Path) -> None:
     """Take the permissions of others from files, such as the file of the lock."""
     for name in os.listdir(directory):
-        os.chmod(directory / name, _files.PRIVATE_FILE)
+        if _files.size_of(directory / name) is not None:
+            os.chmod(directory / name, _files.PRIVATE_FILE)
 
 
 class _Run:
@@ -278,7 +280,7 @@ class _Run:
 
     def _write_streams(self) -> None:
         tree = self._mirror.streams()
-        self._counts["streams"] = sum(1 for _ in _flat(tree))
+        self._counts["streams"] = sum(1 for _ in flat(tree))
         self._archive.write(STREAMS, lambda file: write_json(file, {"streams": tree, "meta": {}}))
 
     def _write_documents(self, accesses: dict[str, Any]) -> None:
@@ -319,11 +321,3 @@ def _is_empty(report: SyncReport) -> bool:
 
 def _file_of(event: dict[str, Any]) -> str:
     return events_file(event["time"])
-
-
-def _flat(tree: Iterable[Any]) -> Iterator[Any]:
-    left = list(tree)
-    while left:
-        stream = left.pop()
-        left += stream.get("children") or ()
-        yield stream

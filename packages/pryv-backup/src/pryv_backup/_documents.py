@@ -12,7 +12,7 @@ import attrs
 
 from pryv import ApiError, Connection, InvalidAccessTokenError, ServerError
 from pryv_backup._files import HashingWriter
-from pryv_backup._layout import safe_id
+from pryv_backup._layout import APP_PROFILES, HISTORIES, safe_id
 from pryv_backup._secrets import tokens_in
 
 _EARLIEST: Final = -1.7976931348623157e308
@@ -51,7 +51,7 @@ class Documents:
         }
         access = self.connection.access_info()
         if access.get("type") == "app":
-            name = f"app_profiles/profile_app_{safe_id(str(access.get('id')))}.json"
+            name = f"{APP_PROFILES}/profile_app_{safe_id(str(access.get('id')))}.json"
             found |= self._read("profile/app", name, "profile/app")
         return found
 
@@ -64,7 +64,7 @@ class Documents:
     def histories(self, accesses: Iterable[Any]) -> Iterator[tuple[str, Any]]:
         """Yield each access with its former versions."""
         for access in accesses:
-            name = f"accesses-history/{safe_id(access['id'].partition(':')[0])}.json"
+            name = f"{HISTORIES}/{safe_id(access['id'].partition(':')[0])}.json"
             try:
                 yield name, self.connection.get_access_with_history(access["id"])
             except ApiError as error:

@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,6 +20,10 @@ FAR: Final = "events-far.json"
 AUDIT: Final = "audit_logs.json"
 ATTACHMENTS: Final = "attachments"
 SERIES: Final = "hf-data"
+APP_PROFILES: Final = "app_profiles"
+HISTORIES: Final = "accesses-history"
+DOCUMENT_DIRECTORIES: Final = ("", APP_PROFILES, HISTORIES)
+"""The directories in which documents are, besides events, attachments and points."""
 STATE: Final = ".state"
 """The directory of what a backup needs for the next run; it is not part of the archive."""
 OTHER_STATES: Final = frozenset((".state.json", ".sync-state.json", "sync-state.json"))
@@ -26,13 +31,16 @@ OTHER_STATES: Final = frozenset((".state.json", ".sync-state.json", "sync-state.
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _EVENTS: Final = re.compile(r"events(-\d{4}-\d{2}|-far|-incremental-.+)?\.json")
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]{0,79}")
-"""An id without `_`, which separates the parts of a file name."""
-_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]')
-_IMPOSSIBLE: Final = _UNSAFE if os.name == "nt" else re.compile("[/\0\ud800-\udfff]")
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9-][A-Za-z0-9.-]{0,39}")
+"""An id without `_`, which separates the parts of a file name, and short enough to leave room for the others."""
+_UNSAFE: Final = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\ud800-\udfff]|[. ]\Z')
+"""What no file name should have: FAT drops a dot and a space at the end."""
+_IMPOSSIBLE: Final = _UNSAFE if os.name == "nt" else re.compile(r"[/\0\ud800-\udfff]|[. ]\Z")
 """What no file name of this system has."""
-_LONGEST_NAME: Final = 255
-"""Bytes of a file name, on most file systems."""
+_LONGEST_NAME: Final = 143
+"""Bytes of a file name on eCryptfs, as in an encrypted folder of a NAS: https://launchpad.net/bugs/344878."""
+_LONGEST_OLD_NAME: Final = 255
+"""Bytes of a file name on most file systems."""
 _LONGEST_ENDING: Final = 20
 
 
@@ -66,8 +74,9 @@ def attachment_file(event_id: str, attachment: dict[str, Any]) -> str:
 def old_attachment_file(event_id: str, attachment: dict[str, Any]) -> str | None:
     """Return the path that account-backup gives an attachment; `None` if no file can have that name."""
     name = f"{event_id}_{_name_of(attachment)}"
-    is_possible = not _IMPOSSIBLE.search(name) and len(name.encode()) <= _LONGEST_NAME and _SAFE_ID.fullmatch(event_id)
-    return f"{ATTACHMENTS}/{name}" if is_possible else None
+    if _IMPOSSIBLE.search(name) or len(name.encode()) > _LONGEST_OLD_NAME or not _SAFE_ID.fullmatch(event_id):
+        return None
+    return f"{ATTACHMENTS}/{name}"
 
 
 def series_file(event_id: str) -> str:
@@ -97,16 +106,26 @@ def attachments_of(event: dict[str, Any]) -> list[Named]:
     items = [item for item in found if isinstance(item, dict) and isinstance(item.get("id"), str)]
     paths = [attachment_file(event["id"], item) for item in items]
     old_paths = [old_attachment_file(event["id"], item) for item in items]
-    taken = Counter([*paths, *old_paths])
+    taken = Counter(map(_folded, filter(None, [*paths, *old_paths])))
     return [
-        Named(item, path, old_path if taken[old_path] == 1 else None)
+        Named(item, path, old_path if old_path and taken[_folded(old_path)] == 1 else None)
         for item, path, old_path in zip(items, paths, old_paths, strict=True)
     ]
+
+
+def stream_ids_of(event: dict[str, Any]) -> list[str]:
+    """Return the ids of the streams of an event; a backup of an old platform has one, as `streamId`."""
+    return event.get("streamIds") or [key for key in [event.get("streamId")] if isinstance(key, str)]
 
 
 def is_series(event: dict[str, Any]) -> bool:
     """Return whether an event is a high-frequency series."""
     return str(event.get("type", "")).startswith("series:")
+
+
+def _folded(path: str) -> str:
+    """Return what paths have in common that are the same file on macOS or Windows."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def _name_of(attachment: dict[str, Any]) -> str:

@@ -18,6 +18,13 @@ from pryv_backup._layout import MANIFEST
 
 _VERSION: Final = 1
 _CHECKSUM: Final = "checksum"
+_TYPES: Final = {
+    **dict.fromkeys(("sizes", "counts"), dict),
+    **dict.fromkeys(("anchor", "endpoint", "generated_at"), str),
+    **dict.fromkeys(("secrets", "trashed"), bool),
+    "unreadable": list,
+}
+"""The types of members, where a manifest has them."""
 
 
 @attrs.frozen
@@ -89,12 +96,14 @@ class Manifest:
 
 
 def _manifest(data: dict[str, Any], root: Path) -> Manifest:
-    files, sizes, counts = data.get("files"), data.get("sizes", {}), data.get("counts", {})
-    if not (isinstance(files, dict) and isinstance(sizes, dict) and isinstance(counts, dict)):
+    if not isinstance(data.get("files"), dict) or any(
+        data.get(name) is not None and not isinstance(data[name], kind) for name, kind in _TYPES.items()
+    ):
         raise _damaged(root)
+    sizes = data.get("sizes") or {}
     return Manifest(
-        {path: Entry(sizes.get(path, -1), digest) for path, digest in files.items()},
-        counts,
+        {path: Entry(sizes.get(path, -1), digest) for path, digest in data["files"].items()},
+        data.get("counts") or {},
         tuple(data.get("unreadable") or ()),
         data.get("anchor"),
         bool(data.get("secrets")),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
-from pryv_backup._layout import is_series
+from pryv_backup._layout import is_series, stream_ids_of
 
 _KEPT_ID: Final = re.compile(r"[a-z][a-z0-9]{23}|c[a-z0-9-]{24}")
 """The ids that `events.create` accepts."""
@@ -29,7 +29,7 @@ def new_event(event: dict[str, Any], deleted: Collection[str], *, keep_times: bo
     if keep_times:
         times = {key: event[key] for key in _TIMES if key in event}
         fields["clientData"] = {**(fields.get("clientData") or {}), "restored": times}
-    stream_ids = [key for key in event.get("streamIds") or () if not is_of_the_platform(key)]
+    stream_ids = [key for key in stream_ids_of(event) if not is_of_the_platform(key)]
     return {"id": restored_id(event["id"], deleted), "streamIds": stream_ids, **fields}
 
 
@@ -45,10 +45,10 @@ def restored_id(event_id: str, deleted: Collection[str] = ()) -> str:
     return event_id
 
 
-def problem(event: dict[str, Any]) -> str | None:
-    """Return why an event cannot be sent: `json` reads more than JSON has in UTF-8."""
+def problem(item: dict[str, Any]) -> str | None:
+    """Return why an event or a stream cannot be sent: `json` reads more than JSON has in UTF-8."""
     try:
-        json.dumps(event, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(item, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return "a lone surrogate has no UTF-8 form"
     except ValueError:

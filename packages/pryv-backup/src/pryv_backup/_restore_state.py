@@ -35,7 +35,7 @@ class RestoreState:
         """Return the state in a file; without one, the restore begins now.
 
         Raises:
-            BackupError: the file has something else in it.
+            BackupError: the file has something else in it, or the state of a restore into another account.
             PryvError: the platform cannot be reached.
             OSError: the file cannot be read or written.
         """
@@ -46,9 +46,13 @@ class RestoreState:
             _write(file, {"began": began, "endpoint": connection.endpoint})
             return cls(file, began)
         try:
-            return cls(file, float(json.loads(text)["began"]))
+            state = json.loads(text)
+            began, endpoint = float(state["began"]), state["endpoint"]
         except (ValueError, TypeError, KeyError):
             raise BackupError(f"{file}: not the state of a restore") from None
+        if endpoint != connection.endpoint:
+            raise BackupError(f"{file}: the state of a restore into another account, {endpoint}")
+        return cls(file, began)
 
     def is_own(self, item: Any) -> bool:
         """Return whether this restore has created an event or a stream, which has an id of the backup."""

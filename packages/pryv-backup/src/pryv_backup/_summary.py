@@ -14,7 +14,7 @@ from pryv.cli import Column, on_terminal, write_json, write_table
 from pryv.utils import to_datetime
 from pryv_backup import _files
 from pryv_backup._folder import read
-from pryv_backup._layout import STATE, attachments_of
+from pryv_backup._layout import STATE, attachments_of, stream_ids_of
 from pryv_backup._manifest import Manifest
 
 
@@ -72,9 +72,10 @@ def summarize(folder: str | os.PathLike[str]) -> Summary:
         counts["events"] += 1
         counts["trashed"] += event.get("trashed") is True
         counts["attachments"] += len(attachments_of(event))
-        streams.update(event.get("streamIds") or ())
+        streams.update(stream_ids_of(event))
         types[event.get("type", "")] += 1
-        times = [min(*times, event["time"]), max(*times, event["time"])] if times else [event["time"]] * 2
+        if (time := event.get("time")) is not None:
+            times = [min(*times, time), max(*times, time)] if times else [time, time]
     sizes = list(_sizes(archive.path))
     return Summary(
         folder=os.fspath(archive.path),

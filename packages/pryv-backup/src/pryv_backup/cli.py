@@ -190,7 +190,7 @@ def _summary(report: BackupReport) -> str:
 def _restore(arguments: argparse.Namespace) -> None:
     on_terminate(lambda: sys.exit(_TRY_LATER))
     if has_manifest(arguments.folder):
-        _verify(arguments)
+        _verify(arguments, _NOT_RESTORED)
     else:
         say("pryv-backup: there is no manifest.json: the backup is not verified")
     progress = Progress(shown=not arguments.quiet)
@@ -224,15 +224,18 @@ def _export(arguments: argparse.Namespace) -> None:
     export_events(archive.events(), arguments, check)
 
 
-def _verify(arguments: argparse.Namespace) -> None:
+def _verify(arguments: argparse.Namespace, advice: str = "") -> None:
     result = verify(arguments.folder)
     for name in ("mismatches", "missing", "extra"):
         for path in getattr(result, name):
             say(f"{_FINDINGS[name]}: {path}")
     if not result.ok:
+        if advice:
+            say(advice)
         sys.exit(_FAILED)
 
 
+_NOT_RESTORED: Final = "pryv-backup: nothing was restored; to restore the rest, move manifest.json elsewhere"
 _FINDINGS: Final = {"mismatches": "changed", "missing": "missing", "extra": "not in the manifest"}
 
 
