@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pryv.addons import replace_file
 from pryv_backup import BackupError, BackupFolder, read
 from pryv_backup._layout import events_file, is_events_file
 
@@ -99,6 +100,20 @@ def test_the_latest_version_counts_and_deleted_events_are_left_out(tmp_path: Pat
     assert "content" not in events["event-1"]
     assert events["event-2"]["content"] == "same time, later file"
     assert len(list(read(tmp_path).events())) == 4
+
+
+def test_a_run_does_not_hide_events(tmp_path: Path) -> None:
+    """In a file that a run replaces, events are in other places."""
+    for month in (1, 2):
+        write(tmp_path, f"events-1970-0{month}.json", {"events": [event(10 * month + n) for n in range(3)]})
+    events = read(tmp_path).events()
+    assert next(events)["id"] == "event-10"
+    with replace_file(str(tmp_path / "events-1970-02.json")) as file:
+        file.write(json.dumps({"events": [event(n) for n in (7, 20, 21, 22)]}).encode())
+    assert [next(events)["id"] for _ in range(2)] == ["event-11", "event-12"]
+    with pytest.raises(BackupError, match=r"events-1970-02\.json: a run has changed it"):
+        next(events)
+    assert len(list(read(tmp_path).events())) == 7
 
 
 def test_the_folder_may_be_the_one_above(tmp_path: Path) -> None:

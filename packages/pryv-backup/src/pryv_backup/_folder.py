@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
 import os
@@ -85,15 +84,16 @@ class BackupFolder:
         Memory grows by the ids of the events only.
 
         Raises:
-            BackupError: a file is damaged.
+            BackupError: a file is damaged, or a run has changed it in the meantime.
             OSError: a file cannot be read.
         """
-        files = self._events_files()
-        latest = self._latest(files)
+        files = self._item_files()
+        versions: dict[str, Any] = {}
+        latest = self._latest(files, versions)
         for number, file in enumerate(files):
-            for place, event in enumerate(self._items(file)):
-                if latest.get(event["id"]) == (number, place):
-                    yield event
+            for place, (item, _) in enumerate(self._items(file, versions)):
+                if latest.get(item["id"]) == (number, place):
+                    yield item
 
     def deletions(self) -> Iterator[dict[str, Any]]:
         """Yield the deletions of events, each with `id` and, in most cases, `deleted`; one may occur more than once.
@@ -102,9 +102,8 @@ class BackupFolder:
             BackupError: a file is damaged.
             OSError: a file cannot be read.
         """
-        yield from self._deletions()
-        for file in self._events_files():
-            yield from filter(_is_deletion, self._items(file))
+        for file in self._item_files():
+            yield from (item for item, is_deletion in self._items(file, {}) if is_deletion)
 
     def streams(self) -> list[dict[str, Any]]:
         """Return the tree of streams, including those in the trash.
@@ -165,10 +164,10 @@ class BackupFolder:
             OSError: the file cannot be read.
         """
         path = series_file(event_id)
-        fields = next(_json.items(self.path, path, "fields"), [])
+        fields = next(self._values(path, "fields"), [])
         if not _is_list_of_texts(fields):
             raise BackupError(f"{self.path / path}: its fields are not a list of names")
-        return Series(fields, _json.items(self.path, path, "points"))
+        return Series(fields, self._values(path, "points"))
 
     @functools.cached_property
     def _attachments(self) -> dict[tuple[str, str], str]:
@@ -188,49 +187,55 @@ class BackupFolder:
             if attachment.old_path is not None
         }
 
-    def _deletions(self) -> Iterator[dict[str, Any]]:
-        """Yield the deletions that are not among the events."""
-        files = self._events_files()
-        if _files.size_of(self.path / DELETIONS) is not None:
-            files = [DELETIONS, *files]
-        for file in files:
-            for deletion in _json.items(self.path, file, "eventDeletions"):
-                yield _checked(deletion, self.path / file)
+    def _values(self, file: str, key: str) -> Iterator[Any]:
+        """Yield the value of a key of a document; of a long list, its items."""
+        with _files.open_regular(self.path, file) as opened:
+            yield from (value for name, value in _json.members(opened, self.path / file) if name == key)
 
-    def _items(self, file: str) -> Iterator[dict[str, Any]]:
-        """Yield the events in a file, and deletions among them.
+    def _items(self, file: str, versions: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
+        """Yield the events and deletions in a file, each with whether it is a deletion.
+
+        Args:
+            file: The file.
+            versions: Of each file, what identifies its content when it is first read: a run may replace it later.
 
         Raises:
-            BackupError: the file has something else.
+            BackupError: the file has something else, or another version than before.
         """
-        for key, value in _json.members(self.path, file):
-            if key == "error":
-                raise BackupError(f"{self.path / file}: it has an error of the platform, no events")
-            if key == "events":
-                yield _checked(value, self.path / file)
+        with _files.open_regular(self.path, file) as opened:
+            status = os.fstat(opened.fileno())
+            version = status.st_ino, status.st_size, status.st_mtime_ns
+            if versions.setdefault(file, version) != version:
+                raise BackupError(f"{self.path / file}: a run has changed it while the backup was read")
+            for key, value in _json.members(opened, self.path / file):
+                if key == "error":
+                    raise BackupError(f"{self.path / file}: it has an error of the platform, no events")
+                if key in ("events", "eventDeletions"):
+                    item = _checked(value, self.path / file)
+                    yield item, key == "eventDeletions" or item.get("deleted") is not None
 
-    def _events_files(self) -> list[str]:
-        """Return the files with events, the latest versions last."""
-        names = [name for name in os.listdir(self.path) if is_events_file(name)]
+    def _item_files(self) -> list[str]:
+        """Return the files with events and deletions, the latest versions last."""
+        names = [name for name in os.listdir(self.path) if name == DELETIONS or is_events_file(name)]
         return sorted(names, key=lambda name: (name.startswith(_INCREMENTAL), name))
 
-    def _latest(self, files: list[str]) -> dict[str, tuple[int, int]]:
+    def _latest(self, files: list[str], versions: dict[str, Any]) -> dict[str, tuple[int, int]]:
         """Return the file and the place in it of the latest version of each event, by id."""
         found: dict[str, tuple[float, int, int]] = {}
         deleted: dict[str, float] = {}
         for number, file in enumerate(files):
-            for place, item in enumerate(self._items(file)):
+            for place, (item, is_deletion) in enumerate(self._items(file, versions)):
                 key = item["id"]
-                if _is_deletion(item):
+                if is_deletion:
                     deleted[key] = max(_time(item, "deleted", math.inf), deleted.get(key, -math.inf))
                 else:
                     version = _time(item, "modified", -math.inf), number, place
                     found[key] = max(version, found.get(key, version))
-        times = ((deletion["id"], _time(deletion, "deleted", math.inf)) for deletion in self._deletions())
-        for key, time in itertools.chain(times, deleted.items()):
-            if key in found and found[key][0] <= time:
-                del found[key]
-        return {key: (number, place) for key, (_, number, place) in found.items()}
+        return {
+            key: (number, place)
+            for key, (modified, number, place) in found.items()
+            if key not in deleted or modified > deleted[key]
+        }
 
 
 def _checked(item: Any, file: Path) -> dict[str, Any]:
@@ -257,10 +262,6 @@ _SHAPES: Final[dict[str, Callable[[Any], bool]]] = {
     "clientData": lambda value: isinstance(value, dict),
 }
 """What is checked of an event, because it is used."""
-
-
-def _is_deletion(item: dict[str, Any]) -> bool:
-    return item.get("deleted") is not None
 
 
 def _time(item: dict[str, Any], key: str, default: float) -> float:
