@@ -217,6 +217,18 @@ def test_tokens_are_left_out_unless_asked_for(account: Connection, folder: Path)
     assert content == [{"apiEndpoint": "https://pryv.me/bob/"}]
 
 
+def test_ids_stay_if_a_token_is_the_same_text(account: Connection, folder: Path) -> None:
+    account.streams.create({"id": "weight-measurements", "name": "Weight"})
+    event = account.events.create({"streamIds": ["weight-measurements"], "type": "mass/kg", "content": 61})
+    permissions = [{"streamId": "weight-measurements", "level": "read"}]
+    account.accesses.create({"name": "doctor", "token": "weight-measurements", "permissions": permissions})
+    backup(account, folder)
+    assert "weight-measurements" in {stream["id"] for stream in read(folder).streams()}
+    assert [item["streamIds"] for item in read(folder).events() if item["id"] == event["id"]] == [event["streamIds"]]
+    [access] = [item for item in read(folder).document("accesses.json")["accesses"] if item["name"] == "doctor"]
+    assert (access["token"], access["permissions"]) == ("", permissions)
+
+
 def test_documents_with_tokens_that_are_not_copied_again_are_removed(account: Connection, folder: Path) -> None:
     with_secrets(account)
     account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})

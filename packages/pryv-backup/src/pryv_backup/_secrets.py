@@ -12,6 +12,7 @@ _SECRET_NAMES: Final = re.compile(r"token|readToken|mfaToken|recoveryCodes?|pass
 _READ_TOKEN: Final = "readToken"
 _ENDPOINT: Final = re.compile(r"\w*apiEndpoint", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^@/\s]*@")
+_IDS: Final = ("id", "streamId", "streamIds", "parentId", "type")
 _LONG: Final = 16
 """A token with fewer characters may be part of other texts by chance, and is masked as a member only."""
 
@@ -24,27 +25,41 @@ class Secrets:
     """
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        self._tokens = sorted({json.dumps(token)[1:-1] for token in tokens if len(token) >= _LONG}, key=len)[::-1]
+        self._tokens = sorted({token for token in tokens if len(token) >= _LONG}, key=len)[::-1]
 
     def item(self, data: Any, text: str) -> tuple[Any, str]:
         """Return an event, a deletion or the streams, with their text, without secrets."""
-        masked = self._without_tokens(text)
-        if _has_writer(data):
-            masked = json.dumps({**json.loads(masked), "modifiedBy": ""})
-        if _READ_TOKEN in masked or "piendpoint" in masked.lower():
-            data = _masked(json.loads(masked), is_event=True)
-            return data, json.dumps(data)
-        return (data, text) if masked == text else (json.loads(masked), masked)
+        has_token = any(token in text for token in self._tokens)
+        has_writer = _has_writer(data)
+        if not (has_token or has_writer or _READ_TOKEN in text or "piendpoint" in text.lower()):
+            return data, text
+        item = _masked(self._without_tokens(json.loads(text)), is_event=True)
+        if has_writer:
+            item["modifiedBy"] = ""
+        return item, json.dumps(item)
 
     def document(self, data: Any) -> Any:
         """Return a document, such as the list of accesses, without secrets."""
-        return _masked(json.loads(self._without_tokens(json.dumps(data))), is_event=False)
+        return _masked(self._without_tokens(data), is_event=False)
 
-    def _without_tokens(self, text: str) -> str:
-        for token in self._tokens:
-            if token in text:
-                text = text.replace(token, "")
-        return text
+    def _without_tokens(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for token in self._tokens:
+                value = value.replace(token, "")
+            return value
+        if isinstance(value, list):
+            return [self._without_tokens(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            self._without_tokens(key): item if _is_id(key, item) else self._without_tokens(item)
+            for key, item in value.items()
+        }
+
+
+def _is_id(key: str, item: Any) -> bool:
+    """Return whether a member has an id, such as that of a stream: a token that someone has chosen may be the same."""
+    return key in _IDS and not isinstance(item, dict)
 
 
 def _has_writer(item: Any) -> bool:
