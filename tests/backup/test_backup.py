@@ -229,6 +229,18 @@ def test_ids_stay_if_a_token_is_the_same_text(account: Connection, folder: Path)
     assert (access["token"], access["permissions"]) == ("", permissions)
 
 
+def test_an_event_with_secrets_may_be_nested_deeply(account: Connection, folder: Path) -> None:
+    content: Any = {"apiEndpoint": "https://another@pryv.me/bob/"}
+    for _ in range(400):
+        content = [{"a": content}]
+    files = [("a", b"A")]
+    account.create_event_with_files({"streamIds": ["diary"], "type": "custom/any", "content": content}, files)
+    assert backup(account, folder).complete
+    assert occurrences(folder, ["another@", *secrets_of(account)]) == set()
+    [event] = [event for event in read(folder).events() if event["type"] == "custom/any"]
+    assert event["content"][0]["a"][0]["a"]
+
+
 def test_documents_with_tokens_that_are_not_copied_again_are_removed(account: Connection, folder: Path) -> None:
     with_secrets(account)
     account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})

@@ -13,6 +13,7 @@ _READ_TOKEN: Final = "readToken"
 _ENDPOINT: Final = re.compile(r"\w*apiEndpoint", re.IGNORECASE)
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^@/\s]*@")
 _IDS: Final = ("id", "streamId", "streamIds", "parentId", "type")
+"""Members in which no token is: one that someone has chosen may be the same text."""
 _LONG: Final = 16
 """A token with fewer characters may be part of other texts by chance, and is masked as a member only."""
 
@@ -33,33 +34,40 @@ class Secrets:
         has_writer = _has_writer(data)
         if not (has_token or has_writer or _READ_TOKEN in text or "piendpoint" in text.lower()):
             return data, text
-        item = _masked(self._without_tokens(json.loads(text)), is_event=True)
+        item = self._masked(text, is_event=True)
         if has_writer:
             item["modifiedBy"] = ""
         return item, json.dumps(item)
 
     def document(self, data: Any) -> Any:
         """Return a document, such as the list of accesses, without secrets."""
-        return _masked(self._without_tokens(data), is_event=False)
+        return self._masked(json.dumps(data), is_event=False)
+
+    def _masked(self, text: str, *, is_event: bool) -> Any:
+        """Return JSON data without secrets; they may be nested as deep as `json` reads them, so nothing is recursive."""
+        data = json.loads(text)
+        left = [data]
+        while left:
+            value = left.pop()
+            if isinstance(value, dict):
+                members = [(key, _masked_member(key, item, is_event=is_event)) for key, item in value.items()]
+                value.clear()
+                for key, item in members:
+                    if key in _IDS and not isinstance(item, dict):
+                        value[key] = item
+                    else:
+                        value[self._without_tokens(key)] = self._without_tokens(item)
+                        left.append(item)
+            elif isinstance(value, list):
+                value[:] = map(self._without_tokens, value)
+                left += value
+        return data
 
     def _without_tokens(self, value: Any) -> Any:
-        if isinstance(value, str):
-            for token in self._tokens:
-                value = value.replace(token, "")
-            return value
-        if isinstance(value, list):
-            return [self._without_tokens(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {
-            self._without_tokens(key): item if _is_id(key, item) else self._without_tokens(item)
-            for key, item in value.items()
-        }
-
-
-def _is_id(key: str, item: Any) -> bool:
-    """Return whether a member has an id, such as that of a stream: a token that someone has chosen may be the same."""
-    return key in _IDS and not isinstance(item, dict)
+        """Return a text without tokens; anything else is returned unchanged."""
+        for token in self._tokens if isinstance(value, str) else ():
+            value = value.replace(token, "")
+        return value
 
 
 def _has_writer(item: Any) -> bool:
@@ -71,21 +79,14 @@ def _has_writer(item: Any) -> bool:
     return is_series and item.get("modifiedBy") != item.get("createdBy")
 
 
-def _masked(value: Any, *, is_event: bool) -> Any:
-    if isinstance(value, list):
-        return [_masked(item, is_event=is_event) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: _masked_member(key, item, is_event=is_event) for key, item in value.items()}
-
-
 def _masked_member(key: str, value: Any, *, is_event: bool) -> Any:
+    """Return the value of a member, masked if it is a secret itself; what is in it stays as it is."""
     is_secret = key == _READ_TOKEN if is_event else _SECRET_NAMES.fullmatch(key)
     if is_secret and value is not None:
         return [] if isinstance(value, list) else ""
     if _ENDPOINT.fullmatch(key) and isinstance(value, str):
         return _CREDENTIALS.sub("", value)
-    return _masked(value, is_event=is_event)
+    return value
 
 
 def unmasked(value: Any, present: Any) -> Any:
