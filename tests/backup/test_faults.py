@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.backup.content import assert_equal, comparable, fill, platform_events
 
-from pryv import Connection, PryvError, ServerError
+from pryv import Connection, Limits, PryvError, ServerError
 from pryv_backup import BackupError, backup, read, verify
 from pryv_backup._layout import attachment_file, attachments_of, old_attachment_file
 from pryv_sandbox import Sandbox
@@ -160,6 +160,31 @@ def test_a_platform_that_fails_with_everything_ends_the_run(
     with pytest.raises(ServerError):
         backup(Connection(account.api_endpoint, retry=None), folder)
     assert backup(account, folder).complete
+
+
+def test_what_the_platform_has_damaged_does_not_end_the_run(
+    account: Connection, folder: Path, sandbox: Sandbox
+) -> None:
+    """Another file than its size and digest say, a response that is no series, and a series beyond the limits."""
+    event = account.create_event_with_files(NOTE, [("a", b"A"), ("b", b"B")])["event"]
+    path = f"/events/{event['id']}/{event['attachments'][0]['id']}"
+    sandbox.faults.status(200, path=path, body={"not": "the file"}, times=9)
+    series = [account.events.create({"streamIds": ["diary"], "type": "series:mass/kg", "time": n}) for n in range(3)]
+    for one in series:
+        account.add_points_to_hf_event(one["id"], ["deltaTime", "value"], [[1, 2], [2, 3]])
+    sandbox.faults.status(200, path=f"/events/{series[0]['id']}/series", body={"points": 1}, times=9)
+    account.add_points_to_hf_event(series[1]["id"], ["deltaTime", "value"], [[n, n] for n in range(50_000)])
+    with Connection(account.api_endpoint, limits=Limits(response=500_000)) as connection:
+        report = backup(connection, folder)
+    assert [failure.what for failure in report.failed] == [
+        *(f"series {one['id']}" for one in series[:2]),
+        f"attachment {event['id']}/{event['attachments'][0]['id']}",
+    ]
+    assert (report.complete, report.attachments, report.series) == (False, 1, 1)
+    assert verify(folder).ok
+    sandbox.faults.clear()
+    assert backup(account, folder).complete
+    assert_equal(account, folder)
 
 
 def test_the_token_of_who_added_points_is_left_out(account: Connection, folder: Path, sandbox: Sandbox) -> None:

@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final, cast
 
-from pryv import ERRORS, ApiError, Call, Connection, IntegrityError, InvalidAccessTokenError, Series
+from pryv import (
+    ERRORS,
+    ApiError,
+    Call,
+    Connection,
+    IntegrityError,
+    InvalidAccessTokenError,
+    PryvProtocolError,
+    ResponseTooLargeError,
+    Series,
+)
 from pryv.addons import is_transient
 from pryv_backup import _files
 from pryv_backup._archive import Archive
@@ -17,7 +27,7 @@ from pryv_backup._files import Entry, HashingWriter
 from pryv_backup._layout import ATTACHMENTS, SERIES, Named, attachments_of, is_series, series_file
 from pryv_backup._reports import Failure
 
-_OF_ONE_ITEM: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
+_STATUSES_OF_ONE_ITEM: Final = (HTTPStatus.NOT_FOUND, HTTPStatus.INTERNAL_SERVER_ERROR)
 """Open-pryv.io responds with 500 to a request for the points of a deleted event, or for a file that is missing in its
 storage."""
 _ROWS: Final = 500
@@ -122,14 +132,21 @@ class Content:
         """
         try:
             yield
-        except (ApiError, IntegrityError, ValueError) as error:
-            is_of_one_item = isinstance(error, ApiError) and error.status in _OF_ONE_ITEM
-            if isinstance(error, InvalidAccessTokenError) or (is_transient(error) and not is_of_one_item):
+        except (ApiError, IntegrityError, PryvProtocolError, ResponseTooLargeError, ValueError) as error:
+            may_be_of_one_item = _may_be_of_one_item(error)
+            if isinstance(error, InvalidAccessTokenError) or (is_transient(error) and not may_be_of_one_item):
                 raise
-            if is_of_one_item and is_gone():
+            if may_be_of_one_item and is_gone():
                 return
             self._archive.keep(path)
             self.failed.append(Failure(what, str(error)))
+
+
+def _may_be_of_one_item(error: Exception) -> bool:
+    """Return whether an error may be that of one item, such as a file that is damaged in the platform's storage."""
+    if isinstance(error, ApiError):
+        return error.status in _STATUSES_OF_ONE_ITEM
+    return isinstance(error, (IntegrityError, PryvProtocolError))
 
 
 def _write_points(file: HashingWriter, series: Series) -> None:

@@ -44,7 +44,7 @@ class Secrets:
         return self._masked(json.dumps(data), is_event=False)
 
     def _masked(self, text: str, *, is_event: bool) -> Any:
-        """Return JSON data without secrets; they may be nested as deep as `json` reads them, so nothing is recursive."""
+        """Return JSON data without secrets. It is not recursive: data may be nested as deeply as `json` reads them."""
         data = json.loads(text)
         left = [data]
         while left:
