@@ -15,7 +15,7 @@ import requests
 from tests.accounts import Account
 from tests.backup.content import comparable
 
-from pryv import Connection, PryvError
+from pryv import Connection, PryvError, PryvProtocolError
 from pryv_backup import BackupError, backup, read, restore
 from pryv_sandbox import Sandbox
 
@@ -272,6 +272,29 @@ def test_events_of_an_old_platform_have_one_stream(empty: Connection, tmp_path: 
     report = restore(tmp_path, empty)
     assert (report.created, report.failed) == (2, ())
     assert empty.events.get(old["id"])["streamIds"] == ["diary"]
+
+
+def test_a_file_that_is_too_large_for_a_server_in_front_is_one_failure(
+    account: Connection, empty: Connection, folder: Path, sandbox: Sandbox
+) -> None:
+    event = account.create_event_with_files({**NOTE, "time": 1}, [("large", b"A")])["event"]
+    series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
+    account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
+    other = account.events.create(NOTE)
+    backup(account, folder)
+    for path in ("/events$", "/series$"):
+        sandbox.faults.status(413, path=path, method="POST", body=b"<html>", times=9)
+    report = restore(folder, empty)
+    assert [failure.what for failure in report.failed] == [f"event {event['id']}", f"series {series['id']}"]
+    assert "HTTP 413" in report.failed[0].reason
+    assert empty.events.get(other["id"])["content"] == NOTE["content"]
+    sandbox.faults.status(413, path="/access-info$", body=b"<html>")  # no other request gets through
+    with pytest.raises(PryvProtocolError):
+        restore(folder, empty)
+    sandbox.faults.clear()
+    assert restore(folder, empty).failed == ()
+    assert empty.events.get(event["id"])["attachments"][0]["fileName"] == "large"
+    assert empty.get_hf_points(series["id"]).points == [[1, 2]]
 
 
 def test_profiles_are_restored_on_demand(full_account: Connection, empty: Connection, made: Path) -> None:

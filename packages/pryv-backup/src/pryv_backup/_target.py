@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from pryv import ERRORS, ApiError, Call, Connection, InvalidAccessTokenError
+from pryv import ERRORS, ApiError, Call, Connection, InvalidAccessTokenError, PryvProtocolError
 from pryv.addons import api_error, is_transient
 from pryv_backup._errors import BackupError
 from pryv_backup._reports import Failure
@@ -62,11 +62,17 @@ class Target:
 
     @contextmanager
     def noting(self, what: str) -> Iterator[None]:
-        """Note a failure of one item; others, such as a connection that breaks, end the restore."""
+        """Note a failure of one item; others, such as a connection that breaks, end the restore.
+
+        A response that is not one of the API may be that of a server in front of the platform, to a file that is too
+        large for it. It ends the restore only if the platform does not respond properly to another request.
+        """
         try:
             yield
-        except (ApiError, BackupError, FileNotFoundError, TypeError, ValueError) as error:
-            if not concerns_one_item(error):
+        except (ApiError, BackupError, FileNotFoundError, PryvProtocolError, TypeError, ValueError) as error:
+            if isinstance(error, PryvProtocolError):
+                self.connection.get("access-info")
+            elif not concerns_one_item(error):
                 raise
             self.failed.append(Failure(what, str(error)))
 
