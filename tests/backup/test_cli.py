@@ -71,7 +71,7 @@ def test_damage_is_named_and_not_restored(
         assert main(command) == 1
         findings, _, advice = capsys.readouterr().err.partition("pryv-backup: ")
         assert findings == "changed: streams.json\nmissing: account.json\nnot in the manifest: other.txt\n"
-        assert ("to restore the rest, move manifest.json elsewhere" in advice) == (command[0] == "restore")
+        assert ("for the rest, move manifest.json" in advice) == (command[0] == "restore")
 
 
 def test_a_backup_without_a_manifest_is_restored_with_a_warning(

@@ -189,10 +189,11 @@ def _summary(report: BackupReport) -> str:
 
 def _restore(arguments: argparse.Namespace) -> None:
     on_terminate(lambda: sys.exit(_TRY_LATER))
-    if has_manifest(arguments.folder):
-        _verify(arguments, _NOT_RESTORED)
-    else:
+    if not has_manifest(arguments.folder):
         say("pryv-backup: there is no manifest.json: the backup is not verified")
+    elif not _is_undamaged(arguments.folder):
+        say("pryv-backup: nothing was restored; for the rest, move manifest.json and damaged JSON files elsewhere")
+        sys.exit(_FAILED)
     progress = Progress(shown=not arguments.quiet)
     with connect(arguments) as connection, progress:
         report = restore(
@@ -224,18 +225,20 @@ def _export(arguments: argparse.Namespace) -> None:
     export_events(archive.events(), arguments, check)
 
 
-def _verify(arguments: argparse.Namespace, advice: str = "") -> None:
-    result = verify(arguments.folder)
-    for name in ("mismatches", "missing", "extra"):
-        for path in getattr(result, name):
-            say(f"{_FINDINGS[name]}: {path}")
-    if not result.ok:
-        if advice:
-            say(advice)
+def _verify(arguments: argparse.Namespace) -> None:
+    if not _is_undamaged(arguments.folder):
         sys.exit(_FAILED)
 
 
-_NOT_RESTORED: Final = "pryv-backup: nothing was restored; to restore the rest, move manifest.json elsewhere"
+def _is_undamaged(folder: Path) -> bool:
+    """Verify a backup, print what is wrong with it, and return whether nothing is."""
+    result = verify(folder)
+    for name in ("mismatches", "missing", "extra"):
+        for path in getattr(result, name):
+            say(f"{_FINDINGS[name]}: {path}")
+    return result.ok
+
+
 _FINDINGS: Final = {"mismatches": "changed", "missing": "missing", "extra": "not in the manifest"}
 
 
