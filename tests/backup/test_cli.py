@@ -170,6 +170,20 @@ def test_export(full_account: Connection, folder: Path, tmp_path: Path, capsysbi
     assert not (folder / "events.csv").exists()
 
 
+def test_an_export_writes_to_a_pipe(account: Connection, folder: Path, tmp_path: Path) -> None:
+    """It is not replaced by a file; as root, that would have been the end of /dev/null."""
+    backup(account, folder)
+    pipe, file = tmp_path / "pipe", tmp_path / "events.csv"
+    assert main(["export", str(folder), "--csv", str(file)]) == 0
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        assert main(["export", str(folder), "--csv", str(pipe)]) == 0
+        assert reader.communicate()[0] == file.read_bytes()
+    assert pipe.is_fifo()
+    command = [sys.executable, "-m", "pryv_backup", "export", str(folder), "--csv", "/dev/stdout"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == file.read_bytes()
+
+
 def test_a_terminated_run_can_be_continued(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     account.events.create_many([NOTE] * 50)
     sandbox.faults.stall(path=r"/events$")

@@ -20,10 +20,14 @@ _OF_OPEN_FILE = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/(self|thread-self
 
 
 @contextlib.contextmanager
-def opened(destination: Destination) -> Iterator[BinaryIO]:
+def opened(destination: Destination, *, private: bool = False) -> Iterator[BinaryIO]:
     """Open a destination: a path or a binary file object.
 
-    The file at a path is created or replaced if the `with` block succeeds.
+    The file at a path is created or replaced if the `with` block succeeds; a symbolic link is followed.
+
+    Args:
+        destination: The destination.
+        private: Whether only its owner can access the file at a path.
 
     Raises:
         TypeError: it is neither.
@@ -31,8 +35,12 @@ def opened(destination: Destination) -> Iterator[BinaryIO]:
     """
     if isinstance(destination, (str, os.PathLike)):
         path = os.fsdecode(destination)
-        with open(path, "ab") if _is_written_at_once(path) else replacing(path) as file:
-            yield file
+        if _is_written_at_once(path):
+            with open(path, "ab") as file:
+                yield file
+        else:
+            with replacing(os.path.realpath(path) if private else path, private=private) as file:
+                yield file
     elif hasattr(destination, "write"):
         destination.write(b"")
         yield destination

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pryv import frames
-from pryv._files import replacing
+from pryv._destinations import opened
 from pryv.cli._csv import write_csv
 from pryv.cli._encryption import add_decrypt_option, decrypted
 from pryv.cli._options import file_path
@@ -101,7 +101,7 @@ def _made(directory: Path) -> Iterator[None]:
 def _replacing(path: Path, check: Callable[[Path], object]) -> Iterator[BinaryIO]:
     check(path)
     try:
-        with replacing(os.path.realpath(path), private=True) as file:
+        with opened(path, private=True) as file:
             yield file
     except OSError as error:
         error.filename = str(path)
