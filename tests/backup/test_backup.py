@@ -221,7 +221,8 @@ def test_ids_stay_if_a_token_is_the_same_text(account: Connection, folder: Path)
     account.streams.create({"id": "weight-measurements", "name": "Weight"})
     event = account.events.create({"streamIds": ["weight-measurements"], "type": "mass/kg", "content": 61})
     permissions = [{"streamId": "weight-measurements", "level": "read"}]
-    account.accesses.create({"name": "doctor", "token": "weight-measurements", "permissions": permissions})
+    access: dict[str, Any] = {"name": "doctor", "token": "weight-measurements", "permissions": permissions}
+    account.accesses.create(access)
     backup(account, folder)
     assert "weight-measurements" in {stream["id"] for stream in read(folder).streams()}
     assert [item["streamIds"] for item in read(folder).events() if item["id"] == event["id"]] == [event["streamIds"]]

@@ -255,9 +255,17 @@ def test_a_file_system_that_refuses_a_name_does_not_end_the_run(
         check(target)
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), source)
 
+    def open_file(path: Any, *arguments: Any, **options: Any) -> int:
+        check(path)
+        return opened(path, *arguments, **options)
+
+    def move(source: Any, target: Any) -> None:
+        check(target)
+        replace(source, target)
+
     monkeypatch.setattr(os, "link", link)
-    monkeypatch.setattr(os, "open", lambda path, *rest, **options: (check(path), opened(path, *rest, **options))[1])
-    monkeypatch.setattr(os, "replace", lambda source, target: (check(target), replace(source, target))[1])
+    monkeypatch.setattr(os, "open", open_file)
+    monkeypatch.setattr(os, "replace", move)
     assert backup(account, folder).complete
     assert len(list((folder / "attachments").iterdir())) == 2
     for item, content in zip(event["attachments"], (b"A", b"C"), strict=True):

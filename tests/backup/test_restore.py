@@ -266,7 +266,13 @@ def test_what_the_platform_refuses_is_reported(account: Connection, empty: Conne
 
 
 def test_events_of_an_old_platform_have_one_stream(empty: Connection, tmp_path: Path) -> None:
-    old = {"id": "c" + "0" * 24, "streamId": "diary", "type": "note/txt", "content": "A note.", "time": 1}
+    old: dict[str, Any] = {
+        "id": "c" + "0" * 24,
+        "streamId": "diary",
+        "type": "note/txt",
+        "content": "A note.",
+        "time": 1,
+    }
     (tmp_path / "events.json").write_text(json.dumps({"events": [old]}))
     (tmp_path / "streams.json").write_text(json.dumps({"streams": [{"id": "diary", "name": "Diary"}]}))
     report = restore(tmp_path, empty)

@@ -164,7 +164,7 @@ class BackupFolder:
             OSError: the file cannot be read.
         """
         path = series_file(event_id)
-        fields = next(self._values(path, "fields"), [])
+        fields: Any = next(self._values(path, "fields"), [])
         if not _is_list_of_texts(fields):
             raise BackupError(f"{self.path / path}: its fields are not a list of names")
         return Series(fields, self._values(path, "points"))
