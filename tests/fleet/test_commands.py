@@ -131,9 +131,9 @@ def test_metrics_need_prometheus_client(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "--interval", "soon"), "'soon' is not a number above 0"),
-        (("run", "--interval", "nan"), "'nan' is not a number above 0"),
-        (("run", "--threads", "1e3"), "'1e3' is not a whole number, at least 1"),
+        (("run", "--interval", "soon"), "'soon' is not a number of seconds"),
+        (("run", "--interval", "nan"), "'nan' is not a number of seconds"),
+        (("run", "--threads", "1e3"), "'1e3' is not a number above 0"),
         (("run", "--metrics", "99999"), "'99999' is not a port"),
         (("webhooks", "https://host/", "--listen", "host"), "'host' is not a port"),
     ],

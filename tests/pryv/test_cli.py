@@ -103,6 +103,8 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["login", "http://h/", "--app-id", "an-app", "--permission", "diary:read", "--timeout", "0"],
         ["whoami"],  # no account
         ["whoami", "--endpoint", "ftp://canary@host/"],
+        ["whoami", "--endpoint", "http://127.0.0.1:1/alice/"],  # no token
+        ["whoami", "--endpoint", "http://127.0.0.1:1/service/info"],
         ["call"],
         ["call", "events.get", "{"],
         ["call", "events.get", "7"],

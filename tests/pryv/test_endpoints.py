@@ -83,6 +83,12 @@ def test_malformed_endpoints_are_refused_without_being_repeated(endpoint: str) -
         assert TOKEN not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["https://host/service/info", "https://host/reg/service/info/"])
+def test_the_url_of_a_service_info_is_no_endpoint(url: str) -> None:
+    with pytest.raises(ValueError, match="the URL of a service info; expected https://TOKEN@host/"):
+        Connection(url)
+
+
 @pytest.mark.parametrize("endpoint", [None, 5, b"https://token@host/", ["https://token@host/"]])
 def test_endpoints_are_strings(endpoint: object) -> None:
     with pytest.raises(TypeError):

@@ -28,6 +28,8 @@ SCRIPTS = {
 Account = tuple[str, str, Connection]
 WAITING = {"pryv": ["whoami"], "pryv-monitor": ["sync", "--anchor", "account.anchor", "--jsonl"]}
 """Arguments with which a command waits for the platform."""
+METAVARS = "SECONDS|N|PORT|HOST:PORT|TIME|JSON"
+"""The values of options that are not texts."""
 
 
 @pytest.fixture
@@ -67,21 +69,47 @@ def test_interrupts_at_any_moment(script: str, is_module: bool, silent_platform:
         assert process.returncode == 130
 
 
+class Help:
+    """The help of a script and of its commands."""
+
+    def __init__(self, script: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.main = import_module(f"{SCRIPTS[script]}.cli").main
+        self._capsys = capsys
+        self.text = self.of()
+        self.commands = re.findall(r"^    ([a-z-]+) ", self.text, re.MULTILINE)
+
+    def of(self, *arguments: str) -> str:
+        with pytest.raises(SystemExit, match="0"):
+            self.main([*arguments, "--help"])
+        return self._capsys.readouterr().out
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_command_has_the_common_options_and_an_example(script: str, capsys: pytest.CaptureFixture[str]) -> None:
-    def help_of(*arguments: str) -> str:
-        with pytest.raises(SystemExit, match="0"):
-            import_module(f"{SCRIPTS[script]}.cli").main([*arguments, "--help"])
-        return capsys.readouterr().out
-
-    text = help_of()
-    assert "exit codes: 0 done, 2 usage, 69 platform out of reach" in text
-    commands = re.findall(r"^    ([a-z]+) ", text, re.MULTILINE)
-    assert "completion" in commands
-    for command in commands:
-        help_of_command = help_of(command)
+    shown = Help(script, capsys)
+    assert "exit codes: 0 done, 2 usage, 69 platform out of reach" in shown.text
+    assert "completion" in shown.commands
+    for command in shown.commands:
+        help_of_command = shown.of(command)
         assert {"--profile", "--verbose"} <= set(re.findall("--[a-z]+", help_of_command))
         assert f"{script} {command}" in help_of_command.partition("example:")[2]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_wrong_value_of_an_option_is_refused_in_words(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = Help(script, capsys)
+    options = [
+        (command, option)
+        for command in shown.commands
+        for option in re.findall(rf"^  (--[a-z-]+) (?:{METAVARS})\b", shown.of(command), re.MULTILINE)
+    ]
+    for command, option in options:
+        with pytest.raises(SystemExit, match="2"):
+            shown.main([command, option, "x:y"])
+        said = capsys.readouterr().err
+        assert option in said
+        assert set(re.findall(r"invalid (\w+) value", said)) <= {"int", "float"}
+    assert options
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

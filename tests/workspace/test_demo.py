@@ -57,7 +57,7 @@ def test_says_that_a_platform_is_no_url() -> None:
         [sys.executable, str(EXAMPLES / "demo"), "--platform", "nowhere"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("The demo failed: service_info_url is not a URL")
+    assert done.stderr.startswith("The demo failed: service_info_url is not an http(s) URL")
 
 
 def test_a_changed_sample_is_found(new_account: Callable[[], tuple[str, str, Connection]]) -> None:

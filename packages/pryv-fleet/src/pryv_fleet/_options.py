@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, TypeVar
+import contextlib
 
+from pryv.cli import count, json_object, seconds
 from pryv_fleet.accounts import STATES
-
-_Number = TypeVar("_Number", int, float)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +20,15 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scope",
-        type=_scope,
+        type=json_object,
         metavar="JSON",
         help='parameters of events.get, such as {"streams": ["diary"]}: what is kept; {} is all that may be read',
     )
     parser.add_argument(
-        "--interval", type=_seconds, metavar="SECONDS", help="time between two passes, instead of that of the workers"
+        "--interval",
+        type=seconds,
+        metavar="SECONDS",
+        help="time between two passes, instead of that of the workers",
     )
 
 
@@ -50,7 +48,7 @@ def add_sync_options(parser: argparse.ArgumentParser) -> None:
     chosen.add_argument("name", nargs="?", metavar="NAME", help="one account, due or not")
     chosen.add_argument("--due", action="store_true", help="the accounts that are due, as without a name")
     parser.add_argument("--full", action="store_true", help="read the whole scope of the account again")
-    parser.add_argument("--limit", type=_count, default=200, metavar="N", help="accounts, at most (%(default)s)")
+    parser.add_argument("--limit", type=count, default=200, metavar="N", help="accounts, at most (%(default)s)")
     add_worker_options(parser)
 
 
@@ -63,22 +61,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
     """Add the worker options."""
     parser.add_argument(
-        "--interval", type=_seconds, default=300, metavar="SECONDS", help="time between two passes (%(default)s)"
+        "--interval", type=seconds, default=300, metavar="SECONDS", help="time between two passes (%(default)s)"
     )
     parser.add_argument(
-        "--lease", type=_seconds, default=120, metavar="SECONDS", help="how long a claim holds (%(default)s)"
+        "--lease", type=seconds, default=120, metavar="SECONDS", help="how long a claim holds (%(default)s)"
     )
-    parser.add_argument("--threads", type=_count, default=16, metavar="N", help="passes at the same time (%(default)s)")
+    parser.add_argument("--threads", type=count, default=16, metavar="N", help="passes at the same time (%(default)s)")
     parser.add_argument(
         "--connections",
-        type=_count,
+        type=count,
         default=16,
         metavar="N",
         help="passes at the same time for each platform, over all workers (%(default)s)",
     )
-    parser.add_argument(
-        "--rate", type=_seconds, metavar="N", help="passes a second for each platform, over all workers"
-    )
+    parser.add_argument("--rate", type=float, metavar="N", help="passes a second for each platform, over all workers")
 
 
 def add_status_options(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +82,7 @@ def add_status_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON on a terminal too")
     parser.add_argument("--state", choices=STATES, help="list the accounts in this state instead")
     parser.add_argument(
-        "--max-lag", type=_seconds, metavar="SECONDS", help="exit with 1 if an account was passed longer ago"
+        "--max-lag", type=seconds, metavar="SECONDS", help="exit with 1 if an account was passed longer ago"
     )
 
 
@@ -124,33 +120,11 @@ def add_export_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _scope(text: str) -> dict[str, Any]:
-    try:
-        scope = json.loads(text)
-    except ValueError:
-        scope = None
-    if not isinstance(scope, dict):
-        raise argparse.ArgumentTypeError("a scope is a JSON object")
-    return scope
-
-
-def _seconds(text: str) -> float:
-    return _number(text, float, "a number above 0", lambda number: 0 < number < math.inf)
-
-
-def _count(text: str) -> int:
-    return _number(text, int, "a whole number, at least 1", lambda number: number >= 1)
-
-
 def _port(text: str) -> int:
-    return _number(text, int, "a port, 0 to 65535", lambda number: 0 <= number < 1 << 16)
-
-
-def _number(text: str, convert: Callable[[str], _Number], what: str, is_valid: Callable[[_Number], bool]) -> _Number:
-    with suppress(ValueError):
-        if is_valid(number := convert(text)):
-            return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    with contextlib.suppress(ValueError):
+        if 0 <= int(text) < 1 << 16:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port, from 0 to 65535")
 
 
 def _address(text: str) -> tuple[str, int]:

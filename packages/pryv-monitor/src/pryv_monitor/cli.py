@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import json
 import logging
 import math
 import os
@@ -18,7 +17,18 @@ from typing import Any
 
 from pryv import Connection, PryvError, __version__
 from pryv.addons import SignalSafeEvent, is_transient
-from pryv.cli import Command, Program, connect, exit_code, file_path, on_terminate, say, seconds, write_json_lines
+from pryv.cli import (
+    Command,
+    Program,
+    connect,
+    exit_code,
+    file_path,
+    json_object,
+    on_terminate,
+    say,
+    seconds,
+    write_json_lines,
+)
 from pryv_monitor import _export, _maintenance
 from pryv_monitor.changes import SyncReport
 from pryv_monitor.errors import AnchorMismatchError
@@ -150,7 +160,7 @@ def _add_pass_options(parser: argparse.ArgumentParser, error_tolerance: float) -
     parser.add_argument("--jsonl", action="store_true", help="write each change to standard output, one per line")
     parser.add_argument(
         "--scope",
-        type=_scope,
+        type=json_object,
         metavar="JSON",
         help='parameters of events.get, such as {"streams": ["diary"]}; by default all that the access may read',
     )
@@ -343,16 +353,6 @@ class _Progress:
 def _summary(report: SyncReport) -> str:
     streams = ", streams" if report.streams_changed else ""
     return f"{report.events:,} events, {report.event_deletions:,} deletions{streams} in {report.seconds:.1f} s"
-
-
-def _scope(text: str) -> dict[str, Any]:
-    try:
-        scope = json.loads(os.fsencode(text))  # UTF-8 in any locale
-    except (ValueError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
-    if not isinstance(scope, dict):
-        raise argparse.ArgumentTypeError("not an object of events.get parameters")
-    return scope
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def http_url(url: Any, name: str) -> str:
     try:
         return web_url(url)
     except ValueError:
-        raise ValueError(f"{name} is not a URL: expected http(s)://host/path, without credentials") from None
+        raise ValueError(f"{name} is not an http(s) URL without credentials, such as https://host/path") from None
 
 
 def require_seconds(value: Any, name: str, *, above_zero: bool = False, endless: bool = False) -> float:

@@ -10,6 +10,9 @@ HOST = r"(?:\[[0-9a-fA-F:.]+\]|[^\s/?#\\@:%\[\]]{1,253})"
 
 PORT = r"(?::(?P<port>[0-9]{1,5}))?"
 
+API_ENDPOINT_FORM = "https://TOKEN@host/ or https://TOKEN@host/username/"
+"""What an API endpoint looks like, for messages."""
+
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _WEB_URL = re.compile(
     rf"(?P<scheme>https?)://(?P<host>{HOST}){PORT}(?P<rest>(?:[/?#][^\s\x00-\x1f\x7f-\x9f]*)?)", re.IGNORECASE

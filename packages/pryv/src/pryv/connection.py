@@ -22,6 +22,7 @@ from pryv._display import public_names, safe_repr, secret
 from pryv._downloads import DestinationT, download
 from pryv._events import EventStream, StreamedEvents
 from pryv._series import Series, add_batch, add_points, get_points
+from pryv._spelling import API_ENDPOINT_FORM
 from pryv._transport.account import Account
 from pryv._transport.credentials import StaticToken
 from pryv._transport.http import Http
@@ -68,7 +69,7 @@ class Connection:
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: `api_endpoint` is malformed, or a number out of range.
+        ValueError: `api_endpoint` is malformed or the URL of a service info, or a number is out of range.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class Connection:
     ) -> None:
         api_endpoint = secret(api_endpoint)
         found = extract_token_and_api_endpoint(api_endpoint)
+        if found.token is None and found.endpoint.endswith("/service/info/"):
+            raise ValueError(f"not an API endpoint, but the URL of a service info; expected {API_ENDPOINT_FORM}")
         if service is not None and not hasattr(service, "api_endpoint_for"):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
         if not hasattr(chunk_size, "__index__"):

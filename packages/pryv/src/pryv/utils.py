@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pryv import _spelling
 from pryv._display import secret
-from pryv._spelling import HOST, PORT, origin
+from pryv._spelling import API_ENDPOINT_FORM, HOST, PORT, origin
 
 __all__ = [
     "AccessRef",
@@ -102,7 +102,7 @@ def extract_token_and_api_endpoint(url: str) -> TokenAndEndpoint:
             endpoint = origin(match["scheme"], match["host"], match["port"]) + match["path"]
             return TokenAndEndpoint(match["token"], endpoint if endpoint.endswith("/") else f"{endpoint}/")
     del match  # or a traceback would hold the token
-    raise ValueError(f"not an API endpoint{_hint(url)}; expected https://TOKEN@host/ or https://TOKEN@host/username/")
+    raise ValueError(f"not an API endpoint{_hint(url)}; expected {API_ENDPOINT_FORM}")
 
 
 def _hint(url: str) -> str:

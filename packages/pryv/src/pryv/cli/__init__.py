@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from pryv.cli._csv import write_csv
     from pryv.cli._export import add_export_options, export_events
     from pryv.cli._interrupts import on_terminate
-    from pryv.cli._options import add_common_options, add_endpoint_option, file_path, seconds
+    from pryv.cli._options import (
+        add_common_options,
+        add_endpoint_option,
+        count,
+        file_path,
+        json_object,
+        seconds,
+    )
     from pryv.cli._output import on_terminal, write_json, write_json_array, write_json_lines
     from pryv.cli._program import Command, Program, add_commands
     from pryv.cli._run import exit_code, run, say
@@ -31,9 +38,11 @@ __all__ = [
     "add_endpoint_option",
     "add_export_options",
     "connect",
+    "count",
     "exit_code",
     "export_events",
     "file_path",
+    "json_object",
     "main",
     "on_terminal",
     "on_terminate",
@@ -57,9 +66,11 @@ _LATER = {
     "add_endpoint_option": "_options",
     "add_export_options": "_export",
     "connect": "_credentials",
+    "count": "_options",
     "exit_code": "_run",
     "export_events": "_export",
     "file_path": "_options",
+    "json_object": "_options",
     "main": "_commands",
     "on_terminal": "_output",
     "on_terminate": "_interrupts",

@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING
 
+from pryv._spelling import API_ENDPOINT_FORM
 from pryv._text import from_system
 from pryv.cli._options import ENDPOINT_VARIABLE
 
@@ -25,7 +26,7 @@ def connect(arguments: argparse.Namespace) -> Connection:
         arguments: The parsed arguments of a command that has the options.
 
     Raises:
-        ValueError: there is no account, or the endpoint is malformed.
+        ValueError: there is no account, or the endpoint is malformed or has no token.
         PryvError: the stored credentials cannot be read, or the tokens of an OAuth session not refreshed.
         OSError: the store's file cannot be read.
     """
@@ -33,9 +34,14 @@ def connect(arguments: argparse.Namespace) -> Connection:
     if not endpoint and not hasattr(arguments, "profile"):
         endpoint = from_system(os.environ.get(ENDPOINT_VARIABLE, ""))
     endpoint = (endpoint or "").strip()  # a secret in a file often ends with a newline
+    if not endpoint:
+        return _stored_connection(arguments)
     from pryv.connection import Connection
 
-    return Connection(endpoint) if endpoint else _stored_connection(arguments)
+    connection = Connection(endpoint)
+    if connection.token is None:
+        raise ValueError(f"the API endpoint has no token; expected {API_ENDPOINT_FORM}")
+    return connection
 
 
 def profile(arguments: argparse.Namespace) -> Profile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from pryv._text import from_system
 from pryv.cli._credentials import connect
 from pryv.cli._csv import write_csv
 from pryv.cli._encryption import add_decrypt_option, decrypted
+from pryv.cli._options import count
 from pryv.cli._output import on_terminal, standard_input, write_json, write_json_array, write_json_lines
 from pryv.cli._tables import Column, write_table
 from pryv.cli._times import local_time
@@ -54,7 +54,7 @@ def add_events_options(parser: argparse.ArgumentParser) -> None:
         "--since", type=_timestamp, metavar="TIME", help="only from this time: seconds since 1970, or an ISO date"
     )
     parser.add_argument("--until", type=_timestamp, metavar="TIME", help="only up to this time")
-    parser.add_argument("--limit", type=_count, metavar="N", help="at most this many, the latest")
+    parser.add_argument("--limit", type=count, metavar="N", help="at most this many, the latest")
     add_decrypt_option(parser, "; --type filters the types as stored (encrypted/*)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--jsonl", action="store_true", help="one event per line, as JSON")
@@ -131,13 +131,6 @@ def _content(event: Mapping[str, Any]) -> Any:
     if content is None and isinstance(files, list):
         return " ".join(str(file.get("fileName")) for file in files if isinstance(file, dict))
     return content
-
-
-def _count(text: str) -> int:
-    with contextlib.suppress(ValueError):
-        if int(text) > 0:
-            return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
 
 
 def _timestamp(text: str) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,36 @@ def seconds(text: str) -> float:
         if float(text) >= 0:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+
+
+def count(text: str) -> int:
+    """Return the number in an argument; a `type` for `argparse`.
+
+    Args:
+        text: The argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not a whole number, or not above 0.
+    """
+    with contextlib.suppress(ValueError):
+        if int(text) > 0:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object in an argument; a `type` for `argparse`.
+
+    Args:
+        text: The argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not JSON, or not an object.
+    """
+    try:
+        value = json.loads(os.fsencode(text))  # UTF-8 in any locale
+    except (ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("not a JSON object")
+    return value

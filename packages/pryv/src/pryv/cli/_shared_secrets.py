@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pryv._text import from_system, printable
 from pryv.cli._credentials import connect
+from pryv.cli._options import seconds
 from pryv.cli._output import on_terminal, standard_input, standard_output, write_json, write_text
 from pryv.cli._program import Command, add_commands
 from pryv.cli._run import say
@@ -37,7 +38,7 @@ def add_commands_of_secret(parser: argparse.ArgumentParser) -> None:
 
 def add_put_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `secret put`."""
-    parser.add_argument("--ttl", type=float, required=True, metavar="SECONDS", help="how long it can be read")
+    parser.add_argument("--ttl", type=seconds, required=True, metavar="SECONDS", help="how long it can be read")
     parser.add_argument("--title", type=from_system, required=True, metavar="TEXT", help="a title, for its creator")
     parser.add_argument(
         "--message",
