@@ -55,6 +55,14 @@ def test_refuses_a_registration_that_is_not_valid(pryv_sandbox: Sandbox, changes
     assert [problem["code"] for problem in answer.json()["error"]["data"]] == [code]
 
 
+@pytest.mark.parametrize(("name", "reason"), [("four", "between 5 and 60 characters"), ("taken", "already exists")])
+def test_an_account_that_is_refused_says_why(name: str, reason: str) -> None:
+    with Sandbox() as sandbox:
+        sandbox.create_account("taken")
+        with pytest.raises(ValueError, match=reason):
+            sandbox.create_account(name)
+
+
 @pytest.mark.parametrize("username", ["abcde", "a2345", "with-dash", "n" * 60])
 def test_registers_any_valid_username(pryv_sandbox: Sandbox, username: str) -> None:
     answer = register(pryv_sandbox, username=username)

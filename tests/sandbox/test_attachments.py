@@ -111,7 +111,7 @@ def test_refuses_forms_without_one_event(writer: Caller, form: dict[str, Any]) -
 
 def test_files_stay_beside_a_data_file_and_go_with_their_event(tmp_path: Path) -> None:
     data = tmp_path / "platform.db"
-    with Sandbox(data=str(data)) as sandbox:
+    with Sandbox(data=data) as sandbox:
         writer = Caller.of(sandbox)
         writer.add_streams("a")
         event = attach(writer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from pryv_sandbox.http.server_thread import ServerThread
 from pryv_sandbox.methods import account, registration, second_factor
 from pryv_sandbox.methods.oauth.authorization import Authorization, UnsafeRequestError
 from pryv_sandbox.methods.oauth.tokens import Tokens
+from pryv_sandbox.model.errors import ApiError
 from pryv_sandbox.model.oauth import OAuthError
 from pryv_sandbox.sockets.server import Sockets
 from pryv_sandbox.state import oauth as oauth_state
@@ -70,7 +72,7 @@ class Sandbox:
         self,
         host: str = "127.0.0.1",
         port: int = 0,
-        data: str | None = None,
+        data: str | os.PathLike[str] | None = None,
         visibility_window: float | None = None,
         ping_interval: float = 25.0,
         ping_timeout: float = 20.0,
@@ -80,7 +82,7 @@ class Sandbox:
     ) -> None:
         self._platform = Platform(
             Settings(
-                data=data,
+                data=None if data is None else os.fspath(data),
                 visibility_window=visibility_window,
                 subscriptions=subscriptions,
                 null_characters=null_characters,
@@ -130,6 +132,9 @@ class Sandbox:
             username: its name.
             password: its password.
             mfa: whether a login needs a second factor; its code is ``second_factor.CODE``.
+
+        Raises:
+            ValueError: the platform refuses the name or the password, or the name is taken.
         """
         username = username or f"user{secrets.token_hex(4)}"
         password = password or secrets.token_hex(8)
@@ -139,7 +144,10 @@ class Sandbox:
             "email": f"{username}@example.org",
             "appId": "pryv-sandbox",
         }
-        token = self._server.call(self._register(person, mfa))
+        try:
+            token = self._server.call(self._register(person, mfa))
+        except ApiError as error:
+            raise ValueError(f"{error.message} {error.data}") from None
         api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
         return Account(username, password, token, api_endpoint)
 
