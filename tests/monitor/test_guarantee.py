@@ -89,9 +89,16 @@ def test_fields_of_the_account_are_delivered_when_they_change(subject: Subject) 
         assert monitor.sync().events == 0
 
 
-@pytest.mark.parametrize("scope", [{"limit": 5}, {"skip": 0}])
-def test_a_scope_has_no_page(scope: dict[str, Any], subject: Subject) -> None:
-    with pytest.raises(ValueError, match="scope has no"):
+@pytest.mark.parametrize(
+    ("scope", "message"),
+    [
+        ({"limit": 5}, "scope has no 'limit'"),
+        ({"skip": 0}, "scope has no 'skip'"),
+        ({"stream": ["notes"]}, "no parameter stream"),
+    ],
+)
+def test_what_is_no_scope(scope: dict[str, Any], message: str, subject: Subject) -> None:
+    with pytest.raises(ValueError, match=message):
         Monitor(subject.connection, scope)
 
 

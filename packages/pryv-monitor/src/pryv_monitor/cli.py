@@ -254,7 +254,7 @@ def _explained(error: Exception, arguments: argparse.Namespace) -> str:
     if not isinstance(error, AnchorMismatchError):
         return str(error)
     file = arguments.mirror or arguments.anchor
-    text = f"{file}: {error}. To start over: pryv-monitor reset {shlex.quote(str(file))}"
+    text = f"{file}: {error} (pryv-monitor reset {shlex.quote(str(file))})"
     if error.differs == "access":
         text += ". To continue with this access: pryv-monitor sync --adopt, with the options of this command"
     return text

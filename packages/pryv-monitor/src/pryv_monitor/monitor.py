@@ -57,8 +57,8 @@ class Monitor:
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: both a store and a mirror are given, the scope has `limit` or `skip`, a time in it is not a number,
-            or a number of seconds is negative.
+        ValueError: both a store and a mirror are given, the scope has `limit`, `skip` or a parameter that the API does
+            not know, a time in it is not a number, or a number of seconds is negative.
     """
 
     def __init__(
