@@ -310,3 +310,11 @@ def test_exports_continue(
         fleet.sync(account[0])
     assert counts[1:] == ["1", "1"]
     assert os.stat(next(tmp_path.glob("events-*.parquet"))).st_mode & 0o777 == 0o600
+
+
+def test_a_psycopg_without_libpq_says_how_to_get_it() -> None:
+    environment = os.environ | {"PRYV_FLEET_DSN": "dbname=x", "PRYV_FLEET_KEY": generate_key(), "PSYCOPG_IMPL": "c"}
+    command = [sys.executable, "-m", "pryv_fleet", "status"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert 'pip install "psycopg[binary]"' in done.stderr

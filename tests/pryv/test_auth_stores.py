@@ -448,6 +448,6 @@ def test_without_the_extra(tmp_path: Path) -> None:
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     message, fallback = json.loads(said)
-    assert "pip install 'pryv[keyring]'" in message
+    assert 'pip install "pryv[keyring]"' in message
     assert fallback == "FileStore"
     assert issubclass(MissingAddonError, PryvError)

@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-import psycopg
-from psycopg import sql
-from psycopg.rows import tuple_row
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
-
+from pryv import MissingAddonError
 from pryv_fleet.errors import DatabaseError
+
+try:
+    import psycopg
+    from psycopg import sql
+    from psycopg.rows import tuple_row
+    from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+except ImportError as error:  # psycopg itself does not contain the client library of PostgreSQL
+    raise MissingAddonError('psycopg needs libpq; if it is not installed: pip install "psycopg[binary]"') from error
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Pool: TypeAlias = ConnectionPool[Connection]

@@ -237,7 +237,7 @@ class FileStore:
 
 
 class KeyringStore:
-    """Keeps credentials in the system's keyring. Needs `pip install 'pryv[keyring]'`.
+    """Keeps credentials in the system's keyring. Needs `pip install "pryv[keyring]"`.
 
     Raises:
         MissingAddonError: the package `keyring` is not installed.
@@ -335,7 +335,7 @@ def default_store() -> FileStore | KeyringStore:
 
 def import_keyring() -> ModuleType:
     if find_spec("keyring") is None:
-        raise MissingAddonError("the system's keyring needs an extra: pip install 'pryv[keyring]'")
+        raise MissingAddonError('the keyring of the system needs an extra: pip install "pryv[keyring]"')
     keyring: ModuleType = call_keyring(import_module, "keyring")
     return keyring
 

@@ -64,10 +64,10 @@ class OAuthClient:
             `http://[::1]`, any port may be used.
         client_secret: The client's secret, if it has one.
         private_key: The client's private key on the curve P-256, if it has one: the text of a PEM file, or a JWK (a
-            dict). Needs `pip install 'pryv[dpop]'`.
+            dict). Needs `pip install "pryv[dpop]"`.
         key_id: The `kid` of its public key at the server, if there are several.
         dpop: Whether the tokens of a new session are bound to a new key (DPoP), which is stored with them. A server
-            that does not support it gives plain tokens; the log has a warning. Needs `pip install 'pryv[dpop]'`.
+            that does not support it gives plain tokens; the log has a warning. Needs `pip install "pryv[dpop]"`.
         store: Keeps the tokens of the session; by default the memory of this process.
         leeway: Seconds before their expiry at which tokens are renewed, at least 1.
         timeout: The time limits of its requests and connections, as in `pryv.Connection`.

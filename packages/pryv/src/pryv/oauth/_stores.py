@@ -219,7 +219,7 @@ class FileTokenStore:
 
 
 class KeyringTokenStore:
-    """Keeps tokens in the system's keyring. Needs `pip install 'pryv[keyring]'`.
+    """Keeps tokens in the system's keyring. Needs `pip install "pryv[keyring]"`.
 
     A file in the user's configuration directory is locked while they are refreshed.
 
