@@ -48,11 +48,11 @@ StopEvent = threading.Event | SignalSafeEvent
 class Fleet:
     """Keeps the data of any number of accounts up to date in one PostgreSQL database.
 
-    Several processes, on several machines, may work on one fleet. Whoever looks sees each account as one complete pass
-    left it. Each change is applied exactly once, even if workers are killed. Every active account is passed within its
+    Several processes, on several machines, may work on one fleet. A query sees each account as one complete pass left
+    it. Each change is applied exactly once, even if workers are killed. Every active account is passed within its
     interval, plus the lease of a worker that was killed, plus the lag that `status` shows. A refused account is not
-    asked again until it gets a new token. A slow or failing one delays no other by more than the time limit of its own
-    requests.
+    passed again until it is resumed with a token. A slow or failing one delays no other by more than the time limit of
+    its own requests.
 
     Args:
         dsn_or_pool: The connection string of a database, or a `psycopg_pool.ConnectionPool`, which stays open.

@@ -1,6 +1,6 @@
 """Webhooks: a platform notifies of a change, and the account is passed at once.
 
-Notifications may get lost, and come twice: the interval of the fleet finds what they do not tell.
+Calls may be lost or repeated: lost changes are found at the interval of the fleet.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WAKE: Final = """
 """
 _ID_BYTES: Final = 24
 _WAIT: Final = 3.0
-"""Seconds to wait for PostgreSQL: the platform waits for the response, and the interval finds what it did not tell."""
+"""Seconds to wait for PostgreSQL, as the platform waits for the response."""
 _LONGEST_LENGTH: Final = 7
 """Digits of the length of a body that is read."""
 _BLOCK: Final = 1 << 16

@@ -36,7 +36,7 @@ class RowSource(ABC):
 
 
 def member_reader(events: Iterable[Mapping[str, Any]], members: Iterable[str]) -> Callable[[int], Values]:
-    """Return a function that reads the next events, at most so many, and returns the values of their members.
+    """Return a function that reads up to a number of events, and returns the values of their members.
 
     It leaves out deletions, and returns an empty dict at the end.
     """
@@ -59,7 +59,7 @@ def member_reader(events: Iterable[Mapping[str, Any]], members: Iterable[str]) -
 def _source(
     events: Iterable[Mapping[str, Any]], names: list[str]
 ) -> tuple[Callable[[int], list[Any]], Callable[[list[Any]], list[Sequence[Any]]]]:
-    """Return what takes the next events, at most so many, and what returns the values of each member of them."""
+    """Return a function that takes up to a number of events, and one that returns the values of their members."""
     of_dicts = functools.partial(_columns, names)
     if not isinstance(events, RowSource):
         rest = iter(events)

@@ -50,7 +50,7 @@ class ServerClient:
         return self._metadata
 
     def now(self) -> float:
-        """Return the platform's time; it is asked for if no response has told it yet."""
+        """Return the platform's time; it is requested if no response has contained it yet."""
         if not self.clock.is_set:
             self.metadata(force_fetch=True)
         return self.clock.now()
@@ -77,7 +77,7 @@ class ServerClient:
             may_retry: Whether the request is retried where nothing was sent.
 
         Raises:
-            OAuthError: the server refused, or its response does not tell what it did.
+            OAuthError: the server refused, or its response does not say what it did.
             PryvConnectionError: there is no complete response; it is `retryable` if `may_retry` and nothing was sent.
             PryvProtocolError: the response is not one of an authorization server.
             ResponseTooLargeError: the response is larger than the limit.
