@@ -83,6 +83,12 @@ def test_the_example_that_needs_no_account_works_when_pasted(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_headings_begin_their_lines(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^[^\s#]+#+ .*", text, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_links_lead_to_files(document: Path) -> None:
     for target in re.findall(r"\]\((?![a-z]+:)([^)#]+)(?:#[^)]*)?\)", document.read_text()):
         assert (document.parent / target).exists(), target
