@@ -98,6 +98,17 @@ def test_a_success_that_is_not_the_api_s(wire: Wire, connection: Connection, bod
     assert_usable(wire, connection)
 
 
+@pytest.mark.parametrize(
+    ("body", "problem"), [("\n<html>", "an HTML page, not JSON"), (" ", "empty"), ("OK", "not JSON")]
+)
+def test_a_success_that_is_not_the_api_s_says_what_it_is(
+    wire: Wire, connection: Connection, body: str, problem: str
+) -> None:
+    wire.always = reply(body, headers={"Content-Type": "text/html"})
+    with pytest.raises(PryvProtocolError, match=f"^GET streams: the response is {problem}$"):
+        connection.get("streams")
+
+
 def test_a_byte_order_mark_is_read_past(wire: Wire, connection: Connection) -> None:
     """RFC 8259, section 8.1: senders must not add one, readers may ignore it."""
     mark = "\ufeff"

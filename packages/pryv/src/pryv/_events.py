@@ -129,9 +129,7 @@ class _Read:
         if too_large:
             raise ResponseTooLargeError(f"{_LABEL}: an event is larger than {limit} bytes (Limits.event)")
         if broken is not None and "html" in response.headers.get("Content-Type", ""):
-            raise self._account.failed(
-                PryvProtocolError(f"{_LABEL}: the response is an HTML page, and not one of the API")
-            )
+            raise self._account.failed(PryvProtocolError(f"{_LABEL}: the response is an HTML page, not JSON"))
         if broken is None and not isinstance(self.meta, dict):
             broken = f"{_LABEL}: the response has no meta"
         if broken is not None:

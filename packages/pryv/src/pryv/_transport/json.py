@@ -87,7 +87,8 @@ def decode(body: bytes, label: str) -> Any:
     try:
         return json.loads(body.decode("utf-8-sig"), parse_constant=refuse_constant)
     except ValueError:
-        problem = "not JSON" if body.strip() else "empty"
+        begin = body.strip()[:1]
+        problem = "an HTML page, not JSON" if begin == b"<" else "not JSON" if begin else "empty"
     except RecursionError:
         problem = "nested too deeply"
     raise PryvProtocolError(f"{label}: the response is {problem}")
