@@ -44,6 +44,17 @@ def test_keeps_its_port_and_its_data_when_started_again() -> None:
     assert answer.status_code == 200
 
 
+def test_closes_a_connection_that_is_idle_for_5_seconds() -> None:
+    with Sandbox() as sandbox, socket.create_connection(("127.0.0.1", urlsplit(sandbox.url).port or 0), 20) as client:
+        client.sendall(b"GET /reg/service/info HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received = client.recv(65536)
+        assert b"\r\nKeep-Alive: timeout=5\r\n" in received
+        begin = time.monotonic()
+        while received:
+            received = client.recv(65536)
+        assert 4 < time.monotonic() - begin < 19
+
+
 def test_nobody_else_gets_its_port_meanwhile() -> None:
     sandbox = Sandbox()
     with sandbox, sandbox.faults.refuse():

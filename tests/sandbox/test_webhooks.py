@@ -25,7 +25,7 @@ class Receiver:
     """An HTTP server that is called: it keeps what it gets, and answers with the statuses given, else with 200."""
 
     def __init__(self) -> None:
-        self.calls: Queue[tuple[str, Any]] = Queue()
+        self.calls: Queue[tuple[str, Any, str]] = Queue()
         self.statuses: Queue[int] = Queue()
         receiver = self
 
@@ -34,7 +34,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 self.send_response(200 if receiver.statuses.empty() else receiver.statuses.get())
                 self.end_headers()
-                receiver.calls.put((self.path, json.loads(body)))
+                receiver.calls.put((self.path, json.loads(body), self.headers["User-Agent"]))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -44,8 +44,9 @@ class Receiver:
 
     def next(self) -> tuple[str, Any]:
         """The path and the messages of the next call."""
-        path, body = self.calls.get(timeout=WAIT)
+        path, body, agent = self.calls.get(timeout=WAIT)
         assert "serverTime" in body["meta"]
+        assert agent == "node"
         return path, body["messages"]
 
 

@@ -13,7 +13,7 @@ from pryv_sandbox.libraries import Handler, Middleware
 from pryv_sandbox.methods.oauth.clients import TOKEN_PATH
 from pryv_sandbox.model.errors import ApiError, unexpected
 from pryv_sandbox.state.platform import Platform
-from pryv_sandbox.state.settings import API_VERSION, MAX_BODY_SIZE
+from pryv_sandbox.state.settings import API_VERSION, KEEP_ALIVE, MAX_BODY_SIZE
 
 
 def create_app(platform: Platform, *middlewares: Middleware) -> web.Application:
@@ -40,6 +40,7 @@ async def _add_headers(request: web.Request, response: web.StreamResponse) -> No
             "Access-Control-Max-Age": str(365 * 24 * 3600),
             "Access-Control-Allow-Credentials": "true",
             "API-Version": API_VERSION,
+            "Keep-Alive": f"timeout={KEEP_ALIVE}",
             "Date": formatdate(request.app[PLATFORM].clock.now(), usegmt=True),
         }
     )

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from pryv_sandbox.http.transports import reset
 from pryv_sandbox.libraries import open_transports
+from pryv_sandbox.state.settings import KEEP_ALIVE
 
 T = TypeVar("T")
 
@@ -42,7 +43,9 @@ class ServerThread:
         """Start serving; when this returns, connections are accepted."""
         if self._thread:
             raise RuntimeError("The server runs already.")
-        self._runner = web.AppRunner(self._make_app(), access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(
+            self._make_app(), access_log=None, shutdown_timeout=0.1, keepalive_timeout=KEEP_ALIVE
+        )
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(ready)), name="pryv-sandbox", daemon=True

@@ -106,7 +106,7 @@ async def post(session: aiohttp.ClientSession, url: str, messages: list[str | No
     """Call a webhook; returns the status of the response, 0 if there is none."""
     body = {"messages": messages, "meta": {"serverTime": now}}
     try:
-        async with session.post(url, json=body) as response:
+        async with session.post(url, json=body, headers={"User-Agent": "node"}) as response:
             return response.status
     except (aiohttp.ClientError, asyncio.TimeoutError):
         return 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 API_VERSION = "2.0.0-pre.4"
 SERIAL = "2026112101"
 MAX_BODY_SIZE = 10 * 1024 * 1024
+KEEP_ALIVE = 5
+"""Seconds after which an idle connection is closed, as Node.js does."""
 
 
 @dataclass(frozen=True)
