@@ -367,6 +367,7 @@ def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:
         ("sync", "--mirror", "m", "--overlap", "-1"),
         ("watch", "--mirror", "m", "--every", "x"),
         ("watch", "--mirror", "m", "--every", "inf"),
+        ("watch", "--mirror", "m", "--every", "0"),
         ("status",),
     ],
 )

@@ -234,7 +234,8 @@ def _watch(arguments: argparse.Namespace) -> None:
         if not arguments.quiet:
             monitor.on("ready", lambda report: say(_summary(report)))
         try:
-            monitor.add_update_method(EventsTimer(arguments.every) if arguments.every else SocketUpdates())
+            method = SocketUpdates() if arguments.every is None else EventsTimer(arguments.every)
+            monitor.add_update_method(method)
         except PryvError as error:
             raise PryvError(f"{error}; or use --every SECONDS") from None
         reported: deque[Exception] = deque(maxlen=1)
