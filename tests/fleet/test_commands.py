@@ -318,11 +318,3 @@ def test_a_psycopg_without_libpq_says_how_to_get_it() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert 'pip install "psycopg[binary]"' in done.stderr
-
-
-def test_metrics_without_their_extra_say_what_to_install(
-    command: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    assert command("run", "--metrics", "0") == 1
-    assert 'pip install "pryv-fleet[prometheus]"' in capsys.readouterr().err
