@@ -35,7 +35,7 @@ class Scope:
 
         Raises:
             TypeError: they are not a dict, or one has no JSON form.
-            ValueError: `limit` or `skip` is among them, one is unknown, a time is not a number, or one has no JSON form.
+            ValueError: one is `limit`, `skip` or unknown, a time is not a number, or one has no JSON form.
         """
         if params is not None and not isinstance(params, Mapping):
             raise TypeError(f"scope is a dict of events.get parameters, not {type(params).__name__}")
