@@ -9,6 +9,7 @@ import logging
 import os
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -248,11 +249,11 @@ def _webhooks(arguments: argparse.Namespace) -> None:
             if _register(fleet, arguments.url).failed:
                 raise FleetError("some webhooks were not registered")
             return
+        on_terminate(lambda: sys.exit(0))
         with receiving(fleet, *arguments.listen) as url:  # first: a platform gives up webhooks that nobody answers
             say(f"pryv-fleet: listening on {url}")
             _register(fleet, arguments.url)
-            with _terminable() as stop:
-                stop.wait()
+            threading.Event().wait()
 
 
 def _register(fleet: Fleet, url: str) -> WebhooksReport:
