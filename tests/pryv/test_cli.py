@@ -145,6 +145,21 @@ def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:
     assert "canary" not in said.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["upload", "https://canary@host/file", "--stream", "diary"],
+        ["whoami", "--profile", "https://canary@host/"],
+        ["events", "--decrypt", "https://canary@host/"],
+    ],
+)
+def test_a_token_in_the_wrong_place_is_not_shown(pryv: Run, arguments: list[str], signed_in: Connection) -> None:
+    said = pryv(*arguments)
+    assert said.returncode in (1, 2)
+    assert said.stderr.count("\n") == 1
+    assert re.search("https://?[*]{3}@host", said.stderr), said.stderr
+
+
 def test_info(pryv: Run, platform_url: str) -> None:
     said = pryv("info", platform_url)
     assert said.returncode == 0

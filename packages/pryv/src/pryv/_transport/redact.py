@@ -11,7 +11,8 @@ from urllib.parse import quote
 from pryv.errors import ERRORS
 
 _MASK = "***"
-_CREDENTIALS = re.compile(r"(?<=://)[^@/\s]+(?=@)")
+_CREDENTIALS = re.compile(r"(:/{1,2})[^/\s]+(?=@)")
+"""Those in a URL, also in one that was taken for a path, where `pathlib` drops a slash."""
 _SECRET_PARAM = re.compile(r"(?<=[?&])(auth|readToken|token|password)=[^&\s\"']+")
 _SIGNED = re.compile(r"(?<![\w-])eyJ[\w-]+\.[\w-]+\.[\w-]+")
 """A proof or an assertion: a JSON Web Signature (RFC 7515), whose header begins with `{"`. It begins where no other of
@@ -36,7 +37,7 @@ def redact(text: str, *secrets: str | None) -> str:
         for form in _forms(secret):
             pattern = re.escape(form) if len(form) >= _LONG else rf"(?<!\w){re.escape(form)}(?!\w)"
             text = re.sub(pattern, _MASK, text)
-    return _SIGNED.sub(_MASK, _SECRET_PARAM.sub(rf"\1={_MASK}", _CREDENTIALS.sub(_MASK, text)))
+    return _SIGNED.sub(_MASK, _SECRET_PARAM.sub(rf"\1={_MASK}", _CREDENTIALS.sub(rf"\1{_MASK}", text)))
 
 
 def _forms(secret: str) -> set[str]:

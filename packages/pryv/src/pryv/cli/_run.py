@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from pryv._text import printable
+from pryv._transport.redact import redact
 from pryv.cli._interrupts import Interrupts
 from pryv.cli._start import INTERRUPTED
 from pryv.errors import (
@@ -64,6 +65,7 @@ def run(program: str, command: Callable[[], object]) -> int:
     """Run a command and return its exit code; an error is printed to standard error, in one line.
 
     These are errors that a user can cause: a `PryvError`, an `OSError`, and a `ValueError` for a bad argument.
+    A token in the wrong place, such as an API endpoint in place of a file, is masked in it.
     If the reader of standard output closes it, as `head` does, the command ends without a message.
     """
     with Interrupts() as interrupts:
@@ -79,7 +81,7 @@ def run(program: str, command: Callable[[], object]) -> int:
                 return DONE
             if not isinstance(error, (PryvError, OSError, ValueError)):
                 raise
-            say(f"{program}: {printable(_message(error))}")
+            say(f"{program}: {printable(redact(_message(error)))}")
             return exit_code(error)
         finally:
             _drop_unwritten(sys.stdout)
