@@ -114,7 +114,7 @@ class OAuthClient:
         self._dpop = dpop
         issuer = issuer_of(authorization_server)
         self._server = ServerClient(Http(retry, session), self._timeout, issuer, authentication)
-        require_seconds(leeway, "leeway", endless=True)
+        leeway = require_seconds(leeway, "leeway", endless=True)
         self._lifetimes = Lifetimes(self._server, max(leeway, _SHORTEST_LEEWAY))
         self._stored = StoredTokens(self._server, self._store, self._lifetimes)
         self._own: ClientTokens | None = None
