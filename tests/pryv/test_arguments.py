@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.pryv.wire import Wire, reply
 
@@ -120,6 +121,12 @@ def test_a_retry_policy_names_the_number_that_is_wrong(change: dict[str, Any], e
     with pytest.raises(error, match=rf"^RetryPolicy\.{name} is .*\w$"):
         RetryPolicy(**change)
     RetryPolicy(attempts=1, backoff=0, max_backoff=0, deadline=float("inf"))
+
+
+def test_the_waits_of_a_retry_policy_are_floats() -> None:
+    number: Any = np.float32(0.5)  # which `time.sleep` does not accept
+    policy = RetryPolicy(backoff=number, max_backoff=number, deadline=number)
+    assert {type(policy.deadline), type(policy.wait(1)), type(policy.wait(2, 60))} <= {float, int}
 
 
 @pytest.mark.parametrize("error", ["access_denied", "invalid_client", "invalid_grant", "unauthorized_client"])

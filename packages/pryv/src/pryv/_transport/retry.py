@@ -19,12 +19,16 @@ def _check_attempts(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
         raise ValueError(f"RetryPolicy.{field.name} is at least 1")
 
 
-def _check_seconds(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    require_seconds(value, f"RetryPolicy.{field.name}", endless=True)
+def _backoff(value: float) -> float:
+    return require_seconds(value, "RetryPolicy.backoff", endless=True)
 
 
-def _check_deadline(_: Any, field: attrs.Attribute[Any], value: Any) -> None:
-    require_seconds(value, f"RetryPolicy.{field.name}", above_zero=True, endless=True)
+def _max_backoff(value: float) -> float:
+    return require_seconds(value, "RetryPolicy.max_backoff", endless=True)
+
+
+def _deadline(value: float) -> float:
+    return require_seconds(value, "RetryPolicy.deadline", above_zero=True, endless=True)
 
 
 @attrs.frozen
@@ -44,9 +48,9 @@ class RetryPolicy:
     """
 
     attempts: int = attrs.field(default=3, validator=_check_attempts)
-    backoff: float = attrs.field(default=0.5, validator=_check_seconds)
-    max_backoff: float = attrs.field(default=8, validator=_check_seconds)
-    deadline: float = attrs.field(default=120, validator=_check_deadline)
+    backoff: float = attrs.field(default=0.5, converter=_backoff)
+    max_backoff: float = attrs.field(default=8, converter=_max_backoff)
+    deadline: float = attrs.field(default=120, converter=_deadline)
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
         """Return the seconds to wait after a failed attempt.
