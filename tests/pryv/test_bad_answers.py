@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import re
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from pryv import (
     InvalidParametersError,
     ItemAlreadyExistsError,
     PryvConnectionError,
+    PryvError,
     PryvProtocolError,
     PryvStreamError,
     PryvTimeoutError,
@@ -307,6 +310,21 @@ def test_a_redirect_to_nowhere(wire: Wire, connection: Connection, status: int, 
         assert "secret" not in str(failed.value)
     assert len(wire.requests) == 2
     assert_usable(wire, connection)
+
+
+@pytest.mark.parametrize("answer", [error_reply(404, "unknown-resource"), reply("no JSON")])
+def test_an_error_is_freed_with_its_last_reference(wire: Wire, connection: Connection, answer: Reply) -> None:
+    """A reference cycle would keep the frames of the program that are in the traceback until the next collection."""
+    wire.replies.append(answer)
+    gc.disable()
+    try:
+        try:
+            connection.get("streams")
+        except PryvError as error:
+            freed = weakref.ref(error)
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
