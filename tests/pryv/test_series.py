@@ -338,6 +338,18 @@ def test_an_array_with_a_number_that_is_not_finite_is_not_sent(wire: Wire, takin
     assert wire.requests == []
 
 
+def test_series_of_arrays_compare_as_a_whole() -> None:
+    rows = [[0, 1.5], [1, 2.5]]
+    series = Series(FIELDS, np.array(rows))
+    for points, is_equal in (
+        (np.array(rows), True),
+        (rows, True),
+        (np.array(rows[:1]), False),
+        (np.zeros((2, 2)), False),
+    ):
+        assert (series == Series(FIELDS, points)) is is_equal
+
+
 @pytest.mark.parametrize(
     ("fields", "points", "kind"),
     [

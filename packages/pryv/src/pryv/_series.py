@@ -85,6 +85,11 @@ def _listed(points: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
     return list(points) if isinstance(points, Points) else points
 
 
+def _comparable(points: Any) -> Iterable[Sequence[Any]]:
+    """Return points so that two of them compare as a whole; NumPy's arrays compare element by element."""
+    return points.tolist() if hasattr(points, "tolist") else _listed(points)
+
+
 @attrs.frozen(repr=False)
 class Series:
     """Points of a series event.
@@ -103,7 +108,7 @@ class Series:
     """
 
     fields: list[str] = attrs.field(converter=_checked_fields)
-    _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, eq=_listed, alias="points")
+    _points: Iterable[Sequence[Any]] = attrs.field(converter=_checked_points, eq=_comparable, alias="points")
 
     def __attrs_post_init__(self) -> None:
         if hasattr(self._points, "columns") and hasattr(self._points, "to_numpy"):
