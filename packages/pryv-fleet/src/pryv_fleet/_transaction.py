@@ -32,11 +32,11 @@ _DELETED: Final = "SELECT id FROM {schema}.deletions WHERE account = %s AND id =
 _HAS_EVENTS: Final = "SELECT EXISTS (SELECT 1 FROM {schema}.events WHERE account = %s)"
 _IN_STREAMS: Final = """
     SELECT id, coalesce(exact, json::text) FROM {schema}.events
-    WHERE account = %s AND (stream_ids IS NULL OR stream_ids && %s) AND id > %s ORDER BY id LIMIT 1000
+    WHERE account = %s AND (stream_ids IS NULL OR stream_ids && %s) AND id > %s ORDER BY id LIMIT 100
 """
 _NOT_SEEN: Final = """
     SELECT id, coalesce(exact, json::text) FROM {schema}.events
-    WHERE account = %s AND generation < %s AND id > %s ORDER BY id LIMIT 1000
+    WHERE account = %s AND generation < %s AND id > %s ORDER BY id LIMIT 100
 """
 _SWAP: Final = """
     UPDATE {schema}.accounts
