@@ -45,6 +45,11 @@ def test_the_connection_has_its_socket(connection: Connection) -> None:
     assert "not connected" in repr(sio)
 
 
+def test_type_checkers_know_the_socket_of_a_connection(connection: Connection) -> None:
+    with pytest.raises(AttributeError):
+        connection.socket.notification()  # type: ignore[attr-defined]
+
+
 def test_names_that_are_none_are_refused(connection: Connection) -> None:
     sio = SocketIO(connection)
     for register in (sio.on, sio.off):

@@ -48,6 +48,7 @@ from pryv.utils import build_api_endpoint, extract_token_and_api_endpoint
 
 if TYPE_CHECKING:
     from pryv.service import Service
+    from pryv_socket_io import SocketIO  # a type checker takes it for Any if the add-on is not installed
 
 
 class Connection:
@@ -907,7 +908,7 @@ class Connection:
         self._account.state.access_info = None
 
     @property
-    def socket(self) -> Any:
+    def socket(self) -> SocketIO:
         """The Socket.IO add-on for this connection, made when it is first used.
 
         Raises:
@@ -920,4 +921,5 @@ class Connection:
 
             addon = load_addon("socket", "pryv_socket_io:SocketIO", "notifications need")
             self._addons.setdefault("socket", addon(self))  # another thread's stays
-        return self._addons["socket"]
+        socket: SocketIO = self._addons["socket"]
+        return socket
