@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import requests
 from tests.accounts import Account
 from tests.monitor.subject import Subject, Traffic
 
-from pryv import Connection, PryvConnectionError, PryvError
-from pryv_monitor import Anchor, AnchorMismatchError, FileAnchorStore, Monitor, SQLiteMirror
+from pryv import Connection, PryvConnectionError, PryvError, UnknownResourceError
+from pryv_monitor import Anchor, AnchorMismatchError, FileAnchorStore, Monitor, SQLiteMirror, _pass
 from pryv_sandbox import Sandbox
 
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
@@ -114,6 +115,28 @@ def test_another_scope_is_refused_by_name_without_a_request(sandbox: Sandbox, su
             with pytest.raises(AnchorMismatchError, match="another scope"):
                 use()
     assert Monitor(subject.connection, SCOPE, **keep()).sync().events == 0
+
+
+@pytest.mark.parametrize("more", [{}, {"modifiedSince": 0}])
+def test_a_scope_that_the_platform_refused_can_be_corrected(more: dict[str, Any], subject: Subject, keep: Keep) -> None:
+    subject.add(2)
+    with pytest.raises(UnknownResourceError):
+        Monitor(subject.connection, {"streams": ["pusle"], **more}, **keep()).sync()
+    assert anchor_of(keep) is not None
+    assert Monitor(subject.connection, {"streams": ["pulse"], **more}, **keep()).sync().events == 2
+    assert Monitor(subject.connection, {"streams": ["pulse"], **more}, **keep()).sync().events == 0
+
+
+def test_a_scope_of_which_a_part_was_read_stays(subject: Subject, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 1)
+    subject.add(300)
+    monitor = Monitor(subject.connection, SCOPE, **keep())
+    commits: list[Anchor] = []
+    monitor.on("commit", lambda anchor: commits.append(anchor) if len(commits) < 2 else sys.exit())
+    with pytest.raises(SystemExit):
+        monitor.sync()
+    with pytest.raises(AnchorMismatchError, match="another scope"):
+        Monitor(subject.connection, {"streams": ["pulse"]}, **keep()).sync()
 
 
 def test_another_account_is_refused_by_name(subject: Subject, new_account: Callable[[], Account], keep: Keep) -> None:

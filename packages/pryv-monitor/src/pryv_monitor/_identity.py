@@ -13,7 +13,7 @@ import attrs
 
 from pryv import Connection, PryvError
 from pryv_monitor._reader import Reader
-from pryv_monitor._scope import Scope
+from pryv_monitor._scope import END, START, Scope
 from pryv_monitor.anchor import Anchor, Identity
 from pryv_monitor.errors import AnchorMismatchError
 
@@ -41,13 +41,18 @@ class Owner:
         identity = self._ask_once(reader)
         return Anchor(self._scope, now, generation=0, identity=identity, credentials=self._credentials)
 
-    def checked(self, anchor: Anchor, reader: Reader) -> Anchor:
+    def checked(self, anchor: Anchor, reader: Reader) -> Anchor | None:
         """Return an anchor that belongs to this owner, with what identifies it now.
+
+        Returns:
+            The anchor; `None` if it is of another scope, of which nothing was read: the platform may have refused it.
 
         Raises:
             AnchorMismatchError: it belongs to another.
             PryvError: the platform cannot be reached.
         """
+        if anchor.scope != self._scope and _is_empty(anchor):
+            return None
         self._check_scope(anchor)
         if anchor.credentials == self._credentials:
             identity = anchor.identity or self._ask_once(reader)
@@ -110,6 +115,11 @@ def _identity(connection: Connection) -> Identity | None:
     base_id = access.partition(":")[0]  # after an update the id is `base:serial`
     session = _session_name(info)
     return Identity(host, base_id if session is None else f"{session} {user_digest}", user_digest)
+
+
+def _is_empty(anchor: Anchor) -> bool:
+    """Return whether nothing was committed under an anchor: the first reading has failed before its first window."""
+    return anchor.synced is None and anchor.generation == 1 and anchor.reached in (START, END)
 
 
 def _session_name(info: Mapping[str, Any]) -> str | None:
