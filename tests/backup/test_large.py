@@ -120,7 +120,8 @@ def test_a_large_account_in_little_memory(two_accounts: tuple[Connection, Connec
     assert first["series"] == 50
     assert first["memory"] < MEMORY
     second = measured("second run", "backup", account.api_endpoint, str(tmp_path / "first"))
-    assert (second["events"], second["attachments"], second["series"]) == (0, 0, 0)
+    assert second["events"] in (0, 50)  # the platform changes the events of series some 10 seconds after their points
+    assert (second["attachments"], second["series"]) == (0, 0)
     assert second["memory"] < MEMORY
     begin = time.monotonic()
     assert verify(tmp_path / "first").ok
