@@ -329,10 +329,8 @@ class Monitor:
             driver = self._own_driver()
             if driver is not None and not driver.finished:
                 raise RuntimeError("the monitor is started, or in a pass")
-            self._driver, self._pid = (
-                Driver(self._setup, error_tolerance, follows=follows, timeout=timeout),
-                os.getpid(),
-            )
+            self._driver = Driver(self._setup, error_tolerance, follows=follows, timeout=timeout)
+            self._pid = os.getpid()
             return self._driver
 
     def _ensure_update_method(self) -> None:
