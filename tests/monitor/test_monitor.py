@@ -444,7 +444,8 @@ def test_a_callback_that_exits_ends_it_and_says_so(name: str, subject: Subject, 
 def test_a_callback_for_stop_that_exits_does_not_keep_it_from_starting(monitor: Monitor) -> None:
     monitor.on("stop", sys.exit)
     for _ in range(2):
-        monitor.start().stop()
+        assert monitor.start().started
+        assert not monitor.stop().started
 
 
 @needs_fork

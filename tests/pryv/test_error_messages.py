@@ -219,7 +219,7 @@ def test_what_was_sent_as_a_secret_is_known(data: Any, found: set[str]) -> None:
 @pytest.mark.parametrize("piece", ["eyJ-", "eyJa.", "eyJ", "-eyJ.", "://a", "?token=", "token=a&"])
 def test_redacting_a_long_text_takes_no_long_time(piece: str) -> None:
     with within(2):
-        redact(piece * 40_000, "a-token")
+        assert redact(f"{piece * 40_000} a-token", "a-token").endswith(" ***")
 
 
 def test_a_proof_is_masked() -> None:
