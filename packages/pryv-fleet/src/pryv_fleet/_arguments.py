@@ -17,8 +17,7 @@ def require_interval(value: object, name: str) -> None:
         TypeError: it is not a number.
         ValueError: it is out of range.
     """
-    require_seconds(value, name, above_zero=True)
-    if float(value) > _LONGEST:  # type: ignore[arg-type]
+    if require_seconds(value, name, above_zero=True) > _LONGEST:
         raise ValueError(f"{name} is a number of seconds, at most those of a year")
 
 
