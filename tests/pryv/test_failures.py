@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -245,6 +246,42 @@ def test_a_handshake_that_takes_too_long_was_sent_nothing(session: requests.Sess
         error = failure(endpoint, "post", retry=None, timeout=0.2, session=session)
     assert type(error) is PryvTimeoutError
     assert (error.retryable, error.sent) == (True, False)
+
+
+class Failing(requests.adapters.HTTPAdapter):
+    """Raises an exception in place of each request."""
+
+    def __init__(self, exception: Exception) -> None:
+        super().__init__()
+        self.exception = exception
+
+    def send(self, *args: Any, **options: Any) -> Any:
+        raise self.exception
+
+
+def untrusted() -> requests.exceptions.SSLError:
+    """The exception with `truststore`, whose certificate errors have no `reason`."""
+    inner = ssl.SSLCertVerificationError("not trusted")
+    inner.verify_message = "“localhost” certificate is not trusted"
+    return requests.exceptions.SSLError(inner)
+
+
+@pytest.mark.parametrize(
+    ("exception", "expected", "message"),
+    [
+        (requests.ReadTimeout(), PryvTimeoutError, "no response from localhost in time"),
+        (requests.ConnectTimeout(), PryvTimeoutError, "no connection to localhost in time"),
+        (untrusted(), PryvTlsError, "the TLS connection to localhost failed: “localhost” certificate is not trusted"),
+        (requests.exceptions.SSLError(ssl.SSLError("odd")), PryvConnectionError, "connection to localhost.*: SSLError"),
+    ],
+)
+def test_exceptions_of_an_adapter(exception: Exception, expected: type[PryvConnectionError], message: str) -> None:
+    with requests.Session() as session:
+        session.mount("https://", Failing(exception))
+        error = failure("https://token@localhost/user/", retry=None, session=session)
+    assert type(error) is expected
+    assert re.search(f"{message}$", str(error))
+    assert error.retryable is (expected is not PryvTlsError)
 
 
 # Proxies

@@ -710,7 +710,7 @@ def test_an_unknown_certificate_is_refused(secure_wire: Wire) -> None:
             with pytest.raises(PryvTlsError) as failed:
                 getattr(connection, verb)("streams")
             assert not failed.value.retryable
-            assert "certificate" in str(failed.value)
+            assert str(failed.value).endswith("failed: unable to get local issuer certificate")
         with pytest.raises(PryvTlsError):
             list(connection.iter_events())
     with Service(secure_wire.url) as service, pytest.raises(PryvTlsError):
@@ -751,7 +751,7 @@ def test_a_certificate_for_another_host_is_refused(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     wire = tls_wire(authority, "elsewhere.example")
-    with wire.connection() as connection, pytest.raises(PryvTlsError):
+    with wire.connection() as connection, pytest.raises(PryvTlsError, match="IP address mismatch"):
         connection.get("streams")
     assert wire.requests == []
     wire.close()

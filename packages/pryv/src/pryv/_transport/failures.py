@@ -93,7 +93,7 @@ def connection_error(
     sent = not _was_connecting(chain) if sent is None else sent
     proxied = any(isinstance(error, _PROXY_ERRORS) for error in chain)
     tls = next((error for error in reversed(chain) if isinstance(error, _TLS_ERRORS)), None)
-    reason = _reason(tls or chain[-1])
+    reason = _reason(chain[-1])
     proxy = "the proxy" if proxy_setting is None else f"the proxy of {proxy_setting}"
     place = f"{proxy} on the way to {host}" if proxied else host
     if tls is not None and _is_permanent(tls):
@@ -117,22 +117,29 @@ def is_plain_proxy_error(failure: BaseException) -> bool:
     """Return whether a proxy responded to a TLS handshake without TLS."""
     chain = list(_chain(failure))
     return any(isinstance(error, _PROXY_ERRORS) for error in chain) and any(
-        isinstance(error, ssl.SSLError) and _NOT_TLS.search(error.reason or "") for error in chain
+        _NOT_TLS.search(_tls_reason(error)) for error in chain
     )
 
 
 def _is_permanent(tls: BaseException) -> bool:
     if not isinstance(tls, ssl.SSLError):  # urllib3's own: a host name or a fingerprint does not match
         return True
-    return isinstance(tls, ssl.SSLCertVerificationError) or bool(_PERMANENT_TLS.search(tls.reason or ""))
+    return isinstance(tls, ssl.SSLCertVerificationError) or bool(_PERMANENT_TLS.search(_tls_reason(tls)))
 
 
 def _reason(error: BaseException) -> str:
     """Return the reason, in words of the libraries only."""
-    if isinstance(error, ssl.SSLError) and error.reason:
-        words = "the response is not TLS" if _NOT_TLS.search(error.reason) else error.reason.replace("_", " ").lower()
-        return getattr(error, "verify_message", None) or words
-    return getattr(error, "strerror", None) or type(error).__name__
+    tls = _tls_reason(error)
+    words = "the response is not TLS" if _NOT_TLS.search(tls) else tls.replace("_", " ").lower()
+    return getattr(error, "verify_message", None) or words or getattr(error, "strerror", None) or type(error).__name__
+
+
+def _tls_reason(error: BaseException) -> str:
+    """Return OpenSSL's reason; an empty string if another library has raised the error, such as `truststore`.
+
+    See https://github.com/sethmlarson/truststore/blob/main/src/truststore/_macos.py.
+    """
+    return (getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else ""
 
 
 def _was_connecting(chain: list[BaseException]) -> bool:
