@@ -8,13 +8,13 @@ import os
 import stat
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
+from tests.memory import traced_memory
 
 from pryv import Connection
 from pryv.cli._encryption import decrypted
@@ -91,12 +91,10 @@ def test_memory_does_not_grow_with_events_that_stay_encrypted(
     encrypted = cipher.encrypt_event({"type": "my/note", "content": "x"}, method="aes-256-gcm", key_ref="lost")
 
     def peak(count: int) -> int:
-        tracemalloc.start()
-        for _ in decrypted((dict(encrypted) for _ in range(count)), str(file)):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
+        with traced_memory() as memory:
+            for _ in decrypted((dict(encrypted) for _ in range(count)), str(file)):
+                pass
+            return memory()[1]
 
     peak(100)
     assert peak(3000) < peak(300) + 20_000

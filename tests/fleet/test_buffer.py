@@ -1,13 +1,13 @@
 """Changes that wait for the commit of a pass: in memory, and beyond a size in a temporary file."""
 
 import json
-import tracemalloc
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg_pool import ConnectionPool
+from tests.memory import traced_memory
 
 from pryv_fleet import PostgresMirror, _buffer
 from pryv_fleet._buffer import Buffer
@@ -59,15 +59,12 @@ def test_the_changes_of_a_pass_take_limited_memory(pool: ConnectionPool) -> None
     total = 0
     with mirror.lock():
         transaction = mirror.begin(Anchor("scope", 1.0), 1.0)
-        tracemalloc.start()
-        try:
+        with traced_memory() as memory:
             for batch in range(40):
                 events = [{"id": f"{batch}-{number}", "time": 1.0, "content": "x" * 10_000} for number in range(100)]
                 total += len(transaction.apply("event", [(event, json.dumps(event)) for event in events]))
             transaction.commit(Anchor("scope", 1.0))
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+            _, peak = memory()
     with pool.connection() as connection:
         query = "SELECT count(*) FROM pryv.events e JOIN pryv.accounts a ON a.id = e.account WHERE name = 'large'"
         assert connection.execute(query).fetchone() == (total,) == (4000,)

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tests.commands import exit_code
 from tests.monitor.kept import save
 from tests.monitor.subject import EVENTS, STREAMS, Subject, is_untouched, own, wait_for_count
 from tests.waiting import wait_for
@@ -371,8 +372,11 @@ def test_credentials_of_another_access(subject: Subject, shell: Shell) -> None:
         ("status",),
     ],
 )
-def test_bad_usage(arguments: tuple[str, ...], shell: Shell) -> None:
-    assert shell.run(*arguments)[0] == 2
+def test_usage_errors(arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRYV_API_ENDPOINT", "http://token@127.0.0.1:1/alice/")
+    assert exit_code(cli.main, arguments) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_platform_out_of_reach(sandbox: Sandbox, shell: Shell) -> None:

@@ -21,9 +21,10 @@ from typing import Any, Protocol
 
 import pytest
 import requests
+from tests.commands import exit_code
 from tests.peers.terminal import shown
 
-from pryv import Connection, Service
+from pryv import Connection, Service, cli
 from pryv.auth import AuthorizationData, FileStore, sign_out
 from pryv.auth._stores import OAuthSessionData
 from pryv_sandbox import Sandbox
@@ -136,13 +137,20 @@ def test_help_needs_none_of_what_is_slow_to_import() -> None:
         ["login", "http://h/", "--app-id", "an-app", "--permission", "https://canary@host/"],
     ],
 )
-def test_mistakes_of_usage(pryv: Run, arguments: list[str]) -> None:
-    said = pryv(*arguments)
-    assert said.returncode == 2
-    assert said.stdout == ""
-    assert "pryv" in said.stderr
-    assert "Traceback" not in said.stderr
-    assert "canary" not in said.stderr
+@pytest.mark.usefixtures("system_keyring")
+def test_usage_errors(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("PRYV_API_ENDPOINT", raising=False)
+    assert exit_code(cli.main, arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "pryv" in err
+    assert "Traceback" not in err
+    assert "canary" not in err
 
 
 @pytest.mark.parametrize(

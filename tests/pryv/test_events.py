@@ -6,13 +6,13 @@ import gc
 import itertools
 import json
 import time
-import tracemalloc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.memory import traced_memory
 from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import (
@@ -483,13 +483,9 @@ def test_memory_does_not_grow_with_the_number_of_events(wire: Wire, connection: 
         piece = b",".join([event] * 100)
         pieces = [b'{"events": [', *([piece + b","] * (count // 100 - 1)), piece, b'], "meta": {"serverTime": 1}}']
         wire.replies.append(chunked(pieces))
-        tracemalloc.start()
-        base = tracemalloc.get_traced_memory()[0]
-        with connection.iter_events() as events:
+        with traced_memory() as memory, connection.iter_events() as events:
             assert sum(1 for _ in events) == count
-        top = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return top - base
+            return memory()[1]
 
     peak(1000)
     assert peak(40_000) < peak(2000) + 500_000

@@ -14,7 +14,6 @@ import os
 import stat
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
@@ -26,6 +25,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.accounts import Account
+from tests.memory import traced_memory
 from tests.pryv.wire import FAST, Reply, Wire, chunked, error_reply, interrupted_once_asked, reply
 from tests.waiting import wait_for
 
@@ -370,13 +370,10 @@ def test_memory_does_not_grow_with_the_file(account: Connection, tmp_path: Path)
     large = tmp_path / "large.bin"
     with large.open("wb") as file:
         file.truncate(64 * MIB)
-    tracemalloc.start()
-    try:
+    with traced_memory() as memory:
         answer = account.create_event_with_file(EVENT, large)
         account.download_attachment(answer["event"]["id"], attachment_of(answer), tmp_path / "copy.bin")
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        _, peak = memory()
     assert (tmp_path / "copy.bin").stat().st_size == 64 * MIB
     assert peak < 16 * MIB
 

@@ -8,7 +8,6 @@ import json
 import math
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.memory import traced_memory
 
 from pryv import Series
 from pryv._transport import fast_json
@@ -256,12 +256,10 @@ def test_memory_of_batches_does_not_grow() -> None:
         return ({"id": f"c{number}", "time": number, "content": {"text": "x" * 50}} for number in range(count))
 
     def peak(count: int) -> int:
-        tracemalloc.start()
-        for _ in iter_arrow(events(count), rows=1000):
-            pass
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
+        with traced_memory() as memory:
+            for _ in iter_arrow(events(count), rows=1000):
+                pass
+            return memory()[1]
 
     peak(2000)
     assert peak(20_000) < 1.2 * peak(4000)

@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 import threading
-import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.memory import traced_memory
 from tests.pryv.wire import META, Reply, Wire, chunked, reply
 from tests.waiting import within
 
@@ -277,15 +277,9 @@ SHAPES: dict[str, Callable[[int], str]] = {
 
 def memory_of(text: str) -> int:
     """Return the bytes that a text takes, and at most what is made of it."""
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        value = json.loads(text)
-        peak = tracemalloc.get_traced_memory()[1] - before
-        assert value
-        return peak + sys.getsizeof(text)
-    finally:
-        tracemalloc.stop()
+    with traced_memory() as memory:
+        assert json.loads(text)
+        return memory()[1] + sys.getsizeof(text)
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
@@ -306,14 +300,18 @@ def test_the_memory_of_any_json_is_estimated(value: Any) -> None:
     assert parsed_size(text.encode(errors="replace")) > 0.5 * memory_of(text)
 
 
-PADDING = b'{"events":[{"content":"' + b"x" * 300_000_000
+def endless_text(*codings: str) -> Reply:
+    """Return a reply with 300 MB of text, with content codings applied."""
+    return encoded(b'{"events":[{"content":"' + b"x" * 300_000_000, *codings)
+
+
 BOMBS = {
-    "gzip": lambda: encoded(PADDING, "gzip"),
-    "deflate": lambda: encoded(PADDING, "deflate"),
-    "raw deflate": lambda: encoded(PADDING, "raw deflate"),
-    "br": lambda: encoded(PADDING, "br"),
-    "gzip of gzip": lambda: encoded(PADDING, "gzip", "gzip"),
-    "br of gzip of deflate": lambda: encoded(PADDING, "deflate", "gzip", "br"),
+    "gzip": lambda: endless_text("gzip"),
+    "deflate": lambda: endless_text("deflate"),
+    "raw deflate": lambda: endless_text("raw deflate"),
+    "br": lambda: endless_text("br"),
+    "gzip of gzip": lambda: endless_text("gzip", "gzip"),
+    "br of gzip of deflate": lambda: endless_text("deflate", "gzip", "br"),
     "lists": lambda: reply(b'{"events":[{"content":[[]' + b",[]" * 21_000_000),
     "lists of one": lambda: encoded(b'{"events":[{"content":[[]' + b",[0]" * 16_000_000, "gzip"),
     "objects": lambda: encoded(b'{"events":[{"content":[[]' + b',{"":0}' * 9_000_000, "gzip"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import tracemalloc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +13,7 @@ import pytest
 import requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.memory import traced_memory
 from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import ApiError, Connection, PryvProtocolError, PryvStreamError
@@ -280,7 +280,6 @@ def test_any_query_is_split_into_queries_that_fit_and_lose_nothing(params: dict[
 
 
 def requested(params: dict[str, Any]) -> str:
-
     url = requests.Request("GET", "http://h/", params=query_pairs(params)).prepare().url
     return (url or "").partition("?")[2]
 
@@ -353,14 +352,9 @@ def test_memory_does_not_grow_with_the_number_of_events(wire: Wire, connection: 
             events = (json.dumps(event(count - number, content="y" * 300)).encode() for number in range(count))
             text = b'{"events": [%b], "meta": {"serverTime": 1}}' % b",".join(events)
             wire.replies.append(chunked([text[start : start + 9999] for start in range(0, len(text), 9999)]))
-        gc.collect()
-        tracemalloc.start()
-        base = tracemalloc.get_traced_memory()[0]
-        with connection.iter_events({"streams": STREAMS}) as stream:
+        with traced_memory() as memory, connection.iter_events({"streams": STREAMS}) as stream:
             assert sum(1 for _ in stream) == count
-        top = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return top - base
+            return memory()[1]
 
     peak(500)
     assert peak(12_000) < peak(1000) + 800_000

@@ -6,7 +6,6 @@ import itertools
 import json
 import math
 import pickle
-import tracemalloc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.accounts import Account
+from tests.memory import traced_memory
 from tests.pryv.wire import META, Reply, Wire, chunked, error_reply, reply
 
 from pryv import (
@@ -521,20 +521,19 @@ def test_what_is_read_is_what_was_sent(
 
 @pytest.mark.parametrize("row", [[1_000_000, 0.5], [10.25, 12.5], [3, None], [10**6, 0]])
 def test_numbers_that_were_read_take_little_memory(wire: Wire, connection: Connection, row: list[Any]) -> None:
-    count = 100_000
+    count = 50_000
     points = b",".join(
         [json.dumps(row).encode(), json.dumps(row[::-1] if None in row else row).encode()] * (count // 2)
     )
     text = b'{"fields":["deltaTime","value"],"points":[%b],"meta":{"serverTime":1}}' % points
     wire.replies.append(chunked([text[start : start + 99_999] for start in range(0, len(text), 99_999)]))
-    tracemalloc.start()
-    series = connection.get_hf_points("event1")
-    kept, most = tracemalloc.get_traced_memory()
-    assert sum(1 for _ in series.rows()) == count
-    after = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert kept < 20 * count
-    assert max(most, after) < kept + 5_000_000
+    with traced_memory() as memory:
+        series = connection.get_hf_points("event1")
+        kept = memory()[0]
+        assert sum(1 for _ in series.rows()) == count
+        most = memory()[1]
+    assert kept < 40 * count
+    assert most < kept + 2_500_000
 
 
 @pytest.mark.parametrize(
@@ -550,16 +549,13 @@ def test_numbers_that_were_read_take_little_memory(wire: Wire, connection: Conne
     ],
 )
 def test_an_endless_series_is_too_large(wire: Wire, piece: bytes) -> None:
-    limit = 2_000_000
+    limit = 1_000_000
     pieces = [b'{"fields":["deltaTime","value"],"points":[[0,0]', *[b",%b" % piece * 1000] * (9_000 // len(piece))]
     wire.always = chunked(pieces, end=b"")
-    with wire.connection(limits=Limits(response=limit)) as connection:
-        tracemalloc.start()
+    with wire.connection(limits=Limits(response=limit)) as connection, traced_memory() as memory:
         with pytest.raises(ResponseTooLargeError, match=r"Limits\.response"):
             connection.get_hf_points("event1")
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert most < 12 * limit + 8_000_000
+        assert memory()[1] < 12 * limit + 16_000_000
     assert len(wire.requests) == 1
 
 
