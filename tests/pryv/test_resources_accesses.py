@@ -82,6 +82,14 @@ def test_a_shared_access_manages_none(owner: Connection) -> None:
                 call()
 
 
+@pytest.mark.parametrize("method", ["accesses.create", "accesses.checkApp", "account.update", "webhooks.create"])
+def test_who_may_not_call_is_refused_before_the_parameters_are(owner: Connection, method: str) -> None:
+    with Connection(owner.accesses.create(SHARED)["apiEndpoint"]) as friend:
+        caller = owner if method == "webhooks.create" else friend
+        with pytest.raises(ForbiddenError, match=f"cannot access {method} resource"):
+            caller.api_one(method, {"unknown": 1})
+
+
 def test_what_an_app_has_already(owner: Connection) -> None:
     asked: AppCheckRequest = {
         "requestingAppId": "my-notebook",

@@ -84,20 +84,14 @@ def _publish(context: Context, action: Action, doc: Doc) -> None:
 # ---- reading
 
 
-def _check_not_shared(context: Context) -> None:
-    if context.access.type == "shared":
-        raise forbidden()
-
-
 _GET = {
     "type": ["object"],
     "properties": {"includeDeletions": BOOLEAN, "includeExpired": BOOLEAN},
 }
 
 
-@methods.declare("accesses.get", _GET)
+@methods.declare("accesses.get", _GET, callers=("personal", "app"))
 async def _get(context: Context, params: dict[str, Any]) -> Result:
-    _check_not_shared(context)
     now = context.platform.clock.now()
     result: Result = {
         "accesses": [
@@ -124,9 +118,8 @@ _GET_ONE = {
 }
 
 
-@methods.declare("accesses.getOne", _GET_ONE)
+@methods.declare("accesses.getOne", _GET_ONE, callers=("personal", "app"))
 async def _get_one(context: Context, params: dict[str, Any]) -> Result:
-    _check_not_shared(context)
     access_id, serial = stored.parse_reference(params["id"])
     head = stored.find(context.platform, context.user, access_id)
     access = context.access
@@ -191,12 +184,11 @@ _NEW_ACCESS = Validator(
 )
 
 
-@methods.declare("accesses.create", OBJECT)
+@methods.declare("accesses.create", OBJECT, callers=("personal", "app"))
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     params = {"type": "shared", **params}
     _NEW_ACCESS.check(params)
-    _check_not_shared(context)
     access_type = params["type"]
     if access_type == "personal":
         raise forbidden("Personal accesses are created automatically on login.")
@@ -319,10 +311,9 @@ _UPDATE = {
 _ALTERABLE = ("name", "deviceName", "permissions", "expires", "clientData")
 
 
-@methods.declare("accesses.update", _UPDATE)
+@methods.declare("accesses.update", _UPDATE, callers=("personal", "app"))
 async def _update(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
-    _check_not_shared(context)
     target = _find_current(context, params["id"])
     if not _may_update(context.access, target):
         raise forbidden("Your access token has insufficient permissions to update this access.")

@@ -8,7 +8,7 @@ from pryv_sandbox.methods import emails
 from pryv_sandbox.methods.calls import Context, Methods, Result
 from pryv_sandbox.methods.login import check_trusted
 from pryv_sandbox.methods.schemas import OBJECT, STRING
-from pryv_sandbox.model.errors import forbidden, invalid_access_token, invalid_operation
+from pryv_sandbox.model.errors import invalid_access_token, invalid_operation
 from pryv_sandbox.model.ids import new_token
 from pryv_sandbox.state.outbox import Mail
 from pryv_sandbox.state.platform import Platform
@@ -18,16 +18,6 @@ from pryv_sandbox.state.users import User
 methods = Methods()
 
 _PASSWORD = {"type": ["string"], "minLength": 6, "maxLength": 100}
-
-
-def check_personal(context: Context, method_id: str) -> None:
-    """Refuse an access that is not the owner's.
-
-    Raises:
-        ApiError: ``forbidden``.
-    """
-    if not context.access.is_personal:
-        raise forbidden(f"You cannot access {method_id} resource using the given access")
 
 
 # ---- fields
@@ -48,9 +38,8 @@ def _account(context: Context) -> Result:
     return {"account": {**fields(user), "emails": emails.listed(context)}}
 
 
-@methods.declare("account.get", OBJECT)
+@methods.declare("account.get", OBJECT, callers=("personal",))
 async def _get(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "account.get")
     return _account(context)
 
 
@@ -71,9 +60,8 @@ _UPDATE = {
 }
 
 
-@methods.declare("account.update", _UPDATE)
+@methods.declare("account.update", _UPDATE, callers=("personal",))
 async def _update(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "account.update")
     update = params["update"]
     if "email" in update:
         emails.replace_primary(context, update["email"])
@@ -95,9 +83,8 @@ _CHANGE_PASSWORD = {
 }
 
 
-@methods.declare("account.changePassword", _CHANGE_PASSWORD)
+@methods.declare("account.changePassword", _CHANGE_PASSWORD, callers=("personal",))
 async def _change_password(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "account.changePassword")
     if not context.platform.users.has_password(context.user, params["oldPassword"]):
         raise invalid_operation("The given password does not match.")
     context.platform.users.set_password(context.user, params["newPassword"])
@@ -178,15 +165,13 @@ def _app_profile_id(context: Context) -> str:
     return app_id
 
 
-@methods.declare("profile.get", _GET_PROFILE)
+@methods.declare("profile.get", _GET_PROFILE, callers=("personal",))
 async def _get_profile(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "profile.get")
     return {"profile": read_profile(context.platform, context.user, params["id"])}
 
 
-@methods.declare("profile.update", _UPDATE_PROFILE)
+@methods.declare("profile.update", _UPDATE_PROFILE, callers=("personal",))
 async def _update_profile(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "profile.update")
     return {"profile": change_profile(context.platform, context.user, params["id"], params["update"])}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pryv_sandbox.methods.accesses import PERMISSIONS
 from pryv_sandbox.methods.calls import Context, Methods, Result
 from pryv_sandbox.methods.schemas import OBJECT, STRING
-from pryv_sandbox.model.errors import forbidden, invalid_parameters
+from pryv_sandbox.model.errors import invalid_parameters
 from pryv_sandbox.state import accesses as stored
 from pryv_sandbox.state.accesses import Doc
 
@@ -26,10 +26,8 @@ _CHECK_APP = {
 }
 
 
-@methods.declare("accesses.checkApp", _CHECK_APP)
+@methods.declare("accesses.checkApp", _CHECK_APP, callers=("personal",))
 async def _check_app(context: Context, params: dict[str, Any]) -> Result:
-    if not context.access.is_personal:
-        raise forbidden()
     found = stored.select(
         context.platform,
         context.user,

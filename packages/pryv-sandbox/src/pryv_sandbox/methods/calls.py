@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from pryv_sandbox.model.access import Access
 from pryv_sandbox.model.errors import invalid_access_token, too_many_results, unexpected
@@ -17,6 +17,7 @@ from pryv_sandbox.state.users import User
 
 Result = dict[str, Any]
 Handler = Callable[["Context", Any], Awaitable[Result]]
+AccessType = Literal["personal", "app", "shared"]
 
 
 @dataclass(frozen=True)
@@ -101,21 +102,29 @@ class Context:
 
 @dataclass(frozen=True)
 class Method:
-    """A method of the API: its handler, and the schema of its parameters."""
+    """A method of the API: its handler, the schema of its parameters, and the types of accesses that may call it."""
 
     handler: Handler
     params: Validator
     public: bool
+    callers: tuple[AccessType, ...]
 
 
 class Methods(dict[str, Method]):
     """Methods by id; a handler is added by decorating it."""
 
-    def declare(self, method_id: str, params: Schema, *, public: bool = False) -> Callable[[Handler], Handler]:
+    def declare(
+        self,
+        method_id: str,
+        params: Schema,
+        *,
+        public: bool = False,
+        callers: tuple[AccessType, ...] = ("personal", "app", "shared"),
+    ) -> Callable[[Handler], Handler]:
         """Declare the decorated function as a method; a public one needs no token."""
 
         def register(handler: Handler) -> Handler:
-            self[method_id] = Method(handler, Validator(params), public)
+            self[method_id] = Method(handler, Validator(params), public, callers)
             return handler
 
         return register

@@ -21,7 +21,7 @@ from pryv_sandbox.methods import (
     webhooks,
 )
 from pryv_sandbox.methods.calls import Context, Methods, Result, read_pages
-from pryv_sandbox.model.errors import ApiError, invalid_method
+from pryv_sandbox.model.errors import ApiError, forbidden, invalid_method
 from pryv_sandbox.state import series_ends
 from pryv_sandbox.state.accesses import count_use
 
@@ -74,8 +74,8 @@ async def _run(context: Context, method_id: str, params: Any) -> Result:
     method = METHODS.get(method_id)
     if method is None:
         raise invalid_method(method_id)
-    if not method.public:
-        _ = context.access
+    if not method.public and context.access.type not in method.callers:
+        raise forbidden(f"You cannot access {method_id} resource using the given access")
     method.params.check(params)
     series_ends.write_due(context.platform)
     return await method.handler(context, params)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pryv_sandbox.methods.account import check_personal, fields
+from pryv_sandbox.methods.account import fields
 from pryv_sandbox.methods.calls import Context, Methods, Result
 from pryv_sandbox.methods.registration import USERNAME, is_reserved
 from pryv_sandbox.methods.schemas import OBJECT
@@ -13,9 +13,8 @@ from pryv_sandbox.model.errors import already_exists, invalid_operation
 methods = Methods()
 
 
-@methods.declare("account.usernameChanges", OBJECT)
+@methods.declare("account.usernameChanges", OBJECT, callers=("personal",))
 async def _changes(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "account.usernameChanges")
     used, limit = context.platform.users.renames(context.user), context.platform.settings.username_changes
     return {
         "usernameChangesUsed": used,
@@ -27,9 +26,8 @@ async def _changes(context: Context, params: dict[str, Any]) -> Result:
 _CHANGE = {"type": ["object"], "required": ["newUsername"], "properties": {"newUsername": USERNAME}}
 
 
-@methods.declare("account.changeUsername", _CHANGE)
+@methods.declare("account.changeUsername", _CHANGE, callers=("personal",))
 async def _change(context: Context, params: dict[str, Any]) -> Result:
-    check_personal(context, "account.changeUsername")
     platform, user, name = context.platform, context.user, params["newUsername"]
     used, limit = platform.users.renames(user), platform.settings.username_changes
     if name == user.username:

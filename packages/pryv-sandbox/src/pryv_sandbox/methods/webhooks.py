@@ -130,11 +130,9 @@ async def _get_one(context: Context, params: dict[str, Any]) -> Result:
     return {"webhook": _find(context, params["id"])}
 
 
-@methods.declare("webhooks.create", {**_WEBHOOK, "required": ["url"]})
+@methods.declare("webhooks.create", {**_WEBHOOK, "required": ["url"]}, callers=("app", "shared"))
 async def _create(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
-    if context.access.is_personal:
-        raise forbidden("You cannot access webhooks.create resource using the given access")
     scopes = bind(context, params.get("scopes", {}))
     webhook: Doc = {
         "id": new_id(),
