@@ -87,8 +87,12 @@ class Access:
         return [stream_id for stream_id, level in self._granted.items() if RANK[level] >= RANK["read"]]
 
     def unlistable(self) -> frozenset[str]:
-        """The streams that a permission hides."""
-        return frozenset(stream_id for stream_id, level in self._granted.items() if level == "none")
+        """The streams that a permission hides. The account's own are listed with all streams in spite of it."""
+        return frozenset(
+            stream_id
+            for stream_id, level in self._granted.items()
+            if level == "none" and not system_streams.is_account_stream(stream_id)
+        )
 
     def readable(self) -> list[str]:
         """The streams with a permission to read them, in the order of the permissions."""

@@ -10,10 +10,11 @@ from pryv_sandbox.model.system_streams import AUDIT, CMC_APPS, SHARED_SECRETS, S
 Stream = dict[str, Any]
 
 
-def _sibling_order(stream: Stream) -> tuple[bool, str]:
-    """By name; the fields of the account come last, in their given order."""
-    is_account_field = is_account_stream(stream["id"])
-    return is_account_field, "" if is_account_field else stream["name"]
+def _sibling_order(stream: Stream) -> tuple[int, str]:
+    """By name; the audit log comes first, the fields of the account last, in their given order."""
+    if is_account_stream(stream["id"]):
+        return 2, ""
+    return int(stream["id"] != AUDIT), stream["name"]
 
 
 class StreamTree:
