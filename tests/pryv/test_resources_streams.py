@@ -110,6 +110,27 @@ def test_a_stream_that_may_be_in_the_trash_is_not_deleted(wire: Wire, connection
     assert [request.method for request in wire.requests] == ["PUT", "GET"]
 
 
+def test_client_data_are_merged(account: Connection) -> None:
+    streams = account.streams
+    assert "clientData" not in streams.create({"id": "other", "name": "Other", "clientData": None})
+    assert streams.create({"id": "diary", "name": "Diary", "clientData": {"a": 1}})["clientData"] == {"a": 1}
+    assert streams.update("diary", {"clientData": {}})["clientData"] == {"a": 1}
+    assert streams.update("diary", {"clientData": {"a": None, "b": 2}})["clientData"] == {"b": 2}
+    assert streams.update("diary", {"clientData": {"b": None}})["clientData"] == {}
+    assert "clientData" not in streams.update("diary", {"clientData": None})
+
+
+def test_the_platform_s_own_streams_are_around_the_account_s(account: Connection) -> None:
+    account.streams.create({"id": "first", "name": "*"})
+    account.streams.create({"id": "last", "name": "~"})
+    everything: Any = {"name": "A", "permissions": [{"streamId": "*", "level": "read"}]}
+    with Connection(account.accesses.create(everything)["apiEndpoint"]) as reader:
+        for connection in (account, reader):
+            roots = ids(connection.streams.list())
+            assert roots[:2] == [":_audit:", "first"]
+            assert roots[-2:] == ["last", ":_system:account"]
+
+
 def test_events_of_a_deleted_stream(account: Connection) -> None:
     account.streams.ensure(HEALTH)
     kept = account.events.create({"streamIds": ["dreams"], "type": "note/txt", "content": "kept"})

@@ -187,7 +187,7 @@ def save(context: Context, stream: Stream) -> Stream:
     kept = {
         key: value
         for key, value in stream.items()
-        if key not in ("children", "childrenHidden") and (value or key not in ("trashed", "clientData"))
+        if key not in ("children", "childrenHidden") and (value not in (None, False) or key == "parentId")
     }
     platform.db.execute(
         "INSERT OR REPLACE INTO streams VALUES (?, ?, NULL, ?)", (user.key, kept["id"], json.dumps(kept))
@@ -228,7 +228,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
             raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
     changed = {**stream, **update, "modified": now, "modifiedBy": context.author}
     _check_store(changed)
-    if update.get("clientData"):
+    if update.get("clientData") is not None:
         changed["clientData"] = merged(stream.get("clientData"), update["clientData"])
     return _changed(context, "update", save(context, changed))
 
