@@ -38,6 +38,7 @@ from pryv import (
     PryvConnectionError,
     PryvTimeoutError,
     ResponseTooLargeError,
+    ServerError,
     UnknownResourceError,
 )
 from pryv.utils import new_event_id
@@ -287,6 +288,9 @@ def test_an_attachment_is_deleted(account: Connection) -> None:
     assert [item["id"] for item in left] == [second["id"]]
     with pytest.raises(UnknownResourceError):
         account.delete_attachment(event["id"], first["id"])
+    assert "attachments" not in account.delete_attachment(event["id"], second["id"])["event"]
+    with pytest.raises(ServerError):
+        account.delete_attachment(event["id"], second["id"])
     with pytest.raises(UnknownResourceError):
         account.download_attachment(event["id"], first)
     with pytest.raises(UnknownResourceError):

@@ -641,7 +641,8 @@ class Connection:
         Raises:
             TypeError: an id is not a string.
             ValueError: an argument is not an id.
-            UnknownResourceError: the event or the attachment does not exist.
+            UnknownResourceError: the event does not exist, or has other attachments only.
+            ServerError: the event has no attachments; open-pryv.io responds with 500.
             PryvError: the call failed; see *Errors and retries*.
         """
         path = f"events/{path_segment(event_id)}/{path_segment(file_id)}"

@@ -360,7 +360,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         event_types.check_type(changed["type"])
         raise invalid_operation("Normal events cannot be updated to HF-events and vice versa.")
     if update.get("clientData") is not None:
-        changed["clientData"] = merged(event.get("clientData"), update["clientData"])
+        changed["clientData"] = merged(event.get("clientData", {}), update["clientData"])
     changed.update(modified=now, modifiedBy=context.author)
     _check_content(changed, update)
     if context.files:
@@ -418,7 +418,9 @@ _DELETE_ATTACHMENT = {
 async def _delete_attachment(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
     key, event = _find_to_change(context, params["id"])
-    removed = [item for item in event.get("attachments", []) if item["id"] == params["fileId"]]
+    if "attachments" not in event:
+        raise unexpected("the event has no attachments")
+    removed = [item for item in event["attachments"] if item["id"] == params["fileId"]]
     if not removed:
         raise unknown_resource("attachment", params["fileId"])
     event["attachments"] = [item for item in event["attachments"] if item not in removed]
