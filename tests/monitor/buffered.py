@@ -9,6 +9,7 @@ import attrs
 
 from pryv_monitor import Anchor, ContendedError
 from pryv_monitor.changes import Kind
+from pryv_monitor.mirrors import StreamChanges, flattened
 
 
 @attrs.define
@@ -37,7 +38,7 @@ class BufferedTransaction:
         self.before = self.mirror.content
         self.content = self.before.copy()
         self.changed = False
-        self.vanished: set[str] = set()
+        self.stream_changes = StreamChanges(self.began_with.since)
 
     def apply(self, kind: Kind, items: Sequence[tuple[Any, str]]) -> list[Any]:
         by_kind: dict[Kind, Callable[[Any, str], bool]] = {
@@ -65,13 +66,13 @@ class BufferedTransaction:
 
     def apply_streams(self, tree: Any, text: str) -> bool:
         before, self.content.streams = self.content.streams, text
-        self.vanished = self.vanished.union(ids(json.loads(before or "[]"))) - set(ids(tree))
+        self.stream_changes.add(flattened(json.loads(before or "[]")), flattened(tree))
         return text != before
 
     def needs_full_read(self) -> bool:
-        return any(
-            not self.vanished.isdisjoint(json.loads(text)["streamIds"]) for text, _ in self.content.events.values()
-        )
+        events = (json.loads(text) for text, _ in self.content.events.values())
+        is_astray = any(not self.stream_changes.gone.isdisjoint(event["streamIds"]) for event in events)
+        return is_astray or self.stream_changes.reveals_events
 
     def dropped(self) -> Iterator[list[Any]]:
         generation = self.began_with.generation
@@ -123,10 +124,3 @@ class BufferedMirror:
     def streams(self) -> list[dict[str, Any]]:
         tree: list[dict[str, Any]] = json.loads(self.content.streams or "[]")
         return tree
-
-
-def ids(tree: list[dict[str, Any]]) -> Iterator[str]:
-    """The ids of all streams in a tree."""
-    for stream in tree:
-        yield stream["id"]
-        yield from ids(stream.get("children", []))

@@ -16,6 +16,7 @@ from tests.monitor.subject import Subject, own, wait_for_count
 from tests.waiting import wait_for
 
 from pryv import Connection
+from pryv.types import Permission
 from pryv_monitor import Anchor, AnchorCorruptError, AnchorError, Monitor, SQLiteMirror, _opening
 from pryv_monitor._streams import flattened
 from pryv_sandbox import Sandbox
@@ -108,6 +109,39 @@ def test_events_moved_by_the_deletion_of_their_stream_are_found(
         monitor.sync()
     subject.assert_mirrored(mirror, SCOPE)
     assert all("child" not in event["streamIds"] for event in mirror.events())
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_events_of_a_stream_that_was_made_again_are_found(merged: bool, subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.create_stream("child", "pulse")
+    subject.add(2, streamIds=["child", "notes"])
+    monitor = Monitor(subject.connection, SCOPE, mirror=mirror, overlap=0)
+    for _ in range(3):  # the next pass begins after the events
+        monitor.sync()
+    for _ in range(2):
+        subject.connection.delete("streams/child", {"mergeEventsWithParent": merged})
+    subject.create_stream("child", "pulse")
+    monitor.sync()
+    subject.assert_mirrored(mirror, SCOPE)
+    subject.create_stream("new", "pulse")
+    assert monitor.sync().anchor.generation == 2, "a new stream needs no full reading"
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_events_that_came_with_their_stream_are_found(moves: bool, subject: Subject, mirror: SQLiteMirror) -> None:
+    subject.add(2, streamIds=["notes"])
+    permission: Permission = {"streamId": "pulse", "level": "read"}
+    access = subject.connection.accesses.create({"name": "app", "type": "app", "permissions": [permission]})
+    with Connection(access["apiEndpoint"]) as app:
+        monitor = Monitor(app, mirror=mirror, overlap=0)
+        for _ in range(3):
+            monitor.sync()
+        if moves:
+            subject.connection.streams.update("notes", {"parentId": "pulse"})
+        else:
+            permissions: list[Permission] = [permission, {"streamId": "notes", "level": "read"}]
+            subject.connection.accesses.update(access["id"], {"permissions": permissions})
+        assert monitor.sync().events == 2
 
 
 def fill(subject: Subject) -> None:

@@ -24,7 +24,7 @@ from pryv_fleet._rows import (
 )
 from pryv_monitor import Anchor, AnchorCorruptError, ContendedError
 from pryv_monitor.changes import Kind
-from pryv_monitor.mirrors import Item, flattened, is_same
+from pryv_monitor.mirrors import Item, StreamChanges, flattened, is_same
 
 STREAMS: Final = "SELECT coalesce(exact, json::text) FROM {schema}.streams WHERE account = %s ORDER BY position"
 _KNOWN: Final = "SELECT id, coalesce(exact, json::text) FROM {schema}.events WHERE account = %s AND id = ANY(%s)"
@@ -85,25 +85,25 @@ class _Changes:
     """What a transaction has applied since its last commit.
 
     Attributes:
+        stream_changes: The streams that came and went.
         events: The lines of new and changed events; `None` for events that were deleted.
         replaced: The ids of the rows that go, because their events were changed or deleted.
         seen: The ids of the rows whose events a full reading found as they are.
         deletions: The lines of deletions.
         streams: The new streams; `None` if they are the same.
         streams_digest: The digest of the tree that was read last.
-        vanished: The ids of streams that are gone.
         astray: The ids of those of `events` that are in a stream that is gone.
         drops: Whether events that were not seen are dropped.
         is_idle: Whether nothing was applied that has to be committed.
     """
 
+    stream_changes: StreamChanges
     events: Buffer = attrs.field(factory=Buffer)
     replaced: Buffer = attrs.field(factory=Buffer)
     seen: Buffer = attrs.field(factory=Buffer)
     deletions: Buffer = attrs.field(factory=Buffer)
     streams: list[Item] | None = None
     streams_digest: str | None = None
-    vanished: set[str] = attrs.field(factory=set)
     astray: set[str] = attrs.field(factory=set)
     drops: bool = False
     is_idle: bool = True
@@ -131,7 +131,7 @@ class PostgresTransaction:
         self._started_from = anchor
         self._anchor = anchor
         self._now = now
-        self._changes = _Changes()
+        self._changes = self._no_changes()
         may_know_all = anchor.reached is not None and not self._rows(_HAS_EVENTS)[0][0]
         self._copied: set[str] | None = set() if may_know_all else None
 
@@ -149,15 +149,17 @@ class PostgresTransaction:
         return apply[kind](items)
 
     def needs_full_read(self) -> bool:
-        """Return whether an event is in a stream that is gone: the platform may have moved it without a trace.
+        """Return whether events may have come, moved or gone with streams, without a trace.
 
         Raises:
             AnchorError: the copy cannot be read.
         """
         changes = self._changes
-        if not changes.vanished or changes.astray:
-            return bool(changes.astray)
-        streams, last = list(filter(is_text, changes.vanished)), ""
+        if changes.stream_changes.reveals_events or changes.astray:
+            return True
+        if not changes.stream_changes.gone:
+            return False
+        streams, last = list(filter(is_text, changes.stream_changes.gone)), ""
         while rows := self._rows(_IN_STREAMS, streams, last):
             last = rows[-1][0]
             applied = changes.events.get([key for key, _ in rows])
@@ -202,13 +204,16 @@ class PostgresTransaction:
         self._anchor = anchor
         self._remember_copied()
         changes.close()
-        self._changes = _Changes(streams_digest=changes.streams_digest, vanished=changes.vanished)
+        self._changes = _Changes(changes.stream_changes, streams_digest=changes.streams_digest)
         return anchor
 
     def rollback(self) -> None:
         """Forget what was applied since the last commit."""
         self._changes.close()
-        self._changes = _Changes()
+        self._changes = self._no_changes()
+
+    def _no_changes(self) -> _Changes:
+        return _Changes(StreamChanges(self._started_from.since))
 
     def _rows(self, template: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(template, (self._state.id, *values))
@@ -230,7 +235,7 @@ class PostgresTransaction:
         if not new:
             return []
         changes.events.put(new, event_lines(self._state.id, new, new.values(), self._started_from.generation))
-        if changes.vanished:
+        if changes.stream_changes.gone:
             changes.astray.difference_update(new)
             changes.astray.update(key for key, (event, _) in new.items() if self._is_astray(event))
         return [event for event, _ in new.values()]
@@ -259,7 +264,7 @@ class PostgresTransaction:
         return differing
 
     def _is_astray(self, event: dict[str, Any]) -> bool:
-        return not self._changes.vanished.isdisjoint(event.get("streamIds") or ())
+        return not self._changes.stream_changes.gone.isdisjoint(event.get("streamIds") or ())
 
     def _stored(self, keys: Collection[str]) -> dict[str, str]:
         """Return the texts of the events in the table, which were not changed by what was applied."""
@@ -291,8 +296,7 @@ class PostgresTransaction:
         if before == _texts(after) and (before or self._anchor.synced is not None):
             return []
         changes.streams = after
-        changes.vanished |= {kept_item(text)["id"] for text in before}
-        changes.vanished -= {stream["id"] for stream, _ in after}
+        changes.stream_changes.add(map(kept_item, before), (stream for stream, _ in after))
         return [tree for tree, _ in trees]
 
     def _swap(self, connection: Connection, anchor: Anchor) -> None:

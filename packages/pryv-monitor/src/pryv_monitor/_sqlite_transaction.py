@@ -13,7 +13,7 @@ import attrs
 from pryv_monitor import _last_pass, _opening
 from pryv_monitor._json import Item, encode, is_another_version, stable_fields
 from pryv_monitor._sqlite_errors import translated
-from pryv_monitor._streams import flattened
+from pryv_monitor._streams import StreamChanges, flattened
 from pryv_monitor._texts import by_shown_id, seconds, shown, shown_id, shown_ids, stored
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind
@@ -72,7 +72,7 @@ class SQLiteTransaction:
         self._started_from = anchor
         self._now = now
         self._anchor = anchor
-        self._vanished: set[str] = set()
+        self._streams = StreamChanges(anchor.since)
         self._has_changed = False
         with translated(path):
             self._newest = self._number_of_newest()
@@ -94,11 +94,11 @@ class SQLiteTransaction:
         return changes
 
     def needs_full_read(self) -> bool:
-        """Return whether an event is in a stream that is gone: the platform may have moved it without a trace."""
-        if not self._vanished:
-            return False
+        """Return whether events may have come, moved or gone with streams, without a trace."""
+        if self._streams.reveals_events or not self._streams.gone:
+            return self._streams.reveals_events
         with translated(self._path):
-            return self._begun().execute(_IN_STREAMS, (shown_ids(self._vanished),)).fetchone() is not None
+            return self._begun().execute(_IN_STREAMS, (shown_ids(self._streams.gone),)).fetchone() is not None
 
     def dropped(self) -> Iterator[list[Any]]:
         """Drop the events that the full reading did not find, and yield deletions of them in batches.
@@ -158,7 +158,7 @@ class SQLiteTransaction:
         return False
 
     def _undo(self) -> None:
-        self._vanished = set()
+        self._streams = StreamChanges(self._started_from.since)
         self._has_changed = False
         if self._db.in_transaction:
             self._db.rollback()
@@ -223,8 +223,7 @@ class SQLiteTransaction:
         after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
         if before == [text for _, text in after] and (before or self._anchor.synced is not None):
             return []
-        self._vanished |= {stored(text)["id"] for text in before}
-        self._vanished -= {stream["id"] for stream, _ in after}
+        self._streams.add(map(stored, before), (stream for stream, _ in after))
         db = self._begun()
         db.execute("DELETE FROM stream_texts")
         rows = ((position, *shown(item)) for position, item in enumerate(after))

@@ -5,7 +5,51 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Any
 
+import attrs
+
 Stream = dict[str, Any]
+_Key = tuple[str, float | None]
+"""The id of a stream, and the time when it was created, if it has one."""
+
+
+@attrs.define
+class StreamChanges:
+    """The streams that came and went while a reading applied trees of streams.
+
+    The platform reports no change of the events that come and go with a stream. A stream that was deleted and made
+    again is another one: the time when it was created differs.
+
+    Attributes:
+        since: The platform's time, in seconds, that was known before the last complete pass read the streams.
+        reveals_events: Whether a stream came that is older than that, such as one that was moved to a place that the
+            access may read: its events may be older, too.
+        gone: The ids of the streams that are gone.
+    """
+
+    since: float
+    reveals_events: bool = attrs.field(default=False, init=False)
+    gone: set[str] = attrs.field(factory=set, init=False)
+    _gone: set[_Key] = attrs.field(factory=set, init=False)
+
+    def add(self, before: Iterable[Stream], after: Iterable[Stream]) -> None:
+        """Add the difference between two trees.
+
+        Args:
+            before: The streams of the tree that was applied last; none, if this is the first tree of all.
+            after: The streams of the next tree.
+        """
+        old, new = _keys(before), _keys(after)
+        self._gone = (self._gone | old) - new
+        self.gone = {stream_id for stream_id, _ in self._gone}
+        self.reveals_events |= bool(old) and any(self._is_older(*key) for key in new - old)
+
+    def _is_older(self, stream_id: str, created: float | None) -> bool:
+        return created is not None and created < self.since and not stream_id.startswith(":")
+
+
+def _keys(streams: Iterable[Stream]) -> set[_Key]:
+    times = ((stream["id"], stream.get("created")) for stream in streams)
+    return {(stream_id, time if isinstance(time, (int, float)) else None) for stream_id, time in times}
 
 
 def flattened(tree: Iterable[Stream]) -> Iterator[Stream]:

@@ -2,6 +2,7 @@
 
 - `Item`: data and their JSON text, as the platform sent it.
 - `is_same`: whether an item is equal to the kept text of another.
+- `StreamChanges`: which streams came and went, for `needs_full_read`.
 - `flattened`, `nested`: a tree of streams as a list, parents first, and back.
 - `shown`: a text that the JSON functions of a database can read.
 - `select_events`: selects events as `events.get` does.
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 from pryv_monitor._json import Item, decode, is_another_version, stable_fields
 from pryv_monitor._selection import select_events
-from pryv_monitor._streams import flattened, nested
+from pryv_monitor._streams import StreamChanges, flattened, nested
 from pryv_monitor._texts import shown
 
-__all__ = ["Item", "flattened", "is_same", "nested", "select_events", "shown"]
+__all__ = ["Item", "StreamChanges", "flattened", "is_same", "nested", "select_events", "shown"]
 
 
 def is_same(kept: str, item: Item) -> bool:

@@ -78,9 +78,12 @@ class MirrorTransaction(Protocol):
         ...
 
     def needs_full_read(self) -> bool:
-        """Return whether an event kept is in a stream that the streams applied no longer have.
+        """Return whether events may have come, moved or gone with streams, which the platform does not report.
 
-        The platform may have moved or deleted it without a trace, so the monitor reads the whole scope again.
+        That is so if an event kept is in a stream that the streams applied no longer have, or have as another one of
+        that id (its `created` differs), and if they have a stream that was not there before, but was made before
+        `anchor.since`. The monitor then reads the whole scope again. `pryv_monitor.mirrors.StreamChanges` compares the
+        streams.
         """
         ...
 

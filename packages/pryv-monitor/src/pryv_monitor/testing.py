@@ -252,6 +252,27 @@ def _asks_for_a_full_read(mirror: Mirror) -> None:
         transaction.rollback()
 
 
+def _asks_for_a_full_read_of_other_streams(mirror: Mirror) -> None:
+    a, b = _TREE[0], {"id": "b", "name": "B", "children": []}
+    trees = [[{**a, "children": []}, {**b, "created": created}] for created in (2.0, 3.0, 4.0)]
+    with mirror.lock():
+        transaction = mirror.begin(_FIRST, 1.0)
+        transaction.apply("streams", _items([a]))
+        anchor = transaction.commit(attrs.evolve(_FIRST, since=3.0, synced=3.0))
+        for tree, needed in zip(trees, (True, False, False), strict=True):
+            transaction = mirror.begin(anchor, 5.0)
+            transaction.apply("streams", _items(tree))
+            _expect(transaction.needs_full_read(), needed, "whether a stream that came and may be older needs one")
+            transaction.rollback()
+        transaction = mirror.begin(anchor, 5.0)
+        transaction.apply("streams", _items(trees[1]))
+        transaction.apply("event", _items(_event(1, streamIds=["b"])))
+        transaction = mirror.begin(transaction.commit(anchor), 6.0)
+        transaction.apply("streams", _items(trees[2]))
+        _expect(transaction.needs_full_read(), True, "whether a stream that was made again needs a full read")
+        transaction.rollback()
+
+
 def _keeps_out_another(mirror: Mirror) -> None:
     with mirror.lock():
         try:
@@ -307,6 +328,7 @@ _CHECKS: Final[tuple[Callable[[Mirror], None], ...]] = (
     _drops_what_a_full_reading_did_not_find,
     _carries_on_a_full_reading,
     _asks_for_a_full_read,
+    _asks_for_a_full_read_of_other_streams,
     _keeps_out_another,
     _keeps_everything_a_platform_sends,
 )
