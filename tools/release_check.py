@@ -1,7 +1,7 @@
 """Proves that the distributions in dist/ are fit for release.
 
 First what they hold; then each of them, wheel and sdist, in a fresh environment, its siblings from dist/ too: what it
-brings with it, its import, its commands, the programs of its README, its tests.
+brings with it, its import, its commands, the programs of its README. Then the tests, with all of them installed.
 """
 
 import argparse
@@ -28,14 +28,11 @@ COMMANDS = {
 }
 EXTRAS = {
     "pryv": "[dpop,keyring,speed]",
-    "pryv-socket-io": "",
     "pryv-monitor": "[socket]",
-    "pryv-encryption": "",
-    "pryv-backup": "",
     "pryv-fleet": "[embedded,parquet,prometheus]",
-    "pryv-sandbox": "",
 }
-"""The extras that the tests of a package need."""
+"""The extras that the tests need."""
+TEST_TOOLS = ["--group", f"{ROOT / 'pyproject.toml'}:test"]
 
 
 def main(packages: list[str], quick: bool) -> None:
@@ -51,7 +48,9 @@ def main(packages: list[str], quick: bool) -> None:
             for distribution in siblings:
                 if distribution.package in packages:
                     print(f"{distribution.file.name} …", flush=True)
-                    prove(distribution, siblings, repository, quick)
+                    prove(distribution, siblings, repository)
+            if not quick:
+                test(packages, siblings, repository)
 
 
 @contextmanager
@@ -66,7 +65,7 @@ def repository_without_packages() -> Iterator[Path]:
         yield repository
 
 
-def prove(distribution: Distribution, siblings: list[Distribution], repository: Path, quick: bool) -> None:
+def prove(distribution: Distribution, siblings: list[Distribution], repository: Path) -> None:
     """Installs a distribution in a fresh environment, and tries it there."""
     package, module = distribution.package, distribution.module
     with fresh_environment() as environment:
@@ -82,12 +81,21 @@ def prove(distribution: Distribution, siblings: list[Distribution], repository: 
             environment.run(command, "--help")
 
         others = ["pryv-socket-io"] if package == "pryv-sandbox" else ["pryv-sandbox"]
-        tools = ["--group", f"{ROOT / 'pyproject.toml'}:test", *others]
-        install(environment, siblings, f"{package}{EXTRAS[package]} @ {distribution.file.as_uri()}", *tools)
+        install(environment, siblings, with_extras(distribution), *TEST_TOOLS, *others)
         environment.test("tests/workspace/test_documents.py", "-k", f"packages/{package}/", directory=repository)
-        if not quick:
-            tests = f"tests/{module.removeprefix('pryv_')}"
-            environment.test(tests, "--numprocesses=2", "--dist=loadfile", directory=repository)
+
+
+def test(packages: list[str], siblings: list[Distribution], repository: Path) -> None:
+    """Runs the tests of packages in an environment with all of them, as the tests of one may use others."""
+    with fresh_environment() as environment:
+        install(environment, siblings, *map(with_extras, siblings), *TEST_TOOLS)
+        tests = [f"tests/{package.removeprefix('pryv-').replace('-', '_')}" for package in packages]
+        environment.test(*tests, "--numprocesses=4", "--dist=loadfile", directory=repository)
+
+
+def with_extras(distribution: Distribution) -> str:
+    """Returns the requirement of a distribution with the extras that the tests need."""
+    return f"{distribution.package}{EXTRAS.get(distribution.package, '')} @ {distribution.file.as_uri()}"
 
 
 def install(environment: Environment, siblings: list[Distribution], *requirements: object) -> None:
