@@ -129,6 +129,15 @@ def test_a_range_has_its_start_and_not_its_end(account: Connection, new_series: 
     assert times(from_delta_time=20) == []
 
 
+def test_times_are_cut_to_nanoseconds_and_bounds_to_milliseconds(
+    account: Connection, new_series: Callable[..., str]
+) -> None:
+    event_id = new_series()
+    account.add_points_to_hf_event(event_id, FIELDS, [[0.001, 60], [2 / 3, 61], [1.5, 62]])
+    assert account.get_hf_points(event_id).columns()["deltaTime"] == [0.001, 0.666666666, 1.5]
+    assert account.get_hf_points(event_id, from_delta_time=0.0019, to_delta_time=1.5009).columns()["value"] == [60, 61]
+
+
 def test_several_series_at_once(account: Connection, new_series: Callable[..., str]) -> None:
     first, second = new_series(), new_series("position/wgs84")
     batch = {
@@ -415,6 +424,8 @@ def test_errors_of_the_platform(account: Connection, new_series: Callable[..., s
     with pytest.raises(InvalidParametersError) as caught:
         account.add_points_to_hf_event(event_id, ["deltaTime", "bogus"], ROWS)
     assert stopped_after(caught) == 0
+    with pytest.raises(ServerError, match='Error: "fields"'):  # a fault of the platform
+        account.add_points_batch({event_id: Series(["deltaTime", "bogus"], ROWS)})
     with pytest.raises(UnknownResourceError):
         account.add_points_to_hf_event("nope", FIELDS, ROWS)
     with pytest.raises(UnknownResourceError):

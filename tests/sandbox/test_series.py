@@ -144,7 +144,7 @@ def test_a_batch_is_taken_whole_or_not_at_all(writer: Caller) -> None:
         data = [{"eventId": event_id, "data": points} for event_id, points in elements]
         return {"format": "seriesBatch", "data": data}
 
-    writer.post("series/batch", batch((first, fine), (second, wrong)), 400)
+    writer.post("series/batch", batch((first, fine), (second, wrong)), 500)
     writer.post("series/batch", batch((first, fine), ("unknown", fine)), 404)
     assert writer.get(f"events/{first}/series")["points"] == []
     writer.post("series/batch", batch((first, fine), (second, fine)), 200)

@@ -52,7 +52,7 @@ async def _add(request: web.Request, context: Context) -> dict[str, Any]:
 @routes.post("/{username}/series/batch")
 @_handler
 async def _add_batch(request: web.Request, context: Context) -> dict[str, Any]:
-    series.add_points(context, series.batch_additions(await read_json(request)))
+    series.add_batch(context, await read_json(request))
     return {"status": "ok"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -10,11 +11,13 @@ from pryv_sandbox.methods import events
 from pryv_sandbox.methods.calls import Context
 from pryv_sandbox.model import event_types
 from pryv_sandbox.model.errors import (
+    ApiError,
     forbidden,
     invalid_operation,
     invalid_parameters,
     invalid_request_structure,
     unexpected,
+    unhandled,
     unknown_resource,
 )
 from pryv_sandbox.state import series_ends
@@ -48,7 +51,19 @@ def add_points(context: Context, additions: list[tuple[str, Any]]) -> None:
                 series_ends.note(context.platform, key, end, context.access.token)  # as the real platform does
 
 
-def batch_additions(body: Any) -> list[tuple[str, Any]]:
+def add_batch(context: Context, body: Any) -> None:
+    """Add points to several series, all of them or none.
+
+    Raises:
+        ApiError: as `add_points` raises it. The real platform fails on a request that it cannot read.
+    """
+    try:
+        add_points(context, _batch_additions(body))
+    except ApiError as error:
+        raise unhandled(error.message) if error.id == "invalid-request-structure" else error from None
+
+
+def _batch_additions(body: Any) -> list[tuple[str, Any]]:
     """The pairs for ``add_points`` in a batch.
 
     Raises:
@@ -78,10 +93,11 @@ def read_points(context: Context, event_id: str, start: float | None, end: float
     key, event = _find(context, event_id)
     if not any(context.access.can_read(stream_id) for stream_id in event["streamIds"]):
         raise forbidden()
-    # A bound of 0 is none.
+    # A bound of 0 is none; others are cut to milliseconds.
+    bounds = [math.trunc(bound * 1000) / 1000 for bound in (start or 0, end or context.platform.clock.now())]
     rows = context.platform.db.execute(
         "SELECT delta_time, doc FROM points WHERE event = ? AND delta_time >= ? AND delta_time < ? ORDER BY delta_time",
-        (key, start or 0, end or context.platform.clock.now()),
+        (key, *bounds),
     )
     points = [(_plain(delta_time), json.loads(doc)) for delta_time, doc in rows]
     fields = sorted({name for _, point in points for name in point}, key=lambda name: (len(name), name))
@@ -158,7 +174,9 @@ def _delta_time(value: Any, origin: float) -> float:
     delta_time = float(value) - origin
     if delta_time < 0:
         raise ValueError("Deltatime must be greater than 0")
-    return delta_time
+    return (
+        math.trunc(delta_time * 1000 * 1000 * 1000) / 1e6 / 1000
+    )  # whole nanoseconds, calculated as by the real platform
 
 
 def _of_kind(value: Any, kind: str) -> Any:

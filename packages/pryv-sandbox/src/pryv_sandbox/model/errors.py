@@ -17,7 +17,7 @@ class ApiError(Exception):
 
     def public(self) -> dict[str, Any]:
         """The error as it is sent."""
-        error = {"id": self.id, "message": self.message}
+        error = {"id": self.id, "message": self.message} if self.message else {"id": self.id}
         return error if self.data is None else {**error, "data": self.data}
 
 
@@ -79,6 +79,11 @@ def proof_refused() -> ApiError:
 def unexpected(message: str) -> ApiError:
     """The platform failed."""
     return ApiError(500, "unexpected-error", f"Unexpected error: {message}")
+
+
+def unhandled(message: str) -> ApiError:
+    """The platform failed on an error of its own, whose text is then the id."""
+    return ApiError(500, f"Error: {message}", "")
 
 
 def unknown_resource(kind: str = "resource", item_id: str = "") -> ApiError:
