@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet
 import pytest
 from tests.accounts import Account
 from tests.backup.content import comparable, platform_events
+from tests.commands import exit_code
 from tests.waiting import wait_for
 
 from pryv import Connection
@@ -32,12 +34,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: handler)
 
 
-def main(arguments: list[str]) -> object:
-    """Run the command and return its exit code."""
-    try:
-        return cli.main(arguments)
-    except SystemExit as ended:
-        return ended.code
+main = partial(exit_code, cli.main)
 
 
 def test_a_run_a_verification_and_a_restore(

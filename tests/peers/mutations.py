@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from tests.commands import exit_code
 
 from pryv_sandbox import Sandbox
 
@@ -327,14 +328,12 @@ def fuzz(
         pytest.fail(f"{len(found)} kinds of failure\n\n" + "\n\n".join(list(found.values())[:20]), pytrace=False)
 
 
-def run_command(main: Callable[[tuple[str, ...]], int], arguments: tuple[str, ...]) -> int:
-    """Run a command in this process, and return its exit code."""
+def run_command(main: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """Run a command in this process, without its output, and return its exit code."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in streams)
     try:
-        return main(arguments)
-    except SystemExit as error:
-        return error.code if isinstance(error.code, int) else 1
+        return exit_code(main, arguments)
     finally:
         sys.stdout, sys.stderr = streams
 

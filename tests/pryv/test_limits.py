@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import traceback
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +112,13 @@ def padded(size: int) -> bytes:
     return body[:-1].encode().ljust(size - 1) + b"}"
 
 
+def bytes_held_by(error: BaseException) -> int:
+    """Return how many bytes the variables in the traceback of an exception hold."""
+    values = [value for frame, _ in traceback.walk_tb(error.__traceback__) for value in frame.f_locals.values()]
+    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return sum(len(item) for item in items if isinstance(item, bytes))
+
+
 CODINGS: list[tuple[str, ...]] = [
     (),
     ("gzip",),
@@ -135,6 +143,7 @@ def test_a_response_has_so_many_bytes_at_most(wire: Wire, call: str, codings: tu
             with pytest.raises(ResponseTooLargeError, match=r"200000 bytes.*Limits\.response") as failed:
                 make(connection)
             assert not failed.value.retryable
+            assert bytes_held_by(failed.value) < 1000
         assert len(wire.requests) == 3
         assert connection.get("streams")
 
