@@ -246,12 +246,14 @@ def test_files_that_cannot_be_sent(wire: Wire, connection: Connection, files: An
     assert wire.requests == []
 
 
-@pytest.mark.parametrize(("sizes", "found"), [([3, 1], True), ([3], False), ([3, 2], False), ([3, 1, 1], False)])
+@pytest.mark.parametrize(
+    ("sizes", "found"), [([3, 1], True), ([3], False), ([3, 2], False), ([3, 1, 1], False), (None, False)]
+)
 def test_an_event_with_files_is_sent_again_and_found(
-    wire: Wire, connection: Connection, sizes: list[int], found: bool
+    wire: Wire, connection: Connection, sizes: list[int] | None, found: bool
 ) -> None:
     event: dict[str, Any] = {"id": "a", "type": "file/attached"}
-    there = {**event, "attachments": [{"size": size} for size in sizes]}
+    there = event if sizes is None else {**event, "attachments": [{"size": size} for size in sizes]}
     wire.replies.extend([Reply(b"", "reset"), error_reply(409, "item-already-exists"), reply({"event": there})])
     files: list[Any] = [("a", b"123"), ("b", io.BytesIO(b"1"))]
     if found:

@@ -49,6 +49,9 @@ SAFE: dict[str, Use] = {
     "batch of events with ids": lambda connection: connection.api(
         [{"method": "events.create", "params": {**EVENT, "id": new_event_id()}}, {"method": "events.getOne"}]
     ),
+    "batch of reads with other names": lambda connection: connection.api(
+        [{"method": name} for name in ("service.info", "accesses.checkApp", "account.usernameChanges")]
+    ),
     "posted batch of reads": lambda connection: connection.post("", [{"method": "events.get", "params": {}}]),
 }
 UNSAFE: dict[str, Use] = {
@@ -72,6 +75,10 @@ UNSAFE: dict[str, Use] = {
             {"method": "events.create", "params": {**EVENT, "id": new_event_id()}},
             {"method": "events.create", "params": EVENT},
         ]
+    ),
+    "batch in a batch without calls": lambda connection: connection.api([{"method": "callBatch"}]),
+    "posted batch with an event without parameters": lambda connection: connection.post(
+        "", [{"method": "events.create"}]
     ),
     "batch with an update": lambda connection: connection.api(
         [{"method": "events.update", "params": {"id": new_event_id(), "update": {}}}]

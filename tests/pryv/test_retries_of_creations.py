@@ -126,6 +126,26 @@ def test_a_batch_sent_again_reads_its_events_back_in_one_go(wire: Wire, connecti
     assert [call["params"]["id"] for call in wire.requests[2].json()] == [item["id"] for item in sent]
 
 
+@pytest.mark.parametrize("found", [None, 5, [], {}, {"event": None}, {"error": {"id": ERRORS.UNKNOWN_RESOURCE}}])
+def test_a_batch_sent_again_reads_the_taken_ids_only(wire: Wire, connection: Connection, found: Any) -> None:
+    created, refused, taken, lost = (event() for _ in range(4))
+    is_taken = {"error": {"id": ERRORS.ITEM_ALREADY_EXISTS, "message": "taken"}}
+    is_refused = {"error": {"id": ERRORS.INVALID_PARAMETERS_FORMAT, "message": "refused"}}
+    results = [{"event": created}, is_refused, is_taken, is_taken]
+    wire.replies.extend([Reply(b"", "reset"), reply({"results": results})])
+    wire.replies.append(reply({"results": [found, {"event": lost}]}))
+    calls = [creation(item) for item in (created, refused, taken, lost)]
+    assert connection.api(calls) == [*results[:3], {"event": lost}]
+    assert [call["params"]["id"] for call in wire.requests[2].json()] == [taken["id"], lost["id"]]
+
+
+def test_a_batch_sent_again_whose_ids_are_free_reads_nothing(wire: Wire, connection: Connection) -> None:
+    sent = event()
+    wire.replies.extend([Reply(b"", "reset"), reply({"results": [{"event": sent}]})])
+    assert connection.api([creation(sent)]) == [{"event": sent}]
+    assert len(wire.requests) == 2
+
+
 def test_ids_are_never_added_silently(wire: Wire, connection: Connection) -> None:
     connection.post("events", {"type": "note/txt"})
     wire.replies.append(reply({"results": [{}]}))
