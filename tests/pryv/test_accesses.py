@@ -78,7 +78,7 @@ def test_the_history_has_the_former_versions(owner: Connection, app: Connection)
 
 
 @pytest.mark.parametrize("ref", ["", ".", "..", ":1", "a:", "a:0", "a:x", "a:1:2"])
-def test_what_is_no_id_is_refused_before_any_request(wire: Wire, connection: Connection, ref: str) -> None:
+def test_invalid_ids_are_refused_before_any_request(wire: Wire, connection: Connection, ref: str) -> None:
     with pytest.raises(ValueError, match="not an access reference"):
         connection.update_access(ref, {})
     with pytest.raises(ValueError, match="not an access reference"):
@@ -86,14 +86,14 @@ def test_what_is_no_id_is_refused_before_any_request(wire: Wire, connection: Con
     assert wire.requests == []
 
 
-def test_an_access_that_never_was(owner: Connection) -> None:
+def test_an_unknown_access_is_an_error(owner: Connection) -> None:
     with pytest.raises(UnknownResourceError):
         owner.update_access("c" * 25, {"name": "x"})
     with pytest.raises(UnknownResourceError):
         owner.get_access_with_history("c" * 25)
 
 
-def test_a_connection_ends_itself(app: Connection) -> None:
+def test_a_connection_revokes_its_own_access(app: Connection) -> None:
     answer = app.revoke()
     assert answer is not None
     assert answer["accessDeletion"]["id"]
@@ -102,7 +102,7 @@ def test_a_connection_ends_itself(app: Connection) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_what_is_revoked_already_is_done(app: Connection, owner: Connection, known: bool) -> None:
+def test_revoking_twice_returns_none(app: Connection, owner: Connection, known: bool) -> None:
     with Connection(app.api_endpoint) as same:
         if known:
             same.access_info()
@@ -143,7 +143,7 @@ def test_a_revocation_that_fails(wire: Wire, connection: Connection, failure: Re
     assert len(wire.requests) == 3
 
 
-def test_a_serial_is_tried_once(wire: Wire, connection: Connection) -> None:
+def test_a_stale_serial_is_retried_once(wire: Wire, connection: Connection) -> None:
     def stale(serial: int) -> Reply:
         error: dict[str, Any] = {"id": "stale-resource", "message": "x", "data": {"currentSerial": serial}}
         return reply({"results": [{"error": error}]})
@@ -161,7 +161,7 @@ def test_an_access_without_an_id(wire: Wire, connection: Connection) -> None:
     assert len(wire.requests) == 1
 
 
-def test_a_token_of_another_s_that_has_expired_is_not_a_success(wire: Wire, connection: Connection) -> None:
+def test_an_invalid_token_of_another_connection_is_an_error(wire: Wire, connection: Connection) -> None:
     wire.replies += [reply({"id": "a"}), error_reply(401, "invalid-access-token")]
     with Connection(wire.api_endpoint.replace(wire.token, "another")) as other, pytest.raises(InvalidAccessTokenError):
         connection.revoke(using=other)

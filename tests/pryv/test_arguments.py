@@ -56,7 +56,7 @@ def test_the_start_of_a_series_is_a_time(start: Any) -> None:
 
 
 @pytest.mark.parametrize("argument", ["access_token", "nonce"])
-def test_a_proof_is_made_of_texts(argument: str) -> None:
+def test_the_arguments_of_a_proof_are_strings(argument: str) -> None:
     key = DPoPKey.generate()
     with pytest.raises(TypeError, match=f"{argument} is a string, not int"):
         key.proof("GET", "https://host/", **{argument: 5})  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_waits_are_numbers_of_seconds(wire: Wire, seconds: Any, error: type[Exce
 
 @pytest.mark.parametrize("endless", [True, False])
 @pytest.mark.parametrize("above_zero", [True, False])
-def test_numbers_of_seconds(endless: bool, above_zero: bool) -> None:
+def test_require_seconds_returns_a_float(endless: bool, above_zero: bool) -> None:
     allowed = {
         0.5: True,
         0: not above_zero,
@@ -130,13 +130,13 @@ def test_the_waits_of_a_retry_policy_are_floats() -> None:
 
 
 @pytest.mark.parametrize("error", ["access_denied", "invalid_client", "invalid_grant", "unauthorized_client"])
-def test_a_client_that_is_refused_has_the_exit_code_for_it(error: str) -> None:
+def test_a_refused_oauth_client_has_exit_code_77(error: str) -> None:
     assert exit_code(OAuthError(error, "no", status=401)) == 77
     assert exit_code(OAuthError("server_error", "later", status=500)) == 1
 
 
 @pytest.mark.parametrize("store", ["credentials", {}, FileStore])
-def test_what_is_no_store_is_refused(store: Any) -> None:
+def test_objects_without_the_methods_of_a_store_are_refused(store: Any) -> None:
     for use in (
         lambda: OAuthClient("http://127.0.0.1:1", "client", store=store),
         lambda: sign_in("http://127.0.0.1:1", "an-app", [{"streamId": "a", "level": "read"}], store=store),
@@ -150,7 +150,7 @@ def test_what_is_no_store_is_refused(store: Any) -> None:
         FileTokenStore("tokens").save(store)
 
 
-def test_stores_say_what_they_are(tmp_path: Path) -> None:
+def test_reprs_and_texts_of_stores(tmp_path: Path) -> None:
     assert repr(FileStore(tmp_path)) == f"FileStore({str(tmp_path)!r})"
 
 

@@ -87,7 +87,9 @@ def test_an_access_sees_its_own_calls(watched: tuple[Connection, Access]) -> Non
         ),
     ],
 )
-def test_what_is_asked(wire: Wire, connection: Connection, chosen: dict[str, Any], streams: str) -> None:
+def test_the_query_of_an_audit_request(
+    wire: Wire, connection: Connection, chosen: dict[str, Any], streams: str
+) -> None:
     wire.always = reply('{"events":[{"id":"x"}],"meta":{"serverTime":1}}')
     with connection.audit({"limit": 3, "types": ["audit-log/pryv-api"]}, **chosen) as events:
         assert wire.requests == []

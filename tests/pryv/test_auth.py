@@ -78,33 +78,33 @@ def test_a_refused_request_raises(service: Service, person: Person) -> None:
     assert states[-1].status == AuthStates.REFUSED
 
 
-def test_waiting_ends_at_its_deadline(service: Service) -> None:
+def test_waiting_ends_at_the_timeout(service: Service) -> None:
     with within(8, at_least=0.3), pytest.raises(AccessTimeoutError, match=r"within 0\.3 seconds"):
         wait_for_access(service, start(service, poll_rate=10), timeout=0.3)
 
 
-def test_a_platform_that_is_silent_does_not_hold_it_up(service: Service, sandbox: Sandbox) -> None:
+def test_a_silent_platform_does_not_prolong_the_timeout(service: Service, sandbox: Sandbox) -> None:
     request = start(service)
     sandbox.faults.stall(times=100, path="reg/access")
     with within(5), pytest.raises(AccessTimeoutError):
         wait_for_access(service, request, timeout=0.5)
 
 
-def test_a_request_that_the_platform_has_forgotten(service: Service, sandbox: Sandbox) -> None:
+def test_a_request_that_the_platform_deleted_is_a_timeout(service: Service, sandbox: Sandbox) -> None:
     request = start(service)
     sandbox.faults.skew = 3601
     with pytest.raises(AccessTimeoutError, match="no longer knows"):
         wait_for_access(service, request)
 
 
-def test_a_request_that_never_was(service: Service) -> None:
+def test_an_unknown_request_is_a_timeout(service: Service) -> None:
     request = start(service)
     unknown = attrs.evolve(request, key="unknown-key", poll=request.poll.replace(request.key, "unknown-key"))
     with pytest.raises(AccessTimeoutError, match="no longer knows"):
         wait_for_access(service, unknown)
 
 
-def test_passing_failures_are_waited_out(service: Service, person: Person, sandbox: Sandbox) -> None:
+def test_transient_failures_are_retried(service: Service, person: Person, sandbox: Sandbox) -> None:
     request = start(service)
     person.accept(request.key)
     sandbox.faults.status(502, times=2, path="reg/access")
@@ -114,7 +114,9 @@ def test_passing_failures_are_waited_out(service: Service, person: Person, sandb
         assert connection.username() == person.username
 
 
-def test_a_platform_that_is_away_is_waited_for(service: Service, person: Person, sandbox: Sandbox) -> None:
+def test_polling_continues_while_the_platform_is_unreachable(
+    service: Service, person: Person, sandbox: Sandbox
+) -> None:
     request = start(service)
     person.accept(request.key)
     waiting = threading.Thread(target=lambda: got.append(wait_for_access(service, request, timeout=30)))
@@ -147,7 +149,7 @@ def test_a_failure_on_the_page_is_raised(service: Service) -> None:
         service.connect_from_key(request.key)
 
 
-def test_other_failures_end_it(service: Service, sandbox: Sandbox) -> None:
+def test_permanent_failures_are_raised(service: Service, sandbox: Sandbox) -> None:
     request = start(service)
     sandbox.faults.status(400, path="reg/access", body={"error": {"id": "invalid-parameters", "message": "No."}})
     states: list[AuthState] = []
@@ -157,7 +159,7 @@ def test_other_failures_end_it(service: Service, sandbox: Sandbox) -> None:
     assert "No." in str(states[-1].message)
 
 
-def test_the_platform_is_not_asked_more_often_than_it_wants(service: Service, sandbox: Sandbox) -> None:
+def test_the_poll_rate_of_the_platform_is_respected(service: Service, sandbox: Sandbox) -> None:
     request = start(service, poll_rate=0.4)
     sandbox.faults.status(503, times=5, path="reg/access")
     with pytest.raises(AccessTimeoutError):
@@ -166,7 +168,7 @@ def test_the_platform_is_not_asked_more_often_than_it_wants(service: Service, sa
         once.poll_access_request(request.poll)
 
 
-def test_the_platform_is_given_the_time_it_asks_for(service: Service, person: Person, sandbox: Sandbox) -> None:
+def test_retry_after_is_respected(service: Service, person: Person, sandbox: Sandbox) -> None:
     request = start(service)
     person.accept(request.key)
     sandbox.faults.status(429, path="reg/access", retry_after=1)
@@ -177,7 +179,7 @@ def test_the_platform_is_given_the_time_it_asks_for(service: Service, person: Pe
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("retry_after", [31, 99_999_999_999])
-def test_a_wait_that_outlasts_it_is_not_begun(
+def test_a_retry_after_beyond_the_timeout_is_raised_at_once(
     service: Service, sandbox: Sandbox, status: int, retry_after: float
 ) -> None:
     request = start(service)
@@ -188,7 +190,7 @@ def test_a_wait_that_outlasts_it_is_not_begun(
     assert error.retry_after == min(retry_after, 86_400)
 
 
-def test_a_listener_that_fails_changes_nothing(
+def test_an_exception_of_a_listener_is_logged_only(
     service: Service, person: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     request = start(service)
@@ -205,9 +207,7 @@ def test_a_listener_that_fails_changes_nothing(
 @pytest.mark.parametrize(
     ("timeout", "kind"), [(0, ValueError), (-1, ValueError), (math.nan, ValueError), ("", TypeError)]
 )
-def test_a_timeout_that_cannot_be_is_refused_before_any_request(
-    wire: Wire, timeout: Any, kind: type[Exception]
-) -> None:
+def test_an_invalid_timeout_is_refused_before_any_request(wire: Wire, timeout: Any, kind: type[Exception]) -> None:
     request = AccessRequest("key", wire.url, wire.url, 0.1, "NEED_SIGNIN")
     with Service(wire.url) as service:
         controller = AuthController(AuthSettings(ASKED), service)
@@ -235,7 +235,7 @@ def test_the_types_of_the_arguments_are_checked(service: Service, platform_url: 
 # ---- settings
 
 
-def test_settings_keep_the_request_and_leave_the_callers_alone() -> None:
+def test_settings_copy_the_request() -> None:
     asked = {**ASKED, "clientData": {"a": 1}}
     settings = AuthSettings(asked)
     assert settings.auth_request == {**asked, "returnURL": False}
@@ -272,7 +272,7 @@ def test_return_urls(url: Any, taken: Any) -> None:
         ({**ASKED, "returnURL": 7}, TypeError),
     ],
 )
-def test_requests_that_cannot_be(asked: Any, error: type[Exception]) -> None:
+def test_invalid_requests_are_refused(asked: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         AuthSettings(asked)
 
@@ -309,7 +309,7 @@ def test_a_state_shows_no_secret() -> None:
 # ---- the controller
 
 
-def test_from_the_click_to_signing_out(service: Service, person: Person) -> None:
+def test_a_controller_from_the_click_to_the_sign_out(service: Service, person: Person) -> None:
     told: list[AuthState] = []
     interface = Interface(person.accept)
     controller = AuthController(AuthSettings(ASKED, told.append), service, interface)
@@ -341,7 +341,7 @@ def test_from_the_click_to_signing_out(service: Service, person: Person) -> None
     assert [state.status for state in told] == interface.statuses
 
 
-def test_kept_credentials_sign_in(service: Service, person: Person) -> None:
+def test_stored_credentials_sign_in(service: Service, person: Person) -> None:
     first = Interface(person.accept)
     AuthController(AuthSettings(ASKED), service, first).start_auth_request()
     again, told = Interface(), list[AuthState]()
@@ -354,7 +354,7 @@ def test_kept_credentials_sign_in(service: Service, person: Person) -> None:
         assert connection.username() == told[-1]["username"] == person.username
 
 
-def test_a_refusal_leads_back_to_the_beginning(service: Service, person: Person) -> None:
+def test_after_a_refusal_the_controller_is_initialized_again(service: Service, person: Person) -> None:
     interface = Interface(person.refuse)
     controller = AuthController(AuthSettings(ASKED), service, interface)
     controller.init()
@@ -367,7 +367,7 @@ def test_a_refusal_leads_back_to_the_beginning(service: Service, person: Person)
     assert controller.state.status == AuthStates.AUTHORIZED
 
 
-def test_a_handler_can_stop_it(service: Service) -> None:
+def test_a_listener_can_stop_the_request(service: Service) -> None:
     def stop(key: str) -> None:
         controller.stop_auth_request("No more.")
 
@@ -378,7 +378,7 @@ def test_a_handler_can_stop_it(service: Service) -> None:
     assert interface.statuses == [AuthStates.NEED_SIGNIN, AuthStates.ERROR]
 
 
-def test_another_thread_can_stop_it(service: Service, person: Person, sandbox: Sandbox) -> None:
+def test_another_thread_can_stop_the_request(service: Service, person: Person, sandbox: Sandbox) -> None:
     keys: list[str] = []
 
     def stop_soon(key: str) -> None:
@@ -395,7 +395,7 @@ def test_another_thread_can_stop_it(service: Service, person: Person, sandbox: S
     assert interface.kept is None
 
 
-def test_an_answer_that_comes_when_it_was_stopped_is_not_taken(platform_url: str, person: Person) -> None:
+def test_a_response_after_the_stop_is_ignored(platform_url: str, person: Person) -> None:
     def stop(answer: requests.Response, **_: Any) -> None:
         if answer.request.method == "GET" and "/access/" in answer.url:
             controller.stop_auth_request("No more.")
@@ -409,7 +409,7 @@ def test_an_answer_that_comes_when_it_was_stopped_is_not_taken(platform_url: str
     assert interface.kept is None
 
 
-def test_a_new_request_takes_the_place_of_one_that_waits(service: Service, person: Person) -> None:
+def test_a_new_request_replaces_a_pending_one(service: Service, person: Person) -> None:
     waiting = threading.Event()
     interface = Interface(lambda key: waiting.set())
     controller = AuthController(AuthSettings(ASKED), service, interface)
@@ -477,7 +477,7 @@ def test_a_platform_that_cannot_be_reached_is_an_error(platform_url: str) -> Non
     assert controller.state.status == AuthStates.ERROR
 
 
-def test_an_interrupt_ends_it(service: Service, sandbox: Sandbox) -> None:
+def test_an_interrupt_ends_the_wait(service: Service, sandbox: Sandbox) -> None:
     def interrupt_soon(key: str) -> None:
         sandbox.faults.status(429, path=key, retry_after=60)
         threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
@@ -488,7 +488,9 @@ def test_an_interrupt_ends_it(service: Service, sandbox: Sandbox) -> None:
     assert controller.state.status == AuthStates.ERROR
 
 
-def test_listeners_that_fail_change_nothing(service: Service, person: Person, caplog: pytest.LogCaptureFixture) -> None:
+def test_exceptions_of_listeners_are_logged_only(
+    service: Service, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
     class Failing(Interface):
         def on_state_change(self, state: AuthState) -> None:
             super().on_state_change(state)
@@ -517,7 +519,7 @@ def test_listeners_that_fail_change_nothing(service: Service, person: Person, ca
         (AuthSettings(ASKED), Service(), Interface),
     ],
 )
-def test_what_is_no_setting_service_or_interface(settings: Any, service: Any, ui: Any) -> None:
+def test_the_types_of_the_arguments_of_a_controller_are_checked(settings: Any, service: Any, ui: Any) -> None:
     with pytest.raises(TypeError):
         AuthController(settings, service, ui)
 
@@ -557,7 +559,7 @@ def test_an_answer_is_waited_for_as_long_as_asked(platform_url: str, service: Se
     assert ui.statuses == [*told, *told]
 
 
-def test_nothing_on_the_way_shows_the_key_or_the_token(
+def test_no_log_repr_or_error_shows_the_key_or_the_token(
     service: Service, person: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(1)

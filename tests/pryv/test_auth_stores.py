@@ -39,26 +39,26 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CredentialStore:
 # ---- all of them
 
 
-def test_what_is_kept_comes_back(store: CredentialStore) -> None:
+def test_saved_credentials_are_returned(store: CredentialStore) -> None:
     assert store.get(NAME) is None
     store.save(NAME, ALICE)
     assert store.get(NAME) == ALICE
 
 
-def test_the_latest_counts(store: CredentialStore) -> None:
+def test_saving_replaces_earlier_credentials(store: CredentialStore) -> None:
     store.save(NAME, ALICE)
     store.save(NAME, BOB)
     assert store.get(NAME) == BOB
 
 
-def test_names_are_kept_apart(store: CredentialStore) -> None:
+def test_each_name_has_its_own_credentials(store: CredentialStore) -> None:
     for name in ODD_NAMES:
         store.save(name, AuthorizationData(apiEndpoint="https://token@host/", username=name))
     for name in ODD_NAMES:
         assert store.get(name) == {"apiEndpoint": "https://token@host/", "username": name}
 
 
-def test_what_is_deleted_is_gone(store: CredentialStore) -> None:
+def test_deleted_credentials_are_gone(store: CredentialStore) -> None:
     store.save(NAME, ALICE)
     store.save("other", BOB)
     store.delete(NAME)
@@ -73,12 +73,14 @@ def test_a_username_is_not_needed(store: CredentialStore) -> None:
     assert store.get(NAME) == data
 
 
-def test_no_store_shows_what_it_keeps(store: CredentialStore) -> None:
+def test_reprs_of_stores_show_no_credentials(store: CredentialStore) -> None:
     store.save(NAME, ALICE)
     assert "token-a" not in repr(store) + str(store)
 
 
-def test_a_check_leaves_nothing_behind(store: MemoryStore | FileStore | KeyringStore, tmp_path: Path) -> None:
+def test_the_write_check_leaves_nothing_in_the_store(
+    store: MemoryStore | FileStore | KeyringStore, tmp_path: Path
+) -> None:
     before = list(tmp_path.iterdir())
     store.check_writable()
     assert list(tmp_path.iterdir()) == before
@@ -113,7 +115,7 @@ def only_file(directory: Path) -> Path:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_files_are_for_their_owner_alone(directory: Path) -> None:
+def test_only_the_owner_can_read_the_files(directory: Path) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
     assert mode(directory) == 0o700
@@ -121,7 +123,7 @@ def test_files_are_for_their_owner_alone(directory: Path) -> None:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_files_are_for_their_owner_alone_from_the_start(directory: Path) -> None:
+def test_files_are_private_before_they_are_written(directory: Path) -> None:
     """Traces a save: no file in the directory is ever open to others."""
     program = (
         "import os, stat, sys\n"
@@ -163,7 +165,7 @@ def test_a_file_that_others_have_access_to_is_refused(directory: Path, others: i
         b"\0" * 4096,
     ],
 )
-def test_a_damaged_file_says_so(directory: Path, content: bytes) -> None:
+def test_a_damaged_file_is_an_error_that_names_it(directory: Path, content: bytes) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
     only_file(directory).write_bytes(content)
@@ -175,7 +177,7 @@ def test_a_damaged_file_says_so(directory: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")], ids=["FIFO", "directory", "device"]
 )
-def test_what_is_no_file_says_so(directory: Path, make: Callable[[Path], None]) -> None:
+def test_a_path_that_is_not_a_file_is_an_error_that_names_it(directory: Path, make: Callable[[Path], None]) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
     path = only_file(directory)
@@ -185,7 +187,7 @@ def test_what_is_no_file_says_so(directory: Path, make: Callable[[Path], None]) 
         store.get(NAME)
 
 
-def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_home_directory_nothing_can_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     def getpwuid(uid: int) -> None:
         raise KeyError(uid)
 
@@ -223,7 +225,7 @@ def test_a_daemon_that_changes_its_directory_finds_its_credentials(
     assert store.get(NAME) == ALICE
 
 
-def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
+def test_a_failed_save_keeps_the_old_credentials(directory: Path) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
     with pytest.raises(TypeError):
@@ -232,7 +234,7 @@ def test_a_save_that_fails_leaves_what_was(directory: Path) -> None:
     only_file(directory)
 
 
-def test_a_save_that_was_killed_leaves_nothing_for_long(directory: Path) -> None:
+def test_the_temporary_file_of_a_killed_save_is_removed_by_the_next(directory: Path) -> None:
     program = (
         "import os, sys\n"
         "from pryv.auth import FileStore\n"
@@ -246,7 +248,7 @@ def test_a_save_that_was_killed_leaves_nothing_for_long(directory: Path) -> None
     assert only_file(directory).name == "name.json"
 
 
-def test_a_link_is_replaced_and_not_what_it_leads_to(directory: Path, tmp_path: Path) -> None:
+def test_a_symlink_is_replaced_and_its_target_is_not(directory: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("mine")
     store = FileStore(directory)
@@ -269,7 +271,7 @@ assert FileStore(path.parent).get(path.stem) == {"apiEndpoint": "https://token@h
 """
 
 
-def test_a_file_that_is_mounted_itself_gets_the_content(tmp_path: Path) -> None:
+def test_a_bind_mounted_file_is_written_in_place(tmp_path: Path) -> None:
     path = tmp_path / "alice.json"
     path.touch(mode=0o644)
     run_where_mounted(path, SAVE)
@@ -279,7 +281,7 @@ def test_a_file_that_is_mounted_itself_gets_the_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EIO])
-def test_names_are_flushed_where_the_file_system_can(
+def test_directories_are_flushed_if_the_file_system_can(
     directory: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     fsync = os.fsync
@@ -307,7 +309,7 @@ def test_the_check_fails_on_a_full_disk(directory: Path) -> None:
     assert ran.stdout.strip() == str(directory)
 
 
-def test_readers_and_writers_at_once_see_whole_files(directory: Path) -> None:
+def test_concurrent_readers_see_whole_files(directory: Path) -> None:
     store = FileStore(directory)
     store.save(NAME, ALICE)
 
@@ -325,7 +327,7 @@ def test_readers_and_writers_at_once_see_whole_files(directory: Path) -> None:
     only_file(directory)
 
 
-def test_files_are_where_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_in_the_configuration_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", "not/absolute")
     FileStore().save(NAME, ALICE)
@@ -338,7 +340,7 @@ def test_files_are_where_settings_are(tmp_path: Path, monkeypatch: pytest.Monkey
 # ---- the keyring
 
 
-def test_a_locked_keyring_says_so(system_keyring: FileKeyring) -> None:
+def test_a_locked_keyring_is_a_pryv_error(system_keyring: FileKeyring) -> None:
     store = KeyringStore()
     system_keyring.locked = True
     uses: list[Callable[[], object]] = [
@@ -385,9 +387,7 @@ def test_any_exception_of_a_keyring_becomes_a_pryv_error(
     assert isinstance(default_store(), FileStore)
 
 
-def test_a_keyring_does_not_show_what_it_did_not_take(
-    system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_of_a_keyring_show_no_credentials(system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise DBusError(f"could not run tool {arguments}")
 
@@ -435,7 +435,7 @@ def test_without_a_usable_keyring_files_are_used(system_keyring: FileKeyring) ->
     assert isinstance(default_store(), FileStore)
 
 
-def test_without_the_extra(tmp_path: Path) -> None:
+def test_a_missing_keyring_package_is_named(tmp_path: Path) -> None:
     """Runs where `keyring` cannot be imported."""
     program = (
         "import sys, json\n"

@@ -74,9 +74,7 @@ def test_a_terminal_shows_the_page_and_that_it_waits(login: Make, terminal: Term
     assert shown.endswith("\r\x1b[KSigned in as alice.\r\n")
 
 
-def test_nothing_turns_where_a_line_cannot_be_erased(
-    login: Make, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dumb_terminal_has_no_spinner(login: Make, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     ui = login(terminal.file)
     ui.on_state_change(WAITING)
@@ -85,7 +83,7 @@ def test_nothing_turns_where_a_line_cannot_be_erased(
     assert shown == f"To sign in, and to accept or refuse, open this page:\n\n    {PAGE}\n\nSigned in as alice.\n"
 
 
-def test_elsewhere_nothing_turns(login: Make) -> None:
+def test_without_a_terminal_there_is_no_spinner(login: Make) -> None:
     log = io.StringIO()
     ui = login(log)
     ui.on_state_change(WAITING)
@@ -113,7 +111,7 @@ def test_the_messages_of_the_states(login: Make, state: AuthState, said: str) ->
     assert log.getvalue() == said
 
 
-def test_it_says_it_on_standard_error(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_are_written_to_standard_error(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     ui = TerminalLogin(AuthSettings(ASKED), service, store=MemoryStore(), open_browser=False)
     ui.on_state_change(WAITING)
     captured = capsys.readouterr()
@@ -182,7 +180,7 @@ def show_the_page(
 
 
 @pytest.mark.parametrize("home", ["own", "none", "read-only"])
-def test_a_browser_shows_the_page_and_no_one_else_sees_it(tmp_path: Path, home: str) -> None:
+def test_the_browser_opens_the_page_and_no_process_list_shows_its_url(tmp_path: Path, home: str) -> None:
     browser = Browser.made(tmp_path)
     places = {"own": str(tmp_path), "none": "/nowhere", "read-only": "/proc"}
     said = show_the_page(browser.command, HOME=places[home], PRYV_API_ENDPOINT="https://token@host/", PRYV_KEY="key")
@@ -197,7 +195,7 @@ def test_a_browser_shows_the_page_and_no_one_else_sees_it(tmp_path: Path, home: 
     assert sorted(path.name for path in tmp_path.glob("pryv-sign-in-*")) == []
 
 
-def test_a_program_that_ends_leaves_no_page_behind(tmp_path: Path) -> None:
+def test_the_temporary_page_is_removed_at_exit(tmp_path: Path) -> None:
     program = SHOW_THE_PAGE.partition("ui.on_state_change(AuthState(AuthStates.REFUSED")[0]
     environment = {"BROWSER": Browser.made(tmp_path).command, "PATH": os.defpath, "HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", program, PAGE], env=environment, capture_output=True, check=True)
@@ -218,14 +216,14 @@ def test_a_program_that_ends_leaves_no_page_behind(tmp_path: Path) -> None:
         "",
     ],
 )
-def test_what_is_no_page_is_neither_shown_nor_opened(tmp_path: Path, page: str) -> None:
+def test_a_url_that_is_not_http_is_neither_shown_nor_opened(tmp_path: Path, page: str) -> None:
     browser = Browser.made(tmp_path)
     said = show_the_page(browser.command, page=page)
     assert said.stderr == "The platform returned no sign-in page.\nAccess was refused.\n"
     assert not browser.was_started
 
 
-def test_a_page_is_not_taken_for_html(tmp_path: Path) -> None:
+def test_the_url_is_escaped_in_the_temporary_page(tmp_path: Path) -> None:
     browser = Browser.made(tmp_path)
     show_the_page(browser.command, page="https://host/\"'><script>alert(1)</script>")
     assert "<script>" not in browser.noted("page")
@@ -250,7 +248,7 @@ def test_a_frozen_program_does_not_start_itself(tmp_path: Path, monkeypatch: Any
     assert not browser.was_started
 
 
-def test_a_browser_that_would_take_the_terminal_is_left_alone(tmp_path: Path) -> None:
+def test_text_browsers_are_not_started(tmp_path: Path) -> None:
     browser = Browser.made(tmp_path, "w3m")
     show_the_page("w3m %s", f"{tmp_path}:{os.defpath}")
     assert not browser.was_started
@@ -288,7 +286,9 @@ urllib.request.urlopen(urllib.request.Request(page["poll"][0], json.dumps(answer
 """
 
 
-def test_a_program_asks_once(new_account: Callable[[], Account], platform_url: str, tmp_path: Path) -> None:
+def test_stored_credentials_are_used_the_second_time(
+    new_account: Callable[[], Account], platform_url: str, tmp_path: Path
+) -> None:
     username, _, connection = new_account()
     permissions = [{"streamId": "*", "level": "read"}]
     access = connection.api_one(
@@ -313,7 +313,7 @@ def test_a_program_asks_once(new_account: Callable[[], Account], platform_url: s
     assert access["token"] not in first.stderr
 
 
-def test_credentials_are_kept_for_the_app_on_its_platform(service: Service) -> None:
+def test_credentials_are_stored_by_app_and_platform(service: Service) -> None:
     store = MemoryStore()
     other = Service(None, {**service.info(), "register": "https://reg.elsewhere.example/"})
     apps = [

@@ -30,7 +30,7 @@ def reads(count: int) -> list[Call]:
 
 @pytest.mark.parametrize(("count", "size", "chunks"), [(0, 3, []), (1, 3, [1]), (3, 3, [3]), (7, 3, [3, 3, 1])])
 @pytest.mark.parametrize("lazy", [True, False])
-def test_calls_go_out_in_chunks_and_results_come_in_order(
+def test_calls_are_sent_in_chunks_and_results_are_in_order(
     wire: Wire, count: int, size: int, chunks: list[int], lazy: bool
 ) -> None:
     numbers = iter(range(count))
@@ -62,7 +62,7 @@ def test_handlers_get_each_result_and_its_call(wire: Wire, connection: Connectio
     ]
 
 
-def test_results_received_are_on_what_stops_a_batch(wire: Wire) -> None:
+def test_an_exception_has_the_results_received_before_it(wire: Wire) -> None:
     def stop(*_: Any) -> None:
         raise ZeroDivisionError
 
@@ -96,7 +96,7 @@ def refused(message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("size", [2, 3, 10])
-def test_the_first_error_is_raised_where_that_is_asked_for(wire: Wire, size: int) -> None:
+def test_raise_on_error_raises_the_first_error(wire: Wire, size: int) -> None:
     calls = [Call("events.create", {"content": number}) for number in range(9)]
     expected = [{"value": 0}, {"value": 1}, {"value": 2}, refused("first"), refused("second"), *[{"value": 5}] * 4]
     wire.replies.extend(reply({"results": expected[start : start + size]}) for start in range(0, 9, size))
@@ -110,7 +110,7 @@ def test_the_first_error_is_raised_where_that_is_asked_for(wire: Wire, size: int
     assert pickle.loads(pickle.dumps(failed.value)).index == 3
 
 
-def test_the_first_error_is_raised_once_the_handlers_have_the_results(wire: Wire, connection: Connection) -> None:
+def test_raise_on_error_calls_the_handlers_first(wire: Wire, connection: Connection) -> None:
     handled: list[Any] = []
     progress: list[Any] = []
     calls = [Call("a.get", None, lambda result: handled.append(result["value"])) for _ in range(3)]
@@ -120,7 +120,7 @@ def test_the_first_error_is_raised_once_the_handlers_have_the_results(wire: Wire
     assert (handled, progress) == ([0, 2], [])
 
 
-def test_a_batch_without_errors_raises_none(wire: Wire, connection: Connection) -> None:
+def test_raise_on_error_without_errors_returns_the_results(wire: Wire, connection: Connection) -> None:
     wire.always = results(0, 1)
     assert connection.api(iter(reads(2)), raise_on_error=True) == [{"value": 0}, {"value": 1}]
     assert connection.api([], raise_on_error=True) == []
@@ -199,7 +199,9 @@ def test_callbacks_take_one_argument_or_two(wire: Wire, connection: Connection, 
     assert callbacks.seen == [50, 100, None]
 
 
-def test_built_ins_are_callbacks(wire: Wire, connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+def test_built_in_functions_can_be_callbacks(
+    wire: Wire, connection: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
     wire.always = results(0, 1)
     seen: set[Any] = set()
     last: deque[Any] = deque(maxlen=1)
@@ -228,9 +230,7 @@ NO_CALLBACKS: list[Any] = [
 
 
 @pytest.mark.parametrize("callback", NO_CALLBACKS)
-def test_what_cannot_be_called_back_is_refused_before_any_request(
-    wire: Wire, connection: Connection, callback: Any
-) -> None:
+def test_invalid_callbacks_are_refused_before_any_request(wire: Wire, connection: Connection, callback: Any) -> None:
     with pytest.raises(TypeError, match=r"^progress is "):
         connection.api(reads(1), callback)
     calls = [*reads(3), Call("a.get", None, callback)]
@@ -244,7 +244,7 @@ def notes(count: int, size: int) -> list[Call]:
     return [Call("events.create", {"content": str(number) * size}) for number in range(count)]
 
 
-def test_a_chunk_too_large_for_a_request_goes_out_in_parts(wire: Wire, connection: Connection) -> None:
+def test_a_chunk_too_large_for_a_request_is_sent_in_parts(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([results(0, 1), results(2), results(3, 4)])
     progress: list[int | None] = []
     found = connection.api(notes(5, 3_000_000), lambda percent, _: progress.append(percent))
@@ -255,19 +255,19 @@ def test_a_chunk_too_large_for_a_request_goes_out_in_parts(wire: Wire, connectio
     assert progress == [40, 60, 100]
 
 
-def test_results_of_the_parts_of_a_chunk_are_kept(wire: Wire) -> None:
+def test_an_exception_has_the_results_of_the_parts_before_it(wire: Wire) -> None:
     wire.replies.extend([results(0), error_reply(503, "x")])
     with wire.connection(retry=None) as connection, pytest.raises(ServerError) as failed:
         connection.api(notes(2, 5_000_000))
     assert [result["value"] for result in failed.value.results] == [0]
 
 
-def test_a_call_of_any_size_is_left_to_the_platform(wire: Wire, connection: Connection) -> None:
+def test_a_single_call_of_any_size_is_sent(wire: Wire, connection: Connection) -> None:
     wire.replies.append(results(0))
     assert connection.api(notes(1, 9_000_000)) == [{"value": 0}]
 
 
-def test_a_batch_larger_than_a_request_on_a_platform(new_account: Callable[[], Account]) -> None:
+def test_a_platform_takes_a_batch_larger_than_a_request(new_account: Callable[[], Account]) -> None:
     _, _, connection = new_account()
     connection.post("streams", {"id": "batch", "name": "Batch"})
     event = {"streamIds": ["batch"], "type": "note/txt"}
@@ -296,7 +296,7 @@ def test_a_lazy_batch_holds_one_chunk(wire: Wire) -> None:
             assert len(wire.requests) == number // 3 + 1
 
 
-def test_a_lazy_batch_forgets_the_chunk_before(wire: Wire) -> None:
+def test_a_lazy_batch_frees_the_chunk_before(wire: Wire) -> None:
     made: list[weakref.ref[Call]] = []
     kept: list[int] = []
 
@@ -315,7 +315,7 @@ def test_a_lazy_batch_forgets_the_chunk_before(wire: Wire) -> None:
     assert max(kept) <= 4 + 1  # the one the loop holds
 
 
-def test_a_handler_that_runs_out_of_something_ends_no_lazy_batch_unseen(wire: Wire, connection: Connection) -> None:
+def test_a_stopiteration_of_a_handler_is_a_runtime_error(wire: Wire, connection: Connection) -> None:
     nothing: Iterator[int] = iter(())
     wire.always = results(0)
     with pytest.raises(RuntimeError):
@@ -343,7 +343,7 @@ BAD_PARAMS = [{"a": object()}, {"a": b"x"}, {"a": {1, 2}}, {"a": float("nan")}, 
 
 
 @pytest.mark.parametrize("calls", [*NOT_CALLS, *([bad] for bad in BAD_CALLS)])
-def test_what_is_no_call_is_refused_before_any_request(wire: Wire, connection: Connection, calls: Any) -> None:
+def test_invalid_calls_are_refused_before_any_request(wire: Wire, connection: Connection, calls: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         connection.api(calls)
     with pytest.raises((TypeError, ValueError)):
@@ -357,7 +357,9 @@ def test_what_is_no_call_is_refused_before_any_request(wire: Wire, connection: C
 
 
 @pytest.mark.parametrize("params", BAD_PARAMS)
-def test_what_has_no_json_form_is_refused_before_any_request(wire: Wire, connection: Connection, params: Any) -> None:
+def test_data_without_a_json_form_are_refused_before_any_request(
+    wire: Wire, connection: Connection, params: Any
+) -> None:
     for call in (
         lambda: connection.api([Call("events.create", params)]),
         lambda: connection.api_one("events.create", params),
@@ -370,7 +372,7 @@ def test_what_has_no_json_form_is_refused_before_any_request(wire: Wire, connect
     assert wire.requests == []
 
 
-def test_data_nested_too_deeply_or_in_itself_is_refused(wire: Wire, connection: Connection) -> None:
+def test_data_nested_too_deeply_or_in_themselves_are_refused(wire: Wire, connection: Connection) -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
@@ -383,7 +385,7 @@ def test_data_nested_too_deeply_or_in_itself_is_refused(wire: Wire, connection: 
 
 
 @pytest.mark.parametrize("chunk_size", [0, -1])
-def test_a_chunk_holds_something(chunk_size: int) -> None:
+def test_a_chunk_size_is_positive(chunk_size: int) -> None:
     with pytest.raises(ValueError, match="chunk_size"):
         Connection("https://host/", chunk_size=chunk_size)
 
@@ -394,7 +396,7 @@ def test_a_chunk_size_is_an_integer(chunk_size: Any) -> None:
         Connection("https://host/", chunk_size=chunk_size)
 
 
-def test_one_call(wire: Wire, connection: Connection) -> None:
+def test_api_one_returns_the_result_or_one_of_its_members(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([results(1), results(1), results(1), results(None)])
     assert connection.api_one("a.get") == {"value": 1}
     assert connection.api_one("a.get", {}, "value") == 1
@@ -408,7 +410,7 @@ def test_one_call(wire: Wire, connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("error_id", ["api-unavailable", "unexpected-error"])
-def test_a_failure_of_the_platform_is_told_from_a_refusal(wire: Wire, connection: Connection, error_id: str) -> None:
+def test_a_server_error_in_a_batch_has_its_own_class(wire: Wire, connection: Connection, error_id: str) -> None:
     wire.replies.append(reply({"results": [{"error": {"id": error_id, "message": "no"}}]}))
     with pytest.raises(ServerError) as failed:
         connection.api_one("a.get")

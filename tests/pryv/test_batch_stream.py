@@ -67,7 +67,7 @@ def chunked(body: bytes, size: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
 @given(results=results, size=st.integers(1, 400), indent=st.sampled_from([None, 1]))
-def test_it_is_what_the_body_has(decoder: Decoder, results: list[Any], size: int, indent: int | None) -> None:
+def test_results_are_those_of_the_body(decoder: Decoder, results: list[Any], size: int, indent: int | None) -> None:
     body = json.dumps({"meta": {"serverTime": 1}, "results": results}, indent=indent).encode()
     members = Members(chunked(body, size), STREAMED, 1 << 20, decoder)
     parts = ((number, key, members.with_texts(values)) for number, key, values in members.results())
@@ -94,12 +94,12 @@ def test_members_of_any_object_are_read(items: list[Any], other: Any, size: int,
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}x", b'{"items": 1}', b'{"items": [1', b'{"items": [NaN]}', b'{"\xff": 1}']
 )
-def test_what_is_no_object_is_a_value_error(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_malformed(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"not one JSON object|decode"):
         list(json_members([body], ["items"]))
 
 
-def test_it_is_what_a_batch_returns(new_account: Callable[[], Account]) -> None:
+def test_a_streamed_batch_has_the_results_of_a_batch(new_account: Callable[[], Account]) -> None:
     connection = new_account()[2]
     connection.streams.create({"id": "diary", "name": "Diary"})
     note = {"streamIds": ["diary"], "type": "note/txt"}
@@ -123,7 +123,7 @@ def test_a_batch_that_writes_is_refused(connection: Connection) -> None:
         stream_batch(connection, [Call("events.create", {"streamIds": ["a"], "type": "note/txt"})], STREAMED)
 
 
-def test_its_errors(sandbox: Sandbox, new_account: Callable[[], Account]) -> None:
+def test_errors_of_a_streamed_batch(sandbox: Sandbox, new_account: Callable[[], Account]) -> None:
     connection = Connection(new_account()[2].api_endpoint, retry=None, limits=Limits(event=1000))
     token = str(connection.token)
     error = {"id": "forbidden", "message": f"No, {token}."}

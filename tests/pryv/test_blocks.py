@@ -121,7 +121,7 @@ def test_items_are_those_that_json_finds(**parts: Any) -> None:
 )
 @FEW
 @damages
-def test_a_damaged_body_is_read_alike_item_by_item_and_in_blocks(**parts: Any) -> None:
+def test_a_damaged_body_yields_the_same_items_with_and_without_blocks(**parts: Any) -> None:
     check_damaged(**parts)
 
 
@@ -151,7 +151,7 @@ def test_a_body_may_be_cut_at_any_two_bytes(decoder: Decoder) -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
-def test_any_byte_may_be_another(decoder: Decoder) -> None:
+def test_a_changed_byte_yields_the_same_items_with_and_without_blocks(decoder: Decoder) -> None:
     for place, byte in itertools.product(range(len(SMALL)), b'x ,:{}[]"\\0\xff'):
         body = SMALL[:place] + bytes((byte,)) + SMALL[place + 1 :]
         assert repr(read(body, decoder, iter([body]))) == repr(read(body, OneByOne(), iter([body])))
@@ -209,7 +209,7 @@ def test_batches_have_the_text_of_each_item(
 
 
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
-def test_items_that_were_taken_before_have_no_text(decoder: Decoder) -> None:
+def test_with_texts_returns_the_remaining_items_only(decoder: Decoder) -> None:
     items = [f'{{"id":"{number}"}}' for number in range(20)]
     members = Members(iter([body_of(items, [])]), KEYS, 1 << 20, decoder)
     for batch in (batch for key, batch in members.batches() if key == "events" and len(batch) > 1):
@@ -236,7 +236,7 @@ def test_an_item_is_yielded_before_the_next_arrives(decoder: Decoder) -> None:
 
 
 @pytest.mark.parametrize("decoder", DECODERS, ids=lambda decoder: type(decoder).__name__)
-def test_what_the_network_raises_comes_after_the_items_before_it(decoder: Decoder) -> None:
+def test_an_exception_of_the_network_is_raised_after_the_items_before_it(decoder: Decoder) -> None:
     def chunks() -> Iterator[bytes]:
         yield b'{"events":[{"id":1},{"id":2},{"id":3}'
         raise ConnectionResetError

@@ -49,7 +49,7 @@ class Generator:
         AsyncMock(),
     ],
 )
-def test_one_whose_call_does_nothing_is_refused(callback: Callable[..., Any]) -> None:
+def test_coroutine_and_generator_functions_are_refused(callback: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match=r"the callback is a (coroutine|generator) function"):
         require_callback(callback, "the callback")
 
@@ -64,6 +64,6 @@ class Called:
     "callback",
     [print, [].append, set().add, dict, Called, Called(), Called().method, threading.Event().set, lambda _: None],
 )
-def test_any_other_is_taken(callback: Callable[..., Any]) -> None:
+def test_any_other_callable_is_accepted(callback: Callable[..., Any]) -> None:
     require_callback(callback, "callback")
     require_callback(functools.partial(callback, 1), "callback")

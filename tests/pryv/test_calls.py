@@ -38,7 +38,7 @@ def test_an_event_from_its_creation_to_its_end(new_account: Callable[[], Account
     assert connection.get("events", {"streams": ["diary"], "state": "all"})["events"] == []
 
 
-def test_what_never_was_is_not_found(module_account: Account) -> None:
+def test_an_unknown_event_is_an_unknown_resource_error(module_account: Account) -> None:
     with pytest.raises(UnknownResourceError) as caught:
         module_account[2].get("events/never-was")
     assert (caught.value.status, caught.value.method) == (404, "GET events/never-was")
@@ -59,7 +59,7 @@ def test_a_batch_may_be_posted_as_it_is(module_account: Account) -> None:
     assert body["results"][0].keys() >= {"streams"}
 
 
-def test_what_is_known_of_an_access_is_asked_for_once(wire: Wire, connection: Connection) -> None:
+def test_access_info_is_requested_once(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"name": "app", "user": {"username": "alice"}})
     assert connection.username() == "alice"
     assert connection.access_info() is connection.access_info()
@@ -72,12 +72,12 @@ def test_what_is_known_of_an_access_is_asked_for_once(wire: Wire, connection: Co
     assert connection.access_info()["name"] == "renamed"
 
 
-def test_an_access_of_nobody(wire: Wire, connection: Connection) -> None:
+def test_an_access_info_without_a_user_is_a_protocol_error(wire: Wire, connection: Connection) -> None:
     with pytest.raises(PryvProtocolError, match="no 'user' of type object"):
         connection.username()
 
 
-def test_a_connection_tells_where_it_leads(wire: Wire) -> None:
+def test_a_connection_has_a_token_and_an_endpoint(wire: Wire) -> None:
     with Connection(wire.api_endpoint.rstrip("/")) as connection:
         assert connection.endpoint == f"{wire.url}user/"
         assert connection.token == wire.token
@@ -96,7 +96,7 @@ def test_a_connection_finds_its_platform(module_account: Account, platform_url: 
         assert connection.service is service
 
 
-def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
+def test_delta_time_is_a_running_mean(sandbox: Sandbox) -> None:
     with Connection(sandbox.create_account().api_endpoint) as connection:
         assert connection.delta_time == 0
         sandbox.faults.skew = 100
@@ -117,7 +117,7 @@ def test_the_server_s_time_is_a_mean(sandbox: Sandbox) -> None:
 @given(st.lists(st.one_of(st.floats(), st.integers(), st.integers(min_value=0, max_value=10**11)), max_size=8))
 @example([1.7e308, -1.7e308, 1.7e308])
 @example([253402300799.9, 0, 10**400])
-def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float]) -> None:
+def test_an_invalid_server_time_is_ignored(server_times: list[float]) -> None:
     called = account.Account(Http(), "http://host/user/", StaticToken(None), 5)
     for server_time in server_times:
         response = Response(
@@ -129,7 +129,7 @@ def test_the_server_s_time_is_never_anything_but_a_time(server_times: list[float
         assert abs(called.state.delta_time.mean) <= 2.6e11
 
 
-def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:
+def test_a_missing_expected_key_is_a_protocol_error(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"results": [{"events": [1], "none": None, "meta": META}]})
     assert connection.api_one("events.get", expected_key="events") == [1]
     for missing in ("event", "none"):
@@ -138,7 +138,7 @@ def test_an_expected_key_is_there(wire: Wire, connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("service", ["https://pryv.me/service/info", 5, {}])
-def test_a_service_is_a_service(wire: Wire, service: Any) -> None:
+def test_the_service_argument_is_a_service(wire: Wire, service: Any) -> None:
     with pytest.raises(TypeError, match="service is a"):
         Connection(wire.api_endpoint, service)
 

@@ -531,7 +531,9 @@ def test_logout(
     assert "Nobody is signed in" in again.stderr
 
 
-def test_logout_keeps_what_it_could_not_revoke(pryv: Run, environment: dict[str, str], account: Connection) -> None:
+def test_logout_keeps_credentials_that_it_could_not_revoke(
+    pryv: Run, environment: dict[str, str], account: Connection
+) -> None:
     store = FileStore(Path(environment["HOME"]) / ".config" / "pryv")
     store.save("default", {"apiEndpoint": "http://token@127.0.0.1:9/"})
     assert pryv("logout").returncode == 69
@@ -576,12 +578,12 @@ def test_bash_completes(words: list[str], completed: str, environment: dict[str,
 # ---- exit codes
 
 
-def test_the_help_names_them_all(pryv: Run) -> None:
+def test_the_help_names_all_commands(pryv: Run) -> None:
     codes = pryv("--help").stdout.partition("exit codes:")[2]
     assert [int(code) for code in re.findall(r"\d+", codes)] == [0, 2, 69, 75, 77, 130, 1]
 
 
-def test_the_objections_of_the_platform_are_printed(pryv: Run, signed_in: Connection) -> None:
+def test_the_messages_in_the_data_of_an_error_are_printed(pryv: Run, signed_in: Connection) -> None:
     said = pryv("call", "events.create", '{"streamId": "diary", "type": "note/txt"}')
     assert said.returncode == 1
     assert "must have required property 'streamIds'; must NOT have additional properties (streamId)" in said.stderr
@@ -597,14 +599,16 @@ def test_a_revoked_token_is_refused(pryv: Run, account: Connection) -> None:
     assert "Traceback" not in said.stderr
 
 
-def test_a_platform_out_of_reach(pryv: Run) -> None:
+def test_an_unreachable_platform_has_exit_code_69(pryv: Run) -> None:
     said = pryv("info", "http://127.0.0.1:9/reg/service/info")
     assert said.returncode == 69
     assert said.stderr.startswith("pryv: GET service/info: no connection to 127.0.0.1:9")
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, 75), (429, 75), (403, 77), (404, 1)])
-def test_a_status_decides(pryv: Run, signed_in: Connection, sandbox: Sandbox, status: int, code: int) -> None:
+def test_the_http_status_decides_the_exit_code(
+    pryv: Run, signed_in: Connection, sandbox: Sandbox, status: int, code: int
+) -> None:
     sandbox.faults.status(status, times=3, path="access-info")
     said = pryv("whoami")
     assert said.returncode == code
@@ -612,7 +616,7 @@ def test_a_status_decides(pryv: Run, signed_in: Connection, sandbox: Sandbox, st
     assert said.stderr.count("\n") == 1
 
 
-def test_a_cut_answer_is_no_end(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
+def test_a_response_cut_short_is_an_error(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
     sandbox.faults.cut(after_bytes=400, path="events")
     said = pryv("events", "--streams", "diary")
     assert said.returncode == 75
@@ -620,7 +624,7 @@ def test_a_cut_answer_is_no_end(pryv: Run, signed_in: Connection, sandbox: Sandb
         json.loads(said.stdout)
 
 
-def test_what_is_no_platform(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
+def test_a_url_that_is_not_a_platform(pryv: Run, signed_in: Connection, sandbox: Sandbox) -> None:
     sandbox.faults.status(200, path="access-info", body=b"<html>")
     said = pryv("whoami")
     assert said.returncode == 69
@@ -679,9 +683,7 @@ def test_memory_does_not_grow_with_the_events(
     assert growth < 4096 < len(written) / 1024  # KiB: the data would not fit
 
 
-def test_a_reader_that_has_enough_ends_it_quietly(
-    signed_in: Connection, much: int, environment: dict[str, str]
-) -> None:
+def test_a_closed_pipe_ends_a_command_quietly(signed_in: Connection, much: int, environment: dict[str, str]) -> None:
     process = spawn(
         environment, "events", "--streams", "much", "--jsonl", stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -693,7 +695,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(
     assert process.returncode == 0
 
 
-def test_a_reader_that_never_read(signed_in: Connection, environment: dict[str, str]) -> None:
+def test_a_pipe_closed_at_once_ends_a_command_quietly(signed_in: Connection, environment: dict[str, str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = spawn(environment, "whoami", stdout=writer, stderr=subprocess.PIPE)
@@ -918,7 +920,7 @@ def test_an_oauth_login_has_a_port_and_a_server(pryv: Run) -> None:
     ],
     ids=["dropped by a finalizer", "in a text that is executed", "not handled"],
 )
-def test_interrupts_of_what_is_started(tmp_path: Path, module: str) -> None:
+def test_a_command_can_be_interrupted_at_any_time(tmp_path: Path, module: str) -> None:
     interrupt = "import signal\ndef interrupt(*_): signal.raise_signal(signal.SIGINT)\n"
     (tmp_path / "interrupted.py").write_text(f"{interrupt}{module}\nprint('imported', flush=True)")
     (tmp_path / "entry_point.py").write_text("import sys\nfrom pryv.cli import start\nsys.exit(start('interrupted'))")
@@ -959,20 +961,20 @@ def test_interrupts_that_python_hides(program: str) -> None:
     assert process.returncode == 130
 
 
-def test_an_interrupt_that_comes_twice_leaves_time_to_clean_up() -> None:
+def test_a_second_interrupt_within_a_second_does_not_stop_the_cleanup() -> None:
     with interrupted("try: interrupt()\n    finally: interrupt(); print('cleaned up')") as process:
         assert process.communicate(timeout=30) == ("cleaned up\n", "")
     assert process.returncode == 130
 
 
-def test_a_later_interrupt_ends_what_does_not_end() -> None:
+def test_a_later_interrupt_ends_a_cleanup_that_hangs() -> None:
     program = "try: interrupt()\n    finally: time.sleep(1.1); interrupt(); print('went on')"
     with interrupted(program) as process:
         assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 130
 
 
-def test_a_job_that_ignores_interrupts_goes_on(environment: dict[str, str], platform_url: str) -> None:
+def test_a_job_with_sigint_ignored_is_not_interrupted(environment: dict[str, str], platform_url: str) -> None:
     command = f"trap '' INT; {shlex.join([str(PRYV), 'info', platform_url])} & sleep 0.05; kill -INT $!; wait $!"
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0

@@ -69,18 +69,18 @@ def test_more_events_than_the_default_page(diary: Connection) -> None:
     assert minutes(diary.get_latest_by_content("$", ["rare", "common"])) == {"rare": 0, "common": 60}
 
 
-def test_reading_ends_when_every_value_was_found(wire: Wire, connection: Connection) -> None:
+def test_reading_ends_when_every_value_is_found(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": [{"content": "one"}, {"content": "two"}, {"content": "one", "id": "x"}]})
     assert contents(connection.get_latest_by_content("$", ["one"])) == {"one": "one"}
     assert "sortAscending=false" in wire.requests[0].target
 
 
-def test_true_is_not_one(wire: Wire, connection: Connection) -> None:
+def test_booleans_are_not_numbers(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": [{"content": 1}, {"content": True}, {"content": 1.0}]})
     assert contents(connection.get_latest_by_content("$", [True]))[True] is True
 
 
-def test_no_values_are_no_request(wire: Wire, connection: Connection) -> None:
+def test_without_values_no_request_is_made(wire: Wire, connection: Connection) -> None:
     assert connection.get_latest_by_content("$", []) == {}
     assert wire.requests == []
 
@@ -106,6 +106,6 @@ def test_an_argument_of_another_type_is_named(wire: Wire, connection: Connection
 
 
 @pytest.mark.parametrize("content", [None, [], ["mood"], "mood", {"mood": None}, {"mood": ["name"]}, {"name": "glad"}])
-def test_contents_of_other_shapes_have_no_value(wire: Wire, connection: Connection, content: Any) -> None:
+def test_contents_without_the_path_have_no_value(wire: Wire, connection: Connection, content: Any) -> None:
     wire.always = reply({"events": [{"content": content}, {"content": {"mood": {"name": "glad"}}}]})
     assert contents(connection.get_latest_by_content("mood.name", ["glad"])) == {"glad": {"mood": {"name": "glad"}}}

@@ -130,7 +130,7 @@ def test_without_another_token_the_refusal_is_raised(wire: Wire, connection: Con
     assert len(wire.requests) == 1
 
 
-def test_what_a_refusal_says(wire: Wire, connection: Connection, rotating: Rotating) -> None:
+def test_the_attributes_of_a_refusal(wire: Wire, connection: Connection, rotating: Rotating) -> None:
     headers = {"DPoP-Nonce": "n1", "Date": "Thu, 01 Jan 2099 00:00:00 GMT"}
     wire.replies += [reply("<html>", 401, headers), EXPIRED]
     with pytest.raises(PryvError):
@@ -154,7 +154,7 @@ def test_each_attempt_has_its_own_headers(wire: Wire, connection: Connection, ro
 
 
 @pytest.mark.parametrize(("status", "error_id"), [(421, "wrong-core"), (301, "user-account-relocated")])
-def test_after_a_move_the_headers_are_those_of_the_new_place(
+def test_after_a_move_the_headers_are_made_for_the_new_url(
     wire: Wire, other_wire: Wire, connection: Connection, rotating: Rotating, status: int, error_id: str
 ) -> None:
     moved = error_reply(status, error_id, data={"coreUrl": f"{other_wire.url}user/"})
@@ -196,7 +196,7 @@ def test_copies_share_the_credentials(wire: Wire, connection: Connection, rotati
     assert connection.token == other.token == "canary-token-2"
 
 
-def test_a_stream_that_began_goes_on(wire: Wire, connection: Connection, rotating: Rotating) -> None:
+def test_a_renewal_does_not_affect_a_started_stream(wire: Wire, connection: Connection, rotating: Rotating) -> None:
     wire.replies.append(chunked([b'{"events":[', b'{"id":"a"},', b'{"id":"b"}],"meta":{"serverTime":1}}']))
     events = connection.iter_events()
     next(events)
@@ -205,7 +205,7 @@ def test_a_stream_that_began_goes_on(wire: Wire, connection: Connection, rotatin
     assert "canary" not in repr(events)
 
 
-def test_the_access_is_that_of_the_current_token(wire: Wire, connection: Connection, rotating: Rotating) -> None:
+def test_access_info_is_that_of_the_current_token(wire: Wire, connection: Connection, rotating: Rotating) -> None:
     wire.replies += [reply({"id": "first"}), reply({"id": "second"}), reply({"results": [{}]})]
     assert [connection.access_info()["id"] for _ in range(2)] == ["first", "first"]
     rotating.is_due = True
@@ -215,7 +215,7 @@ def test_the_access_is_that_of_the_current_token(wire: Wire, connection: Connect
     assert len(wire.requests) == 3
 
 
-def test_results_tell_the_credentials_the_time(wire: Wire, connection: Connection, rotating: Rotating) -> None:
+def test_responses_set_the_clock_of_the_credentials(wire: Wire, connection: Connection, rotating: Rotating) -> None:
     connection.get("streams")
     connection.get("events")
     assert rotating.clocks == [connection.delta_time]

@@ -86,7 +86,7 @@ def verdicts(vectors: list[dict[str, Any]]) -> dict[str, Any]:
     return {item["name"]: {name: item["server"][name] for name in names if name in item["server"]} for item in vectors}
 
 
-def test_the_vectors_have_the_verdicts_of_the_verifier() -> None:
+def test_the_verifier_agrees_with_the_vectors() -> None:
     htm, htu = VECTORS["expected"].values()
     vectors = VECTORS["proofs"]
     found = {item["name"]: verdict(verify_proof, item["proof"], htm, htu, NOW, VECTORS["token"]) for item in vectors}
@@ -115,7 +115,7 @@ PATHS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 
 
 @given(PATHS, st.sampled_from(["", "?q=1", "?a#b", "#x"]))
-def test_the_target_is_what_is_requested(path: str, rest: str) -> None:
+def test_the_target_of_a_proof_is_the_requested_url(path: str, rest: str) -> None:
     key = DPoPKey.from_jwk(PRIVATE)
     sent = requests.Request("GET", f"https://Host.example:8443/{path}{rest}").prepare()
     target = parts(key.proof("GET", str(sent.url)))[1]["htu"]
@@ -138,7 +138,7 @@ def test_targets(key: DPoPKey, url: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "alice/events", "ftp://as.example/", "https://", "https://h:99999999/", 5, None])
-def test_a_proof_is_of_a_request(key: DPoPKey, url: Any) -> None:
+def test_a_proof_names_the_method_and_the_url(key: DPoPKey, url: Any) -> None:
     with pytest.raises(ValueError if isinstance(url, str) else TypeError, match="url"):
         key.proof("GET", url)
     with pytest.raises(ValueError, match="method"):
@@ -152,7 +152,7 @@ def test_a_proof_has_the_nonce(key: DPoPKey) -> None:
     assert abs(payload["iat"] - time.time()) < 5
 
 
-def test_a_proof_is_made_in_no_time(key: DPoPKey) -> None:
+def test_a_proof_takes_less_than_a_millisecond(key: DPoPKey) -> None:
     times = []
     for _ in range(50):
         start = time.thread_time()
@@ -161,7 +161,7 @@ def test_a_proof_is_made_in_no_time(key: DPoPKey) -> None:
     assert min(times) < 0.0002
 
 
-def test_a_key_goes_through_its_jwk() -> None:
+def test_a_key_can_be_exported_and_imported_as_jwk() -> None:
     key = DPoPKey.generate()
     jwk = key.to_jwk(private=True)
     assert DPoPKey.from_jwk(jwk) == DPoPKey.from_jwk(json.loads(json.dumps(jwk))) == key
@@ -211,7 +211,7 @@ def test_a_jwk_is_a_dict(jwk: Any) -> None:
     assert PRIVATE["d"] not in shown(caught.value)
 
 
-def test_a_key_is_not_shown(key: DPoPKey, signed: SignedConnection, wire: Wire) -> None:
+def test_the_repr_of_a_key_shows_no_secret(key: DPoPKey, signed: SignedConnection, wire: Wire) -> None:
     assert repr(key) == f"<DPoPKey {VECTORS['thumbprint']}>"
     texts = [repr(key), str(vars(key)), repr(key.to_jwk(private=True)), repr(signed), str(vars(signed._account))]
     with pytest.raises(ValueError, match="url") as caught:
@@ -268,7 +268,7 @@ def test_a_wrong_clock_is_corrected_by_the_first_response(wire: Wire, signed: Si
     verify_proof(wire.requests[2].headers["dpop"], "GET", f"{wire.url}user/streams", now, wire.token)
 
 
-def test_a_refusal_that_is_not_of_the_clock_is_raised(wire: Wire, signed: SignedConnection) -> None:
+def test_a_refusal_for_another_reason_than_the_clock_is_raised(wire: Wire, signed: SignedConnection) -> None:
     right = {"Date": formatdate(usegmt=True)}
     wrong = {"Date": formatdate(0, usegmt=True)}
     for error_id, headers in (("invalid-access-token", right), ("forbidden", wrong), ("invalid-access-token", {})):
@@ -423,7 +423,7 @@ for use in (
     assert issubclass(MissingAddonError, PryvError)
 
 
-def test_the_vectors_have_the_verdicts_on_assertions() -> None:
+def test_the_verifier_agrees_with_the_vectors_of_assertions() -> None:
     vectors, robot = VECTORS["assertions"], ("robot", PUBLIC, AUDIENCES, NOW)
     found = {item["name"]: verdict(verify_assertion, item["assertion"], *robot) for item in vectors}
     assert found == verdicts(vectors)

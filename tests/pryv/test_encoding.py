@@ -90,7 +90,7 @@ def names(cases: list[tuple[Any, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize(("value", "expected"), TAKEN, ids=names(TAKEN))
-def test_what_is_taken(wire: Wire, connection: Connection, value: Any, expected: Any) -> None:
+def test_accepted_values(wire: Wire, connection: Connection, value: Any, expected: Any) -> None:
     event = {"time": value, "content": {"values": [value]}}
     wire.always = reply({"results": [{}], "event": {}})
     connection.api_one("events.create", event)
@@ -104,7 +104,7 @@ def test_what_is_taken(wire: Wire, connection: Connection, value: Any, expected:
 
 
 @pytest.mark.parametrize(("value", "problem"), REFUSED, ids=names(REFUSED))
-def test_what_is_refused_is_named_before_any_request(
+def test_refused_values_are_named_before_any_request(
     wire: Wire, connection: Connection, value: Any, problem: str
 ) -> None:
     event: dict[str, Any] = {"content": {"list": [0, {"value": value}]}}
@@ -136,7 +136,7 @@ def test_what_is_refused_is_named_before_any_request(
     assert wire.requests == []
 
 
-def test_a_query_takes_what_an_event_does(wire: Wire, connection: Connection) -> None:
+def test_a_query_takes_the_values_that_an_event_takes(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": [], "fields": [], "points": []})
     params = {"fromTime": NOON, "toTime": np.int64(1767268801), "sortAscending": np.bool_(True), "limit": np.uint8(5)}
     list(connection.iter_events(params))
@@ -153,7 +153,7 @@ def test_a_query_takes_what_an_event_does(wire: Wire, connection: Connection) ->
             connection.iter_events({"fromTime": value})
 
 
-def test_a_platform_is_told_the_same_way(wire: Wire) -> None:
+def test_calls_of_a_service_take_the_same_values(wire: Wire) -> None:
     urls = {"api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     request = {"requestingAppId": "an-app", "requestedPermissions": [], "expireAfter": np.int64(60)}
     with Service(None, {"name": "Wire", **urls}, retry=None) as service:
@@ -203,7 +203,7 @@ def test_a_malformed_call_is_named_by_its_number(wire: Wire, number: int, bad: A
 
 
 @given(data=DATA, place=st.lists(NAMES | st.integers(0, 3), min_size=1, max_size=6), bad=st.sampled_from(REFUSED))
-def test_whatever_is_around_it_a_value_is_found(data: Any, place: list[str | int], bad: tuple[Any, str]) -> None:
+def test_a_value_is_named_at_any_depth(data: Any, place: list[str | int], bad: tuple[Any, str]) -> None:
     value = bad[0]
     for step in reversed(place):
         value = {"data": data, step: value} if isinstance(step, str) else [*[data] * step, value, data]
@@ -229,7 +229,7 @@ def test_endless_data_is_refused(connection: Connection) -> None:
             connection.api([Call("events.get"), Call("events.create", {"content": endless})])
 
 
-def test_an_event_sent_again_is_known_by_what_it_became(wire: Wire, connection: Connection) -> None:
+def test_an_event_that_is_sent_again_is_recognized_by_its_json(wire: Wire, connection: Connection) -> None:
     event = {"id": "a", "time": NOON, "content": np.float32(1.5)}
     there = {"id": "a", "time": 1767268800, "content": 1.5}
     wire.replies.extend([Reply(b"", "reset"), error_reply(409, "item-already-exists"), reply({"event": there})])
@@ -264,7 +264,7 @@ def test_neither_numpy_nor_pandas_is_needed_or_imported() -> None:
     assert ran.stdout.strip() == "set()"
 
 
-def test_a_platform_reads_what_was_meant(module_account: Account) -> None:
+def test_a_platform_stores_the_encoded_values(module_account: Account) -> None:
     _, _, connection = module_account
     connection.post("streams", {"id": "encoded", "name": "Encoded"})
     frame = pd.DataFrame({"at": pd.to_datetime([0, 60], unit="s", utc=True), "pulse": [61, 62]})

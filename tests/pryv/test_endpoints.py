@@ -108,7 +108,7 @@ def test_endpoints_are_strings(endpoint: object) -> None:
         ("https://token@under_score.host:65535/", "token", "https://under_score.host:65535/"),
     ],
 )
-def test_endpoints_come_apart_and_together_again(url: str, token: str | None, endpoint: str) -> None:
+def test_endpoints_can_be_split_and_built_again(url: str, token: str | None, endpoint: str) -> None:
     assert extract_token_and_api_endpoint(url) == (token, endpoint)
     assert extract_token_and_api_endpoint(build_api_endpoint(endpoint, token)) == (token, endpoint)
     connection = Connection(url)
@@ -125,7 +125,7 @@ def test_endpoints_come_apart_and_together_again(url: str, token: str | None, en
         "https://token@Bücher.example:00443/User/",
     ],
 )
-def test_an_endpoint_has_one_spelling(url: str) -> None:
+def test_endpoints_are_normalized(url: str) -> None:
     endpoint = "https://xn--bcher-kva.example/User/"
     assert extract_token_and_api_endpoint(url) == ("token", endpoint)
     connection = Connection(url)
@@ -147,7 +147,7 @@ def test_an_endpoint_has_one_spelling(url: str) -> None:
         ("https://faß.example/", "https://xn--fa-hia.example/"),
     ],
 )
-def test_what_is_left_out_of_an_endpoint_changes_nothing(url: str, endpoint: str) -> None:
+def test_optional_parts_of_an_endpoint_may_be_left_out(url: str, endpoint: str) -> None:
     assert extract_token_and_api_endpoint(url).endpoint == endpoint
 
 
@@ -155,7 +155,7 @@ HOSTS = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9-]{0,20}(\.[a-zA-Z0-9]{1,20}){0,3}\
 
 
 @given(HOSTS, st.sampled_from(["", "/", "/User", "/api/User/"]), st.sampled_from(["http", "HTTPS"]))
-def test_any_endpoint_is_spelled_once_and_for_all(host: str, path: str, scheme: str) -> None:
+def test_normalizing_an_endpoint_is_idempotent(host: str, path: str, scheme: str) -> None:
     token, endpoint = extract_token_and_api_endpoint(f"{scheme}://token@{host}{path}")
     assert extract_token_and_api_endpoint(endpoint) == (None, endpoint)
     assert extract_token_and_api_endpoint(f"{scheme}://token@{host.swapcase()}{path}") == (token, endpoint)
@@ -174,19 +174,19 @@ def test_any_endpoint_is_spelled_once_and_for_all(host: str, path: str, scheme: 
         ("\u201c{}\u201d", "quotation marks"),
     ],
 )
-def test_what_is_easily_overlooked_is_named(around: str, hint: str) -> None:
+def test_the_error_names_characters_that_are_easily_overlooked(around: str, hint: str) -> None:
     with pytest.raises(ValueError, match=hint) as refused:
         Connection(around.format(f"https://{TOKEN}@host/"))
     assert TOKEN not in str(refused.value)
 
 
 @pytest.mark.parametrize("token", ["", "a/b", "a@b", "a b", "a\r\nb", "a?b", "a#b", "é"])
-def test_a_token_that_cannot_stand_in_a_url_is_refused(token: str) -> None:
+def test_a_token_that_a_url_cannot_hold_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="endpoint"):
         build_api_endpoint("https://host/", token)
 
 
-def test_an_endpoint_has_room_for_one_token() -> None:
+def test_an_endpoint_with_two_tokens_is_refused() -> None:
     with pytest.raises(ValueError, match="already"):
         build_api_endpoint("https://one@host/", "two")
 
@@ -211,12 +211,12 @@ def test_an_endpoint_has_room_for_one_token() -> None:
         ("https://token@host/user/", "https://host/", ("token", None, "host")),
     ],
 )
-def test_an_endpoint_tells_its_user(url: str, template: str, parts: tuple[str | None, ...]) -> None:
+def test_the_username_of_an_endpoint(url: str, template: str, parts: tuple[str | None, ...]) -> None:
     assert decompose_api_endpoint(url, template) == parts
 
 
 @pytest.mark.parametrize(("ref", "parts"), [("base", ("base", None)), ("base:1", ("base", 1)), ("b:12", ("b", 12))])
-def test_access_references_come_apart_and_together_again(ref: str, parts: tuple[str, int | None]) -> None:
+def test_access_references_can_be_split_and_built_again(ref: str, parts: tuple[str, int | None]) -> None:
     assert parse_access_ref(ref) == parts
     assert serialize_access_ref(*parts) == ref
 
@@ -236,7 +236,7 @@ def test_access_references_are_made_of_a_string_and_an_integer(base: object, ser
 
 
 @pytest.mark.parametrize(("base", "serial"), [("", 1), ("a:1", 2), ("base", 0), ("base", -1)])
-def test_access_references_keep_within_their_form(base: str, serial: int) -> None:
+def test_any_access_reference_can_be_split_and_built_again(base: str, serial: int) -> None:
     with pytest.raises(ValueError, match="access reference"):
         serialize_access_ref(base, serial)
 
@@ -268,7 +268,7 @@ def test_parameters_in_query_and_fragment_are_read() -> None:
     assert service_info_from_url("https://app/") is None
 
 
-def test_event_ids_are_fresh_and_of_the_api_s_form() -> None:
+def test_event_ids_are_unique_and_valid() -> None:
     ids = {new_event_id() for _ in range(1000)}
     assert len(ids) == 1000
     for event_id in ids:

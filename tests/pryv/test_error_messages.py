@@ -81,7 +81,7 @@ def unknown(name: str, path: str) -> dict[str, Any]:
         ("gone", None, ""),
     ],
 )
-def test_it_says_what_the_platform_objects_to(message: str, data: Any, said: str) -> None:
+def test_the_message_has_the_details_in_the_data(message: str, data: Any, said: str) -> None:
     error = api_error({"id": "x", "message": message, "data": data}, status=400, method="events.create")
     assert str(error) == f"events.create: {message} [x, HTTP 400]{said}"
 
@@ -117,7 +117,7 @@ def nested(depth: int, wrap: Callable[[Any], Any]) -> Any:
     400,
     "m" * 9999,
 )
-def test_whatever_came_it_is_short_and_printable(body: Any, status: int | None, method: str) -> None:
+def test_the_message_is_short_and_printable(body: Any, status: int | None, method: str) -> None:
     error = api_error(body, status=status, method=method)
     error.index = 3500
     text = str(error)
@@ -126,13 +126,13 @@ def test_whatever_came_it_is_short_and_printable(body: Any, status: int | None, 
 
 
 @pytest.mark.parametrize("member", ["id", "message", "data"])
-def test_nothing_is_nested_too_deeply_to_be_said(member: str) -> None:
+def test_deeply_nested_data_have_a_message(member: str) -> None:
     for wrap in (lambda inner: [inner], lambda inner: {"data": inner, "message": "x"}):
         assert len(str(api_error({member: nested(50_000, wrap)}))) < 100
 
 
 @pytest.mark.parametrize("password", ["a", "e", "P", "5", "pass", "Password?", "hé \"q\\'", "a/b=&", "x" * 23])
-def test_a_password_is_masked_and_no_other_word(wire: Wire, password: str) -> None:
+def test_a_password_is_masked_but_no_other_word(wire: Wire, password: str) -> None:
     echoes = [
         f"invalid: {password}",
         f'the value "{password}" is refused',
@@ -212,12 +212,12 @@ def test_an_id_of_the_api_is_never_masked() -> None:
         (nested(900, lambda inner: {"password": [inner]}), {"x"}),
     ],
 )
-def test_what_was_sent_as_a_secret_is_known(data: Any, found: set[str]) -> None:
+def test_secrets_in_the_request_are_found(data: Any, found: set[str]) -> None:
     assert set(secrets_in(data)) == found
 
 
 @pytest.mark.parametrize("piece", ["eyJ-", "eyJa.", "eyJ", "-eyJ.", "://a", "?token=", "token=a&"])
-def test_redacting_a_long_text_takes_no_long_time(piece: str) -> None:
+def test_redacting_takes_linear_time(piece: str) -> None:
     with within(2):
         assert redact(f"{piece * 40_000} a-token", "a-token").endswith(" ***")
 
@@ -227,7 +227,7 @@ def test_a_proof_is_masked() -> None:
         assert redact(f"{before}eyJhbGciOiJFUzI1NiJ9.eyJodG0iOiJHRVQifQ.c2lnbmF0dXJl!") == f"{before}***!"
 
 
-def test_an_error_with_many_objections_is_shown_soon() -> None:
+def test_the_message_of_many_details_takes_linear_time() -> None:
     data = [{"message": f"objection {number}"} for number in range(50_000)]
     error = api_error({"message": "no " * 500_000, "data": data})
     with within(2):
@@ -242,7 +242,7 @@ def test_redacting_any_text_leaves_no_long_secret(text: str, secret: str) -> Non
         assert secret not in shown.replace("***", "\0")
 
 
-def test_a_platform_s_own_words(module_account: Account, service: Service) -> None:
+def test_messages_of_a_platform(module_account: Account, service: Service) -> None:
     _, _, connection = module_account
     for call in (
         lambda: connection.post("events", {"streamId": "diary", "type": "note/txt"}),

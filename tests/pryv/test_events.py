@@ -149,7 +149,7 @@ EVENT_LISTS = st.lists(st.dictionaries(st.text(CHARACTERS, max_size=8), JSON_VAL
 )
 @example([{"content": "é😀"}], [], ["events", "eventDeletions", "meta"], False, None, list(range(3000)))
 @example(EVENTS, DELETIONS, ["meta", "eventDeletions", "events"], True, 2, list(range(3000)))
-def test_any_answer_in_any_pieces_is_what_json_says(
+def test_any_response_in_any_chunks_is_read_as_json_reads_it(
     wire: Wire,
     connection: Connection,
     events: list[Any],
@@ -179,7 +179,7 @@ def test_any_answer_in_any_pieces_is_what_json_says(
     ascii_only=st.booleans(),
     data=st.data(),
 )
-def test_any_answer_cut_anywhere_gives_exactly_what_was_whole(
+def test_any_response_cut_anywhere_yields_exactly_the_whole_events(
     wire: Wire,
     connection: Connection,
     items: dict[str, list[Any]],
@@ -220,7 +220,7 @@ ODD_VALUES = [
 
 
 @pytest.mark.parametrize("value", ODD_VALUES)
-def test_odd_values_are_what_json_makes_of_them(wire: Wire, connection: Connection, value: str) -> None:
+def test_odd_values_are_read_as_json_reads_them(wire: Wire, connection: Connection, value: str) -> None:
     body = f'{{"events": [{{"content": {value}}}], "meta": {{"serverTime": 1}}}}'.encode()
     for cut in range(1, len(body)):
         wire.replies.append(chunked([body[:cut], body[cut:]]))
@@ -235,7 +235,7 @@ def test_numbers_and_words_in_pieces_stay_whole(wire: Wire, connection: Connecti
 
 
 @pytest.mark.parametrize("body", [b'{"meta": {"serverTime": 1}}', b'{"eventDeletions": [], "meta": {"serverTime": 1}}'])
-def test_where_all_streams_asked_for_are_in_the_trash_there_may_be_no_word_of_events(
+def test_a_response_may_lack_events_if_all_streams_are_in_the_trash(
     body: bytes, wire: Wire, connection: Connection
 ) -> None:
     wire.replies.append(chunked([body]))
@@ -274,7 +274,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_answer_is_told_of(wire: Wire, connection: Connection, body: bytes) -> None:
+def test_a_malformed_response_is_a_stream_error(wire: Wire, connection: Connection, body: bytes) -> None:
     wire.replies.append(reply(body))
     seen, error = read(connection)
     assert error is not None
@@ -307,7 +307,7 @@ def test_a_refused_read_is_an_api_error(
 
 
 @pytest.mark.parametrize("status", [201, 202, 203, 204, 206, 299])
-def test_another_success_is_not_the_api_s(wire: Wire, connection: Connection, status: int) -> None:
+def test_another_success_status_is_a_protocol_error(wire: Wire, connection: Connection, status: int) -> None:
     wire.always = reply(b"" if status == 204 else body_of(), status)
     for _ in range(3):
         with pytest.raises(PryvProtocolError, match=str(status)):
@@ -315,7 +315,7 @@ def test_another_success_is_not_the_api_s(wire: Wire, connection: Connection, st
     assert wire.connections == 1
 
 
-def test_a_read_that_never_began_is_tried_again(wire: Wire, connection: Connection) -> None:
+def test_a_read_that_fails_before_its_first_event_is_retried(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([error_reply(503, "x"), Reply(b"", "reset"), reply(body_of())])
     assert read(connection) == (EVENTS, None)
     wire.always = error_reply(503, "x")
@@ -326,7 +326,7 @@ def test_a_read_that_never_began_is_tried_again(wire: Wire, connection: Connecti
         list(connection.iter_events())
 
 
-def test_events_come_before_the_answer_is_whole(wire: Wire, connection: Connection) -> None:
+def test_events_are_yielded_before_the_response_is_complete(wire: Wire, connection: Connection) -> None:
     body = body_of()
     for cut in (body.index(b"}") + 1, body.index(b'"id": "b"')):
         wire.replies.append(Reply(reply(body).data[: cut - len(body)], "hang"))
@@ -334,7 +334,7 @@ def test_events_come_before_the_answer_is_whole(wire: Wire, connection: Connecti
             assert dict(next(events)) == EVENTS[0]
 
 
-def test_a_large_event_cut_after_its_end_comes_too(wire: Wire, connection: Connection) -> None:
+def test_a_large_event_is_yielded_if_the_response_is_cut_after_it(wire: Wire, connection: Connection) -> None:
     large = {"content": [{"a": 1.5}] * 60_000}
     body = body_of(events=[large, large])
     wire.replies.append(Reply(reply(body).data[: -len(body) // 3], "close"))
@@ -343,7 +343,7 @@ def test_a_large_event_cut_after_its_end_comes_too(wire: Wire, connection: Conne
     assert error is not None
 
 
-def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
+def test_a_silent_server_ends_the_read(wire: Wire) -> None:
     wire.always = Reply(reply(body_of()).data[:-20], "hang")
     with wire.connection(timeout=0.6) as connection:
         seen, error = read(connection)
@@ -352,7 +352,7 @@ def test_a_silence_in_the_middle_ends_the_read(wire: Wire) -> None:
     assert error.events_seen == len(EVENTS)
 
 
-def test_a_slow_read_that_goes_on_is_let_go_on(wire: Wire) -> None:
+def test_a_slow_read_is_not_ended(wire: Wire) -> None:
     events = [{"content": "x" * 30}] * 8
     head, body = reply(body_of(events=events)).data.split(b"\r\n\r\n")
     wire.replies.append(Reply(body, interval=0.005, at_once=head + b"\r\n\r\n"))
@@ -384,7 +384,7 @@ def test_the_text_of_each_item_is_what_was_sent(wire: Wire, connection: Connecti
         assert [events.text for _ in events] == [*texts, '{"id":"d"}']
 
 
-def test_an_iterator_is_its_own(wire: Wire, connection: Connection) -> None:
+def test_an_event_stream_is_its_own_iterator(wire: Wire, connection: Connection) -> None:
     wire.always = reply(body_of())
     events = connection.iter_events()
     assert isinstance(events, Iterator)
@@ -430,7 +430,7 @@ def test_a_handler_s_exception_ends_the_read(wire: Wire, connection: Connection)
     assert wire.wait_until_open(0)
 
 
-def test_the_streamed_form_returns_counts(wire: Wire, connection: Connection) -> None:
+def test_get_events_streamed_returns_counts(wire: Wire, connection: Connection) -> None:
     wire.always = reply(body_of())
     seen: list[Any] = []
     assert connection.get_events_streamed({}, seen.append) == StreamedEvents(len(EVENTS), None, META)  # type: ignore[arg-type]
@@ -439,7 +439,7 @@ def test_the_streamed_form_returns_counts(wire: Wire, connection: Connection) ->
     assert (summary.events_count, summary.event_deletions_count) == (len(EVENTS), len(DELETIONS))
 
 
-def test_a_handler_can_be_called(wire: Wire, connection: Connection) -> None:
+def test_the_handler_of_get_events_streamed_is_callable(wire: Wire, connection: Connection) -> None:
     async def asynchronous(event: Any) -> None:
         pytest.fail("nothing awaits this")
 
@@ -491,7 +491,7 @@ def test_memory_does_not_grow_with_the_number_of_events(wire: Wire, connection: 
     assert peak(40_000) < peak(2000) + 500_000
 
 
-def test_events_of_no_streams_are_none(module_account: Account) -> None:
+def test_an_empty_list_of_streams_yields_no_events(module_account: Account) -> None:
     _, _, connection = module_account
     connection.post("streams", {"id": "some", "name": "some"})
     connection.post("events", {"streamIds": ["some"], "type": "note/txt", "content": "x"})

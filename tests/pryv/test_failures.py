@@ -54,7 +54,7 @@ def failure(endpoint: str, method: str = "get", **options: Any) -> PryvConnectio
 
 
 @pytest.mark.parametrize("status", range(400, 600))
-def test_one_rule_tells_which_statuses_may_pass(wire: Wire, status: int) -> None:
+def test_each_status_is_transient_or_permanent(wire: Wire, status: int) -> None:
     may_pass = status in {408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 529, 530}
     for answer in (error_reply(status, "never-heard-of"), reply(HTML, status)):
         wire.requests.clear()
@@ -74,7 +74,7 @@ def test_one_rule_tells_which_statuses_may_pass(wire: Wire, status: int) -> None
         assert len(wire.requests) == 1
 
 
-def test_a_stream_and_a_platform_go_by_the_same_rule(wire: Wire) -> None:
+def test_streams_and_services_use_the_same_statuses(wire: Wire) -> None:
     for status in (408, 425, 501, 507, 511, 529):
         wire.always = reply(HTML, status)
         uses: list[Callable[[Connection], object]] = [
@@ -100,12 +100,12 @@ def test_a_stream_and_a_platform_go_by_the_same_rule(wire: Wire) -> None:
         (reply(HTML), True),
     ],
 )
-def test_who_tries_for_longer_takes_what_is_not_the_api_s_for_a_proxy_s(wire: Wire, answer: Any, passes: bool) -> None:
+def test_responses_that_are_not_of_the_api_are_transient_for_add_ons(wire: Wire, answer: Any, passes: bool) -> None:
     wire.always = answer
     assert is_transient(error_of(wire, lambda connection: connection.get("streams"))) is passes
 
 
-def test_what_is_nothing_of_the_sdk_s_does_not_pass() -> None:
+def test_exceptions_of_others_are_not_transient() -> None:
     assert not is_transient(OSError())
     assert not is_transient(KeyboardInterrupt())
 
@@ -146,7 +146,7 @@ def session(request: pytest.FixtureRequest, plain_environment: None) -> Iterator
 
 
 @pytest.mark.parametrize("fault", CUT_SHORT)
-def test_a_handshake_cut_short_may_pass(fault: str, session: requests.Session | None) -> None:
+def test_a_handshake_cut_short_is_transient(fault: str, session: requests.Session | None) -> None:
     with contextlib.closing(Scripted(*CUT_SHORT[fault])) as server:
         error = failure(f"https://token@127.0.0.1:{server.port}/user/", "post", session=session)
         assert server.connections == 3
@@ -157,7 +157,7 @@ def test_a_handshake_cut_short_may_pass(fault: str, session: requests.Session | 
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_a_handshake_that_is_refused_is_final(fault: str, session: requests.Session | None) -> None:
+def test_a_refused_handshake_is_permanent(fault: str, session: requests.Session | None) -> None:
     with contextlib.closing(Scripted(REFUSED[fault], "close")) as server:
         error = failure(f"https://token@127.0.0.1:{server.port}/user/", session=session)
         assert server.connections == 1
@@ -165,7 +165,7 @@ def test_a_handshake_that_is_refused_is_final(fault: str, session: requests.Sess
     assert (error.retryable, error.sent) == (False, False)
 
 
-def test_a_service_s_handshake_cut_short_may_pass(plain_environment: None) -> None:
+def test_a_handshake_of_a_service_cut_short_is_transient(plain_environment: None) -> None:
     with contextlib.closing(Scripted(b"", "close")) as server:
         service = Service(f"https://127.0.0.1:{server.port}/", retry=FAST)
         with service, pytest.raises(PryvConnectionError) as failed:
@@ -186,7 +186,7 @@ def relay(sandbox: Sandbox, authority: Any, authority_file: str, monkeypatch: An
 
 @pytest.mark.usefixtures("plain_environment")
 @pytest.mark.parametrize("cut_after", [0, 1, 5, 50, 200, 500])
-def test_a_handshake_cut_anywhere_may_pass(cut_after: int, relay: Relay) -> None:
+def test_a_handshake_cut_anywhere_is_transient(cut_after: int, relay: Relay) -> None:
     with contextlib.closing(Relay("127.0.0.1", relay.port)) as cutting:
         cutting.cut_after = cut_after
         error = failure(f"https://token@127.0.0.1:{cutting.port}/user/", "post")
@@ -195,7 +195,7 @@ def test_a_handshake_cut_anywhere_may_pass(cut_after: int, relay: Relay) -> None
 
 
 @pytest.mark.usefixtures("plain_environment")
-def test_an_encrypted_answer_cut_short_was_sent(relay: Relay) -> None:
+def test_the_request_of_an_encrypted_response_cut_short_was_sent(relay: Relay) -> None:
     relay.cut_after = 0
     error = failure(f"https://token@127.0.0.1:{relay.port}/user/", "post")
     assert relay.connections == 1
@@ -203,7 +203,7 @@ def test_an_encrypted_answer_cut_short_was_sent(relay: Relay) -> None:
 
 
 @pytest.mark.usefixtures("plain_environment")
-def test_no_protocol_in_common_is_final(authority: Any, authority_file: str, monkeypatch: Any) -> None:
+def test_no_common_protocol_is_permanent(authority: Any, authority_file: str, monkeypatch: Any) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -225,7 +225,7 @@ def test_no_protocol_in_common_is_final(authority: Any, authority_file: str, mon
 
 
 @pytest.mark.usefixtures("plain_environment")
-def test_a_certificate_that_is_refused_was_sent_nothing(authority: Any) -> None:
+def test_nothing_is_sent_if_the_certificate_is_refused(authority: Any) -> None:
     with contextlib.closing(Wire(server_context(authority))) as wire:
         error = error_of(wire, lambda connection: connection.get("streams"))
         assert isinstance(error, PryvTlsError)
@@ -240,7 +240,7 @@ def test_a_certificate_that_is_refused_was_sent_nothing(authority: Any) -> None:
         assert not error.retryable
 
 
-def test_a_handshake_that_takes_too_long_was_sent_nothing(session: requests.Session | None) -> None:
+def test_nothing_is_sent_if_the_handshake_takes_too_long(session: requests.Session | None) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"https://token@127.0.0.1:{silent.getsockname()[1]}/user/"
         error = failure(endpoint, "post", retry=None, timeout=0.2, session=session)
@@ -288,7 +288,7 @@ def test_exceptions_of_an_adapter(exception: Exception, expected: type[PryvConne
 
 
 @pytest.mark.parametrize("status", [400, 403, 407, 429, 500, 501, 502, 503, 504, 505, 511, 529])
-def test_a_proxy_s_refusal_goes_by_the_same_rule(
+def test_a_refusal_of_a_proxy_uses_the_same_statuses(
     plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     with contextlib.closing(Proxy()) as proxy:
@@ -306,7 +306,7 @@ def test_a_proxy_s_refusal_goes_by_the_same_rule(
 # Surroundings
 
 
-def test_what_the_caller_was_handling_is_not_the_reason(plain_environment: None) -> None:
+def test_an_exception_that_the_caller_handles_is_not_the_reason(plain_environment: None) -> None:
     try:
         raise TimeoutError("the caller's own")
     except TimeoutError:
@@ -316,7 +316,7 @@ def test_what_the_caller_was_handling_is_not_the_reason(plain_environment: None)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
-def test_a_host_that_cannot_be_is_looked_for_once(
+def test_an_invalid_host_name_is_not_retried(
     plain_environment: None, caplog: pytest.LogCaptureFixture, host: str
 ) -> None:
     caplog.set_level("INFO", logger="pryv")

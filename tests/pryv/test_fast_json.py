@@ -108,7 +108,7 @@ def outcome(encoder: Callable[[Any], bytes], rows: list[Any]) -> Any:
     ],
     ids=repr,
 )
-def test_what_has_no_json_form_is_refused_by_its_place(value: Any) -> None:
+def test_values_without_a_json_form_are_named(value: Any) -> None:
     with pytest.raises(EncodingError) as failed:
         encode_rows([[0, 1], [2, value]])
     assert failed.value.path == (1, 1)

@@ -144,7 +144,7 @@ def at_position_3() -> BinaryIO:
     ],
     ids=["bytes", "bytearray", "memoryview", "file", "from-where-it-stands", "cannot-seek", "can-only-read"],
 )
-def test_files_at_hand(account: Connection, source: Callable[[], Any]) -> None:
+def test_files_in_memory(account: Connection, source: Callable[[], Any]) -> None:
     for answer in (
         account.create_event_with_file_from_buffer(EVENT, source(), "a.csv"),
         account.add_attachment(account.post("events", EVENT)["event"]["id"], source(), "a.csv"),
@@ -158,7 +158,7 @@ SMALL_BUT_LONG = ["/proc/self/status", "/proc/self/maps", "/sys/kernel/mm/transp
 
 
 @pytest.mark.parametrize("path", [path for path in SMALL_BUT_LONG if os.path.exists(path)])
-def test_a_file_that_says_another_length_than_it_has(account: Connection, path: str) -> None:
+def test_files_of_proc_are_sent_whole(account: Connection, path: str) -> None:
     answer = account.create_event_with_file({**EVENT, "id": new_event_id()}, path)
     with open(path, "rb") as file:
         for answer in (answer, account.add_attachment(answer["event"]["id"], file)):  # noqa: B020
@@ -182,7 +182,7 @@ class Lying(io.FileIO):
 
 @pytest.mark.parametrize("length", [0, 4096, None])
 @pytest.mark.parametrize("size", [10, 4096, 3 * MIB])
-def test_a_file_that_lies_is_sent_whole(
+def test_a_file_with_a_wrong_size_is_sent_whole(
     wire: Wire, connection: Connection, tmp_path: Path, length: int, size: int
 ) -> None:
     path, content = tmp_path / "a.bin", bytes(range(250)) * (size // 250 + 1)
@@ -320,7 +320,7 @@ def test_any_name_and_content_arrive_as_they_are(account: Connection, name: str,
 @example(name="data:text/html\r\nX-Injected: 1,")
 @example(name="../../etc/passwd")
 @example(name="\udcff.bin")
-def test_no_name_leaves_its_place(account: Connection, name: str) -> None:
+def test_a_file_name_cannot_break_out_of_the_form(account: Connection, name: str) -> None:
     event = {**EVENT, "id": new_event_id()}
     attachment = attachment_of(account.create_event_with_file_from_buffer(event, b"content", name))
     assert not set(attachment["fileName"]) & set('"\r\n\0/\\')
@@ -387,7 +387,7 @@ def test_memory_does_not_grow_with_the_file(account: Connection, tmp_path: Path)
 # ---- files that cannot be sent
 
 
-def test_a_file_that_cannot_be_opened_is_known_before_any_request(
+def test_a_file_that_cannot_be_opened_is_an_error_before_any_request(
     wire: Wire, connection: Connection, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError):
@@ -442,7 +442,7 @@ def test_a_name_is_needed(wire: Wire, connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("item_id", ["", ".", ".."])
-def test_an_id_cannot_lead_elsewhere(wire: Wire, connection: Connection, item_id: str) -> None:
+def test_an_id_cannot_change_the_url(wire: Wire, connection: Connection, item_id: str) -> None:
     for call in (
         lambda: connection.add_attachment(item_id, b"", "a"),
         lambda: connection.delete_attachment(item_id, "file1"),
@@ -536,7 +536,7 @@ def test_an_event_with_an_id_is_sent_again_whole(account: Connection, sandbox: S
     assert attachment_of(answer)["integrity"] == sri(CONTENT)
 
 
-def test_a_lost_answer_is_found_again(account: Connection, sandbox: Sandbox, photo: Path) -> None:
+def test_an_upload_whose_response_was_lost_is_found(account: Connection, sandbox: Sandbox, photo: Path) -> None:
     event = {**EVENT, "id": new_event_id()}
     sandbox.faults.cut(method="POST", path="/events$")
     with slow_to_give_up(account) as connection:
@@ -545,7 +545,7 @@ def test_a_lost_answer_is_found_again(account: Connection, sandbox: Sandbox, pho
     assert [item["size"] for item in answer["event"]["attachments"]] == [len(CONTENT)]
 
 
-def test_an_event_there_with_another_file_is_not_taken_for_the_one_sent(wire: Wire, connection: Connection) -> None:
+def test_an_event_with_another_file_is_not_the_uploaded_one(wire: Wire, connection: Connection) -> None:
     event = {**EVENT, "id": new_event_id()}
     taken = error_reply(409, "item-already-exists")
     for attachments in ([], [{**ATTACHED, "size": 1}], [ATTACHED, ATTACHED]):
@@ -556,7 +556,7 @@ def test_an_event_there_with_another_file_is_not_taken_for_the_one_sent(wire: Wi
     assert attachment_of(connection.create_event_with_file_from_buffer(event, CONTENT, "a.bin")) == ATTACHED
 
 
-def test_nothing_else_is_sent_twice(account: Connection, sandbox: Sandbox, photo: Path) -> None:
+def test_uploads_without_an_event_id_are_sent_once(account: Connection, sandbox: Sandbox, photo: Path) -> None:
     event_id = account.post("events", {**EVENT, "description": "sent once"})["event"]["id"]
     with slow_to_give_up(account) as connection:
         sandbox.faults.cut(method="POST", path="/events/")
@@ -576,7 +576,7 @@ def test_a_file_follows_its_account(wire: Wire, other_wire: Wire, connection: Co
     assert CONTENT in other_wire.requests[0].body
 
 
-def test_an_upload_that_nobody_reads_ends(wire: Wire) -> None:
+def test_an_upload_that_is_not_read_is_a_timeout(wire: Wire) -> None:
     wire.replies.append(Reply(then="hang"))
     with wire.connection(timeout=0.3) as connection, pytest.raises(PryvTimeoutError):
         connection.add_attachment("event1", CONTENT, "a.bin")
@@ -592,7 +592,7 @@ def stored(account: Connection) -> tuple[str, dict[str, Any]]:
     return answer["event"]["id"], attachment_of(answer)
 
 
-def test_a_download_goes_where_it_is_asked_to(
+def test_the_destinations_of_a_download(
     account: Connection, stored: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     event_id, attachment = stored
@@ -610,9 +610,7 @@ def test_a_download_goes_where_it_is_asked_to(
     assert sorted(item.name for item in tmp_path.iterdir()) == ["name.bin", "path.bin"]
 
 
-def test_a_download_takes_the_place_of_a_file(
-    account: Connection, stored: tuple[str, dict[str, Any]], tmp_path: Path
-) -> None:
+def test_a_download_replaces_a_file(account: Connection, stored: tuple[str, dict[str, Any]], tmp_path: Path) -> None:
     target, link = tmp_path / "target.bin", tmp_path / "link.bin"
     target.write_bytes(b"before")
     link.symlink_to(target)
@@ -628,7 +626,7 @@ def test_a_download_takes_the_place_of_a_file(
     assert fresh.stat().st_mode == ordinary.stat().st_mode
 
 
-def test_a_destination_that_cannot_be_is_known_before_any_request(
+def test_an_invalid_destination_is_an_error_before_any_request(
     wire: Wire, connection: Connection, tmp_path: Path
 ) -> None:
     def download(destination: Any) -> None:
@@ -661,7 +659,9 @@ def test_the_token_is_in_the_header_alone(wire: Wire, connection: Connection) ->
     assert request.headers["authorization"] == wire.token
 
 
-def test_a_name_from_the_platform_decides_nothing(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+def test_a_name_from_the_platform_does_not_change_the_destination(
+    wire: Wire, connection: Connection, tmp_path: Path
+) -> None:
     outside = tmp_path / "outside"
     headers = {"Content-Disposition": f"attachment; filename={outside}"}
     wire.replies.append(reply(CONTENT, headers=headers))
@@ -687,7 +687,9 @@ WRONG = sri(b"something else")
         {},
     ],
 )
-def test_what_is_as_announced_is_accepted(wire: Wire, connection: Connection, announced: dict[str, Any]) -> None:
+def test_a_file_of_the_announced_size_and_digest_is_accepted(
+    wire: Wire, connection: Connection, announced: dict[str, Any]
+) -> None:
     wire.replies.append(reply(CONTENT))
     assert connection.download_attachment("event1", {"id": "file1", **announced}) == CONTENT
 
@@ -705,7 +707,7 @@ def test_what_is_as_announced_is_accepted(wire: Wire, connection: Connection, an
         {"integrity": sri(CONTENT).lower()},
     ],
 )
-def test_what_is_not_as_announced_leaves_the_target_alone(
+def test_a_file_of_another_size_or_digest_leaves_the_destination_unchanged(
     wire: Wire, connection: Connection, tmp_path: Path, announced: dict[str, Any]
 ) -> None:
     target = tmp_path / "a.bin"
@@ -719,7 +721,7 @@ def test_what_is_not_as_announced_leaves_the_target_alone(
     assert connection.get("access-info")["meta"]
 
 
-def test_an_id_is_checked_against_what_the_event_tells(wire: Wire, connection: Connection) -> None:
+def test_a_download_by_id_is_checked_against_the_event(wire: Wire, connection: Connection) -> None:
     event = {"id": "event1", "attachments": [{**ATTACHED, "integrity": WRONG}]}
     wire.replies.extend([reply({"event": event}), reply(CONTENT)])
     with pytest.raises(IntegrityError):
@@ -734,7 +736,7 @@ WHOLE = {"Content-Length": str(len(CONTENT))}
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_a_cut_download_leaves_the_target_alone(wire: Wire, tmp_path: Path, then: str) -> None:
+def test_a_download_cut_short_leaves_the_destination_unchanged(wire: Wire, tmp_path: Path, then: str) -> None:
     target = tmp_path / "a.bin"
     with wire.connection(retry=None) as connection:
         for length in (0, 1, len(CONTENT) - 1):
@@ -749,7 +751,7 @@ def test_a_cut_download_leaves_the_target_alone(wire: Wire, tmp_path: Path, then
 
 @pytest.mark.parametrize("destination", [None, "path", "file"])
 @pytest.mark.parametrize("lengths", [(0, 1), (1000, 10), (len(CONTENT) - 1, len(CONTENT) // 2)])
-def test_a_cut_download_is_requested_again(
+def test_a_download_cut_short_is_retried(
     wire: Wire, connection: Connection, tmp_path: Path, lengths: tuple[int, ...], destination: str | None
 ) -> None:
     target, file = tmp_path / "a.bin", io.BytesIO()
@@ -763,7 +765,7 @@ def test_a_cut_download_is_requested_again(
     assert len(wire.requests) == 3
 
 
-def test_a_download_that_goes_on_is_checked_as_a_whole(wire: Wire, connection: Connection, tmp_path: Path) -> None:
+def test_a_retried_download_is_checked_as_a_whole(wire: Wire, connection: Connection, tmp_path: Path) -> None:
     digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
     attached = {**ATTACHED, "integrity": f"sha256-{digest}"}
     for second, is_same in ((CONTENT, True), (CONTENT[::-1], False)):
@@ -822,7 +824,7 @@ class Partial(io.BytesIO):
         return super().write(data[:2])
 
 
-def test_a_destination_may_take_a_part_at_a_time(wire: Wire, connection: Connection) -> None:
+def test_a_destination_may_write_partially(wire: Wire, connection: Connection) -> None:
     wire.replies.append(reply(CONTENT))
     destination = Partial()
     connection.download_attachment("event1", ATTACHED, destination)
@@ -830,7 +832,7 @@ def test_a_destination_may_take_a_part_at_a_time(wire: Wire, connection: Connect
 
 
 @pytest.mark.parametrize(("destination", "message"), [(Full, "No space left"), (Stuck, "did not accept all")])
-def test_a_destination_that_does_not_take_it_all(
+def test_a_destination_that_writes_nothing_is_an_error(
     wire: Wire, connection: Connection, destination: Callable[[], BinaryIO], message: str
 ) -> None:
     wire.replies.append(reply(CONTENT))
@@ -870,7 +872,7 @@ def test_no_more_is_written_than_was_announced(
 
 
 @pytest.mark.parametrize("announced", [{}, {"size": None}, {"size": 1001}])
-def test_a_file_in_memory_has_so_many_bytes_at_most(wire: Wire, tmp_path: Path, announced: dict[str, Any]) -> None:
+def test_a_download_as_bytes_is_limited(wire: Wire, tmp_path: Path, announced: dict[str, Any]) -> None:
     path = tmp_path / "a.bin"
     wire.always = reply(bytes(1001))
     attachment = {"id": "file1", **announced}
@@ -969,7 +971,7 @@ while True:
 """
 
 
-def test_a_download_that_begins_while_another_looks_for_what_was_left(
+def test_a_download_that_begins_while_another_removes_leftovers(
     wire: Wire, connection: Connection, tmp_path: Path
 ) -> None:
     """Its temporary file may be gone before it is locked."""

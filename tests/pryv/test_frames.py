@@ -106,7 +106,7 @@ def test_a_row_does_not_share_its_list_of_streams() -> None:
     assert streams.tolist() == [["a", "b"], ["a"], ["c"], [], None]
 
 
-def test_an_event_whose_deletion_is_null_is_kept() -> None:
+def test_an_event_with_deleted_null_is_kept() -> None:
     events: list[dict[str, Any]] = [{"id": "a", "deleted": None}, {"id": "b", "deleted": 1}]
     assert to_pandas(events)["id"].tolist() == to_arrow(events)["id"].to_pylist() == ["a"]
     file = io.BytesIO()
@@ -114,7 +114,7 @@ def test_an_event_whose_deletion_is_null_is_kept() -> None:
     assert [row["id"] for row in csv.DictReader(io.StringIO(file.getvalue().decode()))] == ["a"]
 
 
-def test_text_is_no_list_of_streams() -> None:
+def test_stream_ids_that_are_a_string_are_null() -> None:
     events: list[dict[str, Any]] = [{"streamIds": ["a", "b"]}] * 1000 + [
         {"streamIds": "ab"},
         {"streamIds": {"a": 1, "b": 2}},
@@ -122,7 +122,7 @@ def test_text_is_no_list_of_streams() -> None:
     assert to_pandas(events)["stream_ids"].tolist()[998:] == [["a", "b"]] * 2 + [None] * 2
 
 
-def test_a_path_with_other_values_is_text() -> None:
+def test_a_path_with_values_of_other_types_is_text() -> None:
     events = [{"content": {"a": value}} for value in (1, 1.5, "x", {"b": [1]}, True, None)]
     assert list(to_pandas(events, ["content.a"])["content.a"]) == ["1", "1.5", "x", '{"b":[1]}', "true", None]
 
@@ -142,7 +142,7 @@ def test_a_number_of_numpy_is_a_number(kind: type) -> None:
         assert found.get("content_text", [None, None]) == [None, None]
 
 
-def test_a_type_that_is_given_holds() -> None:
+def test_a_given_type_is_used() -> None:
     events: list[dict[str, Any]] = [{"content": {"a": 1}}, {"content": {"a": None}}, {"content": 5}]
     assert list(to_pandas(events, {"content.a": str})["content.a"]) == ["1", None, None]
     assert to_pandas([{}], {"content.a": float})["content.a"].dtype == np.float64
@@ -150,7 +150,7 @@ def test_a_type_that_is_given_holds() -> None:
         to_pandas([*events, {"content": {"a": "x"}}], {"content.a": float})
 
 
-def test_the_first_batch_decides() -> None:
+def test_the_first_batch_decides_the_type() -> None:
     batches = iter_arrow(({"content": {"a": value}} for value in (1, None, 2.5, "x")), ["content.a"], rows=2)
     assert next(batches).to_pydict() == {"content.a": [1, None]}
     with pytest.raises(ValueError, match=r"content\.a"):
@@ -269,7 +269,7 @@ def test_memory_of_batches_does_not_grow() -> None:
     ("columns", "error"),
     [("id", TypeError), ([1], TypeError), ({"content.a": int}, TypeError), (5, TypeError)],
 )
-def test_columns_that_cannot_be(columns: Any, error: type[Exception]) -> None:
+def test_invalid_columns_are_refused(columns: Any, error: type[Exception]) -> None:
     for make in (to_pandas, to_arrow, iter_arrow):
         with pytest.raises(error):
             make(EVENTS, columns)
@@ -300,7 +300,7 @@ def test_an_event_is_a_dict(events: Any) -> None:
 @pytest.mark.parametrize(
     ("rows", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError), ("2", TypeError)]
 )
-def test_rows_that_cannot_be(rows: Any, error: type[Exception]) -> None:
+def test_an_invalid_number_of_rows_is_refused(rows: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"^rows is"):
         iter_arrow(EVENTS, rows=rows)
 
@@ -359,7 +359,7 @@ def test_a_frame_becomes_a_series_by_the_names_of_its_columns() -> None:
         Series(["deltaTime", "missing"], frame)
 
 
-def test_nothing_of_this_is_imported_with_the_package() -> None:
+def test_the_package_imports_neither_pandas_nor_pyarrow() -> None:
     script = "import sys, pryv.frames, pryv.connection; print({'numpy', 'pandas', 'pyarrow'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "set()\n"

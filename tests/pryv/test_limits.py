@@ -71,7 +71,7 @@ def test_limits_are_limits(limits: Any) -> None:
             make("https://host/", limits=limits)
 
 
-def test_limits_go_from_a_service_to_its_connections_and_back() -> None:
+def test_a_service_and_its_connections_have_the_same_limits() -> None:
     limits = Limits(response=1000, event=None)
     with Service("https://host/service/info", limits=limits) as service:
         assert addons.limits(service._connection("https://token@host/")) is limits
@@ -131,7 +131,7 @@ CODINGS: list[tuple[str, ...]] = [
 
 @pytest.mark.parametrize("codings", CODINGS)
 @pytest.mark.parametrize("call", ["get", "post", "put", "delete", "api"])
-def test_a_response_has_so_many_bytes_at_most(wire: Wire, call: str, codings: tuple[str, ...]) -> None:
+def test_the_size_of_a_response_is_limited(wire: Wire, call: str, codings: tuple[str, ...]) -> None:
     def make(connection: Connection) -> Any:
         return connection.api([{"method": "streams.get"}]) if call == "api" else getattr(connection, call)("streams")
 
@@ -149,14 +149,14 @@ def test_a_response_has_so_many_bytes_at_most(wire: Wire, call: str, codings: tu
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 421, 500, 503])
-def test_a_refusal_has_so_many_bytes_at_most(wire: Wire, status: int) -> None:
+def test_the_size_of_an_error_response_is_limited(wire: Wire, status: int) -> None:
     wire.always = reply(b" " * 1001, status)
     with wire.connection(limits=Limits(response=1000)) as connection, pytest.raises(ResponseTooLargeError):
         connection.get("streams")
     assert len(wire.requests) == 1
 
 
-def test_a_platform_s_responses_have_so_many_bytes_at_most(wire: Wire) -> None:
+def test_the_size_of_a_service_info_is_limited(wire: Wire) -> None:
     wire.always = reply(b" " * 1001)
     with Service(wire.url, limits=Limits(response=1000)) as service, pytest.raises(ResponseTooLargeError):
         service.info()
@@ -189,13 +189,13 @@ def typical(count: int) -> bytes:
     return f'{{"events":[{",".join([one] * count)}],"meta":{json.dumps(META)}}}'.encode()
 
 
-def test_ordinary_responses_are_held_whole(wire: Wire, connection: Connection) -> None:
+def test_ordinary_responses_are_below_the_limits(wire: Wire, connection: Connection) -> None:
     wire.always = reply(typical(120_000))
     assert len(connection.get("events")["events"]) == 120_000
     assert sum(1 for _ in connection.iter_events()) == 120_000
 
 
-def test_what_a_response_takes_once_parsed_counts(wire: Wire) -> None:
+def test_the_parsed_size_of_a_response_is_limited(wire: Wire) -> None:
     wire.always = reply(b'{"a":[[]' + b",[]" * 500_000 + b'],"meta":{"serverTime":1}}')
     message = r"8000000 bytes once it is parsed, 4 times Limits\.response"
     with (
@@ -207,7 +207,7 @@ def test_what_a_response_takes_once_parsed_counts(wire: Wire) -> None:
         assert connection.get("events")
 
 
-def test_what_an_event_takes_once_parsed_counts(wire: Wire) -> None:
+def test_the_parsed_size_of_an_event_is_limited(wire: Wire) -> None:
     wire.always = reply(b'{"events":[{"a":[[]' + b",[]" * 500_000 + b']}],"meta":{}}')
     tight, roomy = Limits(event=2_000_000), Limits(event=5_000_000)
     with wire.connection(limits=tight) as connection, pytest.raises(ResponseTooLargeError, match=r"Limits\.event"):
@@ -218,7 +218,7 @@ def test_what_an_event_takes_once_parsed_counts(wire: Wire) -> None:
 
 @pytest.mark.parametrize("limit", [100, 70_000, 200_000])
 @pytest.mark.parametrize("piece", [7, 1000, 1 << 17])
-def test_an_event_has_so_many_bytes_at_most(wire: Wire, limit: int, piece: int) -> None:
+def test_the_size_of_an_event_is_limited(wire: Wire, limit: int, piece: int) -> None:
     def answer(size: int) -> Reply:
         event = b'{"content":"%s"}' % (b"x" * (size - 14))
         assert len(event) == size
@@ -254,7 +254,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS.keys())
 @pytest.mark.parametrize("piece", [100, 10_000])
-def test_what_does_not_end_is_not_kept(wire: Wire, body: bytes, piece: int) -> None:
+def test_endless_values_and_whitespace_are_refused(wire: Wire, body: bytes, piece: int) -> None:
     parts = [body[start : start + piece] for start in range(0, len(body), piece)]
     wire.always = chunked(parts, end=b"", then="hang")
     with (
@@ -353,7 +353,7 @@ DRIPS = {
 
 @pytest.mark.parametrize("given", [True, False])
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS.keys())
-def test_a_response_that_comes_too_slowly_is_given_up_on(wire: Wire, drip: bytes, given: bool) -> None:
+def test_a_response_below_the_least_rate_is_a_timeout(wire: Wire, drip: bytes, given: bool) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"
     wire.always = Reply(drip, "hang", interval=0.02, at_once=head)
     slow = Limits(rate=100)
@@ -374,7 +374,7 @@ def test_a_response_that_comes_too_slowly_is_given_up_on(wire: Wire, drip: bytes
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_compressed_bytes_that_come_to_nothing_are_no_progress(wire: Wire, given: bool) -> None:
+def test_compressed_bytes_without_content_are_no_progress(wire: Wire, given: bool) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5000\r\n\r\n"
     nothing = zlib.compressobj(wbits=31).flush(zlib.Z_SYNC_FLUSH) + b"\x00\x00\x00\xff\xff" * 200
     wire.always = Reply(nothing, "hang", interval=0.02, at_once=head)
@@ -389,7 +389,7 @@ def test_compressed_bytes_that_come_to_nothing_are_no_progress(wire: Wire, given
 
 
 @pytest.mark.parametrize("limits", [Limits(rate=1), Limits(rate=0)])
-def test_a_slow_response_that_is_not_too_slow(wire: Wire, limits: Limits) -> None:
+def test_a_slow_response_above_the_least_rate_is_read(wire: Wire, limits: Limits) -> None:
     body = json.dumps({"events": [{"id": "a"}], "meta": META}).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
     wire.always = Reply(body, interval=0.012, at_once=head)
@@ -398,7 +398,7 @@ def test_a_slow_response_that_is_not_too_slow(wire: Wire, limits: Limits) -> Non
         assert len(list(connection.iter_events())) == 1
 
 
-def test_only_waiting_counts(wire: Wire) -> None:
+def test_only_the_time_spent_waiting_counts(wire: Wire) -> None:
     """A program may take its time between two events."""
     wire.always = chunked([b'{"events":[', *[b'{"id":"a"},' * 500] * 50, b'{"id":"a"}],"meta":{}}'])
     pause = threading.Event()
@@ -409,7 +409,7 @@ def test_only_waiting_counts(wire: Wire) -> None:
     assert number == 25_000
 
 
-def test_a_head_has_an_end(wire: Wire, connection: Connection) -> None:
+def test_the_size_of_a_head_is_limited(wire: Wire, connection: Connection) -> None:
     for head in (b"X: 1\r\n" * 500, b"X: " + b"x" * 70_000, b" folded\r\n" * 200_000):
         wire.always = Reply(b"HTTP/1.1 200 OK\r\n" + head)
         with within(5), pytest.raises(PryvConnectionError):

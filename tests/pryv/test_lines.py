@@ -50,7 +50,7 @@ def test_a_disk_that_is_full_leaves_whole_lines(count: int, length: int, mode: s
     assert file.read_bytes() == content + b'"xxx"\n'
 
 
-def test_what_follows_in_the_same_file_follows_whole_lines(tmp_path: Path) -> None:
+def test_later_output_follows_whole_lines(tmp_path: Path) -> None:
     with (tmp_path / "lines").open("wb") as output:
         subprocess.run([sys.executable, "-c", PROGRAM, "1000", "10", "200"], stdout=output, check=False, timeout=60)
         subprocess.run(["echo", "end"], stdout=output, check=True)
@@ -97,7 +97,7 @@ def test_a_pipe_and_a_device_take_lines_too() -> None:
         subprocess.run(run, stdout=device, check=True, timeout=60)
 
 
-def test_a_reader_that_goes_away_is_told(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_an_error(tmp_path: Path) -> None:
     run = [sys.executable, "-c", PROGRAM, "0", "300000", "10"]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -115,7 +115,7 @@ class Unbuffered(io.BytesIO):
         return super().write(data[:3])
 
 
-def test_a_stream_may_take_a_part_at_a_time() -> None:
+def test_a_stream_may_write_partially() -> None:
     stream = Unbuffered()
     Lines().write(stream, [b"first\n", b"second\n"])
     assert stream.getvalue() == b"first\nsecond\n"

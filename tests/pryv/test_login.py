@@ -73,7 +73,7 @@ def test_the_origin_is_the_register_s_unless_another_is_given(wire: Wire, served
     assert all("authorization" not in request.headers for request in wire.requests)
 
 
-def test_a_connection_is_as_the_service_is(wire: Wire) -> None:
+def test_a_connection_has_the_options_of_its_service(wire: Wire) -> None:
     wire.always = reply({"token": "abc"})
     info = {"name": "Wire", "api": wire.url + "{username}/", "access": wire.url, "register": wire.url}
     with Service(None, info, timeout=2, retry=None) as service, service.login("alice", "p", APP_ID) as connection:
@@ -143,7 +143,7 @@ def test_a_forgotten_password_is_replaced(sandbox: Sandbox) -> None:
             service.reset_password(account.username, "yet-another", token, APP_ID)
 
 
-def test_a_reset_token_that_never_was(service: Service, new_account: Callable[[], Account]) -> None:
+def test_an_unknown_reset_token_is_an_error(service: Service, new_account: Callable[[], Account]) -> None:
     username, _, _ = new_account()
     with pytest.raises(ApiError) as caught:
         service.reset_password(username, "another-one", "never-was", APP_ID)

@@ -105,7 +105,7 @@ QUERIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("ascending", [False, True])
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-def test_what_several_reads_find(
+def test_several_reads_find_the_events_of_one(
     filled: tuple[Connection, list[dict[str, Any]]], query: dict[str, Any], ascending: bool
 ) -> None:
     connection, events = filled
@@ -185,7 +185,7 @@ def queries_of(wire: Wire) -> list[dict[str, list[str]]]:
     return [parse_qs(urlsplit(request.target).query) for request in wire.requests]
 
 
-def test_no_request_is_longer_than_what_is_in_front_of_a_platform_takes(wire: Wire, connection: Connection) -> None:
+def test_no_request_line_is_longer_than_proxies_accept(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": []})
     names = [f"{'é' * 30}{number}" for number in range(400)]
     list(connection.iter_events({"streams": names, "types": TYPES}))
@@ -198,7 +198,7 @@ def test_no_request_is_longer_than_what_is_in_front_of_a_platform_takes(wire: Wi
             assert len(condition["in"]) <= MAX_VALUES
 
 
-def test_a_list_of_up_to_20_streams_goes_as_repeated_keys(wire: Wire, connection: Connection) -> None:
+def test_a_list_of_up_to_20_streams_is_sent_as_repeated_keys(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": []})
     list(connection.iter_events({"streams": STREAMS[:20]}))
     list(connection.iter_events({"streams": STREAMS[:21]}))
@@ -221,7 +221,7 @@ def test_a_list_of_up_to_20_streams_goes_as_repeated_keys(wire: Wire, connection
         ({"clientData": [{"path": "x", "in": ["x" * 9000, "a"]}]}, "clientData"),
     ],
 )
-def test_what_cannot_be_split_is_refused_before_any_request(
+def test_queries_that_cannot_be_split_are_refused_before_any_request(
     wire: Wire, connection: Connection, params: dict[str, Any], name: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^events.get: {name} is too long"):
@@ -229,7 +229,7 @@ def test_what_cannot_be_split_is_refused_before_any_request(
     assert wire.requests == []
 
 
-def test_no_query_becomes_very_many(wire: Wire, connection: Connection) -> None:
+def test_the_number_of_requests_is_limited(wire: Wire, connection: Connection) -> None:
     with pytest.raises(ValueError, match=f"{MAX_QUERIES} is the limit"):
         connection.iter_events({"streams": [f"{name}{number}" for name in STREAMS for number in range(100)]})
     windows: list[dict[str, Any]] = [{"skip": "x"}, {"limit": [1]}]
@@ -240,7 +240,7 @@ def test_no_query_becomes_very_many(wire: Wire, connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("status", [414, 431])
-def test_a_line_that_was_too_long_is_told(wire: Wire, connection: Connection, status: int) -> None:
+def test_the_error_says_that_the_url_is_too_long(wire: Wire, connection: Connection, status: int) -> None:
     wire.always = reply("<html>nginx</html>", status)
     for call in (lambda: connection.get("events", {"x": "y" * 9000}), lambda: list(connection.iter_events())):
         with pytest.raises(PryvProtocolError, match=f"HTTP {status}: the URL is too long"):
@@ -324,7 +324,7 @@ def test_a_failure_of_one_read_ends_them_all(wire: Wire, connection: Connection)
 @pytest.mark.parametrize(
     "bad", [{"id": "x"}, {"time": 5}, {"id": 5, "time": 5}, {"id": "x", "time": "5"}, {"id": "x", "time": None}, None]
 )
-def test_what_cannot_be_put_in_order_is_told(wire: Wire, connection: Connection, bad: Any) -> None:
+def test_events_that_cannot_be_sorted_are_a_stream_error(wire: Wire, connection: Connection, bad: Any) -> None:
     wire.replies.extend([reply(body(event(9), bad)), reply(body(event(8))), reply(body())])
     stream = connection.iter_events({"streams": STREAMS})
     assert dict(next(stream)) == event(9)

@@ -427,7 +427,7 @@ COUNTS = [500, pytest.param(8000, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_answers_of_an_account(playback: Playback, filled: Filled, count: int) -> None:
+def test_changed_responses_of_an_account(playback: Playback, filled: Filled, count: int) -> None:
     uses = of_account(filled)
     named = {name.partition(",")[0] for name in uses}
     assert set(public_calls(Connection)) - NOT_USED <= named
@@ -435,7 +435,7 @@ def test_answers_of_an_account(playback: Playback, filled: Filled, count: int) -
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_answers_of_a_platform(playback: Playback, filled: Filled, count: int) -> None:
+def test_changed_responses_of_a_platform(playback: Playback, filled: Filled, count: int) -> None:
     uses = Visitor(filled, playback).uses()
     named = {word for name in uses for word in name.split()}
     assert {name for name in dir(Service) if not name.startswith("_")} - NO_CALLS <= named
@@ -443,5 +443,5 @@ def test_answers_of_a_platform(playback: Playback, filled: Filled, count: int) -
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_answers_to_commands(playback: Playback, filled: Filled, home: Path, count: int) -> None:
+def test_changed_responses_to_commands(playback: Playback, filled: Filled, home: Path, count: int) -> None:
     fuzz(playback, of_command_line(filled, home), count, ())

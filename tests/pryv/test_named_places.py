@@ -77,7 +77,7 @@ def served(secure_wire: Wire) -> Iterator[Service]:
 
 
 @given(st.sampled_from(["http", "https"]), st.sampled_from(["http", "https", "HTTP", "Https"]), st.booleans())
-def test_only_https_follows_https(first: str, then: str, loopback: bool) -> None:
+def test_https_urls_lead_to_https_only(first: str, then: str, loopback: bool) -> None:
     host = "localhost" if loopback else "host.example"
     allowed = first == "http" or then.lower() == "https"
     place = f"{then}://{host}/user/"
@@ -87,12 +87,12 @@ def test_only_https_follows_https(first: str, then: str, loopback: bool) -> None
 
 
 @pytest.mark.parametrize("place", NO_PLACES)
-def test_what_is_no_url_of_the_web_names_no_place(place: Any) -> None:
+def test_urls_that_are_not_http_are_refused(place: Any) -> None:
     assert usable_url("http://host/", place) is None
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_a_place_is_one_printable_word(text: str) -> None:
+def test_a_url_is_one_printable_word(text: str) -> None:
     place = usable_url("http://host/", f"https://host/{text}")
     assert place is None or (place.isascii() and place.isprintable() and not set(place) & set(' "<>\\^`{|}'))
     assert place is None or web_url(place) == place
@@ -102,7 +102,7 @@ def test_a_place_is_one_printable_word(text: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["api", "access", "register"])
-def test_an_https_service_info_names_no_http_place(secure_wire: Wire, wire: Wire, key: str) -> None:
+def test_an_https_service_info_with_http_urls_is_refused(secure_wire: Wire, wire: Wire, key: str) -> None:
     secure_wire.always = reply(described(secure_wire, **{key: described(wire)[key]}))
     with Service(f"{secure_wire.url}service/info", retry=FAST) as service:
         uses: list[Callable[[], object]] = [
@@ -148,7 +148,7 @@ def test_a_service_info_is_as_secure_as_where_it_was_found(secure_wire: Wire, wi
 # ---- assets
 
 
-def test_https_assets_are_at_no_http_place(secure_wire: Wire, wire: Wire) -> None:
+def test_https_assets_with_http_urls_are_refused(secure_wire: Wire, wire: Wire) -> None:
     definitions = f"{wire.url}assets/index.json"
     secure_wire.always = reply(described(secure_wire, assets={"definitions": definitions}))
     with Service(secure_wire.url, retry=FAST) as service, pytest.raises(PryvProtocolError, match="assets"):
@@ -173,7 +173,7 @@ def test_https_assets_are_at_no_http_place(secure_wire: Wire, wire: Wire) -> Non
 # ---- accounts
 
 
-def test_an_e_mail_address_is_told_to_no_http_place(secure_wire: Wire, wire: Wire, served: Service) -> None:
+def test_an_e_mail_address_is_not_sent_over_http(secure_wire: Wire, wire: Wire, served: Service) -> None:
     secure_wire.always = reply({"server": wire.url}, 307)
     with pytest.raises(PryvProtocolError):
         served.user_id_for_email("alice@example.org")
@@ -229,7 +229,7 @@ def test_an_access_request_goes_on_at_a_url(wire: Wire, member: str, place: Any)
 
 
 @pytest.mark.parametrize("member", ["authUrl", "url", "poll"])
-def test_an_access_request_over_https_goes_on_at_no_http_place(
+def test_an_https_access_request_does_not_continue_over_http(
     secure_wire: Wire, wire: Wire, served: Service, member: str
 ) -> None:
     members = {"authUrl": None, member: f"{wire.url}{SECRET}"}
@@ -240,7 +240,7 @@ def test_an_access_request_over_https_goes_on_at_no_http_place(
 
 
 @pytest.mark.parametrize("status", ["REDIRECTED", "ACCEPTED"])
-def test_an_answer_over_https_leads_to_no_http_place(
+def test_an_https_response_does_not_lead_to_an_http_endpoint(
     secure_wire: Wire, wire: Wire, served: Service, status: str
 ) -> None:
     body = {"status": status, "poll": f"{wire.url}{SECRET}", "username": "alice", "token": SECRET}
@@ -253,7 +253,7 @@ def test_an_answer_over_https_leads_to_no_http_place(
 
 
 @pytest.mark.parametrize("endpoint", [5, [], "", "x", "javascript:alert(1)", "https://token@host/ x/"])
-def test_an_answer_leads_to_an_api_endpoint(wire: Wire, endpoint: Any) -> None:
+def test_an_accepted_request_has_an_api_endpoint(wire: Wire, endpoint: Any) -> None:
     wire.always = reply({"status": "ACCEPTED", "apiEndpoint": endpoint, "username": "alice", "token": SECRET})
     with Service(None, described(wire), retry=FAST) as service, pytest.raises(PryvProtocolError, match="apiEndpoint"):
         service.poll_access_request("key")
@@ -308,7 +308,7 @@ def accepted(endpoint: str, **members: str) -> Reply:
 
 @pytest.mark.parametrize("endpoint", ["http://stolen@evil.example/alice/", "http://stolen@pryv.example.evil.org/"])
 @pytest.mark.parametrize("way", ["key", "wait"])
-def test_an_endpoint_elsewhere_is_never_asked(wire: Wire, proxied: Service, endpoint: str, way: str) -> None:
+def test_an_endpoint_of_another_domain_gets_no_request(wire: Wire, proxied: Service, endpoint: str, way: str) -> None:
     wire.replies.append(accepted(endpoint, username="alice", token="given"))
     wire.replies.append(error_reply(421, "wrong-core", data={"coreUrl": "http://core7.pryv.example/"}))
     wire.replies.append(reply({"user": {"username": "alice"}}))
@@ -328,7 +328,7 @@ def test_an_endpoint_elsewhere_is_never_asked(wire: Wire, proxied: Service, endp
 
 
 @pytest.mark.parametrize("lacks", ["username", "token"])
-def test_an_endpoint_elsewhere_is_refused_without_what_it_is_found_by(wire: Wire, proxied: Service, lacks: str) -> None:
+def test_the_error_for_an_endpoint_of_another_domain_shows_no_secret(wire: Wire, proxied: Service, lacks: str) -> None:
     members = {"username": "alice", "token": SECRET}
     members.pop(lacks)
     wire.always = accepted(f"http://{SECRET}@evil.example/alice/", **members)
@@ -353,7 +353,7 @@ def test_an_endpoint_of_the_platform_is_used(wire: Wire, proxied: Service, endpo
         ("http://token@host.example:80/pryv/alice/", "http://host.example/pryv/alice/access-info"),
     ],
 )
-def test_an_odd_endpoint_is_asked(wire: Wire, endpoint: str, target: str) -> None:
+def test_an_unusual_endpoint_of_the_platform_is_used(wire: Wire, endpoint: str, target: str) -> None:
     wire.always = reply({"user": {"username": "alice"}})
     with requests.Session() as session:
         session.proxies = {"http": wire.url}
@@ -432,7 +432,7 @@ def test_the_target_of_a_redirect_shows_no_secret(wire: Wire, connection: Connec
     assert SECRET not in str(failed_poll.value)
 
 
-def test_a_core_whose_name_is_the_token_is_not_asked(wire: Wire, connection: Connection) -> None:
+def test_a_core_with_the_token_in_its_host_gets_no_request(wire: Wire, connection: Connection) -> None:
     wire.always = error_reply(421, "wrong-core", data={"coreUrl": f"http://{wire.token.upper()}.invalid/"})
     with pytest.raises(PryvError, match="wrong-core") as failed:
         connection.get("events")

@@ -121,7 +121,7 @@ def test_a_traceback_with_variables_has_no_token(access: Any) -> None:
         assert TOKEN not in text.replace('TOKEN = "canary-token"', "").replace("TOKEN = 'canary-token'", "")
 
 
-def test_a_query_shows_what_it_reads_and_how_far_it_is(wire: Wire, connection: Connection) -> None:
+def test_the_repr_of_a_query_has_its_parameters_and_progress(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"events": [{"id": "a"}, {"id": "b"}], "eventDeletions": [{"id": "c"}]})
     events = connection.iter_events({"streams": ["diary"], "limit": 5})
     assert repr(events) == "<EventStream {'streams': ['diary'], 'limit': 5}: 0 events so far>"
@@ -135,7 +135,7 @@ def test_a_query_shows_what_it_reads_and_how_far_it_is(wire: Wire, connection: C
     assert repr(connection.iter_events()) == "<EventStream {}: 0 events so far>"
 
 
-def test_a_query_shows_neither_a_token_nor_all_of_what_is_long(wire: Wire, connection: Connection) -> None:
+def test_the_repr_of_a_query_is_short_and_without_token(wire: Wire, connection: Connection) -> None:
     shown = repr(connection.iter_events({"streams": [f"stream-{number}" for number in range(900)]}))
     assert len(shown) < 300
     assert wire.token not in repr(connection.iter_events({"streams": [wire.token]}))
@@ -198,7 +198,7 @@ def test_completion_offers_public_names(module_account: Account) -> None:
     assert "info" in dir(connection.service)
 
 
-def test_a_connection_and_a_service_show_where_they_lead(wire: Wire, connection: Connection) -> None:
+def test_the_reprs_of_a_connection_and_a_service_have_their_urls(wire: Wire, connection: Connection) -> None:
     assert repr(connection) == f"<Connection {wire.url}user/>"
     with Service(wire.url) as service:
         assert repr(service) == f"<Service {wire.url}>"

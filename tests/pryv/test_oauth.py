@@ -286,7 +286,7 @@ def test_the_url_of_metadata_has_the_path_of_the_issuer_at_its_end(wire: Wire) -
 
 
 @pytest.mark.parametrize("digits", [400, 5000])
-def test_an_age_without_sense_is_left_out(wire: Wire, digits: int) -> None:
+def test_an_invalid_lifetime_is_ignored(wire: Wire, digits: int) -> None:
     metadata = {"issuer": wire.url, "authorization_endpoint": wire.url, "token_endpoint": wire.url}
     headers = {"Date": "Fri, 27 Nov 2026 08:00:00 GMT", "Age": "9" * digits}
     wire.always = reply(metadata, 200, headers)

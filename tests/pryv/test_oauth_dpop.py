@@ -81,7 +81,7 @@ def test_the_key_is_kept_with_the_tokens_and_used_after_a_restart(
     assert stat.S_IMODE((tmp_path / "study.tokens").stat().st_mode) == 0o600
 
 
-def test_a_bound_session_without_its_key_is_not_sent(
+def test_the_tokens_of_a_bound_session_without_its_key_are_not_sent(
     server: AuthorizationServer, store: FileTokenStore, tmp_path: Path
 ) -> None:
     log_in(server, store).close()
@@ -119,7 +119,7 @@ def test_a_plain_token_for_a_bound_session_is_refused(server: AuthorizationServe
         client_of(server, store).refresh()
 
 
-def test_a_bound_token_that_nobody_asked_for_is_refused(server: AuthorizationServer) -> None:
+def test_a_bound_token_that_was_not_requested_is_refused(server: AuthorizationServer) -> None:
     server.tokens = {"token_type": "DPoP"}
     client = client_of(server, MemoryTokenStore())
     request = client.authorization_request()
@@ -149,7 +149,7 @@ def test_a_nonce_may_come_with_status_401(server: AuthorizationServer, store: Fi
     assert server.seen["token"] == 2
 
 
-def test_a_nonce_that_is_never_right_is_answered_once(server: AuthorizationServer, store: FileTokenStore) -> None:
+def test_a_second_demand_for_a_nonce_is_an_error(server: AuthorizationServer, store: FileTokenStore) -> None:
     log_in(server, store).close()
     server.faults += [(400, {"error": "use_dpop_nonce"}, {"DPoP-Nonce": "n"}) for n in "ab"]
     with pytest.raises(PryvError, match="use_dpop_nonce"):
@@ -158,7 +158,9 @@ def test_a_nonce_that_is_never_right_is_answered_once(server: AuthorizationServe
 
 
 @pytest.mark.parametrize("skew", [600, -600])
-def test_a_wrong_clock_spoils_no_proof(server: AuthorizationServer, store: FileTokenStore, skew: float) -> None:
+def test_proofs_are_valid_with_a_wrong_local_clock(
+    server: AuthorizationServer, store: FileTokenStore, skew: float
+) -> None:
     server.skew = skew
     log_in(server, store).close()
     server.lifetime = 0.2
@@ -171,7 +173,9 @@ def test_a_wrong_clock_spoils_no_proof(server: AuthorizationServer, store: FileT
     assert server.seen["GET done"] == server.seen["account"] == 3
 
 
-def test_the_time_is_not_that_of_a_copy_in_a_cache(server: AuthorizationServer, store: FileTokenStore) -> None:
+def test_the_date_of_a_cached_response_is_corrected_by_its_age(
+    server: AuthorizationServer, store: FileTokenStore
+) -> None:
     server.cached = 300
     log_in(server, store).close()
     with client_of(server, store).refresh() as connection:

@@ -121,7 +121,7 @@ def test_other_requests_do_not_end_the_wait(server: AuthorizationServer, client:
             connection.close()
 
 
-def test_a_browser_that_leaves_at_once_has_brought_the_answer(server: AuthorizationServer, client: OAuthClient) -> None:
+def test_a_callback_whose_connection_is_closed_at_once_counts(server: AuthorizationServer, client: OAuthClient) -> None:
     with waiting(server, client) as login:
         with socket.create_connection(login.address) as browser:
             target = login.back.removeprefix("http://").partition("/")[2]

@@ -280,7 +280,7 @@ def test_a_renamed_account_is_found_under_its_new_name(server: AuthorizationServ
         assert connection.endpoint == f"{server.url}/alice2/"
 
 
-def test_members_that_a_refresh_leaves_out_stay(server: AuthorizationServer, store: FileTokenStore) -> None:
+def test_members_missing_in_a_refresh_keep_their_values(server: AuthorizationServer, store: FileTokenStore) -> None:
     """RFC 6749, section 6: a server need not issue a new refresh token."""
     before = log_in(server, store)
     server.tokens.update(refresh_token=None, scope=None, apiEndpoint=None)
@@ -337,7 +337,7 @@ STEPS = ["refresh", "connection", "restart", "an hour", "cut-before", "cut-after
 
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from(STEPS), max_size=15))
-def test_no_rule_is_broken_and_no_session_is_lost_without_a_lost_response(steps: list[str]) -> None:
+def test_any_faults_but_a_lost_response_keep_the_session(steps: list[str]) -> None:
     with AuthorizationServer() as server, TemporaryDirectory() as directory:
         store = FullDisk(Path(directory, "study.tokens"), 1000)
         log_in(server, store)
@@ -403,7 +403,7 @@ def test_a_token_is_not_sent_a_third_time(server: AuthorizationServer, store: Fi
     assert refresh_requests(server) == 2
 
 
-def test_a_token_whose_request_was_lost_on_the_way_is_still_good(
+def test_a_refresh_token_whose_request_was_not_sent_is_used_again(
     server: AuthorizationServer, store: FileTokenStore
 ) -> None:
     log_in(server, store)
@@ -419,7 +419,7 @@ def test_a_token_whose_request_was_lost_on_the_way_is_still_good(
 @pytest.mark.parametrize(
     ("status", "error"), [(401, "invalid_client"), (400, "invalid_dpop_proof"), (429, "slow_down")]
 )
-def test_a_token_is_sent_twice_at_most_however_it_is_refused(
+def test_a_refresh_token_is_sent_twice_at_most(
     server: AuthorizationServer, store: FileTokenStore, status: int, error: str
 ) -> None:
     """Pryv.io uses up a refresh token before it checks the client and the key."""
@@ -433,7 +433,9 @@ def test_a_token_is_sent_twice_at_most_however_it_is_refused(
     assert refresh_requests(server) == 2
 
 
-def test_a_server_that_is_down_costs_nothing(server: AuthorizationServer, store: FileTokenStore, path: Path) -> None:
+def test_an_unreachable_server_does_not_use_up_the_refresh_token(
+    server: AuthorizationServer, store: FileTokenStore, path: Path
+) -> None:
     log_in(server, store)
     before = path.read_bytes()
     client = client_of(server, store)

@@ -140,7 +140,7 @@ def try_out(wire: Wire, answer: Any, call: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize(("call", "answer"), CALLS.values(), ids=CALLS.keys())
-def test_answers_of_an_account(wire: Wire, call: Callable[[Connection], Any], answer: dict[str, Any]) -> None:
+def test_odd_responses_of_an_account(wire: Wire, call: Callable[[Connection], Any], answer: dict[str, Any]) -> None:
     with wire.connection(retry=None) as connection:
         for odd in odd_shapes(answer):
             connection._account.state.access_info = None
@@ -148,13 +148,13 @@ def test_answers_of_an_account(wire: Wire, call: Callable[[Connection], Any], an
 
 
 @pytest.mark.parametrize(("call", "answer"), PLATFORM_CALLS.values(), ids=PLATFORM_CALLS.keys())
-def test_answers_of_a_platform(wire: Wire, call: Callable[[Service], Any], answer: dict[str, Any]) -> None:
+def test_odd_responses_of_a_platform(wire: Wire, call: Callable[[Service], Any], answer: dict[str, Any]) -> None:
     with Service(None, described(wire), retry=None) as service:
         for odd in odd_shapes(answer):
             try_out(wire, odd, lambda: call(service))
 
 
-def test_descriptions_of_a_platform(wire: Wire) -> None:
+def test_odd_service_infos(wire: Wire) -> None:
     def use() -> None:
         with Service(wire.url, retry=None, timeout=1) as service:
             service.supports_hf(), service.supports_content_queries(), service.is_dns_less()

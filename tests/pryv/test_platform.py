@@ -62,7 +62,7 @@ def test_a_platform_describes_itself(service: Service) -> None:
     assert "meta" not in info
 
 
-def test_a_service_info_is_what_came_with_its_urls_mended(wire: Wire) -> None:
+def test_a_service_info_is_the_response_with_normalized_urls(wire: Wire) -> None:
     told = described(wire, home="https://example.org", another={"deep": [1]}, features={"noHF": True})
     wire.always = reply(told)
     with Service(f"{wire.url}service/info") as service:
@@ -73,7 +73,7 @@ def test_a_service_info_is_what_came_with_its_urls_mended(wire: Wire) -> None:
     assert len(info) == len(told)
 
 
-def test_customizations_take_the_place_of_what_came(wire: Wire) -> None:
+def test_customizations_override_the_service_info(wire: Wire) -> None:
     wire.always = reply(described(wire, home="https://example.org", assets={"definitions": "x", "other": "y"}))
     with Service(f"{wire.url}service/info", {"name": "Mine", "assets": {"definitions": "z"}}) as service:
         assert service.info().name == "Mine"
@@ -82,7 +82,7 @@ def test_customizations_take_the_place_of_what_came(wire: Wire) -> None:
         assert service.info().name == "Mine"
 
 
-def test_a_service_info_from_elsewhere_needs_no_request(wire: Wire) -> None:
+def test_a_given_service_info_needs_no_request(wire: Wire) -> None:
     with Service(f"{wire.url}service/info") as service:
         service.set_service_info(described(wire))
         assert service.info().name == "Wire"
@@ -91,7 +91,7 @@ def test_a_service_info_from_elsewhere_needs_no_request(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("missing", ["name", "api", "access", "register"])
-def test_what_every_platform_has_is_needed(wire: Wire, missing: str) -> None:
+def test_members_that_every_platform_has_are_required(wire: Wire, missing: str) -> None:
     told = described(wire)
     del told[missing]
     with pytest.raises(ValueError, match=rf"no service_info_url.* {missing} missing"):
@@ -142,7 +142,7 @@ def test_a_service_info_without_a_template(info: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "username", ["", ".", "..", "a/b", "a@b", "al ice", "a\r\nb", "ünal", "a?b", "a#b", "a:b", "%2e"]
 )
-def test_a_username_stays_in_its_place(served: Service, username: str) -> None:
+def test_a_username_cannot_change_the_host(served: Service, username: str) -> None:
     with pytest.raises(ValueError, match="not a username"):
         served.api_endpoint_for(username)
 
@@ -265,7 +265,7 @@ def test_an_older_platform_s_registration_works(sandbox: Sandbox) -> None:
         assert service.user_exists(username)
 
 
-def test_an_e_mail_is_looked_up_where_its_home_is(wire: Wire, other_wire: Wire, served: Service) -> None:
+def test_an_e_mail_address_is_looked_up_on_its_server(wire: Wire, other_wire: Wire, served: Service) -> None:
     wire.always = reply({"server": other_wire.url, "message": "elsewhere"}, 307)
     other_wire.always = reply('{"uid": "alice"}')
     assert served.user_id_for_email("a+b@example.org") == "alice"
@@ -278,7 +278,7 @@ def test_an_e_mail_is_looked_up_where_its_home_is(wire: Wire, other_wire: Wire, 
 @pytest.mark.parametrize(
     "empty", ["username", "password", "email", "app_id", "hosting", "language", "invitation_token", "referer"]
 )
-def test_an_account_needs_all_of_it(wire: Wire, served: Service, empty: str) -> None:
+def test_an_account_needs_all_arguments(wire: Wire, served: Service, empty: str) -> None:
     person: dict[str, Any] = {"username": "alice", "password": "p", "email": "a@b.ch", "app_id": APP_ID, "hosting": "h"}
     with pytest.raises(ValueError, match=f"{empty} is empty"):
         served.create_user(**{**person, empty: ""})
@@ -318,7 +318,7 @@ def test_a_key_leads_to_a_connection(service: Service, platform_url: str, new_ac
         assert connection.service.info().name == "Mine"
 
 
-def test_a_request_that_goes_on_elsewhere(
+def test_an_access_request_continues_at_its_poll_url(
     service: Service, platform_url: str, new_account: Callable[[], Account]
 ) -> None:
     username, _, owner = new_account()
@@ -334,7 +334,7 @@ def test_a_request_that_goes_on_elsewhere(
 
 
 @pytest.mark.parametrize("place", [None, 5, "http://[", "ftp://host/", "again"])
-def test_a_request_that_goes_on_nowhere(wire: Wire, served: Service, place: Any) -> None:
+def test_an_access_request_without_a_valid_poll_url(wire: Wire, served: Service, place: Any) -> None:
     wire.always = reply({"status": "REDIRECTED", "poll": place}, 301)
     with pytest.raises(PryvProtocolError, match="redirected too often"):
         served.poll_access_request("key")
@@ -355,13 +355,13 @@ def test_a_connection_from_a_key_closes_what_it_opened(wire: Wire) -> None:
     assert wire.wait_until_open(0)
 
 
-def test_a_key_that_never_was(service: Service) -> None:
+def test_an_unknown_key_is_an_error(service: Service) -> None:
     with pytest.raises(UnknownResourceError):
         service.connect_from_key("never-was")
 
 
 @pytest.mark.parametrize("asked", [{}, {"requestingAppId": APP_ID}, {"requestedPermissions": []}, None, [], "x"])
-def test_what_asks_for_nothing_is_refused_before_any_request(wire: Wire, served: Service, asked: Any) -> None:
+def test_an_empty_access_request_is_refused_before_any_request(wire: Wire, served: Service, asked: Any) -> None:
     with pytest.raises((ValueError, TypeError), match=r"auth.request"):
         served.start_access_request(asked)
     assert wire.requests == []

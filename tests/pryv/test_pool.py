@@ -50,7 +50,7 @@ def connection(wire: Wire, request: pytest.FixtureRequest) -> Iterator[Connectio
 
 @pytest.mark.parametrize("interim", INTERIM.values(), ids=INTERIM.keys())
 @pytest.mark.parametrize("make", [numbered, numbered_gzip])
-def test_interim_responses_are_read_past(
+def test_interim_responses_are_skipped(
     wire: Wire, connection: Connection, interim: bytes, make: Callable[[int], bytes]
 ) -> None:
     wire.replies.extend(Reply(interim + make(number)) for number in range(4))
@@ -113,7 +113,7 @@ SURPLUS = {
 
 @pytest.mark.parametrize("surplus", SURPLUS.values(), ids=SURPLUS.keys())
 @pytest.mark.parametrize("make", [numbered, numbered_gzip])
-def test_what_follows_a_response_does_not_answer_the_next_request(
+def test_surplus_data_are_not_the_next_response(
     wire: Wire, connection: Connection, surplus: bytes, make: Callable[[int], bytes]
 ) -> None:
     wire.replies.extend(Reply(make(number) + surplus) for number in range(4))
@@ -121,7 +121,7 @@ def test_what_follows_a_response_does_not_answer_the_next_request(
     assert wire.connections == 4
 
 
-def test_what_follows_streamed_events(wire: Wire, connection: Connection) -> None:
+def test_surplus_data_after_streamed_events(wire: Wire, connection: Connection) -> None:
     wire.replies.append(Reply(reply({"events": [{"id": "a"}]}).data + numbered(-1)))
     assert [event["id"] for event in connection.iter_events()] == ["a"]
     assert connection.post("streams").keys() == {"meta"}
@@ -139,7 +139,7 @@ def test_more_content_than_announced(wire: Wire, connection: Connection, length:
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_content_where_there_is_none(wire: Wire, connection: Connection, status: int) -> None:
+def test_content_of_a_response_without_content(wire: Wire, connection: Connection, status: int) -> None:
     wire.replies.append(reply({"number": -1}, status))
     wire.always = Reply(numbered(1))
     with pytest.raises(PryvProtocolError):
@@ -160,7 +160,7 @@ def test_a_connection_that_leaves_http_is_not_used_again(wire: Wire, connection:
 @pytest.mark.usefixtures("plain_environment")
 @pytest.mark.parametrize("given", [True, False])
 @pytest.mark.parametrize("length", [2, 8192, 16384])
-def test_what_follows_in_the_same_tls_record(
+def test_surplus_data_in_the_same_tls_record(
     authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch, given: bool, length: int
 ) -> None:
     """The data are no longer on the socket, so urllib3 does not see them."""
@@ -204,7 +204,7 @@ def test_a_pool_of_few_connections_gets_each_back(wire: Wire, given: bool) -> No
         max_size=5,
     )
 )
-def test_each_request_gets_the_response_to_it(
+def test_each_request_gets_its_own_response(
     connection: Connection, wire: Wire, replies: list[tuple[list[bytes], Callable[[int], bytes], bytes]]
 ) -> None:
     wire.replies.clear()

@@ -282,7 +282,7 @@ def test_a_program_that_uses_every_name_is_type_checked() -> None:
 
 
 @pytest.mark.parametrize("path", CALLABLES)
-def test_parameters_are_called_as_they_are(path: str) -> None:
+def test_the_names_of_parameters(path: str) -> None:
     """Further parameters are allowed if they have a default, and so are further defaults."""
     there = list(written(path))
     promised = CALLABLES[path].replace(", ", ",").split()
@@ -305,7 +305,7 @@ def test_what_makes_a_request_takes_a_timeout(path: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "base"), BASES.items())
-def test_exceptions_have_their_place(name: str, base: str) -> None:
+def test_the_hierarchy_of_exceptions(name: str, base: str) -> None:
     cls = getattr(pryv, name)
     assert cls.__bases__[0] is getattr(pryv, base)
     assert isinstance(cls.retryable, bool)
@@ -327,7 +327,7 @@ def test_error_ids_are_those_of_the_api() -> None:
 @pytest.mark.parametrize(
     "error_id", [ERRORS.MISSING_PARAMETER, ERRORS.INVALID_PARAMETER, ERRORS.INVALID_PARAMETERS_FORMAT]
 )
-def test_an_error_in_a_batch_is_told_by_its_id(error_id: str) -> None:
+def test_the_class_of_an_error_in_a_batch_depends_on_its_id(error_id: str) -> None:
     assert type(pryv.addons.api_error({"id": error_id})) is pryv.InvalidParametersError
 
 
@@ -340,7 +340,7 @@ def test_the_seven_states() -> None:
 @pytest.mark.parametrize(
     "name", ["Call", "RetryPolicy", "Limits", "ServiceInfo", "StreamedEvents", "AccessRequest", "Series"]
 )
-def test_what_the_sdk_makes_is_frozen(name: str) -> None:
+def test_objects_of_the_sdk_are_frozen(name: str) -> None:
     cls = getattr(pryv, name)
     assert attrs.has(cls)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
@@ -355,10 +355,10 @@ def test_what_the_sdk_makes_is_frozen(name: str) -> None:
         ("AccessRef", ("base", "serial")),
     ],
 )
-def test_what_utilities_return_is_named(name: str, fields: tuple[str, ...]) -> None:
+def test_utilities_return_named_tuples(name: str, fields: tuple[str, ...]) -> None:
     assert getattr(pryv.utils, name)._fields == fields
 
 
-def test_a_name_that_is_not_there_is_an_error_as_usual() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         pryv.Nothing  # noqa: B018

@@ -231,7 +231,7 @@ def use_silently(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("call", CONNECTION_CALLS)
-def test_a_connection_keeps_its_token_to_itself(
+def test_no_call_of_a_connection_shows_its_token(
     wire: Wire, caplog: pytest.LogCaptureFixture, call: str, answer: str
 ) -> None:
     wire.always = answers(wire.token)[answer]
@@ -254,7 +254,7 @@ def test_a_connection_keeps_its_token_to_itself(
         if call in TAKES_SECRET or not answer.startswith("error")  # none can mask what it was never told
     ],
 )
-def test_a_service_keeps_secrets_to_itself(
+def test_no_call_of_a_service_shows_a_secret(
     wire: Wire, caplog: pytest.LogCaptureFixture, call: str, answer: str
 ) -> None:
     secret = wire.token
@@ -320,7 +320,7 @@ def test_secrets_of_a_malformed_response_are_not_shown(
 
 
 @pytest.mark.parametrize("status", [200, 302])
-def test_the_token_of_a_second_factor_is_held_and_not_shown(wire: Wire, status: int) -> None:
+def test_the_mfa_token_of_an_error_is_not_shown(wire: Wire, status: int) -> None:
     info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     wire.always = reply({"mfaToken": wire.token}, status)
     with Service(None, info, retry=None, timeout=2) as service:
@@ -337,7 +337,7 @@ def test_no_public_call_is_left_out(cls: type, calls: dict[str, Any]) -> None:
     assert set(public_calls(cls)) - NO_CALLS == {name.partition(",")[0] for name in calls}
 
 
-def test_a_working_connection_keeps_its_token_to_itself(
+def test_successful_calls_do_not_show_the_token(
     module_account: Account, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     _, _, connection = module_account

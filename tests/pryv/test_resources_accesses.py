@@ -69,7 +69,7 @@ def test_deleted_and_expired_accesses_are_listed_if_asked_for(owner: Connection)
     assert deleted["name"] == "deleted"
 
 
-def test_a_name_is_taken(owner: Connection) -> None:
+def test_a_taken_name_is_an_error(owner: Connection) -> None:
     owner.accesses.create(SHARED)
     with pytest.raises(ItemAlreadyExistsError):
         owner.accesses.create(SHARED)
@@ -90,7 +90,7 @@ def test_who_may_not_call_is_refused_before_the_parameters_are(owner: Connection
             caller.api_one(method, {"unknown": 1})
 
 
-def test_what_an_app_has_already(owner: Connection) -> None:
+def test_an_app_checks_an_existing_access(owner: Connection) -> None:
     asked: AppCheckRequest = {
         "requestingAppId": "my-notebook",
         "requestedPermissions": [{"streamId": "diary", "level": "read", "defaultName": "Diary"}],
@@ -101,7 +101,7 @@ def test_what_an_app_has_already(owner: Connection) -> None:
     assert owner.accesses.check_app(asked)["matchingAccess"]["id"] == made["id"]
 
 
-def test_a_name_that_is_taken_is_no_failure_of_the_check(owner: Connection) -> None:
+def test_a_check_reports_a_taken_name_in_its_result(owner: Connection) -> None:
     check = owner.accesses.check_app(
         {
             "requestingAppId": "my-notebook",

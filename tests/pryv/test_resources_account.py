@@ -203,7 +203,7 @@ def test_an_account_is_deleted_on_its_core(wire: Wire, other_wire: Wire, served:
 
 
 @pytest.mark.parametrize("server", ["ftp://host/", "//host", "http://a b/", "", None, 5])
-def test_a_core_that_is_no_place(wire: Wire, served: Service, server: Any) -> None:
+def test_an_invalid_core_is_an_error(wire: Wire, served: Service, server: Any) -> None:
     wire.always = reply({"server": server})
     with pytest.raises(PryvProtocolError):
         served.delete_user("alice", "admin-key")
@@ -235,7 +235,7 @@ CALLS: dict[str, Callable[[Service, Connection], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-def test_a_call_is_led_to_the_core_of_the_account_once(
+def test_a_call_follows_the_core_of_the_account_once(
     wire: Wire, other_wire: Wire, call: Callable[[Service, Connection], object]
 ) -> None:
     wrong_core = error_reply(421, "wrong-core", coreUrl=other_wire.url)
@@ -269,7 +269,7 @@ def test_a_username_is_one_segment_of_the_path(wire: Wire, served: Service, name
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../users", "ü", "a b", "a\nb", 5, None])
-def test_a_username_that_is_none(wire: Wire, served: Service, name: Any) -> None:
+def test_invalid_usernames_are_refused(wire: Wire, served: Service, name: Any) -> None:
     calls: list[Callable[[], object]] = [
         lambda: served.mfa_confirm(name, "token", "1234"),
         lambda: served.mfa_recover(name, "see-you", "recovery-code"),
@@ -316,7 +316,7 @@ def test_arguments_of_the_wrong_type(wire: Wire, connection: Connection, odd: An
 
 
 @pytest.mark.parametrize("name", ["", "..", "private/x", "Public", "public ", None, 5, ["app"], {}])
-def test_a_profile_set_that_is_none(wire: Wire, connection: Connection, name: Any) -> None:
+def test_unknown_profile_sets_are_refused(wire: Wire, connection: Connection, name: Any) -> None:
     with pytest.raises(ValueError, match="a profile set is 'public', 'private' or 'app'"):
         connection.profile.get(name)
     with pytest.raises(ValueError, match="a profile set is 'public', 'private' or 'app'"):

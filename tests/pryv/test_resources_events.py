@@ -119,7 +119,7 @@ def test_an_id_is_encoded(wire: Wire, connection: Connection) -> None:
     assert wire.requests[0].target == "/user/events/a%2Fb%3Fc"
 
 
-def test_what_is_no_dict_is_refused_before_any_request(wire: Wire, connection: Connection) -> None:
+def test_events_that_are_not_dicts_are_refused_before_any_request(wire: Wire, connection: Connection) -> None:
     odd: Any
     for odd in (None, [], "x", 5):
         with pytest.raises(TypeError, match="event is a dict"):
@@ -134,7 +134,7 @@ def test_what_is_no_dict_is_refused_before_any_request(wire: Wire, connection: C
     assert wire.requests == []
 
 
-def test_a_result_without_an_event_is_not_the_api_s(wire: Wire, connection: Connection) -> None:
+def test_a_result_without_an_event_is_a_protocol_error(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"event": 5})
     with pytest.raises(PryvProtocolError, match="'event'"):
         connection.events.create(note("x"))
@@ -143,7 +143,7 @@ def test_a_result_without_an_event_is_not_the_api_s(wire: Wire, connection: Conn
 # ---- the trash
 
 
-def test_the_trash_is_no_deletion(account: Connection) -> None:
+def test_delete_moves_an_event_to_the_trash(account: Connection) -> None:
     event = account.events.create(note("kept"))
     for _ in range(3):
         assert account.events.delete(event["id"])["trashed"] is True
@@ -152,7 +152,7 @@ def test_the_trash_is_no_deletion(account: Connection) -> None:
 
 
 @pytest.mark.parametrize("in_trash", [False, True])
-def test_a_permanent_deletion_is_both_steps(account: Connection, in_trash: bool) -> None:
+def test_a_permanent_deletion_makes_both_steps(account: Connection, in_trash: bool) -> None:
     event = account.events.create(note("gone"))
     if in_trash:
         account.events.delete(event["id"])
@@ -163,13 +163,13 @@ def test_a_permanent_deletion_is_both_steps(account: Connection, in_trash: bool)
     assert {**account.events.get(event["id"])} == again
 
 
-def test_what_was_never_there_cannot_be_deleted(account: Connection) -> None:
+def test_an_unknown_event_cannot_be_deleted(account: Connection) -> None:
     for permanently in (False, True):
         with pytest.raises(UnknownResourceError):
             account.events.delete(new_event_id(), permanently)
 
 
-def test_an_error_of_the_platform_is_no_deletion(wire: Wire, connection: Connection) -> None:
+def test_a_server_error_is_not_taken_for_a_deletion(wire: Wire, connection: Connection) -> None:
     failure = error_reply(500, "unexpected-error")
     for read in (reply({"event": EVENT}), error_reply(403, "forbidden"), failure):
         wire.replies += [failure, read]
@@ -240,7 +240,7 @@ def test_the_first_refusal_is_raised_and_nothing_after_its_batch_is_sent(
     assert read == last
 
 
-def test_what_has_no_json_form_is_named_by_its_number(account: Connection) -> None:
+def test_events_without_a_json_form_are_named_by_their_number(account: Connection) -> None:
     events = [*notes(3), note("bad", content={"x": float("nan")})]
     with in_chunks(account, 2) as connection, pytest.raises(ValueError, match=r"call 3: content\.x: "):
         connection.events.create_many(events)
@@ -275,7 +275,7 @@ def test_a_batch_with_an_event_without_an_id_is_not(wire: Wire, connection: Conn
     assert len(wire.requests) == 1
 
 
-def test_a_batch_whose_results_have_no_events_is_not_the_api_s(wire: Wire, connection: Connection) -> None:
+def test_a_batch_without_events_in_its_results_is_a_protocol_error(wire: Wire, connection: Connection) -> None:
     wire.replies += [reply({"results": [{"event": EVENT}, {}]})]
     with pytest.raises(PryvProtocolError, match="no event") as failed:
         connection.events.create_many([note("x"), note("y")])

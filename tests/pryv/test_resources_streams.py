@@ -83,7 +83,7 @@ def test_a_stream_from_its_creation_to_its_end(account: Connection) -> None:
         streams.delete("dreams", permanently=True)
 
 
-def test_the_trash_is_no_deletion(account: Connection) -> None:
+def test_delete_moves_a_stream_to_the_trash(account: Connection) -> None:
     account.streams.create({"id": "diary", "name": "Diary"})
     for _ in range(3):
         assert account.streams.delete("diary")["trashed"] is True
@@ -158,7 +158,7 @@ def test_an_id_is_one_segment(wire: Wire, connection: Connection, odd: str) -> N
 # ---- a tree
 
 
-def test_what_is_missing_is_created_and_what_is_there_is_left(account: Connection) -> None:
+def test_missing_streams_are_created_and_existing_ones_are_left(account: Connection) -> None:
     made = account.streams.ensure(HEALTH)
     assert ids(made) == ["health", "heart", "sleep", "dreams"]
     assert made[1]["clientData"] == {"app:key": 1}
@@ -307,7 +307,7 @@ def there(*stream_ids: str) -> Any:
 
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES)
 @pytest.mark.usefixtures("short_waits")
-def test_another_process_was_faster(wire: Wire, connection: Connection, race: Any) -> None:
+def test_streams_that_another_process_created_are_left(wire: Wire, connection: Connection, race: Any) -> None:
     wire.replies += [NOTHING, made("health"), race, there("health", "heart")]
     assert ids(connection.streams.ensure(TREE)) == ["health"]
     assert [request.method for request in wire.requests] == ["GET", "POST", "POST", "GET"]
@@ -315,14 +315,14 @@ def test_another_process_was_faster(wire: Wire, connection: Connection, race: An
 
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES)
 @pytest.mark.usefixtures("short_waits")
-def test_what_cannot_be_seen_yet_is_looked_for_again(wire: Wire, connection: Connection, race: Any) -> None:
+def test_streams_that_are_not_visible_yet_are_read_again(wire: Wire, connection: Connection, race: Any) -> None:
     wire.replies += [NOTHING, race, NOTHING, race, there("health"), race, there("health"), made("heart")]
     assert ids(connection.streams.ensure(TREE)) == ["heart"]
 
 
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES)
 @pytest.mark.usefixtures("short_waits")
-def test_what_never_appears_is_an_error(wire: Wire, connection: Connection, race: Any) -> None:
+def test_streams_that_never_become_visible_are_an_error(wire: Wire, connection: Connection, race: Any) -> None:
     for _ in range(10):
         wire.replies += [there("health"), race]
     with pytest.raises(ApiError):
@@ -362,7 +362,7 @@ def named(nodes: list[Any], prefix: str = "s") -> Iterator[StreamTree]:
 
 @settings(max_examples=30)
 @given(forest=NODES)
-def test_any_tree_is_made_whole_and_once(sandbox: Sandbox, forest: list[Any]) -> None:
+def test_any_tree_is_created_completely_and_once(sandbox: Sandbox, forest: list[Any]) -> None:
     account = sandbox.create_account()
     tree = list(named(forest))
     wanted = shape(tree)

@@ -83,7 +83,7 @@ def test_a_webhook_is_called(sandbox: Sandbox, app: Connection, receiver: tuple[
     assert b'"test"' in posted.get(timeout=10)
 
 
-def test_a_webhook_that_nobody_listens_to(app: Connection) -> None:
+def test_a_webhook_without_a_receiver_fails(app: Connection) -> None:
     webhook = app.webhooks.create("http://127.0.0.1:9/nobody")
     with pytest.raises(UnknownResourceError, match=r"^webhooks\.test: .*unknown-referenced-resource"):
         app.webhooks.test(webhook["id"])

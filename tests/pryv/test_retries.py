@@ -99,7 +99,9 @@ def outcome(use: Use, connection: Connection) -> PryvError | None:
 
 @pytest.mark.parametrize("use", SAFE.values(), ids=SAFE.keys())
 @pytest.mark.parametrize("status", RETRIED_STATUSES)
-def test_what_is_safe_is_tried_again_after_a_failure(wire: Wire, connection: Connection, use: Use, status: int) -> None:
+def test_idempotent_calls_are_retried_after_a_transient_status(
+    wire: Wire, connection: Connection, use: Use, status: int
+) -> None:
     wire.always = error_reply(status, "x")
     error = outcome(use, connection)
     assert isinstance(error, {408: ApiError, 425: ApiError, 429: RateLimitedError}.get(status, ServerError))
@@ -109,7 +111,9 @@ def test_what_is_safe_is_tried_again_after_a_failure(wire: Wire, connection: Con
 
 @pytest.mark.parametrize("use", SAFE.values(), ids=SAFE.keys())
 @pytest.mark.parametrize("then", ["reset", "close"])
-def test_what_is_safe_is_tried_again_after_a_break(wire: Wire, connection: Connection, use: Use, then: str) -> None:
+def test_idempotent_calls_are_retried_after_a_lost_connection(
+    wire: Wire, connection: Connection, use: Use, then: str
+) -> None:
     wire.always = Reply(b"", then)
     assert type(outcome(use, connection)) is PryvConnectionError
     assert len(wire.requests) == 3
@@ -119,7 +123,7 @@ def test_what_is_safe_is_tried_again_after_a_break(wire: Wire, connection: Conne
 @pytest.mark.parametrize(
     "answer", [*(error_reply(status, "x") for status in RETRIED_STATUSES), Reply(b"", "reset"), Reply(b"", "close")]
 )
-def test_what_is_not_safe_is_sent_once(wire: Wire, connection: Connection, use: Use, answer: Reply) -> None:
+def test_other_calls_are_sent_once(wire: Wire, connection: Connection, use: Use, answer: Reply) -> None:
     wire.always = answer
     assert outcome(use, connection) is not None
     assert len(wire.requests) == 1
@@ -157,7 +161,7 @@ LOOK_UPS: dict[str, Callable[[Service], object]] = {
 
 @pytest.mark.parametrize("call", LOOK_UPS.values(), ids=LOOK_UPS.keys())
 @pytest.mark.parametrize("answer", [error_reply(503, "x"), Reply(b"", "close")])
-def test_what_a_service_looks_up_is_tried_again(wire: Wire, call: Callable[[Service], object], answer: Reply) -> None:
+def test_reads_of_a_service_are_retried(wire: Wire, call: Callable[[Service], object], answer: Reply) -> None:
     info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     wire.always = answer
     with Service(None, info, retry=FAST, timeout=2) as service, pytest.raises(PryvError):
@@ -168,7 +172,7 @@ def test_what_a_service_looks_up_is_tried_again(wire: Wire, call: Callable[[Serv
 
 @pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 421, 501, 505])
-def test_a_refusal_is_final(wire: Wire, connection: Connection, use: Use, status: int) -> None:
+def test_a_permanent_status_is_not_retried(wire: Wire, connection: Connection, use: Use, status: int) -> None:
     wire.always = error_reply(status, "x")
     assert outcome(use, connection) is not None
     assert len(wire.requests) == 1
@@ -183,14 +187,16 @@ def test_retries_can_be_turned_off(wire: Wire, use: Use, retry: RetryPolicy | No
     assert len(wire.requests) == 1
 
 
-def test_a_call_recovers_within_its_tries(wire: Wire, connection: Connection) -> None:
+def test_a_call_succeeds_at_a_later_attempt(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([error_reply(503, "x"), Reply(b"", "reset"), reply({"streams": [1]})])
     assert connection.get("streams")["streams"] == [1]
     assert len(wire.requests) == 3
 
 
 @pytest.mark.parametrize("use", [*SAFE.values(), *UNSAFE.values()], ids=[*SAFE.keys(), *UNSAFE.keys()])
-def test_a_connection_never_made_is_tried_again(sandbox: Sandbox, caplog: pytest.LogCaptureFixture, use: Use) -> None:
+def test_a_failed_connect_is_retried_for_all_calls(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, use: Use
+) -> None:
     account = sandbox.create_account()
     caplog.set_level("INFO", logger="pryv")
     with Connection(account.api_endpoint, retry=FAST) as connection, sandbox.faults.refuse():
@@ -267,7 +273,7 @@ def test_policies_out_of_range_are_refused(options: dict[str, Any], error: type[
 
 
 @pytest.mark.parametrize("retry", [3, True, {"attempts": 3}, RetryPolicy])
-def test_a_policy_is_a_policy(retry: Any) -> None:
+def test_the_retry_argument_is_a_policy(retry: Any) -> None:
     for make in (Connection, Service):
         with pytest.raises(TypeError):
             make("https://host/", retry=retry)
@@ -278,7 +284,7 @@ def http_date(seconds_from_now: float) -> str:
 
 
 @pytest.mark.parametrize("form", [str, http_date])
-def test_retry_after_is_heeded(wire: Wire, connection: Connection, form: Callable[[int], str]) -> None:
+def test_retry_after_is_respected(wire: Wire, connection: Connection, form: Callable[[int], str]) -> None:
     wire.replies.append(error_reply(503, "x", {"Retry-After": form(2)}))
     with within(FAST.deadline, at_least=0.9):
         connection.get("streams")
@@ -299,7 +305,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_an_error_that_is_not_retried_tells_when_to_come_back(wire: Wire, connection: Connection, status: int) -> None:
+def test_an_error_that_is_not_retried_has_retry_after(wire: Wire, connection: Connection, status: int) -> None:
     wire.always = error_reply(status, "x", {"Retry-After": "7"})
     error = outcome(UNSAFE["post"], connection)
     assert isinstance(error, (RateLimitedError, ServerError))
@@ -348,12 +354,12 @@ def test_retry_after_is_a_number_or_a_date(value: str | None, seconds: float | N
 
 @pytest.mark.parametrize(("value", "seconds"), DATES.items())
 @pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:27:00 GMT", "Wednesday, 21-Oct-15 07:27:00 GMT"])
-def test_a_date_is_judged_by_the_answer_s_own(value: str, seconds: float, date: str) -> None:
+def test_a_date_is_compared_with_the_date_of_the_response(value: str, seconds: float, date: str) -> None:
     for received in (0, MOMENT - 3600, MOMENT, MOMENT + 3600, 4e9):
         assert parse_retry_after(value, date, received) == seconds
 
 
-def test_a_date_is_judged_by_the_local_clock_where_the_answer_has_none() -> None:
+def test_a_date_is_compared_with_the_local_clock_without_one() -> None:
     for date in (None, "", "today", "Wed, 99 Oct 2015 07:28:00 GMT"):
         assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT", date, MOMENT) == 60
 
@@ -366,13 +372,13 @@ odd_dates = st.one_of(
 
 
 @given(odd_dates, odd_dates)
-def test_no_retry_after_is_too_odd(value: str, date: str) -> None:
+def test_any_retry_after_is_parsed_or_ignored(value: str, date: str) -> None:
     seconds = parse_retry_after(value, date, MOMENT)
     assert seconds is None or 0 <= seconds <= 86_400
 
 
 @pytest.mark.parametrize("skew", [-86_400 * 30, -3600, 3600, 86_400 * 30])
-def test_a_clock_that_is_off_does_not_matter(wire: Wire, connection: Connection, skew: float) -> None:
+def test_a_wrong_local_clock_does_not_change_the_wait(wire: Wire, connection: Connection, skew: float) -> None:
     wire.replies.append(error_reply(503, "x", {"Date": http_date(skew), "Retry-After": http_date(skew + 1)}))
     with within(FAST.deadline):
         connection.get("streams")
@@ -383,7 +389,7 @@ def test_a_clock_that_is_off_does_not_matter(wire: Wire, connection: Connection,
 
 
 @pytest.mark.parametrize("value", ["86401", "99999999999", "9" * 400])
-def test_a_wait_for_years_is_no_wait(wire: Wire, value: str) -> None:
+def test_retry_after_is_a_day_at_most(wire: Wire, value: str) -> None:
     wire.always = error_reply(429, "x", {"Retry-After": value})
     with wire.connection() as connection:
         error = outcome(SAFE["get"], connection)
@@ -393,7 +399,7 @@ def test_a_wait_for_years_is_no_wait(wire: Wire, value: str) -> None:
     assert len(wire.requests) == 1
 
 
-def test_no_try_begins_after_the_deadline(wire: Wire) -> None:
+def test_no_attempt_begins_after_the_deadline(wire: Wire) -> None:
     wire.always = Reply(b"", "hang")
     policy = RetryPolicy(attempts=100, backoff=0, deadline=0.5)
     with wire.connection(timeout=0.2, retry=policy) as connection, within(10, at_least=0.5):

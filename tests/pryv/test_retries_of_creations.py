@@ -56,7 +56,7 @@ SENT = [
 
 @pytest.mark.parametrize("sent", SENT, ids=["text", "object", "plain", "more members"])
 @pytest.mark.parametrize("executed", [True, False])
-def test_a_creation_whose_answer_was_lost_is_done(
+def test_a_creation_whose_response_was_lost_has_succeeded(
     sandbox: Sandbox, owner: Connection, sent: dict[str, Any], executed: bool
 ) -> None:
     sandbox.faults.cut(method="POST", executed=executed)
@@ -67,7 +67,7 @@ def test_a_creation_whose_answer_was_lost_is_done(
 
 
 @pytest.mark.parametrize("change", [{"content": "other"}, {"time": 1.0}, {"streamIds": ["other"]}])
-def test_an_id_that_another_event_has_is_not_done(sandbox: Sandbox, owner: Connection, change: dict[str, Any]) -> None:
+def test_an_id_of_another_event_is_an_error(sandbox: Sandbox, owner: Connection, change: dict[str, Any]) -> None:
     owner.post("streams", {"id": "other", "name": "Other"})
     there = event()
     owner.post("events", {**there, **change})
@@ -79,7 +79,7 @@ def test_an_id_that_another_event_has_is_not_done(sandbox: Sandbox, owner: Conne
     assert result["error"]["id"] == ERRORS.ITEM_ALREADY_EXISTS
 
 
-def test_the_same_event_on_purpose_is_not_done(owner: Connection) -> None:
+def test_creating_the_same_event_again_is_an_error(owner: Connection) -> None:
     sent = event()
     owner.post("events", sent)
     with pytest.raises(ItemAlreadyExistsError) as failed:
@@ -89,7 +89,7 @@ def test_the_same_event_on_purpose_is_not_done(owner: Connection) -> None:
     assert result["error"]["id"] == ERRORS.ITEM_ALREADY_EXISTS
 
 
-def test_a_token_that_cannot_read_cannot_tell(sandbox: Sandbox, owner: Connection) -> None:
+def test_a_token_that_cannot_read_raises_the_error(sandbox: Sandbox, owner: Connection) -> None:
     access = owner.post("accesses", {"name": "writer", "permissions": [{"streamId": "diary", "level": "create-only"}]})[
         "access"
     ]
@@ -103,7 +103,7 @@ def test_a_token_that_cannot_read_cannot_tell(sandbox: Sandbox, owner: Connectio
     assert len(stored(owner)) == 2
 
 
-def test_a_batch_whose_answer_was_lost_is_done(sandbox: Sandbox, owner: Connection) -> None:
+def test_a_batch_whose_response_was_lost_has_succeeded(sandbox: Sandbox, owner: Connection) -> None:
     taken = event()
     owner.post("events", {**taken, "content": "other"})
     sent = [event() for _ in range(5)]
@@ -117,7 +117,7 @@ def test_a_batch_whose_answer_was_lost_is_done(sandbox: Sandbox, owner: Connecti
     assert len(stored(owner)) == 6
 
 
-def test_a_batch_sent_again_reads_its_events_back_in_one_go(wire: Wire, connection: Connection) -> None:
+def test_a_batch_sent_again_reads_its_events_with_one_request(wire: Wire, connection: Connection) -> None:
     sent = [event() for _ in range(3)]
     taken = {"error": {"id": ERRORS.ITEM_ALREADY_EXISTS, "message": "taken"}}
     there = [{"event": sent[0]}, {"event": {**sent[1], "content": "other"}}, {"error": {"id": ERRORS.FORBIDDEN}}]
@@ -157,14 +157,14 @@ def test_ids_are_never_added_silently(wire: Wire, connection: Connection) -> Non
 @pytest.mark.parametrize(
     "answer", [error_reply(403, "forbidden"), error_reply(404, "unknown-resource"), reply({}), reply({"event": []})]
 )
-def test_what_cannot_be_read_back_is_not_done(wire: Wire, connection: Connection, answer: Reply) -> None:
+def test_an_event_that_cannot_be_read_is_an_error(wire: Wire, connection: Connection, answer: Reply) -> None:
     wire.replies.extend([Reply(b"", "reset"), error_reply(409, ERRORS.ITEM_ALREADY_EXISTS), answer])
     with pytest.raises(ItemAlreadyExistsError):
         connection.post("events", event())
     assert [request.method for request in wire.requests] == ["POST", "POST", "GET"]
 
 
-def test_a_second_sending_refused_for_another_reason(wire: Wire, connection: Connection) -> None:
+def test_a_second_attempt_refused_for_another_reason(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([Reply(b"", "reset"), error_reply(400, ERRORS.INVALID_PARAMETERS_FORMAT)])
     with pytest.raises(Exception, match=ERRORS.INVALID_PARAMETERS_FORMAT):
         connection.post("events", event())

@@ -60,7 +60,9 @@ def test_from_the_activation_to_a_login(sandbox: Sandbox, owned: tuple[Service, 
         assert session.username() == username
 
 
-def test_a_telephone_is_lost(sandbox: Sandbox, owned: tuple[Service, str, str, Connection]) -> None:
+def test_a_recovery_code_deactivates_the_second_factor(
+    sandbox: Sandbox, owned: tuple[Service, str, str, Connection]
+) -> None:
     service, username, password, owner = owned
     codes = activated(sandbox, service, username, owner)
     with pytest.raises(InvalidCredentialsError):
@@ -107,7 +109,7 @@ def test_an_app_activates_none(service: Service, new_account: Callable[[], Accou
                 call()
 
 
-def test_codes_and_tokens_are_texts_that_are_not_shown(
+def test_codes_and_tokens_are_strings_that_are_not_shown(
     sandbox: Sandbox, owned: tuple[Service, str, str, Connection]
 ) -> None:
     service, username, password, owner = owned
@@ -134,7 +136,7 @@ def test_post_takes_a_302_with_a_body_and_no_place_as_the_response(
 
 
 @pytest.mark.parametrize("headers", [{}, {"Location": "https://elsewhere.example/"}])
-def test_another_302_is_none(wire: Wire, connection: Connection, headers: dict[str, str]) -> None:
+def test_another_302_is_a_protocol_error(wire: Wire, connection: Connection, headers: dict[str, str]) -> None:
     wire.always = reply("" if not headers else None, 302, headers)
     with pytest.raises(PryvProtocolError, match="302"):
         connection.post("mfa/activate", {})

@@ -51,7 +51,7 @@ def secret(environment: dict[str, str], tmp_path: Path) -> Run:
     ("given", "kept"),
     [("token", "token"), ("token\n", "token"), ("token\r\n", "token"), ("é ✓\n\n", "é ✓\n"), (" a\r", " a\r")],
 )
-def test_a_secret_is_handed_over(secret: Run, account: Connection, given: str, kept: str) -> None:
+def test_a_secret_can_be_put_and_retrieved_once(secret: Run, account: Connection, given: str, kept: str) -> None:
     put = secret("put", *OPTIONS, stdin=given)
     assert put.returncode == 0, put.stderr
     assert b"can be read once, until " in put.stderr
@@ -90,7 +90,7 @@ def test_a_proof_is_read_from_a_file(secret: Run, account: Connection, tmp_path:
         ("\x1b[2J", "\x1b[2J\n"),
     ],
 )
-def test_what_is_no_line_of_text_is_printed_too(secret: Run, wire: Wire, value: Any, printed: str) -> None:
+def test_secrets_of_several_lines_are_printed(secret: Run, wire: Wire, value: Any, printed: str) -> None:
     wire.always = reply({"secret": value})
     assert secret("get", wire.url, stdin=b"id." + b"x" * 32).stdout.decode() == printed
 
@@ -134,7 +134,7 @@ def test_a_missing_file_is_named(secret: Run, account: Connection) -> None:
     assert (said.returncode, said.stderr) == (1, b"pryv: none: No such file or directory\n")
 
 
-def test_nothing_is_spent_if_standard_output_is_closed(
+def test_a_secret_is_not_retrieved_if_standard_output_is_closed(
     account: Connection, environment: dict[str, str], tmp_path: Path
 ) -> None:
     key = create(account, "token", **NEW).key

@@ -213,7 +213,7 @@ def test_all_rows_arrive_in_order_in_requests_that_fit(
 
 @anywhere
 @given(tables=st.lists(TABLES, max_size=5), **ANY_LIMITS)
-def test_all_series_of_a_batch_arrive(
+def test_all_series_of_a_batch_are_sent(
     wire: Wire, taking: Connection, tables: Any, max_bytes: int, max_rows: int, block: int
 ) -> None:
     wire.requests.clear()
@@ -378,7 +378,7 @@ def test_series_of_arrays_compare_as_a_whole() -> None:
         (FIELDS, np.array(1), ValueError),
     ],
 )
-def test_what_is_no_series_is_refused_before_any_request(
+def test_invalid_series_are_refused_before_any_request(
     wire: Wire, taking: Connection, fields: Any, points: Any, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind, match=r"field|points"):
@@ -450,19 +450,19 @@ def test_errors_of_the_platform(account: Connection, new_series: Callable[..., s
         {"fields": FIELDS, "points": [[0, 1]] * 5000 + [None]},
     ],
 )
-def test_an_answer_that_is_no_series(wire: Wire, connection: Connection, answer: dict[str, Any]) -> None:
+def test_a_response_without_a_series(wire: Wire, connection: Connection, answer: dict[str, Any]) -> None:
     wire.replies.append(reply(answer))
     with pytest.raises(PryvProtocolError, match="not a series"):
         connection.get_hf_points("event1")
 
 
-def test_reading_is_tried_again(wire: Wire, connection: Connection) -> None:
+def test_a_read_is_retried(wire: Wire, connection: Connection) -> None:
     wire.replies.extend([Reply(then="reset"), error_reply(503, "api-unavailable")])
     wire.replies.append(reply({"fields": FIELDS, "points": ROWS}))
     assert connection.get_hf_points("event1") == Series(FIELDS, ROWS)
 
 
-def test_reading_is_tried_again_where_it_broke(wire: Wire, connection: Connection) -> None:
+def test_a_read_cut_short_is_retried(wire: Wire, connection: Connection) -> None:
     whole = reply({"fields": FIELDS, "points": [[number, number / 2] for number in range(20_000)]})
     wire.replies.extend([Reply(whole.data[: len(whole.data) // 2], then) for then in ("close", "reset")])
     wire.replies.append(whole)
@@ -508,7 +508,7 @@ COLUMNS = st.sampled_from(
     block=st.sampled_from([1, 3, 4096]),
     size=st.sampled_from([1, 7, 10_000]),
 )
-def test_what_is_read_is_what_was_sent(
+def test_points_are_read_as_they_were_sent(
     wire: Wire,
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
@@ -570,7 +570,7 @@ def test_an_endless_series_is_too_large(wire: Wire, piece: bytes) -> None:
     assert len(wire.requests) == 1
 
 
-def test_one_point_without_end_is_too_large(wire: Wire) -> None:
+def test_an_endless_point_is_too_large(wire: Wire) -> None:
     wire.always = chunked([b'{"fields":["value"],"points":[["', *[b"x" * 100_000] * 30], end=b"")
     with wire.connection(limits=Limits(event=1_000_000)) as connection, pytest.raises(ResponseTooLargeError):
         connection.get_hf_points("event1")

@@ -87,7 +87,7 @@ NO_PROXIES = {
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("value", NO_PROXIES.values(), ids=NO_PROXIES.keys())
-def test_a_variable_that_names_no_proxy(
+def test_a_variable_that_is_not_the_url_of_a_proxy(
     monkeypatch: pytest.MonkeyPatch, retries: Callable[[], int], variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -97,7 +97,7 @@ def test_a_variable_that_names_no_proxy(
 
 @pytest.mark.parametrize("key", ["https", "all", "https://127.0.0.1"])
 @pytest.mark.parametrize("value", NO_PROXIES.values(), ids=NO_PROXIES.keys())
-def test_a_session_whose_proxy_is_none(
+def test_a_session_with_an_invalid_proxy(
     monkeypatch: pytest.MonkeyPatch, retries: Callable[[], int], key: str, value: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -109,7 +109,7 @@ def test_a_session_whose_proxy_is_none(
 
 
 @given(st.one_of(st.text(), st.from_regex(r"[a-z]{0,6}:?/{0,2}([^@\0]{0,3}@)?[^\0]{0,5}(:[^\0]{0,3})?")))
-def test_whatever_requests_cannot_use_as_a_proxy_is_named(proxy: str) -> None:
+def test_any_proxy_that_requests_cannot_use_is_named(proxy: str) -> None:
     BARE.proxies = {"https": proxy}
     wrong = setting_error("x", BARE, SOMEWHERE.url or "")
     try:
@@ -127,7 +127,7 @@ def test_proxies_that_can_be_used(value: str) -> None:
         assert setting_error("x", session, "https://platform.example/") is None
 
 
-def test_a_proxy_that_is_not_gone_through_does_not_matter(
+def test_an_unused_proxy_setting_is_ignored(
     wire: Wire, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://")
@@ -237,7 +237,7 @@ def no_certificate(request: pytest.FixtureRequest, tmp_path: Path, authority: An
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_variable_that_names_no_authorities(
+def test_a_variable_that_is_not_a_ca_bundle(
     secure_wire: Wire, monkeypatch: pytest.MonkeyPatch, no_certificate: str, variable: str
 ) -> None:
     monkeypatch.setenv(variable, no_certificate)
@@ -247,7 +247,7 @@ def test_a_variable_that_names_no_authorities(
 
 
 @pytest.mark.parametrize("form", [str, Path])
-def test_a_session_whose_authorities_are_none(secure_wire: Wire, no_certificate: str, form: Any) -> None:
+def test_a_session_with_an_invalid_ca_bundle(secure_wire: Wire, no_certificate: str, form: Any) -> None:
     with requests.Session() as session:
         session.verify = form(no_certificate)
         assert_named("verify of the session", session, secure_wire.api_endpoint)
@@ -255,7 +255,9 @@ def test_a_session_whose_authorities_are_none(secure_wire: Wire, no_certificate:
     assert secure_wire.connections <= 1
 
 
-def test_a_session_whose_certificate_is_none(secure_wire: Wire, authority_file: str, no_certificate: str) -> None:
+def test_a_session_with_an_invalid_client_certificate(
+    secure_wire: Wire, authority_file: str, no_certificate: str
+) -> None:
     with requests.Session() as session:
         session.verify = authority_file
         for session.cert in (no_certificate, (no_certificate, authority_file)):
@@ -291,7 +293,7 @@ def test_a_key_with_a_passphrase_is_not_at_fault(authority: Any, tmp_path: Path)
         assert "Connection refused" in str(failure(session=session))
 
 
-def test_certificates_do_not_matter_without_tls(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificate_settings_are_ignored_without_tls(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/none.pem")
     with wire.connection() as connection:
         connection.get("streams")
@@ -347,7 +349,7 @@ def test_a_session_that_tries_again_gives_the_status_back(wire: Wire, status: in
     assert refused.value.id == "unexpected-error"
 
 
-def test_both_may_try_again(wire: Wire) -> None:
+def test_a_session_and_the_policy_may_both_retry(wire: Wire) -> None:
     wire.replies.extend([error_reply(503, "x")] * 4)
     with trying_session(status_forcelist=[503]) as session, wire.connection(session=session) as connection:
         assert connection.get("streams")
@@ -426,7 +428,7 @@ def test_an_adapter_may_make_the_response() -> None:
 
 
 @pytest.mark.parametrize("error", [PermissionError("mine"), ValueError("mine")])
-def test_what_a_hook_raises_is_the_caller_s(wire: Wire, error: Exception) -> None:
+def test_exceptions_of_a_hook_pass_through(wire: Wire, error: Exception) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise error
 

@@ -229,7 +229,7 @@ def test_keys_are_those_of_the_platform(wire: Wire, vector: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("vector", VECTORS["validation"], ids=lambda vector: vector["name"])
-def test_the_verdict_is_that_of_the_platform(
+def test_keys_and_proofs_are_checked_as_on_the_platform(
     account: Connection, connection: Connection, wire: Wire, vector: dict[str, Any]
 ) -> None:
     params, refusal = vector["params"], vector["server"] and {"id": vector["server"]["id"]}
@@ -259,7 +259,7 @@ def test_the_verdict_is_that_of_the_platform(
 
 
 @pytest.mark.parametrize("connection", [None, "https://TOKEN@alice.pryv.me/"])
-def test_what_is_no_connection_is_refused(connection: Any) -> None:
+def test_arguments_that_are_not_connections_are_refused(connection: Any) -> None:
     with pytest.raises(TypeError, match=r"pryv\.Connection"):
         create(connection, "token", **NEW)
     with pytest.raises(TypeError, match=r"pryv\.Connection"):
@@ -296,7 +296,7 @@ def test_what_is_no_connection_is_refused(connection: Any) -> None:
         ({"timeout": 0}, ValueError, "timeout"),
     ],
 )
-def test_mistakes_are_found_before_any_request(
+def test_invalid_arguments_are_refused_before_any_request(
     wire: Wire, connection: Connection, change: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said) as refused:
@@ -338,7 +338,7 @@ DOUBTFUL: dict[str, Reply] = {
 
 
 @pytest.mark.parametrize("answer", DOUBTFUL)
-def test_a_cut_response_leaves_a_doubt_and_nothing_is_sent_twice(wire: Wire, answer: str) -> None:
+def test_a_response_cut_short_is_not_retried_and_leaves_the_outcome_unknown(wire: Wire, answer: str) -> None:
     wire.always = DOUBTFUL[answer]
     timeout = 0.1 if answer == "silent" else 5
     with wire.connection(timeout=timeout, retry=FAST) as connection:
@@ -352,7 +352,7 @@ def test_a_cut_response_leaves_a_doubt_and_nothing_is_sent_twice(wire: Wire, ans
     assert len(wire.requests) == 2
 
 
-def test_a_refusal_leaves_no_doubt(wire: Wire, connection: Connection) -> None:
+def test_the_outcome_of_a_refusal_is_known(wire: Wire, connection: Connection) -> None:
     wire.always = error_reply(403, "forbidden", data={"id": "shared-secret-unavailable"})
     for call in (lambda: create(connection, "token", **NEW), lambda: retrieve(wire.url, f"id1.{RANDOM}")):
         with pytest.raises(SharedSecretUnavailableError) as refused:
@@ -360,7 +360,7 @@ def test_a_refusal_leaves_no_doubt(wire: Wire, connection: Connection) -> None:
         assert "may" not in str(refused.value)
 
 
-def test_a_platform_out_of_reach_leaves_no_doubt() -> None:
+def test_the_outcome_is_known_if_nothing_was_sent() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # nothing listens
         endpoint = "http://{}:{}/".format(*unused.getsockname())
@@ -370,7 +370,7 @@ def test_a_platform_out_of_reach_leaves_no_doubt() -> None:
     assert not failed.value.sent
 
 
-def test_a_status_is_asked_for_again(wire: Wire, connection: Connection) -> None:
+def test_a_status_is_retried(wire: Wire, connection: Connection) -> None:
     wire.replies.append(error_reply(503, "api-unavailable"))
     wire.always = reply({"sharedSecret": SHARED})
     assert status(connection, f"id1.{RANDOM}").status == "pending"
@@ -397,7 +397,7 @@ def test_a_malformed_response_is_refused(wire: Wire, connection: Connection, cha
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", 5, None, "//host/"])
-def test_a_return_url_that_is_no_web_page_is_left_out(wire: Wire, url: Any) -> None:
+def test_a_return_url_that_is_not_http_is_left_out(wire: Wire, url: Any) -> None:
     wire.always = error_reply(403, "forbidden", data={"id": "shared-secret-unavailable", "returnUrl": url})
     with pytest.raises(SharedSecretUnavailableError) as gone:
         retrieve(wire.url, f"id1.{RANDOM}")

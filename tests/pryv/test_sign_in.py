@@ -78,7 +78,7 @@ def files(store: FileStore) -> dict[str, Any]:
 # ---- signing in
 
 
-def test_the_second_time_nobody_is_asked(login: Login) -> None:
+def test_stored_credentials_are_used_the_second_time(login: Login) -> None:
     with login() as first:
         assert first.username() == login.person.username
     with login() as second:
@@ -87,7 +87,7 @@ def test_the_second_time_nobody_is_asked(login: Login) -> None:
         assert list(second.iter_events({"streams": ["diary"]})) == []
 
 
-def test_what_is_stored_is_for_its_owner_alone(login: Login, store: FileStore) -> None:
+def test_only_the_owner_can_read_stored_credentials(login: Login, store: FileStore) -> None:
     with login() as connection:
         assert files(store) == {
             "default.json": {
@@ -101,7 +101,7 @@ def test_what_is_stored_is_for_its_owner_alone(login: Login, store: FileStore) -
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_more_permissions_are_asked_for_and_fewer_are_not(login: Login, store: FileStore) -> None:
+def test_only_additional_permissions_are_requested_again(login: Login, store: FileStore) -> None:
     with login(), login(BROADER) as broader, login(PERMISSIONS) as again:
         assert login.asked == 2
         assert broader.token == again.token
@@ -131,7 +131,7 @@ def test_an_access_that_ended_leads_to_a_new_sign_in(login: Login, store: FileSt
     assert str(first.token) not in json.dumps(files(store))
 
 
-def test_programs_do_not_take_the_credentials_of_others(login: Login) -> None:
+def test_each_app_has_its_own_credentials(login: Login) -> None:
     """Each has its own permissions: if one replaced those of the other, both would ask at each start."""
     with login() as one, login(BROADER, "pryv-other-tests") as other:
         assert one.token != other.token
@@ -140,7 +140,7 @@ def test_programs_do_not_take_the_credentials_of_others(login: Login) -> None:
     assert login.asked == 2
 
 
-def test_profiles_are_people_of_their_own(login: Login, store: FileStore) -> None:
+def test_each_profile_has_its_own_credentials(login: Login, store: FileStore) -> None:
     with login() as one, login(profile="work") as other:
         assert one.token != other.token
     with login(profile="work") as again:
@@ -149,7 +149,7 @@ def test_profiles_are_people_of_their_own(login: Login, store: FileStore) -> Non
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "a b", "é", "x" * 65, "a\n"])
-def test_names_of_profiles_are_plain(name: str) -> None:
+def test_names_of_profiles_are_checked(name: str) -> None:
     for call in (
         lambda: sign_in("http://h/", APP_ID, PERMISSIONS, profile=name, ui=never),
         lambda: sign_out("http://h/", profile=name),
@@ -184,7 +184,7 @@ def test_bad_arguments(wire: Wire, arguments: dict[str, Any], error: type[Except
     assert wire.requests == []
 
 
-def test_a_refusal_and_no_answer_leave_what_is_stored(login: Login, platform_url: str, store: FileStore) -> None:
+def test_a_refusal_and_a_timeout_keep_the_stored_credentials(login: Login, platform_url: str, store: FileStore) -> None:
     with login():
         before = files(store)
     for at_signin, timeout, error in (
@@ -246,7 +246,7 @@ def test_a_custom_store(login: Login) -> None:
     assert vars(memory) == {"_kept": {}}
 
 
-def test_no_connection_is_returned_that_was_not_stored(login: Login) -> None:
+def test_no_connection_is_returned_before_its_credentials_are_stored(login: Login) -> None:
     login.store = Own(Failing(1))  # the check passes
     with pytest.raises(OSError, match="full"):
         login()
@@ -310,7 +310,7 @@ def test_credentials_that_name_no_platform_are_not_sent_to_another(wire: Wire, s
     assert set(files(store)) == {"default.json"}
 
 
-def test_a_profile_has_credentials_once_and_in_their_place() -> None:
+def test_a_profile_has_the_credentials_of_an_app_once() -> None:
     one, two, three = (AuthorizationData(apiEndpoint=f"https://token@host/{name}/") for name in "abc")
     kept = Profile(MemoryStore())
     for new in (one, two, one, two):  # as two processes that are given the same access
@@ -342,7 +342,7 @@ def test_a_profile_has_credentials_once_and_in_their_place() -> None:
         (Reply(b"", "close"), PryvConnectionError),
     ],
 )
-def test_a_platform_that_fails_is_no_reason_to_ask(
+def test_a_server_error_does_not_start_a_new_sign_in(
     wire: Wire, store: FileStore, answer: Reply, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -361,7 +361,9 @@ def test_a_platform_that_fails_is_no_reason_to_ask(
     assert store.get("default") == data
 
 
-def test_a_platform_out_of_reach_is_no_reason_to_ask(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_platform_does_not_start_a_new_sign_in(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     url = "http://127.0.0.1:9/"
     data = AuthorizationData(apiEndpoint=f"{url.replace('//', '//canary@')}user/", serviceInfoUrl=url, appId=APP_ID)
@@ -421,7 +423,7 @@ TREE = [{"id": "a", "children": [{"id": "b", "children": [{"id": "c", "children"
         (None, of("a:read"), False),
     ],
 )
-def test_what_permissions_cover(
+def test_permissions_that_cover_others(
     wire: Wire, connection: Connection, granted: Any, asked: Sequence[dict[str, Any]], expected: bool
 ) -> None:
     wire.replies.append(reply({"type": "app", "permissions": granted}))
@@ -435,7 +437,7 @@ def test_a_personal_access_covers_all(wire: Wire, connection: Connection) -> Non
     assert len(wire.requests) == 1
 
 
-def test_streams_are_read_only_where_they_matter(wire: Wire, connection: Connection) -> None:
+def test_streams_are_read_only_if_they_are_needed(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"type": "app", "permissions": of("a:read")})
     assert covers(connection, of("a:read"))
     assert len(wire.requests) == 1

@@ -63,7 +63,7 @@ ODD = st.recursive(
 
 
 @given(st.data())
-def test_what_the_platform_never_sends_is_shown_too(data: st.DataObject) -> None:
+def test_values_that_the_platform_never_sends_are_shown(data: st.DataObject) -> None:
     for columns, names in (
         (_data._EVENTS, ["id", "time", "type", "streamIds", "content", "attachments"]),
         (_account._ACCESSES, ["id", "type", "name", "permissions", "lastUsed", "expires"]),
@@ -74,7 +74,7 @@ def test_what_the_platform_never_sends_is_shown_too(data: st.DataObject) -> None
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["id", "name", "children"]), ODD), max_size=3))
-def test_what_is_no_tree_of_streams_is_refused(tree: list[Any]) -> None:
+def test_an_invalid_tree_of_streams_is_refused(tree: list[Any]) -> None:
     with contextlib.suppress(PryvProtocolError):
         streams = list(_data._flat([{"id": "root", "children": tree}, *tree]))
         assert len(written(write_table, _data._STREAMS, streams)) == 1 + len(streams)
@@ -111,7 +111,7 @@ def test_columns_are_as_wide_as_they_have_to_be() -> None:
         ("\u1112\u1161\u11ab", 2),  # one syllable
     ],
 )
-def test_what_follows_wide_characters_is_aligned(text: str, width: int) -> None:
+def test_columns_after_wide_characters_are_aligned(text: str, width: int) -> None:
     assert display_width(text) == width
     _, line, _ = table([[text, "x"], ["longest text", "x"]])
     assert line == text + " " * (12 - width) + "  x"

@@ -33,7 +33,7 @@ def acts(char: str) -> bool:
 
 
 @given(st.text(st.characters()))
-def test_what_can_be_printed_is_one_line_that_does_nothing(text: str) -> None:
+def test_printable_text_is_one_line_without_control_characters(text: str) -> None:
     shown = printable(text)
     assert not any(map(acts, shown))
     assert len(shown.splitlines()) <= 1
@@ -42,11 +42,11 @@ def test_what_can_be_printed_is_one_line_that_does_nothing(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])))
-def test_what_does_nothing_stays_as_it_is(text: str) -> None:
+def test_text_without_control_characters_is_not_changed(text: str) -> None:
     assert printable(text) == text
 
 
-def test_every_character_that_acts_is_escaped() -> None:
+def test_every_control_character_is_escaped() -> None:
     assert [char for char in map(chr, range(0x110000)) if acts(char) and printable(char) == char] == []
     assert printable("👩‍🔬 \u05d0 Grüezi 日本") == "👩‍🔬 \u05d0 Grüezi 日本"
 
@@ -60,13 +60,13 @@ def test_every_character_that_acts_is_escaped() -> None:
         ApiError(HOSTILE, id=HOSTILE, method=HOSTILE),
     ],
 )
-def test_no_message_acts(error: PryvError) -> None:
+def test_no_message_has_control_characters(error: PryvError) -> None:
     for one in (error, pickle.loads(pickle.dumps(error))):
         assert not any(map(acts, str(one) + repr(one)))
         assert r"\x1b]52;c;" in str(one)
 
 
-def test_what_a_platform_says_does_not_act(
+def test_messages_of_a_platform_have_no_control_characters(
     wire: Wire, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "pryv")
@@ -92,7 +92,7 @@ def test_what_a_platform_says_does_not_act(
         AuthState(AuthStates.ERROR, message=HOSTILE),
     ],
 )
-def test_what_a_terminal_shows_of_a_sign_in_does_not_act(state: AuthState) -> None:
+def test_a_sign_in_shows_no_control_characters(state: AuthState) -> None:
     shown = io.StringIO()
     asked = AuthSettings({"requestingAppId": "an-app", "requestedPermissions": []})
     TerminalLogin(asked, Service(), store=MemoryStore(), open_browser=False, file=shown).on_state_change(state)
@@ -113,7 +113,7 @@ def written(write: Callable[[Any], None], value: Any) -> str:
 
 @given(st.lists(JSON))
 @example([HOSTILE])
-def test_json_that_is_written_says_the_same_and_does_not_act(values: list[Any]) -> None:
+def test_written_json_is_equal_and_has_no_control_characters(values: list[Any]) -> None:
     lines = written(write_json_lines, values).split("\n")
     assert [json.loads(line) for line in lines[:-1]] == values
     for text in (*lines, *(written(write, values) for write in (write_json, write_json_array))):
@@ -121,6 +121,6 @@ def test_json_that_is_written_says_the_same_and_does_not_act(values: list[Any]) 
     assert json.loads(written(write_json, values)) == json.loads(written(write_json_array, values)) == values
 
 
-def test_what_is_said_keeps_its_lines_and_does_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_keep_their_lines_and_have_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     say("one\ntwo\x1b[2J\r")
     assert capsys.readouterr().err == "one\ntwo\\x1b[2J\\r\n"

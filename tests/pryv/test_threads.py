@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_each_thread_gets_its_own_answers(module_account: Account, given: bool) -> None:
+def test_each_thread_gets_its_own_responses(module_account: Account, given: bool) -> None:
     _, _, owner = module_account
     root = f"threads-{given}".lower()
     owner.post("streams", {"id": root, "name": root})
@@ -56,7 +56,7 @@ def test_all_threads_get_the_same_socket() -> None:
             assert set(pool.map(work, range(16))) == {id(shared.socket)}
 
 
-def test_what_another_thread_forgets_meanwhile_is_returned(wire: Wire) -> None:
+def test_a_value_that_another_thread_drops_meanwhile_is_returned(wire: Wire) -> None:
     wire.always = reply({"user": {"username": "alice"}})
     with wire.connection() as shared:
         state = shared._account.state

@@ -48,19 +48,19 @@ def test_a_time_is_a_moment(seconds: Any, expected: datetime) -> None:
 
 
 @pytest.mark.parametrize("seconds", [FIRST - 1, FIRST - 0.001, LAST + 1, LAST + 0.99999999, 1e300, -(10**400), 10**400])
-def test_what_no_datetime_can_be_is_refused(seconds: float) -> None:
+def test_times_outside_the_range_of_datetimes_are_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="years 1 to 9999"):
         to_datetime(seconds)
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, np.float64("nan")])
-def test_what_is_no_number_is_no_time(seconds: float) -> None:
+def test_times_that_are_not_finite_are_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="not a time"):
         to_datetime(seconds)
 
 
 @pytest.mark.parametrize("seconds", [None, True, "0", b"0", 1j, [0], Decimal(0), datetime(2026, 1, 1), np.array([1])])
-def test_what_is_of_another_type_is_refused(seconds: Any) -> None:
+def test_times_of_other_types_are_refused(seconds: Any) -> None:
     with pytest.raises(TypeError, match="number of seconds"):
         to_datetime(seconds)
 
@@ -93,7 +93,7 @@ class Nowhere(tzinfo):
         (None, TypeError),
     ],
 )
-def test_what_is_no_moment_is_refused(moment: Any, error: type[Exception]) -> None:
+def test_naive_datetimes_are_refused(moment: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         to_timestamp(moment)
 
@@ -109,17 +109,17 @@ ZONES = st.timedeltas(timedelta(hours=-23), timedelta(hours=23)).map(timezone)
 
 
 @given(moment=st.datetimes(datetime(1834, 1, 1), datetime(2106, 1, 1), timezones=ZONES))
-def test_there_and_back_is_exact_for_people_alive(moment: datetime) -> None:
+def test_conversion_is_exact_to_the_microsecond_for_recent_times(moment: datetime) -> None:
     assert to_datetime(to_timestamp(moment)) == moment
 
 
 @given(moment=st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=ZONES))
-def test_there_and_back_is_as_exact_as_a_float(moment: datetime) -> None:
+def test_conversion_is_as_exact_as_a_float(moment: datetime) -> None:
     error = abs(to_datetime(to_timestamp(moment)) - moment)
     assert error <= timedelta(microseconds=1 + 1e6 * math.ulp(to_timestamp(moment)))
 
 
 @given(seconds=st.floats(FIRST, LAST) | st.integers(FIRST, LAST))
 @example(0.1)
-def test_a_time_comes_back(seconds: float) -> None:
+def test_a_time_is_stored_by_a_platform(seconds: float) -> None:
     assert abs(to_timestamp(to_datetime(seconds)) - seconds) <= 1e-6 + math.ulp(seconds)

@@ -71,7 +71,7 @@ def test_a_bundle_that_was_replaced_counts_from_the_next_connection_on(
         assert connection.get("streams")
 
 
-def test_a_directory_of_certificates_counts(
+def test_a_directory_of_certificates_is_used(
     secure_wire: Wire, authority_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))

@@ -65,7 +65,7 @@ def test_a_timeout_is_a_number_or_a_pair(wire: Wire, timeout: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [0, -1, -0.5, float("nan"), float("inf"), float("-inf"), 1e10])
-def test_a_timeout_is_a_sensible_time(wire: Wire, connection: Connection, number: float) -> None:
+def test_a_timeout_is_finite_and_above_zero(wire: Wire, connection: Connection, number: float) -> None:
     for timeout in (number, (number, 5), (5, number)):
         with pytest.raises(ValueError, match="timeout"):
             Connection(wire.api_endpoint, timeout=timeout)
@@ -160,7 +160,7 @@ def test_a_body_may_take_longer_than_connecting(wire: Wire, given: bool) -> None
         assert "transfer-encoding" not in request.headers
 
 
-def test_a_pause_in_reading_is_bounded_as_one_in_answering(wire: Wire) -> None:
+def test_a_pause_of_a_reading_server_is_limited_by_the_read_timeout(wire: Wire) -> None:
     wire.always = reply(SENT)
     wire.read_slowly([0.4])
     with wire.connection(timeout=(0.1, 10), retry=None) as connection:
@@ -169,7 +169,7 @@ def test_a_pause_in_reading_is_bounded_as_one_in_answering(wire: Wire) -> None:
     assert len(wire.requests) == len(uploads(connection))
 
 
-def test_a_server_that_stops_reading_is_not_waited_for(wire: Wire) -> None:
+def test_a_server_that_stops_reading_is_a_timeout(wire: Wire) -> None:
     wire.read_slowly([60])
     with wire.connection(timeout=(30, 0.2), retry=None) as connection:
         for upload in uploads(connection):
@@ -189,7 +189,7 @@ def test_a_large_body_is_sent_again_whole(wire: Wire, other_wire: Wire) -> None:
 
 
 @pytest.mark.usefixtures("plain_environment")
-def test_bodies_can_be_looked_at_in_tests_of_programs() -> None:
+def test_bodies_can_be_matched_by_responses() -> None:
     url, event = "https://host/user/events", {"type": "note/txt", "content": "é"}
     with responses.RequestsMock() as mocked, Connection("https://token@host/user/") as connection:
         mocked.post(url, json={"meta": META}, match=[responses.matchers.json_params_matcher(event)])
@@ -266,7 +266,7 @@ def test_a_move_is_not_followed_in_circles(wire: Wire, other_wire: Wire, connect
     assert (len(wire.requests), len(other_wire.requests)) == (1, 1)
 
 
-def test_a_move_to_a_place_that_is_down_is_not_remembered(wire: Wire, other_wire: Wire, connection: Connection) -> None:
+def test_a_move_to_an_unreachable_core_is_not_remembered(wire: Wire, other_wire: Wire, connection: Connection) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
     other_wire.always = Reply(b"", "reset")
     with pytest.raises(PryvConnectionError):
@@ -301,7 +301,7 @@ WELL: dict[str, Reply] = {"batch": reply({"results": [{}]}), "events": reply({"e
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("nonsense", NONSENSE)
-def test_a_place_that_answers_nonsense_is_not_remembered(
+def test_a_core_without_a_valid_response_is_not_remembered(
     wire: Wire, other_wire: Wire, nonsense: str, call: str
 ) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
@@ -316,7 +316,7 @@ def test_a_place_that_answers_nonsense_is_not_remembered(
 
 
 @pytest.mark.parametrize("call", [name for name in CALLS if name != "download"])
-def test_a_place_is_remembered_by_any_call(wire: Wire, other_wire: Wire, call: str) -> None:
+def test_any_call_remembers_the_core(wire: Wire, other_wire: Wire, call: str) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
     wire.always = error_reply(500, "must not be asked again")
     other_wire.always = WELL.get(call, reply())
@@ -329,7 +329,7 @@ def test_a_place_is_remembered_by_any_call(wire: Wire, other_wire: Wire, call: s
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("nonsense", ["page", "gateway", "cut", "no such page"])
-def test_a_place_that_fails_later_is_forgotten(wire: Wire, other_wire: Wire, nonsense: str, call: str) -> None:
+def test_a_core_that_fails_later_is_forgotten(wire: Wire, other_wire: Wire, nonsense: str, call: str) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
     with wire.connection(retry=None) as connection:
         endpoint = connection.endpoint
@@ -342,7 +342,7 @@ def test_a_place_that_fails_later_is_forgotten(wire: Wire, other_wire: Wire, non
     assert len(wire.requests) == 2
 
 
-def test_a_place_whose_api_refuses_a_call_is_not_forgotten(wire: Wire, other_wire: Wire) -> None:
+def test_a_core_that_refuses_a_call_is_not_forgotten(wire: Wire, other_wire: Wire) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
     with wire.connection(retry=None) as connection:
         connection.get("streams")
@@ -355,7 +355,7 @@ def test_a_place_whose_api_refuses_a_call_is_not_forgotten(wire: Wire, other_wir
             assert copy.endpoint == connection.endpoint
 
 
-def test_a_place_that_a_socket_s_question_found_is_remembered(wire: Wire, other_wire: Wire) -> None:
+def test_a_core_found_by_an_add_on_is_remembered(wire: Wire, other_wire: Wire) -> None:
     wire.replies.append(moves_to(other_wire.url)[0])
     with wire.connection(retry=None) as connection:
         access_info_within(connection, 5)
@@ -387,7 +387,7 @@ def test_a_place_that_a_socket_s_question_found_is_remembered(wire: Wire, other_
         {"coreUrl": "http://["},
     ],
 )
-def test_a_move_to_nowhere_is_not_followed(wire: Wire, connection: Connection, place: Any) -> None:
+def test_a_move_to_an_invalid_url_is_not_followed(wire: Wire, connection: Connection, place: Any) -> None:
     endpoint = connection.endpoint
     for member in ({"data": place}, {"coreUrl": place}, {"data": {"coreUrl": place}}):
         wire.replies.append(error_reply(421, ERRORS.WRONG_CORE, **member))
@@ -424,7 +424,7 @@ def test_a_move_keeps_the_username(endpoint: str, place: str, there: str) -> Non
     assert moved_endpoint(endpoint, place) == there
 
 
-def test_a_move_from_a_host_of_its_own(wire: Wire) -> None:
+def test_a_move_from_a_host_per_account(wire: Wire) -> None:
     core = "http://core.pryv.invalid/"
     wire.replies.append(moves_to(core)[0])
     with requests.Session() as session:
@@ -441,7 +441,7 @@ def test_a_move_from_a_host_of_its_own(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 302, 307, 308, 400, 401, 403, 404, 409, 503])
-def test_other_answers_that_name_a_core_are_no_move(
+def test_other_responses_that_name_a_core_are_not_a_move(
     wire: Wire, other_wire: Wire, connection: Connection, status: int
 ) -> None:
     wire.always = error_reply(status, ERRORS.WRONG_CORE, coreUrl=other_wire.url, data={"coreUrl": other_wire.url})
@@ -453,7 +453,7 @@ def test_other_answers_that_name_a_core_are_no_move(
 # Redirects
 
 
-def test_a_302_that_leads_nowhere_is_an_answer(wire: Wire, connection: Connection) -> None:
+def test_a_302_without_location_is_a_response(wire: Wire, connection: Connection) -> None:
     wire.always = reply({"mfaToken": "t"}, 302)
     assert connection.post("mfa/activate", {"phone": "5"})["mfaToken"] == "t"
     assert connection.delta_time != 0
@@ -494,7 +494,7 @@ def test_calls_to_an_account_follow_no_redirect(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("place", ["absolute", "relative"])
-def test_a_service_info_may_be_elsewhere(wire: Wire, other_wire: Wire, status: int, place: str) -> None:
+def test_redirects_of_a_service_info_are_followed(wire: Wire, other_wire: Wire, status: int, place: str) -> None:
     target = other_wire if place == "absolute" else wire
     wire.replies.append(reply("", status, {"Location": f"{other_wire.url}info" if target is other_wire else "/info"}))
     target.replies.append(service_info_reply(target))
@@ -507,7 +507,7 @@ def test_a_service_info_may_be_elsewhere(wire: Wire, other_wire: Wire, status: i
 @pytest.mark.parametrize(
     "place", ["ftp://host/", "file:///etc/passwd", "http://[", "http://host:port/", "javascript:x"]
 )
-def test_a_service_info_is_nowhere_but_on_the_web(wire: Wire, place: str) -> None:
+def test_redirects_to_other_schemes_are_refused(wire: Wire, place: str) -> None:
     wire.always = reply("", 302, {"Location": place})
     with Service(wire.url, retry=FAST) as service, pytest.raises((PryvProtocolError, PryvConnectionError)):
         service.info()
@@ -576,7 +576,7 @@ def test_netrc_never_replaces_the_token(wire: Wire, other_wire: Wire, given: boo
 
 
 @pytest.mark.usefixtures("netrc")
-def test_netrc_never_joins_a_request_without_token(wire: Wire) -> None:
+def test_netrc_is_not_used_without_a_token(wire: Wire) -> None:
     wire.replies.extend([service_info_reply(wire), reply("", 302, {"Location": "/x"}), service_info_reply(wire)])
     with Service(wire.url) as service, Connection(f"{wire.url}user/") as connection:
         service.info()
@@ -600,7 +600,7 @@ def test_no_cookie_is_kept(wire: Wire, given: bool) -> None:
 # Sessions
 
 
-def test_a_session_given_is_used_as_it_is(wire: Wire) -> None:
+def test_a_given_session_is_not_changed(wire: Wire) -> None:
     with requests.Session() as session:
         session.headers["X-Mine"] = "yes"
         session.auth = ("someone", "else")
@@ -636,7 +636,7 @@ def test_a_session_s_single_hook_is_called(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("session", ["session", object(), 5, requests])
-def test_a_session_is_a_session(session: Any) -> None:
+def test_the_session_argument_is_a_session(session: Any) -> None:
     for make in (Connection, Service):
         with pytest.raises(TypeError):
             make("https://host/", session=session)
@@ -659,7 +659,7 @@ def test_proxies_are_used(wire: Wire, other_wire: Wire, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("status", "retryable"), [("407 Authenticate, user:secret", False), ("503 Busy", True)])
-def test_a_proxy_that_makes_no_tunnel(
+def test_a_proxy_that_refuses_a_tunnel(
     plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: str, retryable: bool
 ) -> None:
     with contextlib.closing(Proxy()) as proxy:
@@ -675,7 +675,7 @@ def test_a_proxy_that_makes_no_tunnel(
     assert "secret" not in str(failed.value)
 
 
-def test_a_proxy_that_is_not_there(plain_environment: None) -> None:
+def test_an_unreachable_proxy(plain_environment: None) -> None:
     with requests.Session() as session:
         session.proxies = {"http": "http://127.0.0.1:9/"}
         with (
@@ -757,7 +757,7 @@ def test_a_certificate_for_another_host_is_refused(
     wire.close()
 
 
-def test_a_server_without_tls_is_no_platform(sandbox: Sandbox) -> None:
+def test_a_server_without_tls(sandbox: Sandbox) -> None:
     endpoint = sandbox.create_account().api_endpoint.replace("http:", "https:")
     with (
         Connection(endpoint, retry=FAST, timeout=2) as connection,
@@ -768,7 +768,7 @@ def test_a_server_without_tls_is_no_platform(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_ca_bundle_in_the_environment_counts(
+def test_a_ca_bundle_in_the_environment_is_used(
     secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, authority_file)
@@ -794,7 +794,7 @@ def test_a_session_s_ca_bundle_wins_over_the_environment_s(
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_a_session_that_verifies_nothing_is_used_as_it_is(
+def test_a_session_without_verification_is_used(
     secure_wire: Wire, other_authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", other_authority_file)
@@ -804,7 +804,7 @@ def test_a_session_that_verifies_nothing_is_used_as_it_is(
             connection.get("streams")
 
 
-def test_a_session_s_client_certificate_is_shown(
+def test_the_client_certificate_of_a_session_is_used(
     authority: Any, authority_file: str, tmp_path: Path, plain_environment: None
 ) -> None:
     wire = tls_wire(authority, "127.0.0.1", clients=True)
@@ -934,7 +934,7 @@ def test_a_fork_reads_nothing_of_a_response_to_its_parent(wire: Wire, connection
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_a_fork_hangs_on_no_lock(wire: Wire, connection: Connection) -> None:
+def test_a_fork_inherits_no_held_lock(wire: Wire, connection: Connection) -> None:
     stop = threading.Event()
 
     def work() -> None:

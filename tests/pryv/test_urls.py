@@ -69,7 +69,7 @@ def _has_surrogate(text: str) -> bool:
 
 
 @pytest.mark.parametrize("item_id", ["", ".", "..", "\ud800"])
-def test_an_id_that_no_encoding_keeps_in_place_is_refused(item_id: str) -> None:
+def test_ids_that_encoding_does_not_protect_are_refused(item_id: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (that it is refused is all that matters)
         path_segment(item_id)
 
@@ -102,7 +102,7 @@ BAD_PATHS = [
 
 @pytest.mark.parametrize("path", BAD_PATHS)
 @pytest.mark.parametrize("verb", ["get", "post", "put", "delete"])
-def test_a_path_that_would_leave_its_place_is_refused(wire: Wire, connection: Connection, verb: str, path: str) -> None:
+def test_a_path_outside_of_the_endpoint_is_refused(wire: Wire, connection: Connection, verb: str, path: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (that it is refused is all that matters)
         getattr(connection, verb)(path)
     assert wire.requests == []
@@ -127,7 +127,7 @@ def test_a_path_is_a_string(connection: Connection, path: object) -> None:
         ("http://host/events", "/user/http://host/events"),
     ],
 )
-def test_a_path_counts_from_the_endpoint(wire: Wire, connection: Connection, path: str, target: str) -> None:
+def test_a_path_is_relative_to_the_endpoint(wire: Wire, connection: Connection, path: str, target: str) -> None:
     connection.get(path)
     (request,) = wire.requests
     assert request.target == target
@@ -155,7 +155,7 @@ def test_a_path_counts_from_the_endpoint(wire: Wire, connection: Connection, pat
         ({"a": "日本 + %20"}, [("a", "日本 + %20")]),
     ],
 )
-def test_query_parameters_arrive_as_meant(
+def test_query_parameters_are_encoded(
     wire: Wire, connection: Connection, params: dict[str, Any] | None, pairs: list[tuple[str, str]]
 ) -> None:
     connection.get("events", params)

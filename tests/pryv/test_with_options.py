@@ -57,7 +57,7 @@ def test_each_has_its_own_timeout(wire: Wire, connection: Connection) -> None:
     connection.get("streams")
 
 
-def test_what_is_not_named_stays_as_it_is(wire: Wire, connection: Connection) -> None:
+def test_other_options_keep_their_values(wire: Wire, connection: Connection) -> None:
     with connection.with_options(retry=ONCE).with_options(timeout=0.1).with_options() as hasty:
         wire.replies.append(UNAVAILABLE)
         with pytest.raises(ServerError):
@@ -70,7 +70,7 @@ def test_what_is_not_named_stays_as_it_is(wire: Wire, connection: Connection) ->
         assert hasty.api_endpoint == connection.api_endpoint
 
 
-def test_it_asks_nothing(wire: Wire, other: Connection) -> None:
+def test_with_options_makes_no_request(wire: Wire, other: Connection) -> None:
     assert wire.connections == 0
     assert wire.token not in repr(other)
 
@@ -84,13 +84,13 @@ def test_it_asks_nothing(wire: Wire, other: Connection) -> None:
         ({"retry": False}, TypeError),
     ],
 )
-def test_what_is_no_limit(connection: Connection, options: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_limits_are_refused(connection: Connection, options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         connection.with_options(**options)
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_what_one_learns_the_other_knows(wire: Wire, other_wire: Wire, turned: bool) -> None:
+def test_clones_share_what_they_know(wire: Wire, other_wire: Wire, turned: bool) -> None:
     with wire.connection() as connection, connection.with_options(retry=None) as other:
         one, two = (other, connection) if turned else (connection, other)
         wire.replies.append(moves_to(other_wire.url)[0])
@@ -129,13 +129,13 @@ def test_they_share_network_connections_until_both_are_closed(wire: Wire, turned
     assert wire.wait_until_open(0)
 
 
-def test_one_that_was_not_used_keeps_nothing_open(wire: Wire, connection: Connection, other: Connection) -> None:
+def test_an_unused_clone_keeps_no_connection_open(wire: Wire, connection: Connection, other: Connection) -> None:
     connection.get("streams")
     connection.close()
     assert wire.wait_until_open(0)
 
 
-def test_one_that_is_gone_keeps_nothing_open(wire: Wire, connection: Connection) -> None:
+def test_a_deleted_clone_keeps_no_connection_open(wire: Wire, connection: Connection) -> None:
     connection.get("streams")
     connection.with_options(timeout=1).get("streams")
     gc.collect()
@@ -205,7 +205,7 @@ def test_both_can_be_pickled(wire: Wire, connection: Connection, other: Connecti
     two.close()
 
 
-def test_a_session_given_serves_both(wire: Wire) -> None:
+def test_clones_share_a_given_session(wire: Wire) -> None:
     with requests.Session() as session, wire.connection(session=session) as connection:
         session.headers["X-Mine"] = "yes"
         with connection.with_options(timeout=1) as other:
@@ -215,7 +215,7 @@ def test_a_session_given_serves_both(wire: Wire) -> None:
     assert wire.connections == 1
 
 
-def test_the_service_given_is_that_of_both(wire: Wire) -> None:
+def test_clones_share_a_given_service(wire: Wire) -> None:
     wire.always = service_info_reply(wire)
     with Service(wire.url) as service, Connection(wire.api_endpoint, service) as connection:
         service.info()

@@ -90,7 +90,9 @@ def assert_usable(wire: Wire, connection: Connection) -> None:
 
 @pytest.mark.parametrize("body", NOT_THE_API.values(), ids=NOT_THE_API.keys())
 @pytest.mark.parametrize("call", ["get", "post", "put", "delete", "api", "access_info", "username"])
-def test_a_success_that_is_not_the_api_s(wire: Wire, connection: Connection, body: bytes, call: str) -> None:
+def test_a_success_that_is_not_of_the_api_is_a_protocol_error(
+    wire: Wire, connection: Connection, body: bytes, call: str
+) -> None:
     wire.always = reply(body)
     arguments: dict[str, list[Any]] = {"api": [[{"method": "streams.get"}]], "access_info": [], "username": []}
     with pytest.raises(PryvProtocolError) as failed:
@@ -104,15 +106,13 @@ def test_a_success_that_is_not_the_api_s(wire: Wire, connection: Connection, bod
 @pytest.mark.parametrize(
     ("body", "problem"), [("\n<html>", "an HTML page, not JSON"), (" ", "empty"), ("OK", "not JSON")]
 )
-def test_a_success_that_is_not_the_api_s_says_what_it_is(
-    wire: Wire, connection: Connection, body: str, problem: str
-) -> None:
+def test_a_protocol_error_describes_the_response(wire: Wire, connection: Connection, body: str, problem: str) -> None:
     wire.always = reply(body, headers={"Content-Type": "text/html"})
     with pytest.raises(PryvProtocolError, match=f"^GET streams: the response is {problem}$"):
         connection.get("streams")
 
 
-def test_a_byte_order_mark_is_read_past(wire: Wire, connection: Connection) -> None:
+def test_a_byte_order_mark_is_skipped(wire: Wire, connection: Connection) -> None:
     """RFC 8259, section 8.1: senders must not add one, readers may ignore it."""
     mark = "\ufeff"
     body = (mark + json.dumps({"events": [{"id": "a"}], "meta": META})).encode()
@@ -134,7 +134,7 @@ def test_a_byte_order_mark_is_read_past(wire: Wire, connection: Connection) -> N
 @pytest.mark.parametrize(
     "body", [b"<html>no</html>", b"", b"[]", b"null", b'{"error": "no"}', b'{"error": null}', b"\xff"]
 )
-def test_a_refusal_that_is_not_the_api_s(wire: Wire, connection: Connection, status: int, body: bytes) -> None:
+def test_an_error_status_that_is_not_of_the_api(wire: Wire, connection: Connection, status: int, body: bytes) -> None:
     wire.always = reply(body, status)
     with pytest.raises(PryvProtocolError, match=str(status)):
         connection.get("streams")
@@ -144,7 +144,7 @@ def test_a_refusal_that_is_not_the_api_s(wire: Wire, connection: Connection, sta
 
 @pytest.mark.parametrize(("status", "error"), [(429, RateLimitedError), (500, ServerError), (502, ServerError)])
 @pytest.mark.parametrize("body", [b"<html>Bad gateway</html>", b"", b"null", b'{"error": "no"}', b"\xff"])
-def test_a_failing_proxy_counts_as_a_failing_platform(
+def test_error_pages_of_a_proxy_are_server_errors(
     wire: Wire, connection: Connection, status: int, error: type[ApiError], body: bytes
 ) -> None:
     wire.always = reply(body, status)
@@ -207,7 +207,7 @@ def test_errors_of_the_api_have_their_types(
 @pytest.mark.parametrize(
     "body", [{"id": None}, {"id": 5, "message": 7}, {"id": ["x"]}, {"message": None}, {"id": {}, "data": "text"}]
 )
-def test_an_error_of_odd_shape_is_still_one(wire: Wire, connection: Connection, body: dict[str, Any]) -> None:
+def test_an_error_with_odd_members_is_an_api_error(wire: Wire, connection: Connection, body: dict[str, Any]) -> None:
     wire.always = reply({"error": body}, 400)
     with pytest.raises(InvalidParametersError) as failed:
         connection.get("streams")
@@ -215,7 +215,7 @@ def test_an_error_of_odd_shape_is_still_one(wire: Wire, connection: Connection, 
     assert str(failed.value)
 
 
-def test_a_stale_access_tells_its_serial(wire: Wire, connection: Connection) -> None:
+def test_a_stale_access_id_error_has_the_serials(wire: Wire, connection: Connection) -> None:
     wire.always = error_reply(409, ERRORS.STALE_RESOURCE, data={"provided": "a:1", "currentSerial": 3})
     with pytest.raises(StaleAccessIdError) as failed:
         connection.delete("accesses/a:1")
@@ -227,7 +227,7 @@ def test_a_stale_access_tells_its_serial(wire: Wire, connection: Connection) -> 
 
 
 @pytest.mark.parametrize("cut", range(len(WHOLE)))
-def test_an_answer_cut_at_any_byte_is_never_taken_as_whole(wire: Wire, connection: Connection, cut: int) -> None:
+def test_a_response_cut_at_any_byte_is_an_error(wire: Wire, connection: Connection, cut: int) -> None:
     head, _, body = reply(WHOLE).data.partition(b"\r\n\r\n")
     wire.always = Reply(head + b"\r\n\r\n" + body[:cut], "close")
     with pytest.raises(PryvConnectionError) as failed:
@@ -263,7 +263,7 @@ HEADS = [
 
 @pytest.mark.parametrize("data", HEADS)
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_an_answer_that_is_not_http(wire: Wire, connection: Connection, data: bytes, then: str) -> None:
+def test_a_response_that_is_not_http(wire: Wire, connection: Connection, data: bytes, then: str) -> None:
     wire.always = Reply(data, then)
     with pytest.raises(PryvConnectionError):
         connection.get("streams")
@@ -272,7 +272,7 @@ def test_an_answer_that_is_not_http(wire: Wire, connection: Connection, data: by
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Le"])
-def test_a_head_cut_short_has_no_body(wire: Wire, connection: Connection, head: bytes) -> None:
+def test_a_response_cut_within_its_head_is_an_error(wire: Wire, connection: Connection, head: bytes) -> None:
     wire.always = Reply(head, "close")
     with pytest.raises(PryvProtocolError, match="empty"):
         connection.post("streams")
@@ -299,7 +299,9 @@ BAD_PLACES = [
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 305, 307, 308])
 @pytest.mark.parametrize("place", BAD_PLACES)
-def test_a_redirect_to_nowhere(wire: Wire, connection: Connection, status: int, place: bytes) -> None:
+def test_a_redirect_with_an_invalid_location_is_a_protocol_error(
+    wire: Wire, connection: Connection, status: int, place: bytes
+) -> None:
     wire.always = Reply(
         b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: %d\r\n\r\n" % (status, place, 0 if status == 304 else 2)
         + (b"" if status == 304 else b"{}")
@@ -335,7 +337,9 @@ def test_an_error_is_freed_with_its_last_reference(wire: Wire, connection: Conne
         ({}, "HTTP 307, and not a response of the API"),
     ],
 )
-def test_a_redirect_says_where_it_leads(wire: Wire, connection: Connection, headers: dict[str, str], said: str) -> None:
+def test_the_error_of_a_redirect_names_the_host(
+    wire: Wire, connection: Connection, headers: dict[str, str], said: str
+) -> None:
     wire.always = reply("<html>log in</html>", 307, headers)
     with pytest.raises(PryvProtocolError, match=re.escape(said)):
         connection.get("streams")
@@ -359,7 +363,7 @@ SILENCE = {
 
 
 @pytest.mark.parametrize("silence", SILENCE.values(), ids=SILENCE.keys())
-def test_a_server_that_falls_silent(wire: Wire, connection: Connection, silence: Reply) -> None:
+def test_a_server_that_stops_sending_is_a_timeout(wire: Wire, connection: Connection, silence: Reply) -> None:
     wire.always = silence
     begin = time.monotonic()
     with pytest.raises(PryvTimeoutError) as failed:
@@ -372,7 +376,7 @@ def test_a_server_that_falls_silent(wire: Wire, connection: Connection, silence:
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 500])
-def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
+def test_a_response_sent_byte_by_byte_is_a_timeout(wire: Wire, status: int) -> None:
     head = b"HTTP/1.1 %d Status\r\nLocation: /x\r\nContent-Length: 1000\r\n\r\n" % status
     wire.always = Reply(head, "hang")
     wire.replies.append(reply(" " * 1000, status, {"Location": "/x"}, interval=0.01))
@@ -384,7 +388,7 @@ def test_an_answer_that_drips_is_given_up_on(wire: Wire, status: int) -> None:
 
 
 @pytest.mark.parametrize("deadline", [0.1, 10])
-def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
+def test_a_head_sent_byte_by_byte_is_a_timeout(wire: Wire, deadline: float) -> None:
     """It has the time of one read; the body may drip on as long as the deadline lasts."""
     wire.always = reply(interval=0.1)
     policy = RetryPolicy(attempts=1, deadline=deadline)
@@ -395,7 +399,7 @@ def test_a_head_that_drips_is_given_up_on(wire: Wire, deadline: float) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"1;" + b"x" * 10_000, b"0\r\n" + b"X: x\r\n" * 2_000], ids=["size", "trailers"])
-def test_what_is_around_the_body_may_not_drip_either(wire: Wire, rest: bytes) -> None:
+def test_chunk_sizes_and_trailers_sent_byte_by_byte_are_a_timeout(wire: Wire, rest: bytes) -> None:
     wire.always = Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + rest, interval=0.003)
     with wire.connection(timeout=0.5, retry=None) as connection, within(20):
         with pytest.raises(PryvTimeoutError):

@@ -84,7 +84,7 @@ def described(wire: Wire) -> Service:
     "body", [b"<html></html>", b"", b"[]", b"null", b"5", b'"x"', b"{", b"\xff", b"[" * 100_000, b'{"a": Infinity}']
 )
 @pytest.mark.parametrize("status", [200, 403])
-def test_an_answer_that_is_not_the_api_s(wire: Wire, use: Use, body: bytes, status: int) -> None:
+def test_a_response_that_is_not_of_the_api(wire: Wire, use: Use, body: bytes, status: int) -> None:
     wire.always = reply(body, status)
     with described(wire) as service, pytest.raises(PryvProtocolError):
         use(service)
@@ -109,7 +109,7 @@ def test_a_platform_that_fails(wire: Wire, use: Use, answer: Reply, error: type[
 
 
 @pytest.mark.parametrize(("use", "body"), ODD)
-def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> None:
+def test_a_response_with_odd_members(wire: Wire, use: str, body: dict[str, Any]) -> None:
     wire.always = reply(body)
     with described(wire) as service, pytest.raises(PryvError):
         USES[use](service)
@@ -119,9 +119,7 @@ def test_an_answer_of_odd_shape(wire: Wire, use: str, body: dict[str, Any]) -> N
     ("rate", "seconds"),
     [("0", 0), ("500", 0.5), ("60000", 60), ("60001", 60), ("99999999999", 60), ("1" + "0" * 400, 60), ("1e999", 60)],
 )
-def test_a_poll_rate_is_one_that_a_person_waits_for(
-    wire: Wire, caplog: pytest.LogCaptureFixture, rate: str, seconds: float
-) -> None:
+def test_the_poll_rate_is_bounded(wire: Wire, caplog: pytest.LogCaptureFixture, rate: str, seconds: float) -> None:
     wire.always = reply(f'{{"key": "k", "poll": "{wire.url}k", "authUrl": "{wire.url}", "poll_rate_ms": {rate}}}')
     with described(wire) as service:
         assert service.start_access_request(REQUEST).poll_rate == seconds
@@ -130,7 +128,7 @@ def test_a_poll_rate_is_one_that_a_person_waits_for(
 
 @pytest.mark.parametrize("odd", ["x", 5, ["noHF"]])
 @pytest.mark.parametrize("member", ["features", "assets"])
-def test_members_of_odd_shape(wire: Wire, member: str, odd: Any) -> None:
+def test_members_of_the_wrong_type(wire: Wire, member: str, odd: Any) -> None:
     wire.always = reply({**INFO, member: odd})
     with Service(wire.url) as service, pytest.raises(PryvProtocolError, match=member):
         service.info()
@@ -145,13 +143,13 @@ def test_members_that_are_empty(wire: Wire, empty: Any) -> None:
 
 
 @pytest.mark.parametrize("server", [5, "", "no url", "ftp://host/", "http://["])
-def test_an_e_mail_s_home_that_is_nowhere(wire: Wire, server: Any) -> None:
+def test_an_invalid_server_of_an_e_mail_address(wire: Wire, server: Any) -> None:
     wire.always = reply({"server": server}, 307)
     with described(wire) as service, pytest.raises(PryvProtocolError):
         service.user_id_for_email("a@b.org")
 
 
-def test_a_home_answer_that_is_no_object(wire: Wire) -> None:
+def test_a_response_with_a_server_that_is_not_an_object(wire: Wire) -> None:
     wire.always = reply("[]", 307)
     with described(wire) as service, pytest.raises(PryvProtocolError):
         service.user_id_for_email("a@b.org")
