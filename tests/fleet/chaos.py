@@ -22,6 +22,7 @@ from tests.waiting import wait_for
 
 from pryv import Connection, UnknownResourceError
 from pryv_fleet import EmbeddedPostgres, Fleet
+from pryv_fleet._leases import CLAIM_BITS
 from pryv_sandbox import Account, Sandbox
 
 LEASE = 5
@@ -42,7 +43,10 @@ _TWICE = "SELECT account, id, modified FROM {schema}.written GROUP BY account, i
 _LEASED = "SELECT name FROM {schema}.accounts WHERE leased_until > now() AND state = 'active'"
 _BEHIND = "SELECT count(*) FROM {schema}.accounts WHERE name = ANY(%s) AND state = 'active' AND due <= %s"
 
-_HOLDERS = "SELECT count(DISTINCT leased_by) FROM {schema}.accounts WHERE name = ANY(%s) AND leased_until > now()"
+_PROCESSES = f"""
+    SELECT count(DISTINCT leased_by >> {CLAIM_BITS}) FROM {{schema}}.accounts
+    WHERE name = ANY(%s) AND leased_until > now()
+"""
 _NEVER_PASSED = "SELECT count(*) FROM {schema}.accounts WHERE name = ANY(%s) AND synced IS NULL"
 
 StartWorker = Callable[[], AbstractContextManager["subprocess.Popen[Any]"]]
@@ -161,7 +165,7 @@ class Chaos:
         for name in woken:
             self.fleet.wake(name)
         with suppress(AssertionError):
-            wait_for(lambda: self._rows(_HOLDERS, woken)[0][0] > 1, seconds=3)
+            wait_for(lambda: self._rows(_PROCESSES, woken)[0][0] > 1, seconds=3)
             return True
         return False
 

@@ -23,6 +23,7 @@ from tests.waiting import wait_for
 from pryv import MissingAddonError
 from pryv.utils import extract_token_and_api_endpoint
 from pryv_fleet import DatabaseError, Fleet
+from pryv_fleet._leases import CLAIM_BITS
 from pryv_fleet.celery import install
 from pryv_sandbox import Sandbox
 
@@ -188,9 +189,12 @@ def test_arguments_are_checked(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_forked_process_holds_leases_of_its_own() -> None:
     program = (
-        "import os\nfrom pryv_fleet._leases import Holder\nholder = Holder()\nprint(holder.number, flush=True)\n"
-        "if os.fork() == 0:\n    print(holder.number)\nelse:\n    os.wait()\n    print(holder.number)\n"
+        "import os\nfrom pryv_fleet._leases import LeaseNumbers\nnumbers = LeaseNumbers()\n"
+        "if os.fork() == 0:\n    print(next(numbers))\nelse:\n    os.wait()\n    print(next(numbers), next(numbers))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    parent, child, again = done.stdout.split()
-    assert parent == again != child
+    numbers = list(map(int, done.stdout.split()))
+    assert len(set(numbers)) == 3
+    child, *parent = (number >> CLAIM_BITS for number in numbers)
+    assert len(set(parent)) == 1
+    assert child not in parent

@@ -209,6 +209,26 @@ def test_an_account_that_is_woken_during_its_pass_is_passed_again(
     assert fleet.sync_due().passes == 0
 
 
+def test_a_pass_with_the_old_token_does_not_refuse_the_new_one(fleet: Fleet, owner: Account) -> None:
+    name, _, connection = owner
+    old = fleet._leases.claim_one(name)
+    assert old
+    for access in connection.accesses.list():
+        if access["type"] == "shared":
+            connection.accesses.delete(access["id"])
+    fleet.resume(name, access_to(owner))
+    new = fleet._leases.claim_one(name)
+    assert new
+    for claim, result, state in ((old, "refused", "active"), (new, "done", "active")):
+        outcome = fleet._passes.make(claim)
+        assert outcome.result == result
+        assert outcome.finish
+        fleet._leases.finish([outcome.finish])
+        assert fleet.account(name).state == state
+        fleet._leases.release([old])
+        assert (fleet._leases.claim_one(name) is None) is (claim is old), "the later lease is left alone"
+
+
 def test_an_account_that_moves_keeps_its_anchor(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
     name, _, connection = owner
     note(connection, "after the move")

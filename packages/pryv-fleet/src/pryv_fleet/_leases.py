@@ -6,6 +6,7 @@ one claims the account. A lease only saves work: the guarantee is the compare-an
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -33,7 +34,7 @@ _PLATFORMS: Final = f"""
 """  # noqa: S608
 _COLUMNS: Final = """
     a.id, a.name, a.platform, a.endpoint, a.secret, a.scope::text, a.seconds, a.anchor, a.version, a.due, a.failures,
-    a.adopts, (SELECT url FROM {schema}.platforms WHERE id = a.platform)
+    a.adopts, (SELECT url FROM {schema}.platforms WHERE id = a.platform), a.leased_by
 """
 _CLAIM: Final = f"""
     WITH chosen AS (
@@ -43,11 +44,11 @@ _CLAIM: Final = f"""
         )))
         FOR UPDATE SKIP LOCKED
     )
-    UPDATE {{schema}}.accounts a SET leased_until = now() + make_interval(secs => %(lease)s), leased_by = %(worker)s
+    UPDATE {{schema}}.accounts a SET leased_until = now() + make_interval(secs => %(lease)s), leased_by = %(number)s
     FROM chosen WHERE a.id = chosen.id RETURNING {_COLUMNS}
 """  # noqa: S608
 _CLAIM_ONE: Final = f"""
-    UPDATE {{schema}}.accounts a SET leased_until = now() + make_interval(secs => %(lease)s), leased_by = %(worker)s
+    UPDATE {{schema}}.accounts a SET leased_until = now() + make_interval(secs => %(lease)s), leased_by = %(number)s
     FROM {{schema}}.platforms p
     WHERE a.name = %(name)s AND p.id = a.platform AND a.state IN ('active', 'failing')
         AND (a.leased_until IS NULL OR a.leased_until <= now()) AND (a.not_before IS NULL OR a.not_before <= now())
@@ -74,9 +75,9 @@ _FINISH: Final = """
         adopts = a.adopts AND o.state <> 'active',
         synced = coalesce(now() - make_interval(secs => o.age), a.synced)
     FROM unnest(%s::bigint[], %s::timestamptz[], %s::float8[], %s::float8[], %s::int[], %s::text[], %s::text[],
-        %s::text[], %s::text[], %s::float8[])
-        AS o (id, due, wait, retry_after, failures, state, error, endpoint, platform, age)
-    WHERE a.id = o.id AND a.leased_by = %s
+        %s::text[], %s::text[], %s::float8[], %s::bigint[])
+        AS o (id, due, wait, retry_after, failures, state, error, endpoint, platform, age, leased_by)
+    WHERE a.id = o.id AND a.leased_by = o.leased_by
 """
 _HOLD: Final = """
     UPDATE {schema}.platforms p SET not_before = greatest(p.not_before, now() + make_interval(secs => o.retry_after))
@@ -86,7 +87,8 @@ _HOLD: Final = """
     ) AS o WHERE p.id = o.platform
 """
 _RELEASE: Final = """
-    UPDATE {schema}.accounts SET leased_until = NULL, leased_by = NULL WHERE id = ANY(%s) AND leased_by = %s
+    UPDATE {schema}.accounts a SET leased_until = NULL, leased_by = NULL
+    FROM unnest(%s::bigint[], %s::bigint[]) AS o (id, leased_by) WHERE a.id = o.id AND a.leased_by = o.leased_by
 """
 _NEXT: Final = """
     SELECT extract(epoch FROM min(soonest.moment) - now())::float8
@@ -100,6 +102,10 @@ _NEXT: Final = """
 """
 """It reads only accounts that are due by then: of 1,000,000, all would take 0.4 s, each time that a worker waits."""
 
+_PROCESS_BITS: Final = 42
+CLAIM_BITS: Final = 20
+"""How the number of a lease is made up: of a number of the process, and one of its claims."""
+
 
 def _scope_of(text: str | None) -> dict[str, Any] | None:
     return None if text is None else json.loads(text)
@@ -112,6 +118,8 @@ class Claim:
     Attributes:
         secret: The ciphertext of its token; `None` if another store has it.
         due: When it was due; a later time in its row means that it was woken in the meantime.
+        lease: The number of the lease. Its row has another one if the account was claimed again in the meantime, with
+            a new token perhaps.
     """
 
     id: int
@@ -127,6 +135,7 @@ class Claim:
     failures: int
     adopts: bool
     platform_url: str
+    lease: int | None
 
 
 @attrs.frozen
@@ -150,16 +159,16 @@ class Finish:
     age: float | None = None
 
 
-class Holder:
-    """Who holds leases: a process, with a number of its own. A process that it forks has another one."""
+class LeaseNumbers:
+    """Numbers for leases: that of the process, and those of its claims. A process that it forks has other ones."""
 
     def __init__(self) -> None:
-        self._seed = secrets.randbits(62)
+        self._seed = secrets.randbits(_PROCESS_BITS)
+        self._claims = itertools.count()
 
-    @property
-    def number(self) -> int:
-        """The number of this process."""
-        return self._seed ^ os.getpid()
+    def __next__(self) -> int:
+        """Return the number of the leases of another claim."""
+        return (self._seed ^ os.getpid()) << CLAIM_BITS | next(self._claims) % (1 << CLAIM_BITS)
 
 
 class Leases:
@@ -167,13 +176,12 @@ class Leases:
 
     Args:
         database: The database.
-        holder: Who holds them.
         seconds: How long a lease lasts.
         pacing: The limits of each platform.
     """
 
-    def __init__(self, database: Database, holder: Holder, seconds: float, pacing: Pacing) -> None:
-        self._holder = holder
+    def __init__(self, database: Database, seconds: float, pacing: Pacing) -> None:
+        self._numbers = LeaseNumbers()
         self.seconds = seconds
         self._database = database
         self._pacing = pacing
@@ -228,11 +236,12 @@ class Leases:
         Raises:
             DatabaseError: PostgreSQL cannot be reached.
         """
-        rows = self._database.execute(_CLAIM_ONE, {"name": name, "lease": self.seconds, "worker": self._holder.number})
+        values = {"name": name, "lease": self.seconds, "number": next(self._numbers)}
+        rows = self._database.execute(_CLAIM_ONE, values)
         return Claim(*rows[0]) if rows else None
 
     def finish(self, finishes: Sequence[Finish]) -> None:
-        """Write what passes have left, and end their leases. A lease that another worker has by now is left alone.
+        """Write what passes have left, and end their leases. A later lease of an account is left alone.
 
         Raises:
             DatabaseError: PostgreSQL cannot be reached. Nothing is written.
@@ -250,6 +259,7 @@ class Leases:
             [finish.endpoint for finish in finishes],
             platforms,
             [finish.age for finish in finishes],
+            [finish.claim.lease for finish in finishes],
         )
         with self._database.transaction() as connection:
             if held:
@@ -257,7 +267,7 @@ class Leases:
                 connection.execute(self._database.sql(_HOLD), values)
             if found := {url for url in platforms if url is not None}:
                 keep_platforms(self._database, connection, found)
-            connection.execute(self._database.sql(_FINISH), (*columns, self._holder.number))
+            connection.execute(self._database.sql(_FINISH), columns)
 
     def release(self, claims: Sequence[Claim]) -> None:
         """End leases of accounts that were not passed; they stay due.
@@ -266,7 +276,7 @@ class Leases:
             DatabaseError: PostgreSQL cannot be reached.
         """
         if claims:
-            self._database.execute(_RELEASE, ([claim.id for claim in claims], self._holder.number))
+            self._database.execute(_RELEASE, ([claim.id for claim in claims], [claim.lease for claim in claims]))
 
     def seconds_until_next(self, within: float, until: datetime | None = None) -> float | None:
         """Return the seconds until an account can be claimed; `None` if none is due soon.
@@ -296,7 +306,7 @@ class Leases:
             "until": until,
             "connections": self._pacing.connections,
             "lease": self.seconds,
-            "worker": self._holder.number,
+            "number": next(self._numbers),
         }
         rows = connection.execute(self._database.sql(_CLAIM), values).fetchall()
         if rate is not None and rows:

@@ -16,7 +16,7 @@ from pryv.addons import redact
 from pryv.utils import build_api_endpoint
 from pryv_fleet._database import Database
 from pryv_fleet._holds import HeldError, Holds, asked_pause
-from pryv_fleet._leases import Claim, Finish, Holder
+from pryv_fleet._leases import Claim, Finish
 from pryv_fleet._sessions import SessionPool
 from pryv_fleet._transaction import AccountState
 from pryv_fleet.errors import DatabaseError
@@ -67,7 +67,6 @@ class Passes:
         interval: The interval of accounts that have none of their own, in seconds.
         overlap: See `Monitor`.
         lease: The seconds by which a commit prolongs a lease.
-        holder: Who holds the leases.
         timeout: The time limits of a request.
     """
 
@@ -81,7 +80,6 @@ class Passes:
         interval: float,
         overlap: float,
         lease: float,
-        holder: Holder,
         timeout: Any,
     ) -> None:
         self._database = database
@@ -91,7 +89,6 @@ class Passes:
         self._interval = interval
         self._overlap = overlap
         self._lease = lease
-        self._holder = holder
         self._options = _connection_options(timeout)
         self._sessions = SessionPool()
         self._services: dict[tuple[int, int], Service] = {}
@@ -143,7 +140,7 @@ class Passes:
         self._sessions.close()
 
     def _sync(self, claim: Claim, full: bool) -> tuple[SyncReport, str]:
-        state = AccountState(claim.id, claim.version, self._holder.number, self._lease)
+        state = AccountState(claim.id, claim.version, claim.lease, self._lease)
         mirror = ClaimedMirror(self._database, claim.name, state, claim.anchor)
         scope = self._scope if claim.scope is None else claim.scope
         with self.connection(claim) as connection:

@@ -70,14 +70,14 @@ class AccountState:
     Attributes:
         id: The key of the row.
         version: The number of commits; a commit counts only if no other one came in between.
-        worker: The worker that has leased the account; `None` outside of a fleet.
-        lease: The seconds by which a commit prolongs the lease.
+        lease: The number of the lease; `None` outside of a fleet.
+        seconds: The seconds by which a commit prolongs the lease.
     """
 
     id: int
     version: int
-    worker: int | None = None
-    lease: float = 0
+    lease: int | None = None
+    seconds: float = 0
 
 
 @attrs.define
@@ -301,7 +301,7 @@ class PostgresTransaction:
 
     def _swap(self, connection: Connection, anchor: Anchor) -> None:
         state = self._state
-        values = (anchor.dumps(), state.worker, state.lease, state.id, self._version)
+        values = (anchor.dumps(), state.lease, state.seconds, state.id, self._version)
         if connection.execute(self._database.sql(_SWAP), values).rowcount == 0:
             raise ContendedError("another worker has committed a pass of this account; nothing is committed")
 

@@ -25,7 +25,7 @@ from pryv.types import EventsParams, Untyped
 from pryv_fleet._arguments import require_count, require_interval
 from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
-from pryv_fleet._leases import Holder, Leases
+from pryv_fleet._leases import Leases
 from pryv_fleet._passes import Outcome, Passes
 from pryv_fleet._registry import Endpoint, Progress, Registry, Settings, masked
 from pryv_fleet._schema import create_tables
@@ -103,10 +103,9 @@ class Fleet:
         self._database = Database(dsn_or_pool, schema)
         self._cipher = cipher = TokenCipher.from_environment()
         self._secrets = secrets
-        holder = Holder()
         checked_scope = _checked_scope(scope)
         self._registry = Registry(self._database, secrets, cipher, Settings(checked_scope))
-        self._leases = Leases(self._database, holder, lease, pacing)
+        self._leases = Leases(self._database, lease, pacing)
         self._passes = Passes(
             self._database,
             secrets=secrets,
@@ -115,7 +114,6 @@ class Fleet:
             interval=interval,
             overlap=overlap,
             lease=lease,
-            holder=holder,
             timeout=timeout,
         )
         self._threads = threads
