@@ -90,6 +90,11 @@ def test_who_may_not_call_is_refused_before_the_parameters_are(owner: Connection
             caller.api_one(method, {"unknown": 1})
 
 
+def test_an_access_has_no_device_any_more(owner: Connection) -> None:
+    app = owner.accesses.create({**SHARED, "type": "app", "deviceName": "Phone"})
+    assert "deviceName" not in owner.accesses.update(app["id"], {"deviceName": None})
+
+
 def test_an_app_checks_an_existing_access(owner: Connection) -> None:
     asked: AppCheckRequest = {
         "requestingAppId": "my-notebook",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from subprocess import PIPE, Popen
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given, settings
@@ -129,6 +129,24 @@ def test_the_platform_s_own_streams_are_around_the_account_s(account: Connection
             roots = ids(connection.streams.list())
             assert roots[:2] == [":_audit:", "first"]
             assert roots[-2:] == ["last", ":_system:account"]
+
+
+def test_a_granted_stream_below_one_that_is_not_listed(account: Connection) -> None:
+    account.streams.ensure([{"id": "a", "name": "A", "children": [{"id": "b", "name": "B"}]}, {"id": "c", "name": "C"}])
+    read = [{"streamId": "b", "level": "read"}, {"streamId": "c", "level": "read"}]
+    hidden = [{"streamId": "a", "level": "none"}, *read]
+
+    def listed(permissions: Any, state: Literal["default", "all"] = "default") -> dict[str, Any]:
+        access: Any = {"name": new_event_id(), "permissions": permissions}
+        with Connection(account.accesses.create(access)["apiEndpoint"]) as reader:
+            assert shape(reader.streams.list({"id": "b"})) == {"b": {}}
+            return shape(reader.streams.list({"state": state}))
+
+    assert listed(read) == {"b": {}, "c": {}}
+    assert listed(hidden) == {"c": {}}
+    account.streams.delete("a")
+    assert listed(read) == {"c": {}}
+    assert listed(read, "all") == {"b": {}, "c": {}}
 
 
 def test_events_of_a_deleted_stream(account: Connection) -> None:

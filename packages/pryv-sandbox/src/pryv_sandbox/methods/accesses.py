@@ -326,7 +326,8 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         update["clientData"] = merged(target.get("clientData"), update["clientData"])
     serial = target.get("serial") or 0
     changed = {**target, **update, "serial": serial + 1, "modified": now, "modifiedBy": _author(context)}
-    changed = {key: value for key, value in changed.items() if value is not None or key == "deviceName"}
+    kept_if_null = "deviceName" if changed["type"] == "shared" else None
+    changed = {key: value for key, value in changed.items() if value is not None or key == kept_if_null}
     if "permissions" in update or "expires" in update:
         _check_related(context, changed)
     _check_unique(context, changed)

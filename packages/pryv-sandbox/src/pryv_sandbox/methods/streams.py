@@ -89,7 +89,7 @@ class _View:
         if named is None:
             if self._access.can_list("*"):
                 return self._branches(self._tree.children(None))
-            granted = [self._tree.get(item) for item in self._access.listable()]
+            granted = [self._tree.get(item) for item in self._access.listable() if self._is_within_reach(item)]
             return [self._as_root(branch) for branch in self._branches([stream for stream in granted if stream])]
         if not self._access.can_list(named):
             raise forbidden(f"Insufficient permissions or non-existant stream [{named}]")
@@ -103,8 +103,16 @@ class _View:
         return [
             {**stream, "children": [] if stream.get("childrenHidden") else self._children_of(stream)}
             for stream in streams
-            if stream["id"] not in self._hidden and (self._with_trashed or not stream.get("trashed"))
+            if self._is_shown(stream)
         ]
+
+    def _is_shown(self, stream: Stream) -> bool:
+        return stream["id"] not in self._hidden and (self._with_trashed or not stream.get("trashed"))
+
+    def _is_within_reach(self, stream_id: str) -> bool:
+        """Whether nothing above a granted stream is hidden; it is then listed only by its own id."""
+        ancestors = [self._tree.get(ancestor) for ancestor in self._tree.lineage(stream_id)]
+        return all(self._is_shown(ancestor) for ancestor in ancestors if ancestor)
 
     def _children_of(self, stream: Stream) -> list[Stream]:
         return self._branches(self._tree.children(stream["id"]))
@@ -217,6 +225,8 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     update = params["update"]
     check_alterable(update, _ALTERABLE)
     check_stream(params["id"], update.get("parentId"))
+    if params["id"] in context.platform.tree(context.user).lineage(update.get("parentId") or ""):
+        raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
     stream = _find_to_change(context, params["id"])
     # The new parent is checked even if the update has none: it is then the root, which needs `manage` on all streams.
     if not context.access.can_manage(update.get("parentId")):
@@ -224,8 +234,6 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     parent_id = update.get("parentId", stream["parentId"])
     if parent_id != stream["parentId"]:
         _check_parent(context, parent_id, "parent stream")
-        if stream["id"] in context.platform.tree(context.user).lineage(parent_id or ""):
-            raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
     changed = {**stream, **update, "modified": now, "modifiedBy": context.author}
     _check_store(changed)
     if update.get("clientData") is not None:
