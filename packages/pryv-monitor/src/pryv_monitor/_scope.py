@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from pryv.addons import plain
-from pryv.types import EventsParams
+from pryv_monitor import _params
 from pryv_monitor._shape import is_number
 from pryv_monitor.anchor import Anchor
 
@@ -37,15 +36,11 @@ class Scope:
             TypeError: they are not a dict, or one has no JSON form.
             ValueError: one is `limit`, `skip` or unknown, a time is not a number, or one has no JSON form.
         """
-        if params is not None and not isinstance(params, Mapping):
-            raise TypeError(f"scope is a dict of events.get parameters, not {type(params).__name__}")
-        given = {key: value for key, value in plain(dict(params or {})).items() if value is not None}
+        given = _params.checked(params, "scope")
         for key in ("limit", "skip"):
             if key in given:
                 raise ValueError(f"a scope has no {key!r}: a monitor follows every event in it")
-        if unknown := given.keys() - EventsParams.__annotations__.keys():
-            raise ValueError(f"events.get has no parameter {', '.join(sorted(unknown))}")
-        for key in ("fromTime", "toTime", "modifiedSince"):
+        for key in _params.TIMES:
             if not is_number(given.get(key, 0)):
                 raise ValueError(f"a scope's {key} is a number of seconds")
         return cls({"state": "all", "includeDeletions": True, **given})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pryv import frames
 from pryv.types import EventsParams, Untyped
-from pryv_monitor import _files, _last_pass, _opening
+from pryv_monitor import _files, _last_pass, _opening, _sql_query
 from pryv_monitor._query import Query
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._sqlite_transaction import ANCHOR, STREAMS, SQLiteTransaction
@@ -74,7 +74,7 @@ class SQLiteMirror:
 
     def _events(self, query: Query) -> Iterator[dict[str, Any]]:
         with self._reader() as reading:
-            for event in query.run(reading.db, _tree(reading.db)):
+            for event in _sql_query.run(query, reading.db, _tree(reading.db)):
                 reading.check()
                 yield event
 
