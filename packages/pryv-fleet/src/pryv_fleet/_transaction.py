@@ -22,9 +22,9 @@ from pryv_fleet._rows import (
     keys_of,
     text_of,
 )
-from pryv_monitor import Anchor, AnchorCorruptError, ContendedError
+from pryv_monitor import Anchor, ContendedError
 from pryv_monitor.changes import Kind
-from pryv_monitor.mirrors import Item, StreamChanges, flattened, is_same
+from pryv_monitor.mirrors import Item, StreamChanges, flattened, is_same, kept_item
 
 STREAMS: Final = "SELECT coalesce(exact, json::text) FROM {schema}.streams WHERE account = %s ORDER BY position"
 _KNOWN: Final = "SELECT id, coalesce(exact, json::text) FROM {schema}.events WHERE account = %s AND id = ANY(%s)"
@@ -377,26 +377,9 @@ def _is_settled(before: Anchor, after: Anchor) -> bool:
     return is_recent and attrs.evolve(after, since=before.since, synced=before.synced) == before
 
 
-def kept_item(text: str) -> dict[str, Any]:
-    """Return the item of a kept text.
-
-    Raises:
-        AnchorCorruptError: it is not that of an item.
-    """
-    try:
-        item = json.loads(text)
-    except (ValueError, RecursionError):
-        item = None
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        raise AnchorCorruptError("the mirror is damaged: a text in it is not the JSON of an item")
-    return item
-
-
 def _texts(items: Sequence[Item]) -> list[str]:
     return [text for _, text in items]
 
 
 def _digest(items: Sequence[Item]) -> str:
-    return hashlib.blake2b(
-        "".join(text for _, text in items).encode("utf-8", "surrogatepass"), digest_size=16
-    ).hexdigest()
+    return hashlib.blake2b("".join(_texts(items)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -13,9 +13,9 @@ from pryv.types import EventsParams, Untyped
 from pryv_fleet._database import Connection, Database, Pool
 from pryv_fleet._rows import is_text
 from pryv_fleet._schema import create_tables, tables_exist
-from pryv_fleet._transaction import STREAMS, AccountState, PostgresTransaction, kept_item
+from pryv_fleet._transaction import STREAMS, AccountState, PostgresTransaction
 from pryv_monitor import Anchor, ContendedError
-from pryv_monitor.mirrors import nested, select_events
+from pryv_monitor.mirrors import kept_item, nested, select_events
 
 _FIND: Final = "SELECT id, version, anchor FROM {schema}.accounts WHERE name = %s"
 _ADD: Final = "INSERT INTO {schema}.accounts (name) VALUES (%s) ON CONFLICT DO NOTHING"
@@ -150,7 +150,9 @@ class PostgresMirror:
         Raises:
             AnchorError: it cannot be read.
         """
-        return nested(kept_item(text) for text in self._texts(STREAMS))
+        rows = self._find()
+        texts = self._database.execute(STREAMS, (rows[0][0],)) if rows else []
+        return nested(kept_item(text) for (text,) in texts)
 
     def close(self) -> None:
         """Close the connections that were opened for a connection string; a later use opens new ones."""
@@ -161,10 +163,6 @@ class PostgresMirror:
             if not tables_exist(self._database, connection):
                 return []
             return connection.execute(self._database.sql(_FIND), (self.account,)).fetchall()
-
-    def _texts(self, template: str) -> list[str]:
-        rows = self._find()
-        return [text for (text,) in self._database.execute(template, (rows[0][0],))] if rows else []
 
 
 def _bounds(given: Mapping[str, Any]) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pryv_monitor._query import Query
 from pryv_monitor._schema import EVENT_COLUMNS
 from pryv_monitor._streams import Stream
-from pryv_monitor._texts import shown_ids, stored
+from pryv_monitor._texts import kept_item, shown_ids
 
 _EVENTS: Final = f"SELECT {EVENT_COLUMNS}, coalesce(exact, json) AS whole FROM event_texts"  # noqa: S608
 _DELETIONS: Final = "SELECT coalesce(exact, json) FROM deletion_texts WHERE deleted > ? ORDER BY deleted DESC"
@@ -45,10 +45,10 @@ def run(query: Query, db: sqlite3.Connection, tree: list[Stream]) -> Iterator[di
     values = [value for _, values in clauses for value in values]
     direction = "ASC" if query.params.get("sortAscending") else "DESC"
     sql = f"SELECT whole FROM ({_EVENTS}) WHERE {where} ORDER BY time {direction}, number {direction}"  # noqa: S608
-    events = (stored(text) for (text,) in db.execute(sql, values))
+    events = (kept_item(text) for (text,) in db.execute(sql, values))
     yield from query.page(filter(query.meets_conditions, events))
     if query.params.get("includeDeletions") and query.modified_since is not None:
-        yield from (stored(text) for (text,) in db.execute(_DELETIONS, [query.modified_since]))
+        yield from (kept_item(text) for (text,) in db.execute(_DELETIONS, [query.modified_since]))
 
 
 def _times(query: Query) -> Clause:

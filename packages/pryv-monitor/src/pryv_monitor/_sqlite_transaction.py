@@ -11,10 +11,10 @@ from typing import Any, Final
 import attrs
 
 from pryv_monitor import _last_pass, _opening
-from pryv_monitor._json import Item, encode, is_another_version, stable_fields
+from pryv_monitor._json import Item, encode
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._streams import StreamChanges, flattened
-from pryv_monitor._texts import by_shown_id, seconds, shown, shown_id, shown_ids, stored
+from pryv_monitor._texts import by_shown_id, is_same, kept_item, seconds, shown, shown_id, shown_ids
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.changes import Kind
 from pryv_monitor.errors import AnchorError
@@ -110,7 +110,7 @@ class SQLiteTransaction:
         with translated(self._path):
             dropped = self._begun().execute(_DROPPED, generation)
             while rows := dropped.fetchmany(_BATCH):
-                yield [{"id": key if exact is None else stored(exact)["id"]} for key, exact in rows]
+                yield [{"id": key if exact is None else kept_item(exact)["id"]} for key, exact in rows]
             self._begun().execute(_DROP, generation)
             self._begun().execute("DELETE FROM delivered")
 
@@ -179,7 +179,7 @@ class SQLiteTransaction:
         if inserted < len(latest):
             last = self._number_of_newest() - inserted
             known = dict(db.execute(_KNOWN, (last, encode(list(latest)))))
-            same = {key for key, text in known.items() if _is_same(text, latest[key])}
+            same = {key for key, text in known.items() if is_same(text, latest[key])}
             self._update(db, {key: latest[key] for key in known.keys() - same})
             if self._started_from.reached is not None:
                 rows = ((self._started_from.generation, key) for key in same)
@@ -223,15 +223,9 @@ class SQLiteTransaction:
         after = [(stream, encode(stream)) for tree, _ in trees for stream in flattened(tree)]
         if before == [text for _, text in after] and (before or self._anchor.synced is not None):
             return []
-        self._streams.add(map(stored, before), (stream for stream, _ in after))
+        self._streams.add(map(kept_item, before), (stream for stream, _ in after))
         db = self._begun()
         db.execute("DELETE FROM stream_texts")
         rows = ((position, *shown(item)) for position, item in enumerate(after))
         db.executemany("INSERT INTO stream_texts VALUES (?, ?, ?)", rows)
         return [tree for tree, _ in trees]
-
-
-def _is_same(known: str, item: Item) -> bool:
-    if known == item[1]:
-        return True
-    return not is_another_version(known, item[0]) and stable_fields(stored(known)) == stable_fields(item[0])

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from pryv_monitor._json import Item, decode, encode
+from pryv_monitor._json import Item, decode, encode, is_another_version, stable_fields
 from pryv_monitor.errors import AnchorCorruptError
 
 _DEPTH: Final = 500
@@ -59,8 +59,8 @@ def shown_ids(ids: Any) -> str:
     return encode([shown_id(text) for text in ids])
 
 
-def stored(text: Any) -> dict[str, Any]:
-    """Return the item of an exact text in a mirror.
+def kept_item(text: Any) -> dict[str, Any]:
+    """Return the item of a text that a mirror keeps.
 
     Raises:
         AnchorCorruptError: the text is not that of an item.
@@ -72,6 +72,23 @@ def stored(text: Any) -> dict[str, Any]:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         raise AnchorCorruptError("the mirror is damaged: a text in it is not the JSON of an item")
     return item
+
+
+def is_same(kept: str, item: Item) -> bool:
+    """Return whether an item makes no difference to the kept text of the item with the same id.
+
+    The platform generates some fields of an account's own events (`:_system:…`) at each read; they do not count.
+
+    Args:
+        kept: The JSON text that the mirror keeps.
+        item: An event or a deletion.
+
+    Raises:
+        AnchorCorruptError: `kept` is not the text of an item.
+    """
+    if kept == item[1]:
+        return True
+    return not is_another_version(kept, item[0]) and stable_fields(kept_item(kept)) == stable_fields(item[0])
 
 
 def seconds(value: float) -> float:

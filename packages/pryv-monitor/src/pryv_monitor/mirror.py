@@ -18,7 +18,7 @@ from pryv_monitor._query import Query
 from pryv_monitor._sqlite_errors import translated
 from pryv_monitor._sqlite_transaction import ANCHOR, STREAMS, SQLiteTransaction
 from pryv_monitor._streams import nested
-from pryv_monitor._texts import stored
+from pryv_monitor._texts import kept_item
 from pryv_monitor.anchor import Anchor
 from pryv_monitor.errors import AnchorError
 
@@ -236,7 +236,7 @@ def _anchor(db: sqlite3.Connection, last_pass: Mapping[str, Any]) -> Anchor | No
 
 
 def _tree(db: sqlite3.Connection) -> list[dict[str, Any]]:
-    return nested(stored(text) for (text,) in db.execute(STREAMS))
+    return nested(kept_item(text) for (text,) in db.execute(STREAMS))
 
 
 def _count(db: sqlite3.Connection, name: str) -> int:

@@ -1,6 +1,7 @@
 """What the author of a `Mirror` needs besides the protocol: items, their comparison, and trees of streams.
 
 - `Item`: data and their JSON text, as the platform sent it.
+- `kept_item`: the item of a kept text.
 - `is_same`: whether an item is equal to the kept text of another.
 - `StreamChanges`: which streams came and went, for `needs_full_read`.
 - `flattened`, `nested`: a tree of streams as a list, parents first, and back.
@@ -12,26 +13,9 @@
 
 from __future__ import annotations
 
-from pryv_monitor._json import Item, decode, is_another_version, stable_fields
+from pryv_monitor._json import Item
 from pryv_monitor._selection import select_events
 from pryv_monitor._streams import StreamChanges, flattened, nested
-from pryv_monitor._texts import shown
+from pryv_monitor._texts import is_same, kept_item, shown
 
-__all__ = ["Item", "StreamChanges", "flattened", "is_same", "nested", "select_events", "shown"]
-
-
-def is_same(kept: str, item: Item) -> bool:
-    """Return whether an item makes no difference to the kept text of the item with the same id.
-
-    The platform generates some fields of an account's own events (`:_system:…`) at each read; they do not count.
-
-    Args:
-        kept: The JSON text that the mirror keeps.
-        item: An event or a deletion.
-
-    Raises:
-        ValueError: `kept` is not JSON.
-    """
-    if kept == item[1]:
-        return True
-    return not is_another_version(kept, item[0]) and stable_fields(decode(kept)) == stable_fields(item[0])
+__all__ = ["Item", "StreamChanges", "flattened", "is_same", "kept_item", "nested", "select_events", "shown"]
