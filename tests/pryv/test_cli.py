@@ -190,6 +190,8 @@ def test_where_credentials_come_from(
     for arguments in (["whoami", "--endpoint", other.api_endpoint], ["--endpoint", other.api_endpoint, "whoami"]):
         said = pryv(*arguments, PRYV_API_ENDPOINT=account.api_endpoint)
         assert json.loads(said.stdout)["user"]["username"] == other.username()
+    of_unset_variable = pryv("whoami", "--endpoint", "", PRYV_API_ENDPOINT=account.api_endpoint)
+    assert (of_unset_variable.returncode, of_unset_variable.stdout) == (2, "")
     environment["PRYV_API_ENDPOINT"] = ""
     said = pryv("whoami")
     assert said.returncode == 2
@@ -360,7 +362,10 @@ def test_accesses_are_shown_without_tokens(pryv: Run, signed_in: Connection, env
 
     (asked_for,) = (one for one in json.loads(pryv("accesses", "--tokens").stdout) if one["id"] == shared["id"])
     assert asked_for["token"] == shared["token"]
-    assert any(line.endswith(str(shared["token"])) for line in shown([PRYV, "accesses", "--tokens"], environment, 200))
+    with_tokens = shown([PRYV, "accesses", "--tokens"], environment, 80)
+    assert [line.split() for line in with_tokens if shared["id"] in line] == [
+        [shared["id"], "shared", "tokens", shared["token"]]
+    ]
     signed_in.accesses.delete(shared["id"])
 
 

@@ -30,7 +30,8 @@ _ACCESSES = [
     Column("last used", lambda access: local_date(access.get("lastUsed")), whole=True),
     Column("expires", lambda access: local_date(access.get("expires")), whole=True),
 ]
-_TOKEN = Column("token", lambda access: access.get("token"), whole=True)
+_WITH_TOKENS = [*_ACCESSES[:3], Column("token", lambda access: access.get("token"), whole=True)]
+"""Complete ids and tokens leave no space for more on a terminal of 80 columns."""
 
 
 def add_info_options(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +127,7 @@ def accesses(arguments: argparse.Namespace) -> None:
     if not all(isinstance(access, dict) for access in found):
         raise PryvProtocolError("accesses.get: the response has accesses that are not objects")
     if on_terminal():
-        write_table([*_ACCESSES, _TOKEN] if arguments.tokens else _ACCESSES, found)
+        write_table(_WITH_TOKENS if arguments.tokens else _ACCESSES, found)
     else:
         write_json(found if arguments.tokens else list(map(_without_secrets, found)))
 

@@ -31,14 +31,13 @@ def connect(arguments: argparse.Namespace) -> Connection:
         OSError: the store's file cannot be read.
     """
     endpoint: str | None = getattr(arguments, "endpoint", None)
-    if not endpoint and not hasattr(arguments, "profile"):
-        endpoint = from_system(os.environ.get(ENDPOINT_VARIABLE, ""))
-    endpoint = (endpoint or "").strip()  # a secret in a file often ends with a newline
-    if not endpoint:
+    if endpoint is None and not hasattr(arguments, "profile"):
+        endpoint = from_system(os.environ.get(ENDPOINT_VARIABLE, "")).strip() or None
+    if endpoint is None:
         return _stored_connection(arguments)
     from pryv.connection import Connection
 
-    connection = Connection(endpoint)
+    connection = Connection(endpoint.strip())  # a secret in a file often ends with a newline
     if connection.token is None:
         raise ValueError(f"the API endpoint has no token; expected {API_ENDPOINT_FORM}")
     return connection
