@@ -13,7 +13,16 @@ from tests.pryv.wire import Wire, reply
 
 from pryv import Call, Connection, OAuthError, RetryPolicy, Series, Service
 from pryv._arguments import require_seconds
-from pryv.auth import FileStore, sign_in, sign_out, wait_for_access
+from pryv.auth import (
+    AuthSettings,
+    FileStore,
+    MemoryStore,
+    TerminalLogin,
+    setup_auth,
+    sign_in,
+    sign_out,
+    wait_for_access,
+)
 from pryv.cli import exit_code
 from pryv.oauth import DPoPKey, FileTokenStore, OAuthClient
 
@@ -24,6 +33,7 @@ INFO = {
     "access": "http://127.0.0.1:1/",
     "register": "http://127.0.0.1:1/",
 }
+ASKED = {"requestingAppId": "an-app", "requestedPermissions": []}
 SERIES = Series(["deltaTime"], [[1]])
 
 
@@ -37,6 +47,9 @@ SERIES = Series(["deltaTime"], [[1]])
         (lambda c: c.api([], progress=5), TypeError, "progress"),
         (lambda c: c.api(Call("streams.get")), TypeError, "calls is an iterable"),
         (lambda c: c.add_points_to_hf_event("id", Call("a"), []), TypeError, "Call"),
+        (lambda c: c.api_one("events.create", {}, ["event"]), TypeError, "expected_key is a string"),
+        (lambda c: c.api_one("events.create", {}, 5), TypeError, "expected_key is a string"),
+        (lambda c: c.api_one("events.create", {}, ""), ValueError, "expected_key is empty"),
     ],
 )
 def test_bad_arguments_send_nothing(call: Callable[[Any], Any], error: type[Exception], message: str) -> None:
@@ -148,6 +161,35 @@ def test_objects_without_the_methods_of_a_store_are_refused(store: Any) -> None:
             use()
     with pytest.raises(TypeError, match="tokens are OAuthTokens"):
         FileTokenStore("tokens").save(store)
+
+
+@pytest.mark.parametrize("customizations", [[], "", 5, [("name", "P")]])
+def test_customizations_are_a_dict(customizations: Any) -> None:
+    with pytest.raises(TypeError, match="customizations is a dict"):
+        Service("http://127.0.0.1:1/", customizations)
+
+
+@pytest.mark.parametrize("argument", ["settings", "service", "store"])
+def test_a_sign_in_from_a_terminal_needs_its_arguments(argument: str) -> None:
+    right: dict[str, Any] = {"settings": AuthSettings(ASKED), "service": Service(None, INFO), "store": MemoryStore()}
+    TerminalLogin(**right)
+    with pytest.raises(TypeError, match=f"^{argument} (is|are) a .*, not dict$"):
+        TerminalLogin(**{**right, argument: ASKED})
+    if argument == "settings":
+        with pytest.raises(TypeError, match="settings are a"):
+            setup_auth(ASKED, "http://127.0.0.1:1/")  # type: ignore[arg-type]
+
+
+def test_a_ui_that_cannot_show_the_page_is_refused_before_the_request(wire: Wire) -> None:
+    with pytest.raises(TypeError, match="ui is a LoginUI, not NoneType"):
+        sign_in(
+            wire.url,
+            "an-app",
+            [{"streamId": "a", "level": "read"}],
+            store=MemoryStore(),
+            ui=lambda _settings, _service: None,  # type: ignore[arg-type, return-value]
+        )
+    assert wire.requests == []
 
 
 def test_reprs_and_texts_of_stores(tmp_path: Path) -> None:

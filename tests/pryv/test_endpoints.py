@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -254,6 +256,13 @@ def test_any_access_reference_can_be_split_and_built_again(base: str, serial: in
 )
 def test_return_urls_are_cleaned(url: str, clean: str) -> None:
     assert clean_url_from_pryv_params(url) == clean
+
+
+@pytest.mark.parametrize("read", [clean_url_from_pryv_params, query_params_from_url, service_info_from_url])
+def test_a_return_url_is_a_string(read: Callable[[Any], object]) -> None:
+    for url in (None, 5, b"https://app/"):
+        with pytest.raises(TypeError, match="a URL is a string, not "):
+            read(url)
 
 
 def test_parameters_in_query_and_fragment_are_read() -> None:

@@ -188,6 +188,7 @@ REQUESTS = [
     ),
     *(path for path in CALLABLES if path.startswith("pryv.resources.")),
     *(f"pryv.shared_secrets.{name}" for name in ("create", "retrieve", "status")),
+    "pryv.auth.sign_out",
 ]
 
 BASES = {

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from pryv import _resend
+from pryv._arguments import require
 from pryv._batch import Call, CallLike, EncodedCalls, Progress, Result, is_error, run_batch
 from pryv._transport.account import Account
 from pryv._transport.redact import redact_error
@@ -47,6 +48,8 @@ def call_all(
 
 def call_one(account: Account, method: str, params: Any, expected_key: str | None, timeout: CallTimeout) -> Any:
     """Send one call and return its result, or a member of it; see `Connection.api_one`."""
+    if expected_key is not None:
+        require(expected_key=expected_key)
     (result,) = call_all(account, [Call(method, params)], 1, None, timeout)
     if is_error(result):
         raise api_error(result["error"], method=method)

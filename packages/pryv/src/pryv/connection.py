@@ -323,7 +323,7 @@ class Connection:
 
         Raises:
             TypeError: an argument has the wrong type, or a parameter has no JSON form.
-            ValueError: `method` is empty, or a number is not finite.
+            ValueError: `method` or `expected_key` is empty, or a number is not finite.
             ApiError: the result is an error.
             PryvProtocolError: the result does not have `expected_key`.
             PryvError: the call failed; see *Errors and retries*.

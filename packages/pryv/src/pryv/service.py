@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from pryv._access_requests import AccessRequest, accepted_endpoint, poll, start
-from pryv._arguments import http_url
+from pryv._arguments import as_dict, http_url
 from pryv._assets import ServiceAssets, fetch_assets
 from pryv._display import public_names, safe_repr, secret
 from pryv._login import login, mfa_verify
@@ -72,7 +72,8 @@ class Service:
     ) -> None:
         url = None if service_info_url is None else http_url(service_info_url, "service_info_url")
         calls = Platform(Http(retry, session, limits), timeout)
-        self._platform = DescribedPlatform(calls, url, dict(customizations or {}))
+        replaced = {} if customizations is None else dict(as_dict(customizations, "customizations"))
+        self._platform = DescribedPlatform(calls, url, replaced)
         self._assets: ServiceAssets | None = None
 
     @safe_repr

@@ -223,6 +223,7 @@ def clean_url_from_pryv_params(url: str) -> str:
     Raises:
         TypeError: it is not a string.
     """
+    _require_string(url)
     return _PARAMS.sub(_without_one_shot_params, url)
 
 
@@ -244,11 +245,15 @@ def query_params_from_url(url: str) -> dict[str, str]:
         TypeError: it is not a string.
         ValueError: it is not a URL.
     """
-    if not isinstance(url, str):
-        raise TypeError(f"a URL is a string, not {type(url).__name__}")
+    _require_string(url)
     parts = urlsplit(url)
     pairs = [pair for part in (parts.query, parts.fragment) for pair in parse_qsl(part.lstrip("?#&"), True)]
     return dict(pairs)
+
+
+def _require_string(url: object) -> None:
+    if not isinstance(url, str):
+        raise TypeError(f"a URL is a string, not {type(url).__name__}")
 
 
 def new_event_id() -> str:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from pryv._arguments import require_methods
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT, CallTimeout
-from pryv.auth._settings import AuthSettings
+from pryv.auth._settings import AuthSettings, require_sign_in
 from pryv.auth._states import AuthState, AuthStates, notify
 from pryv.auth._stores import AuthorizationData
 from pryv.auth._waiting import WAIT, check_wait, follow_request
@@ -58,10 +58,7 @@ class AuthController:
     """
 
     def __init__(self, settings: AuthSettings, service: Service, ui: LoginUI | None = None) -> None:
-        if not isinstance(settings, AuthSettings):
-            raise TypeError(f"settings are a pryv.auth.AuthSettings, not {type(settings).__name__}")
-        if not isinstance(service, Service):
-            raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
+        require_sign_in(settings, service)
         if ui is not None:
             require_methods(ui, "ui", "a LoginUI", *_UI_METHODS)
         self.settings = settings

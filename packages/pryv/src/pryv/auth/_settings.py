@@ -10,6 +10,7 @@ from attrs import validators
 
 from pryv._arguments import require_callback
 from pryv.auth._states import Listener
+from pryv.service import Service
 from pryv.utils import clean_url_from_pryv_params
 
 
@@ -63,3 +64,15 @@ class AuthSettings:
         default=None,
         validator=validators.optional(lambda _settings, field, callback: require_callback(callback, field.name)),
     )
+
+
+def require_sign_in(settings: object, service: object) -> None:
+    """Check the arguments of a sign-in.
+
+    Raises:
+        TypeError: one has the wrong type.
+    """
+    if not isinstance(settings, AuthSettings):
+        raise TypeError(f"settings are a pryv.auth.AuthSettings, not {type(settings).__name__}")
+    if not isinstance(service, Service):
+        raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from pryv._arguments import http_url, require
+from pryv._arguments import http_url, require, require_methods
 from pryv._display import SecretText
 from pryv._spelling import domain
+from pryv._transport.timeouts import DEFAULT_TIMEOUT, Timeout
 from pryv._transport.urls import is_in_domain
 from pryv.auth._controller import LoginUI
 from pryv.auth._permissions import covers
@@ -88,7 +89,13 @@ def sign_in(
     return connection
 
 
-def sign_out(service_info_url: str, *, store: CredentialStore | None = None, profile: str = DEFAULT) -> None:
+def sign_out(
+    service_info_url: str,
+    *,
+    store: CredentialStore | None = None,
+    profile: str = DEFAULT,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+) -> None:
     """Revoke the accesses that a profile has on a platform, and remove their credentials from the store.
 
     If there are no credentials, nothing happens. If an access was revoked already, only its credentials are removed.
@@ -101,21 +108,24 @@ def sign_out(service_info_url: str, *, store: CredentialStore | None = None, pro
         service_info_url: The URL of the platform's service info.
         store: The credential store; by default the system's keyring, or files that only their owner can read.
         profile: The profile, as in `sign_in`.
+        timeout: The time limits of each request, as in `pryv.Connection`.
 
     Raises:
         TypeError: an argument has the wrong type.
-        ValueError: `service_info_url` is not a URL, or `profile` is not a name.
+        ValueError: `service_info_url` is not a URL, `profile` is not a name, or a number in `timeout` is out of range.
         OSError: the store cannot be read or written to.
         ForbiddenError: the access may not revoke itself; its credentials are removed nevertheless.
         PryvError: a call or the store failed; see *Errors and retries*.
     """
     url = http_url(service_info_url, "service_info_url")
     kept = Profile(default_store() if store is None else store, profile)
-    with Service(url) as service:
-        revoke_and_forget(kept, _of_platform(kept, url, service))
+    with Service(url, timeout=timeout) as service:
+        revoke_and_forget(kept, _of_platform(kept, url, service), timeout)
 
 
-def revoke_and_forget(kept: Profile, credentials: Iterable[AuthorizationData]) -> None:
+def revoke_and_forget(
+    kept: Profile, credentials: Iterable[AuthorizationData], timeout: Timeout = DEFAULT_TIMEOUT
+) -> None:
     """Revoke the accesses of credentials, and remove them from their profile.
 
     Raises:
@@ -126,7 +136,7 @@ def revoke_and_forget(kept: Profile, credentials: Iterable[AuthorizationData]) -
     refused = None
     for stored in credentials:
         try:
-            with Connection(stored["apiEndpoint"]) as connection:
+            with Connection(stored["apiEndpoint"], timeout=timeout) as connection:
                 if _works(connection):
                     connection.revoke()
         except ForbiddenError as error:
@@ -192,6 +202,7 @@ def _login_ui(ui: Any, settings: AuthSettings, service: Service, store: Credenti
     if ui is None:
         return TerminalLogin(settings, service, store=store)
     made: LoginUI = ui(settings, service) if callable(ui) else ui
+    require_methods(made, "ui", "a LoginUI", "on_state_change")
     return made
 
 

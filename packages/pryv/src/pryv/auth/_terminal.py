@@ -10,11 +10,12 @@ import sys
 import threading
 from typing import TextIO
 
+from pryv._arguments import require_methods
 from pryv._signals import SignalSafeEvent
 from pryv._spelling import web_url
 from pryv._text import printable
 from pryv.auth._browser import PageInBrowser
-from pryv.auth._settings import AuthSettings
+from pryv.auth._settings import AuthSettings, require_sign_in
 from pryv.auth._states import AuthState, AuthStates
 from pryv.auth._stores import AuthorizationData, CredentialStore, default_store
 from pryv.service import Service
@@ -32,6 +33,9 @@ class TerminalLogin:
         open_browser: Whether to open the page. A browser that runs in the terminal is not used, and a program that was
             frozen into one file opens none. The browser opens a temporary file that redirects to the page.
         file: The file to print to; by default standard error, if it is open. Only a terminal shows the spinner.
+
+    Raises:
+        TypeError: an argument has the wrong type.
     """
 
     def __init__(
@@ -43,6 +47,9 @@ class TerminalLogin:
         open_browser: bool = True,
         file: TextIO | None = None,
     ) -> None:
+        require_sign_in(settings, service)
+        if store is not None:
+            require_methods(store, "store", "a CredentialStore", "get", "save", "delete")
         self._app_id = settings.auth_request["requestingAppId"]
         self._service = service
         self._store = default_store() if store is None else store
