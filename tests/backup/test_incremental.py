@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +186,18 @@ def test_one_backup_at_a_time(account: Connection, folder: Path) -> None:
     assert files_of(folder) == before
 
 
+class LockableMirror(MaskedMirror):
+    """The mirror of a backup, but that the caller locks it."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        return self.mirror.lock()
+
+
 def test_the_mirror_keeps_the_contract(tmp_path: Path) -> None:
     numbers = iter(range(1000))
 
     def make() -> Any:
-        return MaskedMirror(SQLiteMirror(tmp_path / f"{next(numbers)}.db"), lambda data, text: (data, text))
+        return LockableMirror(SQLiteMirror(tmp_path / f"{next(numbers)}.db"), lambda data, text: (data, text))
 
     check_mirror(make)
 

@@ -23,7 +23,7 @@ from pryv_backup._errors import BackupError
 from pryv_backup._files import Entry
 from pryv_backup._layout import AUDIT, DELETIONS, FAR, STATE, STREAMS, events_file
 from pryv_backup._manifest import Manifest
-from pryv_backup._mirror import LockedMirror
+from pryv_backup._mirror import MaskedMirror
 from pryv_backup._reports import BackupReport
 from pryv_backup._secrets import Secrets
 from pryv_backup._tree import flat
@@ -242,7 +242,7 @@ class _Run:
     def _sync(self, *, full: bool, adopt: bool, error_tolerance: float) -> SyncReport:
         text = self._archive.before.anchor
         owner = Anchor.loads(text) if text else None
-        monitor = Monitor(self._connection, mirror=LockedMirror(self._mirror, self._received, owner))
+        monitor = Monitor(self._connection, mirror=MaskedMirror(self._mirror, self._received, owner))
         try:
             if adopt:
                 monitor.adopt()

@@ -9,8 +9,10 @@ from typing import Any
 import attrs
 
 from pryv_monitor import Anchor, Mirror, MirrorTransaction
+from pryv_monitor.mirrors import Item
 
-Item = tuple[Any, str]
+Mask = Callable[[Any, str], Item]
+"""Changes an item, given as its data and their text."""
 
 
 @attrs.frozen
@@ -18,38 +20,17 @@ class MaskedMirror:
     """A mirror that gets each item only after a function has changed it, such as one that removes secrets.
 
     Attributes:
-        mirror: The mirror that keeps the data.
-        mask: Changes an item: its data and their text.
-    """
-
-    mirror: Mirror
-    mask: Callable[[Any, str], Item]
-
-    def lock(self) -> AbstractContextManager[None]:
-        """Lock the mirror."""
-        return self.mirror.lock()
-
-    def load(self) -> Anchor | None:
-        """Return the mirror's anchor."""
-        return self.mirror.load()
-
-    def begin(self, anchor: Anchor, now: float) -> MaskedTransaction:
-        """Begin a transaction of the mirror."""
-        return MaskedTransaction(self.mirror.begin(anchor, now), self.mask)
-
-
-@attrs.frozen
-class LockedMirror(MaskedMirror):
-    """A mirror that the backup has locked already.
-
-    Attributes:
+        mirror: The mirror that keeps the data. The backup has locked it.
+        mask: Changes an item.
         owner: The anchor that says which account the backup is of, in case the mirror was removed.
     """
 
+    mirror: Mirror
+    mask: Mask
     owner: Anchor | None = None
 
     def lock(self) -> AbstractContextManager[None]:
-        """Do nothing."""
+        """Do nothing: the mirror is locked."""
         return nullcontext()
 
     def load(self) -> Anchor | None:
@@ -58,6 +39,10 @@ class LockedMirror(MaskedMirror):
         if anchor is None and self.owner is not None:
             return attrs.evolve(self.owner, generation=0, reached=None, streams=None)
         return anchor
+
+    def begin(self, anchor: Anchor, now: float) -> MaskedTransaction:
+        """Begin a transaction of the mirror."""
+        return MaskedTransaction(self.mirror.begin(anchor, now), self.mask)
 
 
 @attrs.frozen
@@ -70,7 +55,7 @@ class MaskedTransaction:
     """
 
     transaction: MirrorTransaction
-    mask: Callable[[Any, str], Item]
+    mask: Mask
 
     def apply(self, kind: Any, items: Sequence[Item]) -> list[Any]:
         """Apply the changed items."""
