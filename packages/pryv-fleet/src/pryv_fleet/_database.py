@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
@@ -240,11 +240,7 @@ def _check_dsn(dsn: str) -> None:
     Raises:
         ValueError: it is malformed.
     """
-    try:
+    with suppress(psycopg.Error):
         psycopg.conninfo.conninfo_to_dict(dsn)
-    except psycopg.Error:
-        is_malformed = True
-    else:
-        is_malformed = False
-    if is_malformed:
-        raise ValueError("dsn is not a connection string of PostgreSQL, such as postgresql://user@host/database")
+        return
+    raise ValueError("dsn is not a connection string of PostgreSQL, such as postgresql://user@host/database")

@@ -52,7 +52,7 @@ def _program() -> Program:
         "PRYV_FLEET_KEY_FILE name.",
         [
             _command("init", "Make the tables, or bring them to this version.", "pryv-fleet init", _init),
-            _command("key", "Print a new key for PRYV_FLEET_KEY.", "pryv-fleet key", _key),
+            Command("key", "Print a new key for PRYV_FLEET_KEY.", "pryv-fleet key", _key, account=False),
             _command(
                 "add",
                 "Add accounts, whose API endpoints are the lines of a file or of standard input.",
@@ -123,12 +123,13 @@ def _program() -> Program:
                 _export,
                 options.add_export_options,
             ),
-            _command(
+            Command(
                 "postgres",
                 "Run a PostgreSQL server to try this out; not for production.",
                 "pryv-fleet postgres ./trial",
                 _postgres,
                 options.add_directory,
+                account=False,
             ),
         ],
     )
@@ -141,11 +142,13 @@ def _command(
     run: Callable[[argparse.Namespace], object],
     add_options: Callable[[argparse.ArgumentParser], object] = lambda _: None,
 ) -> Command:
+    """Return a command that works on the tables."""
+
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--schema", default="pryv", metavar="NAME", help="schema of the tables (%(default)s)")
         add_options(parser)
 
-    return Command(name, summary, example, run, add_options if run in (_key, _postgres) else add, account=False)
+    return Command(name, summary, example, run, add, account=False)
 
 
 def _init(arguments: argparse.Namespace) -> None:

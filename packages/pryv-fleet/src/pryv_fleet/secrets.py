@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -50,12 +51,9 @@ class TokenCipher:
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = list(keys)
         self._fernet: MultiFernet | None = None
-        is_malformed = False
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
-        except ValueError:
-            is_malformed = True
-        if is_malformed:  # raised here, where no frame holds a key
+        with suppress(ValueError):  # without a key, and where a frame holds a malformed one
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        if keys and self._fernet is None:
             raise ValueError(f"{KEY_VARIABLE}: a key is 32 bytes in URL-safe base64; `pryv-fleet key` makes one")
 
     def __repr__(self) -> str:
@@ -87,10 +85,8 @@ class TokenCipher:
             FleetError: there is no key, or none that fits.
         """
         fernet = self._required()
-        try:
+        with suppress(InvalidToken):
             return fernet.decrypt(secret).decode()
-        except InvalidToken:
-            pass
         raise FleetError(f"the token cannot be decrypted: {KEY_VARIABLE} has no key that fits")
 
     def rotate(self, secret: str) -> str:
