@@ -21,6 +21,7 @@ from pryv_sandbox.http.server_thread import ServerThread
 from pryv_sandbox.methods import account, registration, second_factor
 from pryv_sandbox.methods.oauth.authorization import Authorization, UnsafeRequestError
 from pryv_sandbox.methods.oauth.tokens import Tokens
+from pryv_sandbox.model.endpoints import api_endpoint
 from pryv_sandbox.model.errors import ApiError
 from pryv_sandbox.model.oauth import OAuthError
 from pryv_sandbox.sockets.server import Sockets
@@ -148,8 +149,7 @@ class Sandbox:
             token = self._server.call(self._register(person, mfa))
         except ApiError as error:
             raise ValueError(f"{error.message} {error.data}") from None
-        api_endpoint = f"{self.url.replace('//', f'//{token}@')}{username}/"
-        return Account(username, password, token, api_endpoint)
+        return Account(username, password, token, api_endpoint(self.url, token, username))
 
     @property
     def mails(self) -> list[Mail]:
@@ -170,7 +170,7 @@ class Sandbox:
         Raises:
             LookupError: if the user has not asked, or has used it.
         """
-        return self._server.call(self._reset_token(username))
+        return self._call(lambda: account.reset_token(self._platform, username))
 
     # ---- OAuth 2
 
@@ -199,7 +199,7 @@ class Sandbox:
         kept = {name: (offer, False) if isinstance(offer, list) else offer for name, offer in (offers or {}).items()}
         keys = jwks["keys"] if jwks else []
         client = Client(client_id, list(redirect_uris), kept, list(grant_types), secret, keys)
-        self._server.call(self._on_loop(lambda: oauth_state.save_client(self._platform, client)))
+        self._call(lambda: oauth_state.save_client(self._platform, client))
 
     def accept_oauth(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None = None) -> str:
         """Accept a client's request in the name of a person, without the consent page.
@@ -215,11 +215,11 @@ class Sandbox:
         Raises:
             ValueError: the request cannot be accepted.
         """
-        return self._server.call(self._on_loop(lambda: self._accept(authorization_url, username, granted)))
+        return self._call(lambda: self._accept(authorization_url, username, granted))
 
     def revoke_key(self, thumbprint: str) -> None:
         """Refuse DPoP proofs by a key from now on, as an operator does."""
-        self._server.call(self._on_loop(lambda: oauth_state.revoke_key(self._platform, thumbprint)))
+        self._call(lambda: oauth_state.revoke_key(self._platform, thumbprint))
 
     def _accept(self, authorization_url: str, username: str, granted: list[dict[str, Any]] | None) -> str:
         issuer = self.url.rstrip("/")
@@ -235,11 +235,13 @@ class Sandbox:
         except (OAuthError, UnsafeRequestError) as error:
             raise ValueError(str(error)) from None
 
-    async def _on_loop(self, action: Callable[[], T]) -> T:
-        return action()
+    def _call(self, action: Callable[[], T]) -> T:
+        """Run an action on the server's loop, on whose thread the state is used."""
 
-    async def _reset_token(self, username: str) -> str:
-        return account.reset_token(self._platform, username)
+        async def run() -> T:
+            return action()
+
+        return self._server.call(run())
 
     async def _register(self, person: dict[str, str], mfa: bool) -> str:
         user, token = await registration.register(self._platform, person)

@@ -23,7 +23,6 @@ CONSENT_PATH = "access.html"
 
 _HTTP_STATUS = {"NEED_SIGNIN": 201, "ACCEPTED": 200, "REFUSED": 403, "ERROR": 403, "REDIRECTED": 301}
 _REQUIRED = {"ACCEPTED": ("username", "token"), "REDIRECTED": ("redirectUrl",)}
-_TABLE = "CREATE TABLE IF NOT EXISTS auth_requests (key TEXT PRIMARY KEY, expires REAL NOT NULL, state TEXT NOT NULL)"
 
 
 class AuthRequests:
@@ -31,7 +30,6 @@ class AuthRequests:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        platform.db.execute(_TABLE)
 
     def routes(self) -> list[web.RouteDef]:
         """The paths of access requests."""

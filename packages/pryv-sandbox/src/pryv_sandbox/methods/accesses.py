@@ -23,6 +23,7 @@ from pryv_sandbox.model.errors import (
 from pryv_sandbox.model.ids import new_id, new_token, to_id
 from pryv_sandbox.model.integrity import record
 from pryv_sandbox.model.merging import merged
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.model.validation import Validator
 from pryv_sandbox.state import accesses as stored
 from pryv_sandbox.state.accesses import Doc
@@ -206,10 +207,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
         "name": params["name"],
         "type": access_type,
         "permissions": _without_names(params["permissions"]),
-        "created": now,
-        "createdBy": context.author,
-        "modified": now,
-        "modifiedBy": context.author,
+        **tracked(context.author, now),
     }
     if access_type == "shared":
         doc["deviceName"] = None

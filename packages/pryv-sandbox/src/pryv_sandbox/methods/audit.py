@@ -9,6 +9,7 @@ from pryv_sandbox.methods.calls import Context, Pages, Result
 from pryv_sandbox.model.errors import ApiError
 from pryv_sandbox.model.ids import new_id
 from pryv_sandbox.model.system_streams import AUDIT
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state.accesses import reference
 from pryv_sandbox.state.events import insert
 
@@ -71,9 +72,6 @@ def _log(context: Context, method_id: str, event_type: str, content: dict[str, A
         "time": now,
         "type": event_type,
         "content": content,
-        "created": now,
-        "createdBy": "system",
-        "modified": now,
-        "modifiedBy": "system",
+        **tracked("system", now),
     }
     insert(context.platform, context.user, event, "audit")

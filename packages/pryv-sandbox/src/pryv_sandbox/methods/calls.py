@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pryv_sandbox.model.access import Access
+from pryv_sandbox.model.endpoints import api_endpoint
 from pryv_sandbox.model.errors import invalid_access_token, too_many_results, unexpected
 from pryv_sandbox.model.validation import Schema, Validator
 from pryv_sandbox.state.platform import Platform
@@ -96,8 +97,7 @@ class Context:
 
     def api_endpoint(self, token: str) -> str:
         """The API endpoint that carries this token."""
-        scheme, rest = self.base_url.split("//", 1)
-        return f"{scheme}//{token}@{rest}{self.user.username}/"
+        return api_endpoint(self.base_url, token, self.user.username)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from pryv_sandbox.model.endpoints import api_endpoint
 from pryv_sandbox.model.ids import new_id, new_token
 from pryv_sandbox.model.oauth import MOST_PERMISSIONS, OAuthError, Permission
 from pryv_sandbox.model.system_streams import CMC_APPS
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state import accesses as stored
 from pryv_sandbox.state.accesses import Doc
 from pryv_sandbox.state.changes import Change
@@ -48,17 +50,13 @@ def with_capability(platform: Platform, user: User, event: dict[str, Any], base_
             "type": "shared",
             "permissions": [{"level": "read", "streamId": stream_id} for stream_id in event["streamIds"]],
             "deviceName": None,
-            "created": now,
-            "createdBy": "system",
-            "modified": now,
-            "modifiedBy": "system",
+            **tracked("system", now),
         },
     )
     platform.db.execute("INSERT INTO capabilities VALUES (?, ?, ?, ?)", (token, user.key, event["id"], new_id()))
-    scheme, rest = base_url.split("//", 1)
     return {
         **event["content"],
-        "capabilityUrl": f"{scheme}//{token}@{rest}{user.username}/",
+        "capabilityUrl": api_endpoint(base_url, token, user.username),
         "capabilityExpiresAt": int(now) + _LIFETIME,
         "capabilityAccessId": access["id"],
         "capabilityId": secrets.token_urlsafe(16),
@@ -156,7 +154,7 @@ def consent(platform: Platform, user: User, offer: Offer, kept: list[Permission]
     _accept_once(platform, user, offer)
     now = platform.clock.now()
     theirs, own = _partner(offer.requester, url), _partner(user.username, url)
-    back_channel = f"{url.split('//', 1)[0]}//{new_token()}@{host}/{offer.requester}/"
+    back_channel = api_endpoint(url, new_token(), offer.requester)
     counterparty = {
         "host": host,
         "username": offer.requester,
@@ -186,10 +184,7 @@ def consent(platform: Platform, user: User, offer: Offer, kept: list[Permission]
             {"level": "contribute", "streamId": f"{offer.stream}:collectors:{theirs}"},
         ],
         "clientData": {"cmc": cmc},
-        "created": now,
-        "createdBy": "system",
-        "modified": now,
-        "modifiedBy": "system",
+        **tracked("system", now),
         "deviceName": None,
     }
     doc = stored.save(platform, user, doc)

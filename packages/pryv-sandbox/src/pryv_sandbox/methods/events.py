@@ -26,6 +26,7 @@ from pryv_sandbox.model.json_text import dumps
 from pryv_sandbox.model.merging import merged
 from pryv_sandbox.model.streams_query import StreamsQuery, parse_streams, resolve_streams
 from pryv_sandbox.model.system_streams import Store
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state import events as stored
 from pryv_sandbox.state.attachments import with_read_tokens
 from pryv_sandbox.state.changes import Action, Change
@@ -135,7 +136,7 @@ def _account_events(context: Context, now: float) -> list[Event]:
         (system_streams.EMAIL, "email/string", user.email),
         (system_streams.LANGUAGE, "language/iso-639-1", user.language),
     )
-    author = {"time": now, "created": now, "createdBy": "system", "modified": now, "modifiedBy": "system"}
+    author = {"time": now, **tracked("system", now)}
     events = [{"id": key, "streamIds": [key], "type": kind, "content": value, **author} for key, kind, value in fields]
     return [with_integrity(event) for event in events]
 
@@ -215,7 +216,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
     event: Event = {"id": new_id(), "time": now, **params}
     shared_secrets.check_new_event(event)
     event["streamIds"] = _known_streams(context, params["streamIds"])
-    event.update(created=now, createdBy=context.author, modified=now, modifiedBy=context.author)
+    event.update(tracked(context.author, now))
     _check_content(event, params)
     if not all(context.access.can_create(stream_id) for stream_id in event["streamIds"]):
         raise forbidden()

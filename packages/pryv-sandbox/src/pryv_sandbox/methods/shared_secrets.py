@@ -11,6 +11,7 @@ from pryv_sandbox.model import shared_secrets as model
 from pryv_sandbox.model.errors import forbidden, unknown_resource
 from pryv_sandbox.model.ids import new_id
 from pryv_sandbox.model.system_streams import SHARED_SECRETS
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state import events as stored
 from pryv_sandbox.state.events import Event
 
@@ -32,10 +33,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
             "duration": params["ttl"],
             "type": model.EVENT_TYPE,
             "content": model.new_content(params, params.get("keyHash", key_hash), now),
-            "created": now,
-            "createdBy": creator,
-            "modified": now,
-            "modifiedBy": creator,
+            **tracked(creator, now),
         }
     )
     stored.insert(context.platform, context.user, item, "shared-secrets")

@@ -26,6 +26,7 @@ from pryv_sandbox.model.merging import merged
 from pryv_sandbox.model.shared_secrets import check_stream
 from pryv_sandbox.model.stream_tree import Stream, StreamTree
 from pryv_sandbox.model.system_streams import CMC_APPS, SYSTEM_STREAMS
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state.changes import Action, Change
 from pryv_sandbox.state.events import Event
 
@@ -162,7 +163,7 @@ def add(context: Context, stream: Stream, now: float) -> Stream:
     Raises:
         ApiError: if its id is taken, a sibling has its name, or it would be a system stream.
     """
-    stream = {**stream, "created": now, "createdBy": context.author, "modified": now, "modifiedBy": context.author}
+    stream = {**stream, **tracked(context.author, now)}
     _check_store(stream)
     if context.platform.tree(context.user).get(stream["id"]):
         raise already_exists("stream", {"id": stream["id"]})

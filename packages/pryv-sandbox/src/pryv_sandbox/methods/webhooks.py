@@ -14,6 +14,7 @@ from pryv_sandbox.methods.schemas import NUMBER, OBJECT, STRING, TRACKED, check_
 from pryv_sandbox.methods.scopes import Scope
 from pryv_sandbox.model.errors import already_exists, forbidden, unknown_reference, unknown_resource
 from pryv_sandbox.model.ids import new_id
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state.changes import Action, Change
 from pryv_sandbox.state.platform import Platform
 from pryv_sandbox.state.users import User
@@ -147,10 +148,7 @@ async def _create(context: Context, params: dict[str, Any]) -> Result:
         "maxRetries": 5,
         "minIntervalMs": 5000,
         **params,
-        "created": now,
-        "createdBy": context.author,
-        "modified": now,
-        "modifiedBy": context.author,
+        **tracked(context.author, now),
     }
     if "scopes" in params:
         webhook["scopes"] = _public(scopes)

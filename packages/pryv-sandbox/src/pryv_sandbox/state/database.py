@@ -36,7 +36,6 @@ CREATE TABLE IF NOT EXISTS emails (
 CREATE TABLE IF NOT EXISTS accesses (
     user INTEGER NOT NULL REFERENCES users,
     id TEXT NOT NULL,
-    serial INTEGER,
     token TEXT NOT NULL,
     type TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -142,6 +141,11 @@ CREATE TABLE IF NOT EXISTS webhooks (
     doc TEXT NOT NULL,
     UNIQUE (user, id),
     UNIQUE (user, access, url)
+);
+CREATE TABLE IF NOT EXISTS auth_requests (
+    key TEXT PRIMARY KEY,
+    expires REAL NOT NULL,
+    state TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS capabilities (
     token TEXT PRIMARY KEY,

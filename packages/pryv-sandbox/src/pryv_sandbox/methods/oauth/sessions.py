@@ -5,6 +5,7 @@ from __future__ import annotations
 from pryv_sandbox.methods import accesses
 from pryv_sandbox.model.ids import new_id, new_token
 from pryv_sandbox.model.oauth import Permission
+from pryv_sandbox.model.tracking import tracked
 from pryv_sandbox.state import accesses as stored
 from pryv_sandbox.state.accesses import Doc
 from pryv_sandbox.state.changes import Change
@@ -35,10 +36,7 @@ def open_session(
         "permissions": [{name: entry[name] for name in sorted(entry)} for entry in permissions],
         "expires": now + platform.settings.oauth.access_lifetime,
         **({"clientData": {"dpop": {"jkt": key}}} if key else {}),
-        "created": now,
-        "createdBy": author,
-        "modified": now,
-        "modifiedBy": author,
+        **tracked(author, now),
     }
     doc = stored.save(platform, user, doc)
     platform.publish(Change(user.key, "accesses", "create", stored.versioned(doc)))
@@ -54,9 +52,3 @@ def end_sessions(platform: Platform, grant: Grant) -> None:
     made = [doc for session in sessions for doc in stored.created_by(platform, user, session["id"])]
     consent = stored.find(platform, user, grant.consent_id)
     accesses.remove(platform, user, [*([consent] if consent else []), *sessions, *made])
-
-
-def api_endpoint(url: str, access: Doc, user: User) -> str:
-    """The API endpoint with the token of an access."""
-    scheme, _, host = url.partition("//")
-    return f"{scheme}//{access['token']}@{host}/{user.username}/"

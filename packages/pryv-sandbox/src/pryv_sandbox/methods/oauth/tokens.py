@@ -9,7 +9,8 @@ from typing import Any
 from pryv_sandbox.methods import accesses
 from pryv_sandbox.methods.oauth.clients import TokenRequest, authenticate
 from pryv_sandbox.methods.oauth.proofs import check_proof
-from pryv_sandbox.methods.oauth.sessions import SELF_REVOKE, api_endpoint, end_sessions, open_session
+from pryv_sandbox.methods.oauth.sessions import SELF_REVOKE, end_sessions, open_session
+from pryv_sandbox.model.endpoints import api_endpoint
 from pryv_sandbox.model.oauth import OAuthError, Permission
 from pryv_sandbox.model.proofs import ProofError, digest
 from pryv_sandbox.state import accesses as stored
@@ -106,7 +107,7 @@ class Tokens:
             "expires_in": self._settings.access_lifetime,
             "refresh_token": issue(self._platform, grant, expires),
             "scope": grant.scope,
-            "apiEndpoint": api_endpoint(request.url, access, user),
+            "apiEndpoint": api_endpoint(request.url, access["token"], user.username),
         }
 
     def _by_credentials(self, request: TokenRequest) -> dict[str, Any]:
@@ -141,7 +142,7 @@ class Tokens:
             "token_type": "Bearer",
             "expires_in": self._settings.access_lifetime,
             "scope": "",
-            "apiEndpoint": api_endpoint(request.url, access, user),
+            "apiEndpoint": api_endpoint(request.url, access["token"], user.username),
         }
 
 
