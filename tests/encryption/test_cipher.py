@@ -321,6 +321,15 @@ def test_what_is_no_method_is_refused(method: Any, cipher: EventsCipher) -> None
         cipher.register_method("mine", method)
 
 
+@pytest.mark.parametrize("method", [None, 5, ["aes-256-gcm"], METHODS["aes-256-gcm"]])
+def test_a_method_is_given_by_its_name(method: Any, cipher: EventsCipher) -> None:
+    message = "method is the name of an encryption method, not"
+    with pytest.raises(TypeError, match=message):
+        cipher.encrypt_event({"type": "a/b", "content": 1}, method=method)
+    with pytest.raises(TypeError, match=message):
+        cipher.encrypt_attachment_data(b"", method=method)
+
+
 def test_what_is_no_keyring_or_callback_is_refused() -> None:
     for wrong in (None, {"k": AES_KEY}):
         with pytest.raises(TypeError, match="Keyring"):

@@ -348,9 +348,12 @@ class EventsCipher:
         """Return a function of a method.
 
         Raises:
+            TypeError: the name is not a string.
             UnknownMethodError: the method is not known.
             EncryptionError: the method has no such function.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"method is the name of an encryption method, not {type(name).__name__}")
         if name not in self._methods:
             raise UnknownMethodError(f"no encryption method is named {name[:_SHOWN]!r}")
         function: Callable[..., Any] | None = getattr(self._methods[name], member, None)
