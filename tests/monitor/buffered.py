@@ -38,7 +38,7 @@ class BufferedTransaction:
         self.before = self.mirror.content
         self.content = self.before.copy()
         self.changed = False
-        self.stream_changes = StreamChanges(self.began_with.since)
+        self.stream_changes = StreamChanges(self.began_with)
 
     def apply(self, kind: Kind, items: Sequence[tuple[Any, str]]) -> list[Any]:
         by_kind: dict[Kind, Callable[[Any, str], bool]] = {

@@ -144,6 +144,19 @@ def test_events_that_came_with_their_stream_are_found(moves: bool, subject: Subj
         assert monitor.sync().events == 2
 
 
+def test_a_stream_that_is_moved_into_the_scope_or_out_of_it_is_found(subject: Subject, mirror: SQLiteMirror) -> None:
+    scope: dict[str, Any] = {"streams": ["pulse"]}
+    subject.create_stream("child", "notes")
+    subject.add(2, streamIds=["child"])
+    monitor = Monitor(subject.connection, scope, mirror=mirror, overlap=0)
+    for parent in ("notes", "pulse", "notes"):
+        subject.connection.streams.update("child", {"parentId": parent})
+        for _ in range(3):
+            monitor.sync()
+        subject.assert_mirrored(mirror, scope)
+        assert len(list(mirror.events())) == (2 if parent == "pulse" else 0)
+
+
 def fill(subject: Subject) -> None:
     subject.create_stream("child", "pulse")
     subject.create_stream("grandchild", "child")

@@ -213,7 +213,7 @@ class PostgresTransaction:
         self._changes = self._no_changes()
 
     def _no_changes(self) -> _Changes:
-        return _Changes(StreamChanges(self._started_from.since))
+        return _Changes(StreamChanges(self._started_from))
 
     def _rows(self, template: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(template, (self._state.id, *values))

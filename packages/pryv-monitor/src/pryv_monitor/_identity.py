@@ -32,6 +32,7 @@ class Owner:
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self._connection = connection
+        self._by_stream = "streams" in scope.params
         self._scope = _digest(json.dumps(dict(scope.params), sort_keys=True))
         self._credentials = _credentials(connection)
         self._has_asked = False
@@ -39,7 +40,14 @@ class Owner:
     def new_anchor(self, now: float, reader: Reader) -> Anchor:
         """Return an anchor of this owner, from which no full reading has begun."""
         identity = self._ask_once(reader)
-        return Anchor(self._scope, now, generation=0, identity=identity, credentials=self._credentials)
+        return Anchor(
+            self._scope,
+            now,
+            generation=0,
+            by_stream=self._by_stream,
+            identity=identity,
+            credentials=self._credentials,
+        )
 
     def checked(self, anchor: Anchor, reader: Reader) -> Anchor | None:
         """Return an anchor that belongs to this owner, with what identifies it now.

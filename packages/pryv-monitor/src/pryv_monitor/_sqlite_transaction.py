@@ -72,7 +72,7 @@ class SQLiteTransaction:
         self._started_from = anchor
         self._now = now
         self._anchor = anchor
-        self._streams = StreamChanges(anchor.since)
+        self._streams = StreamChanges(anchor)
         self._has_changed = False
         with translated(path):
             self._newest = self._number_of_newest()
@@ -158,7 +158,7 @@ class SQLiteTransaction:
         return False
 
     def _undo(self) -> None:
-        self._streams = StreamChanges(self._started_from.since)
+        self._streams = StreamChanges(self._started_from)
         self._has_changed = False
         if self._db.in_transaction:
             self._db.rollback()

@@ -7,9 +7,11 @@ from typing import Any
 
 import attrs
 
+from pryv_monitor.anchor import Anchor
+
 Stream = dict[str, Any]
-_Key = tuple[str, float | None]
-"""The id of a stream, and the time when it was created, if it has one."""
+_Key = tuple[str, float | None, str | None]
+"""What is compared of a stream: its id, the time when it was created, its place."""
 
 
 @attrs.define
@@ -17,16 +19,16 @@ class StreamChanges:
     """The streams that came and went while a reading applied trees of streams.
 
     The platform reports no change of the events that come and go with a stream. A stream that was deleted and made
-    again is another one: the time when it was created differs.
+    again is another one: the time when it was created differs. In a scope of some streams, so is one that was moved.
 
     Attributes:
-        since: The platform's time, in seconds, that was known before the last complete pass read the streams.
-        reveals_events: Whether a stream came that is older than that, such as one that was moved to a place that the
-            access may read: its events may be older, too.
+        anchor: Where the reading starts from.
+        reveals_events: Whether a stream came that was made before the last complete pass, such as one that was moved to
+            where the access may read it: its events may be older, too.
         gone: The ids of the streams that are gone.
     """
 
-    since: float
+    anchor: Anchor
     reveals_events: bool = attrs.field(default=False, init=False)
     gone: set[str] = attrs.field(factory=set, init=False)
     _gone: set[_Key] = attrs.field(factory=set, init=False)
@@ -38,18 +40,19 @@ class StreamChanges:
             before: The streams of the tree that was applied last; none, if this is the first tree of all.
             after: The streams of the next tree.
         """
-        old, new = _keys(before), _keys(after)
+        old, new = set(map(self._key, before)), set(map(self._key, after))
         self._gone = (self._gone | old) - new
-        self.gone = {stream_id for stream_id, _ in self._gone}
-        self.reveals_events |= bool(old) and any(self._is_older(*key) for key in new - old)
+        self.gone = {stream_id for stream_id, *_ in self._gone}
+        self.reveals_events |= bool(old) and any(map(self._is_older, new - old))
 
-    def _is_older(self, stream_id: str, created: float | None) -> bool:
-        return created is not None and created < self.since and not stream_id.startswith(":")
+    def _key(self, stream: Stream) -> _Key:
+        created = stream.get("created")
+        place = stream.get("parentId") if self.anchor.by_stream else None
+        return stream["id"], created if isinstance(created, (int, float)) else None, place
 
-
-def _keys(streams: Iterable[Stream]) -> set[_Key]:
-    times = ((stream["id"], stream.get("created")) for stream in streams)
-    return {(stream_id, time if isinstance(time, (int, float)) else None) for stream_id, time in times}
+    def _is_older(self, key: _Key) -> bool:
+        stream_id, created, _ = key
+        return created is not None and created < self.anchor.since and not stream_id.startswith(":")
 
 
 def flattened(tree: Iterable[Stream]) -> Iterator[Stream]:

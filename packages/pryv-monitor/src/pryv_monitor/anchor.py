@@ -54,6 +54,7 @@ class Anchor:
         remembered: The changes delivered that the next pass reads again: digests, with the time of each in seconds.
         began: The platform's time, in seconds, when the last full reading began.
         delivering: Whether changes may have been delivered after this anchor, in a pass that was not committed.
+        by_stream: Whether the scope names streams: a stream that is moved may enter or leave it.
         identity: Identifies the account; `None` if the platform does not report it.
         credentials: Digest of the endpoint and the token of the last pass, keyed with the token.
     """
@@ -71,6 +72,7 @@ class Anchor:
     changes: int = attrs.field(default=0, eq=False)
     refused: float | None = None
     delivering: bool = False
+    by_stream: bool = False
     identity: Identity | None = None
     credentials: str = attrs.field(default="", repr=False)
 

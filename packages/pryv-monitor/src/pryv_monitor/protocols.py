@@ -80,10 +80,10 @@ class MirrorTransaction(Protocol):
     def needs_full_read(self) -> bool:
         """Return whether events may have come, moved or gone with streams, which the platform does not report.
 
-        That is so if an event kept is in a stream that the streams applied no longer have, or have as another one of
-        that id (its `created` differs), and if they have a stream that was not there before, but was made before
-        `anchor.since`. The monitor then reads the whole scope again. `pryv_monitor.mirrors.StreamChanges` compares the
-        streams.
+        That is so if an event kept is in a stream that the streams applied no longer have, and if they have one that
+        was not there before, but was made before `anchor.since`. A stream of the same id is another one if its
+        `created` differs or, with `anchor.by_stream`, its parent. `pryv_monitor.mirrors.StreamChanges` compares them.
+        The monitor then reads the whole scope again.
         """
         ...
 

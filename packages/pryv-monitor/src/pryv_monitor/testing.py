@@ -271,6 +271,13 @@ def _asks_for_a_full_read_of_other_streams(mirror: Mirror) -> None:
         transaction.apply("streams", _items(trees[2]))
         _expect(transaction.needs_full_read(), True, "whether a stream that was made again needs a full read")
         transaction.rollback()
+        moved = [{**a, "children": [{**b, "created": 3.0, "parentId": "a"}]}]
+        for by_stream in (True, False):
+            transaction = mirror.begin(attrs.evolve(anchor, since=7.0, by_stream=by_stream), 8.0)
+            transaction.apply("streams", _items(moved))
+            what = "whether a stream that was moved needs one in a scope of some streams, or of all"
+            _expect(transaction.needs_full_read(), by_stream, what)
+            transaction.rollback()
 
 
 def _keeps_out_another(mirror: Mirror) -> None:
