@@ -520,6 +520,34 @@ def test_a_first_reading_goes_on_where_it_was_cut(
     assert monitor.sync().events == 0
 
 
+def test_a_cut_full_reading_that_began_after_the_clock_fell_finds_all_changes(
+    sandbox: Sandbox, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pass, "WINDOW", 1)
+    monkeypatch.setattr("pryv_monitor._source._BATCH", 1)
+    first, _, last = [subject.add(1, time=1_600_000_000 + number)[0] for number in range(3)]
+    seen: list[Any] = []
+    fails = False
+
+    def handle(event: dict[str, Any]) -> None:
+        if fails and event["id"] == last["id"]:
+            raise LookupError
+        seen.append(event)
+
+    monitor = Monitor(subject.connection, SCOPE, overlap=0).on("event", handle)
+    monitor.sync()
+    sandbox.faults.skew = -LONG
+    subject.update(last, content=1)
+    fails = True
+    with pytest.raises(LookupError):
+        monitor.sync(full=True)
+    changed = subject.update(first, content=2)
+    sandbox.faults.skew = 0
+    fails = False
+    monitor.sync()
+    assert changed in seen
+
+
 def test_a_window_ends_where_the_time_changes(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pass, "WINDOW", 1)
     for step in range(4):

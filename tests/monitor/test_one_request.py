@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -16,7 +16,7 @@ from tests.monitor.kept import save
 from tests.monitor.subject import BATCH, Subject, Traffic
 
 from pryv import Connection, InvalidAccessTokenError, Limits, RateLimitedError, ServerError
-from pryv_monitor import FileAnchorStore, Monitor, SQLiteMirror, _one_request
+from pryv_monitor import Anchor, FileAnchorStore, Monitor, SQLiteMirror, _one_request
 from pryv_sandbox import Sandbox
 
 SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
@@ -126,6 +126,7 @@ def test_more_changes_than_one_request_reads_are_read_with_two(
     followed = follow()
     few = subject.add(4)
     assert followed.sync() == [1, 1]
+    assert [cast("Anchor", store.load()).changes for store in (followed.mirror, followed.store)] == [4, 4]
     many = subject.add(6)
     assert followed.sync() == [3, 3]
     assert followed.seen == [event["id"] for event in (*few, *many)], "each is delivered once"

@@ -224,6 +224,24 @@ def test_a_pass_that_brought_nothing_need_not_be_committed(subject: Subject) -> 
     assert mirror.content.anchor == reports[3].anchor
 
 
+def test_events_are_dropped_only_by_a_full_reading_that_is_not_repeated(subject: Subject) -> None:
+    calls: list[str] = []
+
+    class Transaction(BufferedTransaction):
+        def needs_full_read(self) -> bool:
+            calls.append("needs_full_read")
+            return calls == ["needs_full_read"]
+
+        def dropped(self) -> Iterator[list[Any]]:
+            calls.append("dropped")
+            return super().dropped()
+
+    mirror = BufferedMirror()
+    mirror.transaction = Transaction
+    Monitor(subject.connection, SCOPE, mirror=mirror).sync()
+    assert calls == ["needs_full_read", "needs_full_read", "dropped"]
+
+
 def test_of_workers_that_race_each_change_is_committed_once(subject: Subject) -> None:
     mirror = BufferedMirror()
     rounds, committed, lost = 10, list[int](), list[ContendedError]()

@@ -90,7 +90,7 @@ class MirrorTransaction(Protocol):
     def dropped(self) -> Iterator[list[Any]]:
         """Drop the events not seen in `anchor.generation`, and yield deletions, `{"id": …}`, of them in batches.
 
-        A monitor calls this at the end of a full reading, before its commit.
+        A monitor calls this at the end of a full reading that it does not repeat, before its commit.
 
         Raises:
             AnchorError: they cannot be dropped.
