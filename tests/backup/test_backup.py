@@ -44,7 +44,7 @@ def test_every_event_is_there_once(full_account: Connection, made: tuple[Path, B
     assert report.unreadable == ()
 
 
-def test_months_are_half_open(made: tuple[Path, BackupReport]) -> None:
+def test_a_month_excludes_its_end(made: tuple[Path, BackupReport]) -> None:
     for file in made[0].glob("events-*.json"):
         for event in json.loads(file.read_text())["events"]:
             month = "far"
@@ -304,7 +304,7 @@ OPTIONS = {
 }
 
 
-def test_what_is_not_asked_for_is_left_out(full_account: Connection, folder: Path) -> None:
+def test_only_the_selected_parts_are_copied(full_account: Connection, folder: Path) -> None:
     options: dict[str, Any] = dict.fromkeys([*OPTIONS, "trashed"], False)
     backup(full_account, folder, **options)
     assert [name for name, files in OPTIONS.items() if list(folder.glob(files))] == []

@@ -79,7 +79,7 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_response_that_is_cut_is_no_complete_backup(
+def test_a_backup_with_a_response_cut_short_is_incomplete(
     account: Connection, folder: Path, sandbox: Sandbox, path: str
 ) -> None:
     account.create_event_with_files(NOTE, [("a", b"A" * 3000), ("empty", b"")])
@@ -102,7 +102,7 @@ def test_a_response_that_is_cut_is_no_complete_backup(
     assert_equal(account, folder)
 
 
-def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder: Path, sandbox: Sandbox) -> None:
+def test_responses_cut_short_are_retried(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     account.create_event_with_files(NOTE, [("a", b"A" * 3000)])
     for path in PATHS[:6]:
         sandbox.faults.cut(after_bytes=20, path=path)
@@ -111,7 +111,7 @@ def test_responses_that_are_cut_are_asked_for_again(account: Connection, folder:
 
 
 @pytest.mark.parametrize(("status", "raises"), [(503, True), (401, True), (404, False), (400, False), (500, False)])
-def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
+def test_only_a_failure_of_the_platform_ends_the_run(
     account: Connection, folder: Path, sandbox: Sandbox, status: int, raises: bool
 ) -> None:
     event = account.create_event_with_files(NOTE, [("a", b"A"), ("b", b"B")])["event"]
@@ -130,7 +130,7 @@ def test_a_failure_of_the_platform_ends_the_run_and_one_of_a_file_does_not(
     assert_equal(account, folder)
 
 
-def test_what_is_deleted_during_the_run_is_no_failure(account: Connection, folder: Path) -> None:
+def test_items_deleted_during_the_run_are_not_failures(account: Connection, folder: Path) -> None:
     series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg", "time": 3})
     files = [("a", b"A"), ("b", b"B")]
     event, other = (account.create_event_with_files({**NOTE, "time": n}, files)["event"] for n in range(2))
@@ -162,9 +162,7 @@ def test_a_platform_that_fails_with_everything_ends_the_run(
     assert backup(account, folder).complete
 
 
-def test_what_the_platform_has_damaged_does_not_end_the_run(
-    account: Connection, folder: Path, sandbox: Sandbox
-) -> None:
+def test_damaged_files_and_series_do_not_end_the_run(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     """Another file than its size and digest say, a response that is no series, and a series beyond the limits."""
     event = account.create_event_with_files(NOTE, [("a", b"A"), ("b", b"B")])["event"]
     path = f"/events/{event['id']}/{event['attachments'][0]['id']}"
@@ -204,7 +202,7 @@ def test_the_token_of_who_added_points_is_left_out(account: Connection, folder: 
     assert [path for path in folder.rglob("*") if path.is_file() and token in path.read_bytes()] == []
 
 
-def test_the_last_copy_is_kept_of_what_cannot_be_read_now(account: Connection, folder: Path, sandbox: Sandbox) -> None:
+def test_the_last_copy_of_an_unreadable_document_is_kept(account: Connection, folder: Path, sandbox: Sandbox) -> None:
     series = account.events.create({"streamIds": ["diary"], "type": "series:mass/kg"})
     account.add_points_to_hf_event(series["id"], ["deltaTime", "value"], [[1, 2]])
     backup(account, folder)
@@ -315,7 +313,7 @@ hostile = st.text(st.characters(codec=None, exclude_categories=[]), max_size=300
 
 
 @given(event_id=hostile, file_id=hostile, name=hostile, other_id=hostile)
-def test_any_name_is_that_of_a_file_in_the_directory(event_id: str, file_id: str, name: str, other_id: str) -> None:
+def test_any_name_becomes_a_file_in_the_directory(event_id: str, file_id: str, name: str, other_id: str) -> None:
     attachment = {"id": file_id, "fileName": name}
     for path in (attachment_file(event_id, attachment), old_attachment_file(event_id, attachment)):
         if path is not None:
@@ -331,13 +329,13 @@ def test_any_name_is_that_of_a_file_in_the_directory(event_id: str, file_id: str
         assert attachment_file(event_id, {**attachment, "id": other_id}) != attachment_file(event_id, attachment)
 
 
-def test_names_that_are_one_file_on_other_systems_are_not_given_twice() -> None:
+def test_names_differ_on_case_insensitive_file_systems_too() -> None:
     names = ("a.txt", "A.TXT", "\u00e9", "e\u0301", "b")
     event = {"id": "e", "attachments": [{"id": str(number), "fileName": name} for number, name in enumerate(names)]}
     assert [named.old_path for named in attachments_of(event)] == [*[None] * 4, "attachments/e_b"]
 
 
-def test_what_a_hostile_platform_sends_stays_in_the_folder(folder: Path, sandbox: Sandbox, account: Connection) -> None:
+def test_a_hostile_platform_writes_only_inside_the_folder(folder: Path, sandbox: Sandbox, account: Connection) -> None:
     """Ids and names of events and files are those of a platform that wants to write elsewhere."""
     event = account.create_event_with_files(NOTE, [("a", b"A")])["event"]
     [attachment] = event["attachments"]

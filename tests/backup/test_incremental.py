@@ -56,7 +56,7 @@ def test_changes_of_every_kind_are_copied(account: Connection, folder: Path) -> 
     assert read(folder).points(series["id"]).points
 
 
-def test_counts_fall_to_zero(account: Connection, folder: Path) -> None:
+def test_counts_of_a_run_without_changes_are_zero(account: Connection, folder: Path) -> None:
     def counts() -> dict[str, int]:
         found: dict[str, int] = json.loads((folder / "manifest.json").read_text())["counts"]
         return found

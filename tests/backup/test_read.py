@@ -175,7 +175,7 @@ def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" + "0" * 5_000], ids=["depth", "digits"])
-def test_what_would_exhaust_a_parser_is_damage(tmp_path: Path, text: str) -> None:
+def test_data_that_would_exhaust_a_parser_are_damage(tmp_path: Path, text: str) -> None:
     """With ijson, which is used no more, the first took all memory and the second was a segmentation fault."""
     (tmp_path / "events.json").write_text(f'{{"events": [{{"id": "a", "content": {text}')
     with pytest.raises(BackupError, match=r"events\.json"):

@@ -71,7 +71,7 @@ def test_a_restored_account_is_as_it_was(made: Path, empty: Connection, folder: 
     assert list((tmp_path / "state" / "pryv-backup").iterdir()) == []
 
 
-def test_a_second_restore_doubles_nothing(made: Path, empty: Connection, folder: Path) -> None:
+def test_a_second_restore_creates_nothing(made: Path, empty: Connection, folder: Path) -> None:
     first = restore(made, empty)
     second = restore(made, empty)
     assert (second.created, second.skipped, second.failed) == (0, first.created, ())
@@ -119,7 +119,7 @@ def test_a_restore_that_is_stopped_continues(
     assert passed
 
 
-def test_what_exists_stays_as_it_is(account: Connection, folder: Path) -> None:
+def test_existing_items_are_not_changed(account: Connection, folder: Path) -> None:
     kept, trashed = account.events.create_many([NOTE, NOTE])
     account.streams.create({"id": "old", "name": "Old"})
     account.events.delete(trashed["id"])
@@ -182,7 +182,7 @@ def test_an_app_restores_into_streams_that_it_may_use(account: Connection, folde
     assert (report.created, report.skipped, report.failed) == (1, 1, ())
 
 
-def test_times_are_kept_on_demand(account: Connection, empty: Connection, folder: Path) -> None:
+def test_times_of_change_are_kept_on_demand(account: Connection, empty: Connection, folder: Path) -> None:
     event = account.events.create({**NOTE, "clientData": {"mine": 1}})
     backup(account, folder)
     report = restore(folder, empty, keep_times=True)
@@ -245,7 +245,7 @@ def test_attachments_that_were_damaged_are_added_once_they_are_mended(
         assert "attachments" not in empty.events.get(other["id"])
 
 
-def test_what_the_platform_refuses_is_reported(account: Connection, empty: Connection, folder: Path) -> None:
+def test_items_that_the_platform_refuses_are_reported(account: Connection, empty: Connection, folder: Path) -> None:
     account.events.create_many([NOTE, {**NOTE, "content": "second"}])
     backup(account, folder)
     file = next(folder.glob("events-20*.json"))
@@ -312,7 +312,7 @@ def test_profiles_are_restored_on_demand(full_account: Connection, empty: Connec
 
 
 @pytest.mark.parametrize("secrets", [False, True])
-def test_profiles_keep_what_the_backup_has_no_more(
+def test_profiles_keep_keys_that_the_backup_lacks(
     account: Connection, empty: Connection, folder: Path, secrets: bool
 ) -> None:
     mine: dict[str, Any] = {
@@ -344,7 +344,9 @@ def test_parts_can_be_left_out(made: Path, empty: Connection) -> None:
     assert [empty.get_hf_points(key).points for key in series] == [[], []]
 
 
-def test_the_state_has_a_place(made: Path, empty: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_directory_of_the_state(
+    made: Path, empty: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "file" / "home"))

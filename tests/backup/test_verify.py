@@ -102,7 +102,7 @@ def test_state_files_of_the_other_tool_are_not_extra(made: Path, tmp_path: Path)
         ),
     ],
 )
-def test_a_manifest_that_is_none_is_found(tmp_path: Path, text: str) -> None:
+def test_an_invalid_manifest_is_found(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_bytes(text.encode(errors="surrogateescape"))
     assert verify(tmp_path) == Verification(ok=False, mismatches=("manifest.json",))
 

@@ -36,7 +36,7 @@ def windowed() -> Iterator[Connection]:
 
 
 @pytest.mark.parametrize(("changes", "least"), [(300, 3), pytest.param(5000, 20, marks=pytest.mark.long)])
-def test_nothing_is_lost_and_nothing_is_there_twice(
+def test_concurrent_writes_are_copied_exactly_once(
     windowed: Connection, folder: Path, changes: int, least: int
 ) -> None:
     backup(windowed, folder, audit=False)

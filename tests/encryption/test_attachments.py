@@ -91,7 +91,7 @@ def test_a_file_can_be_replaced_by_itself(cipher: EventsCipher, tmp_path: Path) 
     assert file.read_bytes() == b"data" * MIB
 
 
-def test_the_decrypted_event_does_too(cipher: EventsCipher) -> None:
+def test_a_file_is_decrypted_with_its_decrypted_event_too(cipher: EventsCipher) -> None:
     event = cipher.encrypt_event({"type": "a/b", "content": 1}, **HOWS[0])
     decrypted = cipher.decrypt_event(event)
     assert decrypted["type"] == "a/b"
@@ -104,7 +104,7 @@ def test_the_decrypted_event_does_too(cipher: EventsCipher) -> None:
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("place", [0, 40, 80, -17, -1])
 @pytest.mark.parametrize("before", [None, b"as it was"])
-def test_an_altered_file_does_not_appear(
+def test_an_altered_file_is_not_written(
     place: int, before: bytes | None, how: dict[str, str], cipher: EventsCipher, tmp_path: Path
 ) -> None:
     data = bytearray(encrypted(cipher, bytes(2 * MIB), how))
@@ -157,7 +157,7 @@ class Changing(io.BytesIO):
 
 
 @pytest.mark.parametrize("change", ["altered", "cut", "longer"])
-def test_what_was_verified_is_what_is_decrypted(change: str, cipher: EventsCipher, tmp_path: Path) -> None:
+def test_the_verified_bytes_are_those_that_are_decrypted(change: str, cipher: EventsCipher, tmp_path: Path) -> None:
     plain = os.urandom(2 * MIB)
     data = encrypted(cipher, plain)
     source, destination = Changing(data), tmp_path / "destination"
@@ -172,7 +172,7 @@ def test_what_was_verified_is_what_is_decrypted(change: str, cipher: EventsCiphe
     assert source.getvalue() == source.altered
 
 
-def test_nothing_in_clear_is_ever_on_disk_before_it_is_verified(
+def test_no_plaintext_is_on_the_disk_before_the_file_is_verified(
     cipher: EventsCipher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the last piece of the source is read for the first time, there is no file at the destination at all."""
@@ -202,7 +202,7 @@ def test_a_pipe_that_is_named(cipher: EventsCipher, tmp_path: Path) -> None:
     assert destination.read_bytes() == source.read_bytes()
 
 
-def test_what_cannot_be_written_leaves_nothing(cipher: EventsCipher, tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_file(cipher: EventsCipher, tmp_path: Path) -> None:
     data = encrypted(cipher, bytes(100))
     with pytest.raises(FileNotFoundError):
         cipher.decrypt_attachment(EVENT, io.BytesIO(data), tmp_path / "nowhere" / "file")
@@ -245,7 +245,7 @@ def test_a_destination_that_takes_nothing_is_an_error(cipher: EventsCipher) -> N
         cipher.decrypt_attachment(EVENT, io.BytesIO(encrypted(cipher, b"data")), cast(BinaryIO, Narrow(0)))
 
 
-def test_what_is_no_file_is_refused(cipher: EventsCipher, tmp_path: Path) -> None:
+def test_sources_that_are_not_files_are_refused(cipher: EventsCipher, tmp_path: Path) -> None:
     for source in (b"bytes", 3, io.StringIO("text"), None):
         with pytest.raises(TypeError):
             cipher.encrypt_attachment(source, tmp_path / "file", **HOWS[0])  # type: ignore[arg-type]
@@ -261,7 +261,7 @@ def test_what_is_no_file_is_refused(cipher: EventsCipher, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_source_that_is_not_ready_does_not_pass_for_its_end(cipher: EventsCipher, tmp_path: Path) -> None:
+def test_a_source_that_is_not_ready_is_not_taken_for_its_end(cipher: EventsCipher, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.write(writing, b"half")

@@ -85,12 +85,12 @@ def test_what_the_sdk_sends_is_encrypted_too(cipher: EventsCipher) -> None:
         ({"value": object()}, r"^content.value: a value of type object"),
     ],
 )
-def test_what_has_no_json_form_is_named(content: Any, named: str, cipher: EventsCipher) -> None:
+def test_values_without_a_json_form_are_named(content: Any, named: str, cipher: EventsCipher) -> None:
     with pytest.raises((TypeError, ValueError), match=named):
         cipher.encrypt_event({**NOTE, "content": content}, method=AES, key_ref="k")
 
 
-def test_what_could_not_be_decrypted_is_not_encrypted(cipher: EventsCipher) -> None:
+def test_an_event_that_could_not_be_decrypted_is_not_encrypted_again(cipher: EventsCipher) -> None:
     for name in ("type", "content"):
         for event in ({**NOTE, name: None}, {key: value for key, value in NOTE.items() if key != name}):
             with pytest.raises(ValueError, match=f"^{name} is missing"):
@@ -187,7 +187,7 @@ def test_odd_texts_are_failed_decryptions(text: bytes, cipher: EventsCipher) -> 
         cipher.decrypt_event(event, strict=True)
 
 
-def test_what_is_in_clear_is_never_replaced(cipher: EventsCipher) -> None:
+def test_plain_members_are_never_replaced(cipher: EventsCipher) -> None:
     hidden = dict.fromkeys(CLEAR, "hidden") | {"type": "a/b", "content": 1, "more": 2, "own": "hidden"}
     event = encrypted_text(json.dumps(hidden).encode()) | {"own": "clear"}
     assert cipher.decrypt_event(event) == {
@@ -248,7 +248,7 @@ def test_keys_are_asked_for_in_order() -> None:
     assert Keyring().get_key_for(AES, "k") is None
 
 
-def test_the_first_key_found_counts_even_when_it_is_wrong(cipher: EventsCipher) -> None:
+def test_the_first_key_found_is_used_even_if_it_is_wrong(cipher: EventsCipher) -> None:
     encrypted = cipher.encrypt_event(NOTE, method=AES, key_ref="k")
     reader = EventsCipher(Keyring().use(lambda *_: generate_key()).use(lambda *_: AES_KEY))
     assert reader.decrypt_event(encrypted) is encrypted
@@ -316,7 +316,7 @@ def test_methods_can_be_registered(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("method", [None, object(), "rot13"])
-def test_what_is_no_method_is_refused(method: Any, cipher: EventsCipher) -> None:
+def test_invalid_methods_are_refused(method: Any, cipher: EventsCipher) -> None:
     with pytest.raises(TypeError):
         cipher.register_method("mine", method)
 
@@ -330,7 +330,7 @@ def test_a_method_is_given_by_its_name(method: Any, cipher: EventsCipher) -> Non
         cipher.encrypt_attachment_data(b"", method=method)
 
 
-def test_what_is_no_keyring_or_callback_is_refused() -> None:
+def test_invalid_keyrings_and_callbacks_are_refused() -> None:
     for wrong in (None, {"k": AES_KEY}):
         with pytest.raises(TypeError, match="Keyring"):
             EventsCipher(wrong)  # type: ignore[arg-type]
@@ -371,7 +371,7 @@ def test_no_key_pair_of_a_payload_is_used_twice() -> None:
     assert len({payload[:87] for payload in payloads}) == 500
 
 
-def test_new_keys_are_new() -> None:
+def test_generated_keys_differ() -> None:
     assert {len(generate_key()) for _ in range(9)} == {32}
     assert len({generate_key() for _ in range(9)}) == 9
     pairs = [generate_key_pair() for _ in range(9)]

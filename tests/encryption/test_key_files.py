@@ -66,7 +66,7 @@ def test_a_file_that_others_have_access_to_is_refused(mode: int, tmp_path: Path)
         f'{{"{AES_KEY}": [1]}}',
     ],
 )
-def test_what_is_no_key_file_is_named_by_its_path_alone(text: str | bytes, tmp_path: Path) -> None:
+def test_an_invalid_key_file_is_named_by_its_path_only(text: str | bytes, tmp_path: Path) -> None:
     file = write(tmp_path / "keys.json", text)
     with pytest.raises(ValueError, match="is not a key file") as raised:
         Keyring.from_file(file)
@@ -75,7 +75,7 @@ def test_what_is_no_key_file_is_named_by_its_path_alone(text: str | bytes, tmp_p
     assert AES_KEY not in "".join(line for frame in list(frames.stack)[1:] for line in (frame.locals or {}).values())
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_paths_that_are_not_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Keyring.from_file(tmp_path / "nothing")
     os.mkfifo(tmp_path / "pipe", 0o600)
@@ -91,7 +91,7 @@ def test_a_link_to_a_file_that_others_can_read_is_refused(tmp_path: Path) -> Non
         Keyring.from_file(tmp_path / "link")
 
 
-def test_keys_in_a_file_do_not_show(tmp_path: Path) -> None:
+def test_reprs_and_errors_show_no_key_of_a_file(tmp_path: Path) -> None:
     keyring: Any = Keyring.from_file(write(tmp_path / "keys.json", json.dumps(KEYS)))
     assert repr(keyring) == "Keyring(4 keys, 0 resolvers)"
 

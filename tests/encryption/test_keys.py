@@ -150,7 +150,7 @@ def test_private_keys_of_all_shapes_decrypt(key: Any) -> None:
         ELSEWHERE.public_key(),
     ],
 )
-def test_what_is_no_public_key_does_not_encrypt(key: Any) -> None:
+def test_invalid_public_keys_are_refused(key: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         encrypted(ECIES, key)
 
@@ -167,7 +167,7 @@ def test_what_is_no_public_key_does_not_encrypt(key: Any) -> None:
         {**PRIVATE, "d": OTHER.private_key["d"]},
     ],
 )
-def test_what_is_no_private_key_does_not_decrypt(key: Any) -> None:
+def test_invalid_private_keys_are_refused(key: Any) -> None:
     content = encrypted(ECIES, PUBLIC)
     with pytest.raises(DecryptionError):
         METHODS[ECIES].decrypt(content, key)
@@ -184,7 +184,7 @@ def test_aes_keys_of_all_shapes(key: Any) -> None:
 @pytest.mark.parametrize(
     "key", [None, 3, "", AES_BYTES[:16], AES_BYTES[:31], AES_BYTES * 2, AES_KEY[:22] + "==", PRIVATE, "ünïcode"]
 )
-def test_what_is_no_aes_key(key: Any) -> None:
+def test_invalid_aes_keys_are_refused(key: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         encrypted(AES, key)
     with pytest.raises(DecryptionError):
@@ -204,7 +204,7 @@ def test_a_key_of_16_bytes_is_named_by_its_length() -> None:
 
 
 @pytest.mark.parametrize("key", [b"a passphrase", None, AES_BYTES, "\ud800"])
-def test_what_is_no_passphrase(key: Any) -> None:
+def test_invalid_passphrases_are_refused(key: Any) -> None:
     content = {"payload": JAVASCRIPT["legacy"][0]["payload"]}
     with pytest.raises(DecryptionError):
         METHODS["aes-text-base64"].decrypt(content, key)
@@ -224,7 +224,7 @@ def test_payloads_are_not_url_safe(replace: tuple[str, str]) -> None:
 
 
 @given(st.binary())
-def test_base64_comes_back(data: bytes) -> None:
+def test_base64_can_be_encoded_and_decoded_again(data: bytes) -> None:
     assert encode(data) == base64.b64encode(data).decode()
     assert decode(encode(data)) == decode(encode(data).rstrip("=")) == data
 

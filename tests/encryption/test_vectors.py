@@ -67,13 +67,13 @@ def test_files_of_cryptography_are_decrypted(method: str, vector: dict[str, Any]
 
 
 @pytest.mark.parametrize("vector", JAVASCRIPT["legacy"], ids=lambda vector: vector["passphrase"])
-def test_what_crypto_js_encrypted_is_decrypted(vector: dict[str, Any]) -> None:
+def test_events_encrypted_by_crypto_js_are_decrypted(vector: dict[str, Any]) -> None:
     content = {"payload": vector["payload"]}
     assert METHODS[LEGACY].decrypt(content, vector["passphrase"]) == json.loads(vector["plaintextJson"])
 
 
 @pytest.mark.parametrize("vector", JAVASCRIPT["negative"], ids=lambda vector: f"{vector['method']} {vector['name']}")
-def test_what_cannot_be_decrypted_is_left_as_it_is(vector: dict[str, Any]) -> None:
+def test_events_that_cannot_be_decrypted_are_left_unchanged(vector: dict[str, Any]) -> None:
     failed: list[tuple[Any, EncryptionError]] = []
     key = vector.get("passphrase") or KEY_OF[vector["method"]]
     cipher = EventsCipher(Keyring({"k": key}), lambda event, error: failed.append((event, error)))
@@ -97,9 +97,7 @@ REFUSED_HERE = ("invalid UTF-8 in a string", "type a number")
 
 
 @pytest.mark.parametrize("vector", JAVASCRIPT["cipher"], ids=lambda vector: vector["name"])
-def test_peculiar_plaintexts_are_what_the_javascript_client_makes_of_them(
-    vector: dict[str, Any], cipher: EventsCipher
-) -> None:
+def test_unusual_plaintexts_are_read_as_by_the_javascript_client(vector: dict[str, Any], cipher: EventsCipher) -> None:
     failed: list[EncryptionError] = []
     cipher.on_decrypt_error = lambda _, error: failed.append(error)
     event = vector["event"]

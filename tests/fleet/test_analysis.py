@@ -52,7 +52,7 @@ def test_a_view_does_not_replace_that_of_another_type(fleet: Fleet) -> None:
         fleet.create_view("blood/pressure-mmhg")
 
 
-def test_who_may_read_what_a_view_has_may_read_the_view(fleet: Fleet, weighed: Account) -> None:
+def test_readers_of_the_tables_may_read_a_view(fleet: Fleet, weighed: Account) -> None:
     roles = {"all": f'an "{weighed[0]}', "events": f"{weighed[0]}_2", "names": f"{weighed[0]}_3"}
     quoted = {role: sql.Identifier(name).as_string(None) for role, name in roles.items()}
     with psycopg.connect(fleet._database._dsn, autocommit=True) as connection:
@@ -122,7 +122,7 @@ def test_the_rows_of_an_export_are_written_in_groups_of_a_size(
         monkeypatch.setattr("pryv_fleet._export._GROUP", 1)
 
 
-def test_an_export_misses_nothing_that_commits_late(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
+def test_an_export_misses_no_late_commit(fleet: Fleet, weighed: Account, tmp_path: Path) -> None:
     """A transaction that began before an export and commits after it is in the next one."""
     dsn = fleet._database._dsn
     with psycopg.connect(dsn) as slow:
@@ -172,7 +172,7 @@ def test_metrics_name_platforms_and_no_account(
         assert name not in text
 
 
-def test_metrics_of_the_process_are_there_while_postgresql_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_of_the_process_are_available_without_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pryv_fleet.metrics._WAIT", 0.2)
     registry = CollectorRegistry()
     with Fleet("postgresql://user@127.0.0.1:1/nobody") as fleet:

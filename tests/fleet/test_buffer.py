@@ -32,7 +32,9 @@ def everything_in_files() -> Iterator[None]:
 
 
 @given(puts=st.lists(st.dictionaries(keys, texts, min_size=1), max_size=8), asked=st.lists(keys, unique=True))
-def test_a_buffer_is_a_dict(everything_in_files: None, puts: list[dict[str, str | None]], asked: list[str]) -> None:
+def test_a_buffer_behaves_like_a_dict(
+    everything_in_files: None, puts: list[dict[str, str | None]], asked: list[str]
+) -> None:
     buffer, expected = Buffer(), dict[str, str | None]()
     for put in puts:
         texts = [text or "" for text in put.values()]

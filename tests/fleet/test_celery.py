@@ -75,7 +75,7 @@ def test_workers_pass_what_is_due(
 
 
 @both
-def test_a_doubled_task_changes_nothing_and_a_full_one_sends_another(
+def test_a_repeated_task_changes_nothing_and_a_full_one_sends_another(
     broker: str, fleet: Fleet, new_account: Callable[[], Account]
 ) -> None:
     accounts = [new_account() for _ in range(3)]
@@ -138,7 +138,7 @@ def test_messages_have_no_arguments(broker: str, fleet: Fleet, new_account: Call
 # ---- without a broker
 
 
-def test_beat_sends_the_task_whatever_is_configured_later(fleet: Fleet) -> None:
+def test_beat_sends_the_task_if_other_tasks_are_configured_later(fleet: Fleet) -> None:
     app = Celery(set_as_current=False)
     install(app, fleet, every=7)
     install(app, fleet, name="another")
@@ -166,7 +166,7 @@ def test_a_task_waits_for_postgresql_without_a_request(caplog: pytest.LogCapture
     assert "the next task tries again" in caplog.text
 
 
-def test_an_error_that_does_not_pass_is_raised(dsn: str) -> None:
+def test_a_permanent_error_is_raised(dsn: str) -> None:
     with Fleet(dsn, schema="missing") as fleet, pytest.raises(DatabaseError, match="pryv-fleet init"):
         install(Celery(set_as_current=False), fleet)()
 

@@ -49,7 +49,7 @@ def celery(chaos: Chaos, broker: str) -> Iterator[tuple[StartWorker, Callable[[]
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize(("engine", "size"), CASES)
-def test_nothing_is_lost_and_nothing_applied_twice(
+def test_killed_workers_lose_nothing_and_apply_nothing_twice(
     request: pytest.FixtureRequest, engine: str, size: Size, key: str
 ) -> None:
     broker = "" if engine == "claim loop" else request.getfixturevalue(f"{engine}_url")

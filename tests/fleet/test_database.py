@@ -45,7 +45,7 @@ def test_an_error_shows_no_part_of_a_password(password: str) -> None:
         assert not any(part in shown for part in ("hunt", "er2", "34@"))
 
 
-def test_a_standby_after_a_failover_is_no_final_error(fleet: Fleet) -> None:
+def test_a_standby_after_a_failover_is_a_transient_error(fleet: Fleet) -> None:
     dsn = fleet._database._dsn
     name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
 

@@ -62,7 +62,7 @@ def test_a_wrong_endpoint_is_named_by_its_number_and_not_shown(fleet: Fleet) -> 
     assert list(fleet.accounts()) == []
 
 
-def test_what_is_no_list_of_accounts_is_refused(fleet: Fleet) -> None:
+def test_arguments_that_are_not_lists_of_accounts_are_refused(fleet: Fleet) -> None:
     with pytest.raises(TypeError, match="iterable of API endpoints"):
         fleet.add_many("https://token@alice.pryv.me/")
     for wrong in (None, 1, ("alice",), {"alice": "https://token@alice.pryv.me/"}):
@@ -136,9 +136,7 @@ class Vault:
         self.tokens.pop(name, None)
 
 
-def test_a_store_of_ones_own_keeps_the_tokens(
-    new_database: Callable[[], str], new_account: Callable[[], Account]
-) -> None:
+def test_a_given_store_has_the_tokens(new_database: Callable[[], str], new_account: Callable[[], Account]) -> None:
     vault, account = Vault(), new_account()
     with Fleet(new_database(), secrets=vault) as fleet:
         fleet.create_tables()
@@ -161,7 +159,7 @@ def passed(fleet: Fleet, new_account: Callable[[], Account]) -> Account:
     return account
 
 
-def test_what_is_forgotten_leaves_no_trace(
+def test_a_forgotten_account_leaves_no_data(
     fleet: Fleet, passed: Account, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = passed[0]

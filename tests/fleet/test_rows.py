@@ -55,7 +55,7 @@ def test_an_event_has_its_columns(pool: ConnectionPool) -> None:
     assert (found[5:8], found[9]) == ((True, None, "tab\there\\"), None)
 
 
-def test_what_cannot_be_held_is_null_and_the_event_is_kept(pool: ConnectionPool) -> None:
+def test_values_that_a_column_cannot_hold_are_null(pool: ConnectionPool) -> None:
     nested: Any = 1
     for _ in range(700):
         nested = [nested]

@@ -47,7 +47,7 @@ def due_now(fleet: Fleet, *names: str) -> None:
     )
 
 
-def test_a_refused_account_is_not_asked_again_until_it_gets_a_new_token(
+def test_a_refused_account_gets_no_request_before_it_has_a_new_token(
     fleet: Fleet, owner: Account, new_account: Callable[[], Account]
 ) -> None:
     name, _, connection = owner
@@ -84,7 +84,7 @@ def test_accounts_are_done_and_refused_at_the_same_time(fleet: Fleet, new_accoun
     assert fleet.status().states == {"active": 1, "failing": 0, "paused": 0, "refused": 1}
 
 
-def test_a_failing_account_is_tried_again_with_back_off(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
+def test_a_failing_account_is_retried_with_backoff(fleet: Fleet, owner: Account, sandbox: Sandbox) -> None:
     name = owner[0]
     for failures, longest in ((1, 5), (2, 10), (3, 20)):
         sandbox.faults.status(503)
@@ -106,7 +106,7 @@ def test_a_failing_account_is_tried_again_with_back_off(fleet: Fleet, owner: Acc
 
 
 @pytest.mark.parametrize(("status", "retry_after"), [(429, 30), (503, 40)])
-def test_a_platform_that_asks_for_a_pause_gets_one_from_all_workers(
+def test_all_workers_respect_retry_after(
     status: int, retry_after: int, fleet: Fleet, owner: Account, new_account: Callable[[], Account], sandbox: Sandbox
 ) -> None:
     other, endpoint = new_account(), access_to(new_account())
@@ -319,7 +319,7 @@ def test_status_counts(fleet: Fleet, owner: Account, new_account: Callable[[], A
     assert fleet.status().lag < 60
 
 
-def test_dates_are_of_the_database(fleet: Fleet, owner: Account) -> None:
+def test_times_are_those_of_the_database(fleet: Fleet, owner: Account) -> None:
     synced = fleet.account(owner[0]).synced
     assert synced is not None
     assert abs(datetime.now(timezone.utc) - synced) < timedelta(minutes=1)

@@ -38,9 +38,7 @@ def test_a_change_wakes_its_account_only(fleet: Fleet, receiver_url: str, new_ac
     assert contents(fleet, one[0]) == ["news"]
 
 
-def test_a_webhook_that_the_platform_has_given_up_is_activated(
-    fleet: Fleet, new_account: Callable[[], Account]
-) -> None:
+def test_a_webhook_that_the_platform_deactivated_is_activated(fleet: Fleet, new_account: Callable[[], Account]) -> None:
     endpoint = access_to(new_account())
     fleet.add(endpoint)
     fleet.register_webhooks("https://hooks.example.org/")
@@ -75,7 +73,7 @@ def test_the_receiver_listens_on_an_address_of_ipv6_too(fleet: Fleet) -> None:
         assert requests.post(f"{url}unknown", timeout=5).status_code == 404
 
 
-def test_what_is_no_webhook_is_refused(fleet: Fleet, receiver_url: str) -> None:
+def test_requests_that_are_not_webhooks_are_refused(fleet: Fleet, receiver_url: str) -> None:
     fleet.add("https://token@alice.pryv.me/")
     fleet._database.execute("UPDATE {schema}.accounts SET wake_id = 'known', due = now() + interval '1 hour'")
     assert requests.post(receiver_url + "unknown", timeout=5).status_code == 404

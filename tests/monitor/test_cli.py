@@ -397,7 +397,7 @@ def test_a_token_that_is_refused(subject: Subject, shell: Shell) -> None:
     assert len(err.splitlines()) == 1
 
 
-def test_what_ends_a_watch_is_told_once(subject: Subject, shell: Shell) -> None:
+def test_the_error_that_ends_a_watch_is_printed_once(subject: Subject, shell: Shell) -> None:
     token = str(subject.connection.token)
     shell.environment["PRYV_API_ENDPOINT"] = subject.connection.api_endpoint.replace(token, token[::-1])
     code, _, err = shell.run("watch", "--mirror", "copy.db", "--every", "60")
@@ -407,7 +407,7 @@ def test_what_ends_a_watch_is_told_once(subject: Subject, shell: Shell) -> None:
     assert (code, len(err.splitlines())) == (75, 1)
 
 
-def test_another_that_uses_the_file(shell: Shell) -> None:
+def test_a_file_that_another_process_uses(shell: Shell) -> None:
     with SQLiteMirror(shell.directory / "copy.db").lock():
         code, _, err = shell.run("sync", "--mirror", "copy.db")
     assert code == 75
@@ -459,7 +459,7 @@ def test_lines_that_are_appended_are_whole(subject: Subject, shell: Shell) -> No
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pipes with names")
 @pytest.mark.parametrize("kind", ["pipe", "directory", "device"])
-def test_what_is_no_file_is_told_at_once(kind: str, shell: Shell) -> None:
+def test_paths_that_are_not_files_are_refused_at_once(kind: str, shell: Shell) -> None:
     path = shell.directory / "kept"
     if kind == "directory":
         path.mkdir()
@@ -475,13 +475,13 @@ def test_what_is_no_file_is_told_at_once(kind: str, shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("name", [":memory:", "file:copy.db"])
-def test_names_that_are_no_files_are_wrong_usage(name: str, shell: Shell) -> None:
+def test_names_that_are_not_files_are_usage_errors(name: str, shell: Shell) -> None:
     code, _, err = shell.run("sync", "--mirror", name)
     assert code == 2
     assert "a mirror needs the path of a file" in err
 
 
-def test_a_file_with_nothing_in_it_has_no_status(shell: Shell) -> None:
+def test_an_empty_file_has_no_status(shell: Shell) -> None:
     (shell.directory / "copy.db").touch()
     code, _, err = shell.run("status", "copy.db")
     assert (code, err) == (2, "pryv-monitor: copy.db: nothing was synchronized yet\n")
@@ -517,7 +517,7 @@ def test_credentials(subject: Subject, shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("command", ["sync", "watch"])
-def test_a_reader_that_goes_away_ends_it_and_commits_nothing(command: str, subject: Subject, shell: Shell) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_commit(command: str, subject: Subject, shell: Shell) -> None:
     subject.add(1)
     arguments = ("--anchor", "anchor", "--jsonl", "--scope", SCOPE)
     with shell.start(command, *arguments) as process:
@@ -598,7 +598,7 @@ def test_watch_writes_lines(subject: Subject, shell: Shell) -> None:
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_terminal_shows_that_failures_are_tried_again_and_when_that_is_over(tmp_path: Path) -> None:
+def test_a_terminal_shows_retries_and_their_end(tmp_path: Path) -> None:
     with socket.socket() as refused:
         refused.bind(("127.0.0.1", 0))  # without `listen`
         shell = Shell(f"http://token@127.0.0.1:{refused.getsockname()[1]}/alice/", tmp_path)

@@ -139,7 +139,7 @@ Monitor(sys.argv[1], mirror=SQLiteMirror(sys.argv[2])).on("event", lambda event:
 
 
 @pytest.mark.parametrize("moment", ["first", "later"])
-def test_what_was_delivered_before_a_kill_and_then_deleted_is_told_of(
+def test_deletions_of_events_delivered_before_a_kill_are_delivered(
     moment: str, subject: Subject, mirror: SQLiteMirror
 ) -> None:
     """It was never in the mirror, but whoever listens may know it."""
@@ -164,7 +164,7 @@ def test_what_was_delivered_before_a_kill_and_then_deleted_is_told_of(
     assert deletions == [event["id"]], "of what was neither in the copy nor delivered, nothing is told"
 
 
-def test_a_pass_that_fails_after_a_kill_does_not_forget_what_was_delivered_before_it(
+def test_a_failed_pass_after_a_kill_keeps_the_delivered_ids(
     sandbox: Any, subject: Subject, mirror: SQLiteMirror
 ) -> None:
     deletions: list[str] = []

@@ -50,7 +50,7 @@ def test_the_crontab(subject: Subject, home: Path) -> None:
     subject.assert_mirrored(SQLiteMirror(home / PLACE / "account.db"))
 
 
-def test_the_service_runs_what_it_says(subject: Subject, home: Path) -> None:
+def test_the_command_of_the_service_runs(subject: Subject, home: Path) -> None:
     subject.add(3)
     command, environment = started_by(units()["pryv-monitor.service"], home)
     done = subprocess.run(command, cwd=home / PLACE, env=environment, check=False)

@@ -93,7 +93,7 @@ def test_a_directory_that_is_made_is_private(mirror: SQLiteMirror) -> None:
     assert Path("out/events.parquet").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_cannot_be_exported(mirror: SQLiteMirror, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exports_that_are_refused(mirror: SQLiteMirror, capsys: pytest.CaptureFixture[str]) -> None:
     Path("text").write_text("no mirror")
     Path("empty").touch()
     Path("link.csv").symlink_to("copy.db")

@@ -164,7 +164,7 @@ def test_a_busy_proxy_is_waited_out(status: int, sandbox: Sandbox, subject: Subj
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_what_the_platform_does_not_do_is_final(sandbox: Sandbox, subject: Subject) -> None:
+def test_a_permanent_error_ends_the_monitor(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     sandbox.faults.status(501, path="/streams", body={"error": {"id": "unsupported-operation", "message": "No."}})
     with pytest.raises(ServerError, match="unsupported-operation"):

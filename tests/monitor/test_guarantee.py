@@ -97,7 +97,7 @@ def test_fields_of_the_account_are_delivered_when_they_change(subject: Subject) 
         ({"stream": ["notes"]}, "no parameter stream"),
     ],
 )
-def test_what_is_no_scope(scope: dict[str, Any], message: str, subject: Subject) -> None:
+def test_invalid_scopes_are_refused(scope: dict[str, Any], message: str, subject: Subject) -> None:
     with pytest.raises(ValueError, match=message):
         Monitor(subject.connection, scope)
 
@@ -123,7 +123,7 @@ def test_only_what_is_in_scope_is_delivered(
         assert own(delivered.events) == own(filter(fits, events))
 
 
-def test_modified_since_begins_with_what_changes_from_then_on(subject: Subject) -> None:
+def test_modified_since_skips_earlier_changes(subject: Subject) -> None:
     old, gone = subject.add(2)
     floor = Connection(subject.connection.api_endpoint).get("streams")["meta"]["serverTime"]
     new = subject.update(old, content=1)
@@ -170,7 +170,7 @@ def test_nothing_is_committed_while_a_handler_runs(subject: Subject, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["anchor", "mirror"])
-def test_what_callbacks_wrote_can_be_flushed_before_each_commit(
+def test_output_of_callbacks_can_be_flushed_before_each_commit(
     kind: str, subject: Subject, mirror: SQLiteMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_pass, "WINDOW", 2)
@@ -318,7 +318,7 @@ def test_a_write_that_becomes_visible_late_is_found() -> None:
         assert sorted(seen) == sorted(subject.events(SCOPE))
 
 
-def test_what_is_written_while_a_pass_is_under_way_is_found(subject: Subject) -> None:
+def test_writes_during_a_pass_are_found(subject: Subject) -> None:
     seen: list[str] = []
     monitor = Monitor(subject.connection, SCOPE, overlap=0.1)
     monitor.sync()
@@ -375,7 +375,7 @@ def test_everything_is_read_again_when_the_platforms_clock_falls(
 
 @pytest.mark.parametrize("kind", ["anchor", "mirror"])
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_starting_over_does_not_forget_what_was_deleted_before(
+def test_starting_over_delivers_earlier_deletions(
     kind: str, interrupted: bool, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path
 ) -> None:
     store: dict[str, Any] = (
@@ -417,7 +417,7 @@ def test_the_end_of_a_series_is_not_missed(sandbox: Sandbox, subject: Subject) -
 
 
 @pytest.mark.parametrize("kind", ["anchor", "mirror"])
-def test_a_first_reading_that_fails_at_once_does_not_forget_what_it_delivered(
+def test_a_first_reading_that_fails_at_once_keeps_the_delivered_ids(
     kind: str, sandbox: Sandbox, subject: Subject, mirror: SQLiteMirror, tmp_path: Path
 ) -> None:
     def monitor() -> Monitor:
@@ -440,7 +440,7 @@ def test_a_first_reading_that_fails_at_once_does_not_forget_what_it_delivered(
     assert [deletion["id"] for deletion in delivered.deletions] == [gone["id"]]
 
 
-def test_starting_over_remembers_no_more_than_what_changes_meanwhile(sandbox: Sandbox, subject: Subject) -> None:
+def test_starting_over_keeps_only_the_ids_of_concurrent_changes(sandbox: Sandbox, subject: Subject) -> None:
     store = MemoryAnchorStore()
     monitor = Monitor(subject.connection, SCOPE, anchor_store=store)
     monitor.sync()

@@ -195,7 +195,7 @@ def test_a_renamed_account_with_another_access_is_adopted_by_force(subject: Subj
         assert Monitor(connection, SCOPE, **keep()).sync().events == 0
 
 
-def test_there_need_be_nothing_to_adopt(subject: Subject, keep: Keep) -> None:
+def test_adopting_without_another_access_changes_nothing(subject: Subject, keep: Keep) -> None:
     monitor = Monitor(subject.connection, SCOPE, **keep())
     assert monitor.adopt().sync().streams_changed
     with monitor, pytest.raises(RuntimeError, match="started"):
@@ -236,7 +236,7 @@ def test_a_platform_that_cannot_be_asked_changes_nothing(sandbox: Sandbox, subje
         assert monitor.sync().events == 0
 
 
-def test_identities_survive_their_text(subject: Subject) -> None:
+def test_identities_can_be_written_and_read(subject: Subject) -> None:
     anchor = Monitor(subject.connection, SCOPE).sync().anchor
     assert Anchor.loads(anchor.dumps()) == anchor
     assert json.loads(json.loads(anchor.dumps())["anchor"])["identity"]["access"]

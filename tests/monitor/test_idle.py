@@ -156,9 +156,7 @@ def test_the_time_counts_for_the_data_it_belongs_to(subject: Subject, mirror: SQ
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[" * 100_000, b'{"checksum": 1, "pass": "{}"}', None])
-def test_a_file_that_is_damaged_counts_for_nothing(
-    content: bytes | None, subject: Subject, mirror: SQLiteMirror
-) -> None:
+def test_a_damaged_file_is_ignored(content: bytes | None, subject: Subject, mirror: SQLiteMirror) -> None:
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
     monitor.sync()
     committed = synced(mirror)
@@ -204,7 +202,7 @@ def test_another_file_of_that_name_is_left_as_it_is(content: bytes, subject: Sub
     assert beside(mirror).read_bytes() == content
 
 
-def test_where_no_file_can_be_beside_it_the_anchor_is_committed(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_without_a_file_beside_it_the_anchor_is_committed(subject: Subject, mirror: SQLiteMirror) -> None:
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
     monitor.sync()
     beside(mirror).mkdir()
@@ -230,7 +228,7 @@ def test_a_backup_has_the_time_and_a_reset_removes_it(subject: Subject, mirror: 
 
 
 @needs_root
-def test_whoever_can_read_the_mirror_can_read_the_time(subject: Subject) -> None:
+def test_readers_of_the_mirror_can_read_the_time(subject: Subject) -> None:
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         mirror = SQLiteMirror(Path(directory) / "mirror.db")

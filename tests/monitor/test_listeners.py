@@ -252,7 +252,9 @@ class History(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [FEW, pytest.param(500, marks=pytest.mark.long)])
-def test_who_listens_knows_the_account(examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listeners_have_the_contents_of_the_account(
+    examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the command is run in this process
     monkeypatch.setattr(_pass, "WINDOW", 3)
     monkeypatch.setattr("pryv_monitor._source._BATCH", 2)

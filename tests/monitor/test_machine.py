@@ -161,7 +161,7 @@ class Account(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("examples", [FEW, pytest.param(300, marks=pytest.mark.long)])
-def test_any_order_of_things(examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_order_of_operations(examples: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pass, "WINDOW", 3)
     monkeypatch.setattr("pryv_monitor._source._BATCH", 2)
     machine: Any = type("Account", (Account,), {"sandbox": sandbox})

@@ -25,7 +25,7 @@ SCOPE: dict[str, Any] = {"streams": ["pulse", "notes"]}
 NOW_ISH = 1_600_000_000
 
 
-def test_it_equals_the_account(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_a_mirror_equals_the_account(subject: Subject, mirror: SQLiteMirror) -> None:
     monitor = Monitor(subject.connection, mirror=mirror)
     assert list(mirror.events()) == []
     assert mirror.streams() == []
@@ -48,7 +48,7 @@ def test_it_equals_the_account(subject: Subject, mirror: SQLiteMirror) -> None:
     }
 
 
-def test_deletions_of_what_it_does_not_hold_are_dropped(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_deletions_of_unknown_events_are_dropped(subject: Subject, mirror: SQLiteMirror) -> None:
     monitor = Monitor(subject.connection, {"streams": ["notes"]}, mirror=mirror)
     deletions: list[Any] = []
     monitor.on("eventDelete", deletions.append).sync()
@@ -62,7 +62,7 @@ def test_deletions_of_what_it_does_not_hold_are_dropped(subject: Subject, mirror
     assert [found["id"] for found in mirror.events({"modifiedSince": 0, "includeDeletions": True})] == [inside["id"]]
 
 
-def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_a_full_reading_drops_events_that_left_the_scope(subject: Subject, mirror: SQLiteMirror) -> None:
     scope: dict[str, Any] = {"streams": ["notes"]}
     monitor = Monitor(subject.connection, scope, mirror=mirror)
     deletions: list[Any] = []
@@ -82,7 +82,7 @@ def test_a_full_reading_drops_what_left_the_scope(subject: Subject, mirror: SQLi
 
 
 @pytest.mark.parametrize("key", ["event-1", "event-\ud800\0"])
-def test_a_full_reading_tells_of_what_was_delivered_in_vain_and_then_left(key: str, mirror: SQLiteMirror) -> None:
+def test_a_full_reading_delivers_deletions_of_events_of_failed_passes(key: str, mirror: SQLiteMirror) -> None:
     found = event(1, id=key)
     reading = Anchor("f", 1.0, reached=0.0, delivering=True)
     with mirror.lock():
@@ -185,7 +185,7 @@ def filled(
     return subject, mirror
 
 
-def test_its_tables_are_for_peoples_own_sql(filled: tuple[Subject, SQLiteMirror]) -> None:
+def test_its_views_can_be_queried_with_sql(filled: tuple[Subject, SQLiteMirror]) -> None:
     subject, mirror = filled
     events = subject.events()
     with sqlite3.connect(f"file:{mirror.path}?mode=ro", uri=True) as db:
@@ -233,7 +233,7 @@ def test_it_can_be_read_while_it_is_written(subject: Subject, mirror: SQLiteMirr
     assert len(list(mirror.events())) == 15
 
 
-def test_an_index_of_ones_own_is_used(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_an_added_index_is_used(subject: Subject, mirror: SQLiteMirror) -> None:
     Monitor(subject.connection, SCOPE, mirror=mirror).sync()
     with sqlite3.connect(mirror.path) as db:
         db.execute("CREATE INDEX by_type ON event_texts (json_extract(json, '$.type'))")
@@ -254,7 +254,7 @@ def test_another_spelling_of_the_same_event_is_no_change(subject: Subject, mirro
 
 
 @pytest.mark.skipif(os.name == "nt", reason="files there have no such modes")
-def test_its_owner_alone_can_read_it(subject: Subject, mirror: SQLiteMirror) -> None:
+def test_only_the_owner_can_read_it(subject: Subject, mirror: SQLiteMirror) -> None:
     with Monitor(subject.connection, SCOPE, mirror=mirror):
         modes = {file.name: oct(file.stat().st_mode & 0o777) for file in mirror.path.parent.glob("*.db*")}
     mirror.path.chmod(0o640)
@@ -295,7 +295,7 @@ def test_odd_texts_are_kept(sandbox: Sandbox, subject: Subject, mirror: SQLiteMi
     assert_kept(ODD_TEXT, subject, mirror)
 
 
-def test_of_an_event_read_twice_the_later_version_counts(mirror: SQLiteMirror) -> None:
+def test_the_later_version_of_an_event_read_twice_is_stored(mirror: SQLiteMirror) -> None:
     """The platform may send one that is moved in time while it answers."""
     versions = [
         {"id": "a", "time": time, "modified": time, "streamIds": ["b"], "type": "note/txt"} for time in (1.0, 2.0)

@@ -47,7 +47,7 @@ def files(directory: Path) -> list[str]:
 
 @needs_fork
 @pytest.mark.parametrize("then", ["nothing", "an empty file"])
-def test_what_a_killed_pass_left_beside_a_removed_file_is_not_adopted(
+def test_leftovers_of_a_killed_pass_are_not_adopted_by_a_new_mirror(
     then: str, subject: Subject, mirror: SQLiteMirror
 ) -> None:
     subject.add(300)
@@ -80,7 +80,7 @@ def test_a_journal_beside_a_removed_file_is_not_adopted(subject: Subject, mirror
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
 @pytest.mark.parametrize("then", ["nothing", "another"])
-def test_a_file_that_is_removed_under_its_writer_is_told(then: str, mirror: SQLiteMirror, tmp_path: Path) -> None:
+def test_a_file_that_is_removed_under_its_writer_is_an_error(then: str, mirror: SQLiteMirror, tmp_path: Path) -> None:
     other = filled(SQLiteMirror(tmp_path / "other.db"), 1)
     with mirror.lock():
         take_in(mirror, [event(1)])
@@ -202,7 +202,7 @@ def test_a_mirror_of_a_later_version_is_left_alone(mirror: SQLiteMirror) -> None
         *((FileAnchorStore, name) for name in ("", "a\0b")),
     ],
 )
-def test_what_is_no_file_name_is_refused(kind: Any, name: str) -> None:
+def test_invalid_file_names_are_refused(kind: Any, name: str) -> None:
     with pytest.raises(ValueError, match=r"not the name of a file|needs the path"):
         kind(name)
     with pytest.raises(TypeError):
@@ -217,7 +217,7 @@ def test_odd_file_names_are_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert SQLiteMirror(name).counts()["events"] == 3
 
 
-def test_it_stays_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon may change its directory."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -248,7 +248,7 @@ def special(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs special files")
 @pytest.mark.parametrize("kind", STORES)
-def test_what_is_no_file_is_refused(kind: Any, special: Path, subject: Subject) -> None:
+def test_paths_that_are_not_files_are_refused(kind: Any, special: Path, subject: Subject) -> None:
     store = kind(special)
     given = {"mirror": store} if kind is SQLiteMirror else {"anchor_store": store}
     for use in (store.load, store.reset, Monitor(subject.connection, **given).sync):
@@ -287,7 +287,7 @@ def test_a_lock_that_is_a_link_is_not_followed(kind: Any, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
 @pytest.mark.parametrize("kind", STORES)
-def test_a_link_stays_one(kind: Any, tmp_path: Path) -> None:
+def test_a_symlink_is_kept(kind: Any, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     link, target = tmp_path / "kept", tmp_path / "disk" / "real"
     link.symlink_to(target)
@@ -307,7 +307,7 @@ def test_a_link_stays_one(kind: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
 @pytest.mark.parametrize("kind", STORES)
 @pytest.mark.skipif(os.name == "nt", reason="has no flock")
-def test_a_file_system_without_locks_is_told(kind: type, error: str, tmp_path: Path) -> None:
+def test_a_file_system_without_locks_is_an_error(kind: type, error: str, tmp_path: Path) -> None:
     program = f"""
 import errno, fcntl
 def refuse(descriptor, operation): raise OSError(errno.{error}, "no such thing")
@@ -347,7 +347,7 @@ def shared() -> Iterator[SQLiteMirror]:
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o755, 0o777])
-def test_the_right_to_read_is_enough(mode: int, shared: SQLiteMirror) -> None:
+def test_read_permission_is_enough(mode: int, shared: SQLiteMirror) -> None:
     directory = shared.path.parent
     directory.chmod(mode)
     before = files(directory)
@@ -365,13 +365,13 @@ def test_the_right_to_read_is_enough(mode: int, shared: SQLiteMirror) -> None:
 
 
 @needs_root
-def test_without_the_right_to_read_it_is_told(shared: SQLiteMirror) -> None:
+def test_missing_read_permission_is_an_error(shared: SQLiteMirror) -> None:
     shared.path.chmod(0o600)
     assert as_somebody_else(lambda: seen(shared)) == f"AnchorError: {shared.path}: Permission denied"
 
 
 @needs_root
-def test_what_cannot_be_read_without_its_index_is_told(shared: SQLiteMirror) -> None:
+def test_a_mirror_that_cannot_be_read_without_its_index_is_an_error(shared: SQLiteMirror) -> None:
     killed_while(shared, lambda: take_in(shared, [event(9)]))
     Path(f"{shared.path}-shm").unlink()
     assert "without mirror.db-shm, which is missing" in as_somebody_else(lambda: seen(shared))
@@ -380,7 +380,7 @@ def test_what_cannot_be_read_without_its_index_is_told(shared: SQLiteMirror) -> 
 
 @needs_root
 @pytest.mark.parametrize("change", ["synchronized", "removed"])
-def test_a_change_under_a_reader_without_locks_is_told(change: str, shared: SQLiteMirror) -> None:
+def test_a_change_under_a_reader_without_locks_is_an_error(change: str, shared: SQLiteMirror) -> None:
     with shared.lock():
         take_in(shared, (event(number) for number in range(5000)))
     began, go_on = os.pipe(), os.pipe()
@@ -439,7 +439,7 @@ def test_a_copy_on_a_read_only_medium_can_be_read(ended: str, medium: Path) -> N
 
 @needs_root
 @pytest.mark.parametrize("kind", STORES)
-def test_a_disk_that_is_full_leaves_what_was_there(kind: Any, medium: Path) -> None:
+def test_a_full_disk_keeps_the_committed_content(kind: Any, medium: Path) -> None:
     store = kind(medium / "kept")
     with store.lock():
         save(store, Anchor("fingerprint", 1.0))
@@ -454,7 +454,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(kind: Any, medium: Path) -> N
 
 
 @needs_fork
-def test_what_a_killed_save_left_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_save_is_removed_by_the_next(tmp_path: Path) -> None:
     store = FileAnchorStore(tmp_path / "kept")
     pid = os.fork()
     if pid == 0:
@@ -481,9 +481,7 @@ def test_the_mode_of_an_anchor_is_kept(tmp_path: Path) -> None:
     assert store.path.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_writer_that_takes_long_is_waited_for_and_then_told(
-    mirror: SQLiteMirror, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_writer_is_waited_for_until_a_timeout(mirror: SQLiteMirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_opening, "_BUSY_TIMEOUT", 0.05)
     filled(mirror)
     with closing(sqlite3.connect(mirror.path, isolation_level=None)) as db:
@@ -495,7 +493,7 @@ def test_a_writer_that_takes_long_is_waited_for_and_then_told(
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals of threads")
 @pytest.mark.parametrize("before", ["nothing", "an empty database"])
-def test_a_reader_sees_it_made_as_a_whole(before: str, mirror: SQLiteMirror) -> None:
+def test_a_reader_sees_a_complete_schema(before: str, mirror: SQLiteMirror) -> None:
     def begin_again() -> None:
         mirror.reset()
         if before == "an empty database":

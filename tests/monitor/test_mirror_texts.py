@@ -87,7 +87,7 @@ def test_fields_of_other_types_are_harmless_to_sql(mirror: SQLiteMirror) -> None
                 assert len(db.execute("SELECT *, time + duration FROM events").fetchall()) == 1
 
 
-def test_what_has_odd_ids_is_updated_and_deleted(mirror: SQLiteMirror) -> None:
+def test_events_with_odd_ids_can_be_updated_and_deleted(mirror: SQLiteMirror) -> None:
     for name in (HALF, NUL):
         first, second = event(1, id=name), event(1, id=name, content="another")
         deletion = {"id": name, "deleted": 5.0}
@@ -119,7 +119,7 @@ odd_events = st.fixed_dictionaries(
 
 @settings(max_examples=50, deadline=None)
 @given(events=st.lists(odd_events, max_size=6, unique_by=lambda event: shown_id(str(event["id"]))))
-def test_any_event_is_kept_as_it_came(events: list[dict[str, Any]]) -> None:
+def test_any_event_is_stored_unchanged(events: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         check_kept(SQLiteMirror(Path(directory) / "mirror.db"), [json.loads(json.dumps(event)) for event in events])
 
@@ -182,7 +182,7 @@ def test_times_beyond_those_of_any_event_are_kept(time: float, mirror: SQLiteMir
         {"limit": 1.5},
     ],
 )
-def test_queries_that_make_no_sense_are_refused(params: dict[str, Any], mirror: SQLiteMirror) -> None:
+def test_invalid_queries_are_refused(params: dict[str, Any], mirror: SQLiteMirror) -> None:
     with pytest.raises(ValueError, match=next(iter(params))):
         mirror.events(params)
 
@@ -207,7 +207,7 @@ def nest(levels: int) -> Any:
     return value
 
 
-def test_what_is_nested_too_deeply_for_sqlite_is_kept(mirror: SQLiteMirror) -> None:
+def test_events_nested_too_deeply_for_sqlite_are_stored(mirror: SQLiteMirror) -> None:
     deep = event(1, content=nest(300))
     shallow = event(2, content=nest(200))
     with mirror.lock():
@@ -217,7 +217,7 @@ def test_what_is_nested_too_deeply_for_sqlite_is_kept(mirror: SQLiteMirror) -> N
     assert [json.loads(row["content"] or "null") for row in rows(mirror, "events")] == [None, shallow["content"]]
 
 
-def test_a_tree_of_streams_is_as_deep_as_it_likes(mirror: SQLiteMirror) -> None:
+def test_a_tree_of_streams_of_any_depth_is_stored(mirror: SQLiteMirror) -> None:
     tree: list[Any] = []
     for number in range(5000, 0, -1):
         parent = f"s{number - 1}" if number > 1 else None
@@ -281,7 +281,7 @@ def write(mirror: SQLiteMirror) -> None:
 
 @pytest.mark.parametrize("place", PLACES, ids=".".join)
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: str(damage)[:10])
-def test_damaged_texts_are_told(place: tuple[str, str], damage: object, mirror: SQLiteMirror) -> None:
+def test_damaged_texts_are_errors(place: tuple[str, str], damage: object, mirror: SQLiteMirror) -> None:
     table, column = place
     with filled(mirror).lock():
         take_in(mirror, deletions=[{"id": "event-2", "deleted": 5.0}])
@@ -308,7 +308,7 @@ def test_streams_with_fields_of_other_types_can_be_read(field: str, value: objec
     assert {type(error) for error in read} <= {type(None), AnchorCorruptError}
 
 
-def test_damage_that_sqlite_cannot_even_name_is_told(mirror: SQLiteMirror) -> None:
+def test_damage_without_a_message_of_sqlite_is_an_error(mirror: SQLiteMirror) -> None:
     content = filled(mirror).path.read_bytes()
     mirror.path.write_bytes(content.replace(b"'null' THEN NULL", b"'null' THEN\x80NULL"))
     with pytest.raises(AnchorCorruptError):

@@ -263,7 +263,7 @@ def test_stop_ends_the_wait_after_a_failure_at_once(sandbox: Sandbox, subject: S
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_it_goes_on_after_failures_that_pass(sandbox: Sandbox, subject: Subject) -> None:
+def test_transient_failures_do_not_end_it(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     seen: list[Any] = []
     errors: list[Any] = []
@@ -276,7 +276,7 @@ def test_it_goes_on_after_failures_that_pass(sandbox: Sandbox, subject: Subject)
     assert len(errors) == 2
 
 
-def test_a_failed_pass_is_not_made_again_before_the_platform_wants_it(sandbox: Sandbox, subject: Subject) -> None:
+def test_retry_after_is_respected(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     sandbox.faults.status(503, retry_after=1, path="/streams")
     begin = time.monotonic()
@@ -285,9 +285,7 @@ def test_a_failed_pass_is_not_made_again_before_the_platform_wants_it(sandbox: S
 
 
 @pytest.mark.parametrize("retry_after", [3600, 99_999_999_999])
-def test_a_platform_that_is_away_for_longer_than_tolerated_is_not_waited_for(
-    retry_after: float, sandbox: Sandbox, subject: Subject
-) -> None:
+def test_the_tolerance_limits_retry_after(retry_after: float, sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     for status, follow in (
         (503, lambda monitor: monitor.sync(error_tolerance=60)),
@@ -302,7 +300,7 @@ def test_a_platform_that_is_away_for_longer_than_tolerated_is_not_waited_for(
         assert error.retry_after == min(retry_after, 86_400)
 
 
-def test_who_waits_for_ever_waits_for_a_day_at_most(
+def test_a_wait_without_limit_is_a_day_at_most(
     sandbox: Sandbox, subject: Subject, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
@@ -314,7 +312,7 @@ def test_who_waits_for_ever_waits_for_a_day_at_most(
 
 
 @pytest.mark.parametrize("tolerance", [0.3, 1])
-def test_the_last_try_begins_as_the_tolerance_ends(tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_attempt_begins_at_the_end_of_the_tolerance(tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_tolerance, "_BACKOFF", RetryPolicy(backoff=20, max_backoff=20))
     with (
         Connection("http://token@127.0.0.1:9/user/", retry=None) as connection,
@@ -325,7 +323,7 @@ def test_the_last_try_begins_as_the_tolerance_ends(tolerance: float, monkeypatch
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_handler_s_own_retry_after_is_not_the_platform_s(subject: Subject) -> None:
+def test_retry_after_of_an_exception_of_a_callback_is_ignored(subject: Subject) -> None:
     class ElsewhereError(Exception):
         retry_after = "tomorrow"
 
@@ -357,7 +355,7 @@ def test_the_tolerance_ends(sandbox: Sandbox, subject: Subject) -> None:
 
 @pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("verb", ["run", "start"])
-def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(verb: str, subject: Subject) -> None:
+def test_a_callback_that_always_fails_ends_it_after_three_attempts(verb: str, subject: Subject) -> None:
     subject.add(3)
     seen: list[Any] = []
     errors: list[Any] = []
@@ -382,7 +380,7 @@ def test_a_change_that_cannot_be_handled_ends_it_after_three_tries(verb: str, su
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_changes_that_are_handled_at_the_second_try_do_not_end_it(subject: Subject) -> None:
+def test_a_callback_that_fails_once_does_not_end_it(subject: Subject) -> None:
     subject.add(5)
     tried: set[str] = set()
     reports: list[SyncReport] = []
@@ -413,7 +411,7 @@ def test_callbacks_for_errors_cannot_end_it(sandbox: Sandbox, subject: Subject) 
 
 
 @pytest.mark.parametrize("how", ["event", "method"])
-def test_run_blocks_until_it_is_told_to_stop(how: str, subject: Subject) -> None:
+def test_run_blocks_until_stopped(how: str, subject: Subject) -> None:
     stop = threading.Event()
     ready = threading.Event()
     monitor = Monitor(subject.connection, SCOPE).on("ready", lambda _: ready.set())
@@ -431,7 +429,7 @@ def test_run_blocks_until_it_is_told_to_stop(how: str, subject: Subject) -> None
 
 
 @pytest.mark.parametrize("name", ["event", "ready"])
-def test_a_callback_that_exits_ends_it_and_says_so(name: str, subject: Subject, monitor: Monitor) -> None:
+def test_a_callback_that_exits_ends_it(name: str, subject: Subject, monitor: Monitor) -> None:
     ends: list[Any] = []
     subject.add(1)
     monitor.on(name, sys.exit).on("stop", ends.append)
@@ -466,7 +464,7 @@ def test_in_a_forked_process_it_is_not_started(monitor: Monitor) -> None:
     assert monitor.update_events().started
 
 
-def test_a_missing_add_on_is_told_before_the_first_pass(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_add_on_is_an_error_before_the_first_pass(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pryv_socket_io", None)
     with pytest.raises(MissingAddonError, match=r"pryv-monitor\[socket\]"):
         monitor.add_update_method(SocketUpdates())
@@ -482,7 +480,7 @@ def test_a_timer_asks_for_updates(subject: Subject, monitor: Monitor) -> None:
     assert len({event["id"] for event in seen}) == 3
 
 
-def test_update_methods_of_ones_own(subject: Subject, monitor: Monitor) -> None:
+def test_custom_update_methods(subject: Subject, monitor: Monitor) -> None:
     class ByHand(UpdateMethod):
         calls: list[str]
 
@@ -565,7 +563,7 @@ def test_a_store_is_locked_while_it_is_used_and_no_longer(subject: Subject) -> N
     other.sync()
 
 
-def test_a_platform_out_of_reach_is_told(sandbox: Sandbox, subject: Subject) -> None:
+def test_an_unreachable_platform_is_an_error(sandbox: Sandbox, subject: Subject) -> None:
     connection = Connection(subject.connection.api_endpoint, retry=None)
     with sandbox.faults.refuse(), pytest.raises(PryvConnectionError):
         Monitor(connection).sync()
@@ -603,7 +601,7 @@ def test_stop_ends_the_wait_for_a_store_at_once(how: str, subject: Subject) -> N
     assert monitor.sync().streams_changed
 
 
-def test_a_store_that_gets_free_is_waited_for(subject: Subject) -> None:
+def test_a_locked_store_is_waited_for(subject: Subject) -> None:
     store = MemoryAnchorStore()
     monitor = Monitor(subject.connection, SCOPE, anchor_store=store, wait=60)
     with store.lock():
@@ -635,7 +633,7 @@ def test_an_access_whose_streams_are_deleted_is_followed_further(subject: Subjec
 
 
 @pytest.mark.parametrize("refused", ["pryv-monitor-reader", "pryv-monitor", "pryv-monitor-stop"])
-def test_a_monitor_that_lacked_a_thread_starts_later(
+def test_start_may_be_repeated_after_a_failed_thread(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     start = threading.Thread.start

@@ -150,12 +150,12 @@ def followed(subject: Subject, playback: Playback, tmp_path: Path) -> Followed:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_answers_to_monitors(playback: Playback, followed: Followed, count: int) -> None:
+def test_changed_responses_to_monitors(playback: Playback, followed: Followed, count: int) -> None:
     fuzz(playback, Passes(followed).uses(), count, (PryvError,))
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.long)])
-def test_answers_to_commands(
+def test_changed_responses_to_commands(
     playback: Playback, followed: Followed, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setenv("PRYV_API_ENDPOINT", followed.endpoint)

@@ -166,9 +166,7 @@ BROKEN: dict[str, Callable[[Sandbox], None]] = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_response_that_is_broken_once_costs_one_pass(
-    fault: str, sandbox: Sandbox, subject: Subject, follow: Follow
-) -> None:
+def test_a_broken_response_fails_one_pass(fault: str, sandbox: Sandbox, subject: Subject, follow: Follow) -> None:
     followed = follow(timeout=(5, 1) if fault == "timeout" else (5, 60))
     (event,) = subject.add(1)
     BROKEN[fault](sandbox)
@@ -270,9 +268,7 @@ def platform() -> Iterator[Platform]:
 
 
 @pytest.mark.parametrize("kind", ["mirror", "anchor"])
-def test_what_is_written_while_one_request_is_carried_out_is_found(
-    kind: str, platform: Platform, tmp_path: Path
-) -> None:
+def test_writes_during_the_request_are_found(kind: str, platform: Platform, tmp_path: Path) -> None:
     """The platform takes the time in the response to a batch at its end, after the changes were read."""
     seen: list[str] = []
 

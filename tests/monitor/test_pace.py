@@ -12,7 +12,7 @@ from pryv_monitor import Monitor, SQLiteMirror
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
 
 
-def test_a_response_that_drips_ends_the_pass_and_frees_the_mirror(tmp_path: Path) -> None:
+def test_a_response_sent_byte_by_byte_ends_the_pass_and_unlocks_the_mirror(tmp_path: Path) -> None:
     with contextlib.closing(Wire()) as wire:
         wire.replies.append(reply({"streams": []}))
         wire.always = Reply(b" " * 90_000, interval=0.1, at_once=HEAD + b'{"events":[')

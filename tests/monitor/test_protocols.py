@@ -207,7 +207,7 @@ def test_a_monitor_that_follows_goes_on_from_what_another_committed(how: str, su
     subject.assert_mirrored(contended.mirror, SCOPE)
 
 
-def test_a_pass_that_brought_nothing_need_not_be_committed(subject: Subject) -> None:
+def test_a_pass_without_changes_need_not_be_committed(subject: Subject) -> None:
     mirror = BufferedMirror()
     subject.add(1)
     reports: list[Any] = []
@@ -242,7 +242,7 @@ def test_events_are_dropped_only_by_a_full_reading_that_is_not_repeated(subject:
     assert calls == ["needs_full_read", "needs_full_read", "dropped"]
 
 
-def test_of_workers_that_race_each_change_is_committed_once(subject: Subject) -> None:
+def test_racing_workers_commit_each_change_once(subject: Subject) -> None:
     mirror = BufferedMirror()
     rounds, committed, lost = 10, list[int](), list[ContendedError]()
     barrier = threading.Barrier(3)
@@ -271,7 +271,7 @@ def test_of_workers_that_race_each_change_is_committed_once(subject: Subject) ->
 
 
 @pytest.mark.parametrize(("name", "commits"), [("event", 2), ("eventDelete", 1), (None, 1)])
-def test_who_does_not_listen_to_events_costs_one_commit(name: str | None, commits: int, subject: Subject) -> None:
+def test_a_pass_without_listeners_for_events_makes_one_commit(name: str | None, commits: int, subject: Subject) -> None:
     mirror = BufferedMirror()
     monitor = Monitor(subject.connection, SCOPE, mirror=mirror)
     if name is not None:

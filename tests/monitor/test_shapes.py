@@ -108,7 +108,7 @@ def test_a_response_that_lacks_a_member_ends_no_pass(platform: Platform, keep: K
         ({"id": "x", "deleted": 5.0}, "event 'x' has no time"),
     ],
 )
-def test_what_an_event_lacks_is_named(platform: Platform, keep: Keep, event: Any, message: str) -> None:
+def test_missing_members_of_an_event_are_named(platform: Platform, keep: Keep, event: Any, message: str) -> None:
     store = keep()
     for events in (platform.events, platform.changed):
         events.append(event)
@@ -126,7 +126,7 @@ def test_what_an_event_lacks_is_named(platform: Platform, keep: Keep, event: Any
         ({"id": "x", "deleted": True}, "no number in 'deleted'"),
     ],
 )
-def test_what_a_deletion_lacks_is_named(platform: Platform, keep: Keep, deletion: Any, message: str) -> None:
+def test_missing_members_of_a_deletion_are_named(platform: Platform, keep: Keep, deletion: Any, message: str) -> None:
     platform.events = [EVENT]
     store = keep()
     monitor_of(store).sync()
@@ -178,7 +178,7 @@ def test_an_event_with_a_field_named_deleted_is_an_event(platform: Platform, kee
         [{"id": "d", "parentId": 5}],
     ],
 )
-def test_a_tree_that_is_none_is_refused(platform: Platform, keep: Keep, tree: Any) -> None:
+def test_an_invalid_tree_is_refused(platform: Platform, keep: Keep, tree: Any) -> None:
     platform.streams = tree
     with pytest.raises(PryvProtocolError, match="GET streams"):
         monitor_of(keep()).sync()
@@ -198,7 +198,7 @@ def test_an_event_without_a_time_of_change_is_delivered_when_it_changed(
     assert delivered == ["c", "d", "c"]
 
 
-def test_a_started_monitor_waits_for_what_it_can_read(platform: Platform, keep: Keep) -> None:
+def test_a_started_monitor_retries_after_an_invalid_response(platform: Platform, keep: Keep) -> None:
     monitor = monitor_of(keep()).start()
     errors: list[Exception] = []
     delivered: list[Any] = []
@@ -223,7 +223,7 @@ def test_a_started_monitor_waits_for_what_it_can_read(platform: Platform, keep: 
     value=st.sampled_from([None, True, 0, -1, 10**30, 1e300, "", "text", [], {}, [None], [[]], {"a": []}]),
     whole=st.booleans(),
 )
-def test_odd_members_are_refused_or_right(
+def test_odd_members_are_refused_or_stored_unchanged(
     platform: Platform, keep: Keep, place: str, member: str, value: Any, whole: bool
 ) -> None:
     base = {"id": "d", "name": "D"} if place == "streams" else EVENT

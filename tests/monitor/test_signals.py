@@ -13,13 +13,13 @@ from pryv_monitor import Monitor, UpdateMethod, _driver, _schedule, monitor
 MODULES = (monitor, _driver, _schedule, _signals, threading)
 
 
-def test_while_it_runs(subject: Subject) -> None:
+def test_stop_in_a_signal_handler_while_it_runs(subject: Subject) -> None:
     follower = Monitor(subject.connection).add_update_method(UpdateMethod())
     for _ in interruptions(follower.run, follower.stop, *MODULES, begun=lambda: follower.started):
         assert not follower.started
 
 
-def test_by_an_event(subject: Subject) -> None:
+def test_stop_by_an_event_in_a_signal_handler(subject: Subject) -> None:
     events: list[SignalSafeEvent] = []
     follower = Monitor(subject.connection).add_update_method(UpdateMethod())
 
@@ -31,14 +31,14 @@ def test_by_an_event(subject: Subject) -> None:
         assert not follower.started
 
 
-def test_while_it_starts(subject: Subject) -> None:
+def test_stop_in_a_signal_handler_while_it_starts(subject: Subject) -> None:
     follower = Monitor(subject.connection).add_update_method(UpdateMethod())
     for _ in interruptions(follower.start, follower.stop, *MODULES):
         follower.stop()
         assert not follower.started
 
 
-def test_while_it_is_asked_for_a_pass(subject: Subject) -> None:
+def test_stop_in_a_signal_handler_during_update_events(subject: Subject) -> None:
     follower = Monitor(subject.connection).add_update_method(UpdateMethod()).start()
 
     def ask() -> None:

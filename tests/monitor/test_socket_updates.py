@@ -96,7 +96,7 @@ def test_on_an_older_platform_every_change_wakes_it() -> None:
             wait_for_count(lambda: trees, 2)
 
 
-def test_it_looks_again_after_a_lost_connection(sandbox: Sandbox, subject: Subject) -> None:
+def test_a_reconnect_makes_a_pass(sandbox: Sandbox, subject: Subject) -> None:
     seen: list[Any] = []
     with notified(Monitor(subject.connection, SCOPE).on("event", seen.append)):
         with sandbox.faults.refuse():
@@ -176,7 +176,7 @@ class Recorded(RetryPolicy):
 
 
 @pytest.mark.usefixtures("short_waits")
-def test_a_socket_that_never_holds_is_opened_ever_more_seldom(
+def test_a_socket_that_keeps_failing_is_opened_with_backoff(
     sandbox: Sandbox, subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = Recorded()
@@ -188,7 +188,7 @@ def test_a_socket_that_never_holds_is_opened_ever_more_seldom(
         assert len(reports) >= 4
 
 
-def test_an_update_of_an_access_is_told(subject: Subject) -> None:
+def test_an_update_of_an_access_is_notified(subject: Subject) -> None:
     told: list[Any] = []
     access = subject.connection.api_one(
         "accesses.create", {"name": "other", "permissions": [{"streamId": "pulse", "level": "read"}]}, "access"

@@ -49,17 +49,17 @@ def save(store: Store, anchor: Anchor) -> None:
         kept.save(store, anchor)
 
 
-def test_it_is_empty_at_first(store: Store) -> None:
+def test_a_store_is_empty_at_first(store: Store) -> None:
     assert store.load() is None
 
 
-def test_it_returns_what_was_saved_last(store: Store) -> None:
+def test_a_store_returns_the_last_anchor(store: Store) -> None:
     save(store, Anchor("g", 1.0, reached=-5.0, generation=3))
     save(store, ANCHOR)
     assert store.load() == ANCHOR
 
 
-def test_it_forgets_when_reset(store: Store) -> None:
+def test_reset_deletes_the_anchor(store: Store) -> None:
     save(store, ANCHOR)
     store.reset()
     assert store.load() is None
@@ -67,7 +67,7 @@ def test_it_forgets_when_reset(store: Store) -> None:
     assert store.load() == ANCHOR
 
 
-def test_one_at_a_time_may_use_it(store: Store) -> None:
+def test_a_locked_store_cannot_be_locked_again(store: Store) -> None:
     with store.lock():
         with pytest.raises(AnchorLockedError) as caught, store.lock():
             pass
@@ -85,7 +85,7 @@ def test_another_process_finds_it(kind: OnDisk, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_another_process_is_kept_off(kind: type, tmp_path: Path) -> None:
+def test_a_lock_excludes_other_processes(kind: type, tmp_path: Path) -> None:
     program = (
         f"from pryv_monitor import {kind.__name__}\n"
         f"with {kind.__name__}({str(tmp_path / 'kept')!r}).lock():\n print('locked', flush=True); input()"
@@ -101,7 +101,7 @@ def test_another_process_is_kept_off(kind: type, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_damage_is_noticed_and_reset_mends_it(kind: OnDisk, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error_until_reset(kind: OnDisk, tmp_path: Path) -> None:
     path = tmp_path / "kept"
     save(kind(path), ANCHOR)
     content = path.read_bytes()
@@ -157,7 +157,7 @@ def somebody_else() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="needs fork")
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_a_full_disk_leaves_what_was_there(kind: OnDisk, tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_anchor(kind: OnDisk, tmp_path: Path) -> None:
     path = tmp_path / "kept"
     save(kind(path), ANCHOR)
     assert run_limited(lambda: save(kind(path), Anchor("other", 2.0)), full_disk) == 1
@@ -167,7 +167,7 @@ def test_a_full_disk_leaves_what_was_there(kind: OnDisk, tmp_path: Path) -> None
 
 @pytest.mark.skipif(os.name == "nt", reason="needs fork")
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_a_directory_that_cannot_be_written_to_is_told(kind: OnDisk, tmp_path: Path) -> None:
+def test_a_read_only_directory_is_an_error(kind: OnDisk, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir()
     closed.chmod(0o555)
@@ -176,7 +176,7 @@ def test_a_directory_that_cannot_be_written_to_is_told(kind: OnDisk, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ON_DISK)
-def test_a_directory_that_is_not_there_is_told_and_not_made(kind: OnDisk, tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error(kind: OnDisk, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="elsewhere"), kind(tmp_path / "elsewhere" / "kept").lock():
         pass
     assert list(tmp_path.iterdir()) == []
@@ -207,7 +207,7 @@ with store.lock():
 """
 
 
-def test_an_anchor_that_is_mounted_itself_gets_the_content(tmp_path: Path) -> None:
+def test_a_bind_mounted_anchor_is_written_in_place(tmp_path: Path) -> None:
     store = FileAnchorStore(tmp_path / "kept")
     save(store, ANCHOR)
     run_where_mounted(store.path, SAVE)

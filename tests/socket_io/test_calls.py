@@ -81,7 +81,7 @@ def test_a_call_larger_than_a_message_is_refused_at_once(sio: SocketIO) -> None:
         ([{"method": "events.create", "params": {"content": ENDLESS}}], ValueError),
     ],
 )
-def test_what_is_no_call_is_refused(sio: SocketIO, calls: Any, kind: type[Exception]) -> None:
+def test_invalid_calls_are_refused(sio: SocketIO, calls: Any, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         sio.api(calls)
     assert "events" in sio.api([GET])[0]
@@ -90,7 +90,7 @@ def test_what_is_no_call_is_refused(sio: SocketIO, calls: Any, kind: type[Except
 @pytest.mark.parametrize(
     "answer", ['["no"]', "[{}]", '[{"error":"no"}]', "[0]", "[[]]", "[]", "[null]", '[null,{"results":{}}]']
 )
-def test_an_answer_of_another_form_is_not_the_apis(answer: str) -> None:
+def test_an_acknowledgement_of_another_form_is_a_protocol_error(answer: str) -> None:
     def script(peer: Peer) -> None:
         peer.let_in()
         for number, _, _ in peer.calls():
@@ -107,7 +107,7 @@ def test_no_calls_give_no_results(sio: SocketIO) -> None:
     assert sio.api([]) == []
 
 
-def test_calls_from_several_threads_get_their_own_answers(sio: SocketIO) -> None:
+def test_calls_from_several_threads_get_their_own_results(sio: SocketIO) -> None:
     answers: dict[int, Any] = {}
 
     def call(number: int) -> None:
@@ -179,7 +179,7 @@ def test_the_results_received_before_a_loss_are_kept(relayed: Connection, relay:
         assert ["events" in result for result in lost.value.results] == [True]  # type: ignore[attr-defined]
 
 
-def test_a_call_that_is_not_answered_fails_in_time(relayed: Connection, relay: Relay) -> None:
+def test_a_call_without_acknowledgement_is_a_timeout(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=QUICK) as sio:
         relay.frozen = True
         with within(10), pytest.raises(PryvTimeoutError, match="callBatch"):
@@ -199,7 +199,7 @@ def test_datetimes_and_numbers_of_numpy_are_sent_as_over_http(sio: SocketIO) -> 
     assert sio.subscribe(scopes)["ok"]
 
 
-def test_a_call_cut_at_any_byte_of_its_answer(relayed: Connection, relay: Relay) -> None:
+def test_a_call_cut_at_any_byte_of_its_acknowledgement(relayed: Connection, relay: Relay) -> None:
     relayed.access_info()
     with SocketIO(relayed) as sio:
         sio.api([GET])
@@ -217,7 +217,7 @@ def test_a_call_cut_at_any_byte_of_its_answer(relayed: Connection, relay: Relay)
     assert set(outcomes) == {False, True}
 
 
-def test_a_lost_connection_shows(relayed: Connection, relay: Relay) -> None:
+def test_connected_is_false_after_a_lost_connection(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=None) as sio:
         relay.cut()
         wait_for(lambda: not sio.connected)

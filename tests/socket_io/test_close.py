@@ -29,7 +29,7 @@ def at_once() -> Iterator[None]:
     wait_for(lambda: not socket_threads())
 
 
-def test_before_open_and_twice(connection: Connection) -> None:
+def test_close_before_open_and_close_twice(connection: Connection) -> None:
     sio = SocketIO(connection)
     with at_once():
         sio.close()
@@ -39,7 +39,7 @@ def test_before_open_and_twice(connection: Connection) -> None:
         sio.close()
 
 
-def test_it_can_be_opened_again(connection: Connection) -> None:
+def test_open_after_close(connection: Connection) -> None:
     sio = SocketIO(connection)
     heard = Heard(sio)
     for count in (1, 2, 3):
@@ -51,7 +51,7 @@ def test_it_can_be_opened_again(connection: Connection) -> None:
     assert heard.of("disconnect") == ["client disconnect"] * 3
 
 
-def test_with_its_connection(connection: Connection) -> None:
+def test_close_with_its_connection(connection: Connection) -> None:
     sio = connection.socket.open()
     with at_once():
         connection.close()
@@ -61,7 +61,7 @@ def test_with_its_connection(connection: Connection) -> None:
         assert sio.connected
 
 
-def test_from_several_threads_at_once(connection: Connection) -> None:
+def test_close_from_several_threads_at_once(connection: Connection) -> None:
     sio = SocketIO(connection).open()
     heard = Heard(sio)
     threads = [threading.Thread(target=sio.close) for _ in range(8)]
@@ -74,7 +74,7 @@ def test_from_several_threads_at_once(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
-def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> None:
+def test_close_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> None:
     sio = SocketIO(relayed)
     failures: list[BaseException] = []
 
@@ -98,7 +98,7 @@ def test_during_open(relayed: Connection, relay: Relay, asks_first: bool) -> Non
     assert not sio.connected
 
 
-def test_during_open_before_it_connects(relayed: Connection, relay: Relay) -> None:
+def test_close_during_open_before_the_connect(relayed: Connection, relay: Relay) -> None:
     with requests.Session() as session, Connection(relayed.api_endpoint, session=session) as connection:
         sio = SocketIO(connection)
         session.hooks["response"].append(lambda *_, **__: sio.close())  # it knows whose socket it is to be by now
@@ -107,7 +107,7 @@ def test_during_open_before_it_connects(relayed: Connection, relay: Relay) -> No
     assert relay.connections == 1
 
 
-def test_during_open_at_any_moment(connection: Connection) -> None:
+def test_close_at_any_moment_of_open(connection: Connection) -> None:
     connection.access_info()
     for wait in range(60):
         sio = SocketIO(connection)
@@ -126,7 +126,7 @@ def test_during_open_at_any_moment(connection: Connection) -> None:
         assert not sio.connected
 
 
-def test_while_it_waits_to_reconnect(relayed: Connection, relay: Relay) -> None:
+def test_close_while_it_waits_to_reconnect(relayed: Connection, relay: Relay) -> None:
     sio = SocketIO(relayed, reconnect=RetryPolicy(attempts=10, backoff=1000, max_backoff=1000)).open()
     heard = Heard(sio)
     relay.cut()
@@ -135,7 +135,7 @@ def test_while_it_waits_to_reconnect(relayed: Connection, relay: Relay) -> None:
         sio.close()
 
 
-def test_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
+def test_close_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
     sio = SocketIO(relayed, reconnect=RetryPolicy(attempts=10, backoff=0)).open()
     connections = relay.connections
     relay.frozen = True
@@ -145,14 +145,14 @@ def test_while_it_reconnects(relayed: Connection, relay: Relay) -> None:
         sio.close()
 
 
-def test_a_connection_that_fell_silent(relayed: Connection, relay: Relay) -> None:
+def test_close_of_a_silent_connection(relayed: Connection, relay: Relay) -> None:
     sio = SocketIO(relayed).open()
     relay.frozen = True
     with at_once():
         sio.close()
 
 
-def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
+def test_close_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
     sio = SocketIO(relayed).open()
     failures: list[PryvConnectionError] = []
 
@@ -172,7 +172,7 @@ def test_while_a_call_waits(relayed: Connection, relay: Relay) -> None:
     assert len(failures) == 1
 
 
-def test_while_a_callback_runs(sio: SocketIO, connection: Connection) -> None:
+def test_close_while_a_callback_runs(sio: SocketIO, connection: Connection) -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def hold(_: Any) -> None:
@@ -199,7 +199,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_interpreter_ends_without_it(connection: Connection) -> None:
+def test_the_interpreter_exits_without_close(connection: Connection) -> None:
     code = """
 import sys
 from pryv import Connection

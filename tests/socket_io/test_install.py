@@ -19,7 +19,7 @@ def test_the_core_finds_it_by_its_entry_point() -> None:
     assert entry.load() is pryv_socket_io.SocketIO
 
 
-def test_the_core_finds_it_where_nothing_announces_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_core_finds_it_without_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: EntryPoints())  # as in frozen programs
     with Connection("https://token@alice.example/") as connection:
         assert isinstance(connection.socket, pryv_socket_io.SocketIO)

@@ -38,14 +38,14 @@ def ask(peer: Peer, method: str, argument: Any) -> tuple[Any, list[Any]]:
     return said[1], told
 
 
-def test_it_is_told_what_python_writes(sandbox: Sandbox, peer: Peer, sio: SocketIO) -> None:
+def test_the_javascript_client_is_notified_of_writes_of_python(sandbox: Sandbox, peer: Peer, sio: SocketIO) -> None:
     (result,) = sio.api([{"method": "events.create", "params": DIARY}])
     assert peer.hear() == ["eventsChanged", None]
     (read,), _ = ask(peer, "api", [{"method": "events.get", "params": {"streams": ["diary"]}}])
     assert read["events"] == [result["event"]]
 
 
-def test_python_is_told_what_it_writes(sandbox: Sandbox, peer: Peer, sio: SocketIO) -> None:
+def test_python_is_notified_of_writes_of_the_javascript_client(sandbox: Sandbox, peer: Peer, sio: SocketIO) -> None:
     heard = Heard(sio)
     (result,), told = ask(peer, "api", [{"method": "events.create", "params": DIARY}])
     assert told == [["eventsChanged", None]]
@@ -54,7 +54,7 @@ def test_python_is_told_what_it_writes(sandbox: Sandbox, peer: Peer, sio: Socket
     assert read["events"] == [result["event"]]
 
 
-def test_scopes_catch_what_it_writes(peer: Peer, sio: SocketIO) -> None:
+def test_scopes_match_writes_of_the_javascript_client(peer: Peer, sio: SocketIO) -> None:
     sio.subscribe({"d": {"kind": "events", "query": {"streams": ["diary"]}}})
     heard = Heard(sio)
     calls = [{"method": "events.create", "params": {**DIARY, "streamIds": [stream]}} for stream in ("other", "diary")]

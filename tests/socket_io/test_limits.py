@@ -51,7 +51,7 @@ def answer(content: str) -> str:
 @pytest.mark.parametrize(
     ("limits", "size"), [(SMALL, 100_000), (Limits(), 10_000_000), (Limits(frame=None), 20_000_000)]
 )
-def test_a_message_of_the_size_allowed_is_taken(limits: Limits, size: int) -> None:
+def test_a_message_of_the_largest_size_is_accepted(limits: Limits, size: int) -> None:
     content = "x" * (size - len(answer("")))
 
     def script(peer: Peer) -> None:
@@ -88,7 +88,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize("attack", TOO_LARGE.values(), ids=TOO_LARGE)
-def test_a_larger_one_ends_the_call_and_the_connection(attack: Callable[[Peer], object]) -> None:
+def test_a_larger_message_ends_the_call_and_the_connection(attack: Callable[[Peer], object]) -> None:
     def script(peer: Peer) -> None:
         peer.let_in()
         next(peer.calls())
@@ -103,7 +103,7 @@ def test_a_larger_one_ends_the_call_and_the_connection(attack: Callable[[Peer], 
 
 
 @pytest.mark.parametrize("unit", ["{},", "[[]],", '{"":{}},', '"\U0001f600",{},'])
-def test_what_would_fill_the_memory_once_parsed_is_not_taken(unit: str) -> None:
+def test_a_message_that_would_fill_the_memory_is_refused(unit: str) -> None:
     def script(peer: Peer) -> None:
         peer.let_in()
         next(peer.calls())
@@ -126,7 +126,7 @@ def test_what_would_fill_the_memory_once_parsed_is_not_taken(unit: str) -> None:
         pytest.param(frame(b"42/alice,\xff"), id="not UTF-8"),
     ],
 )
-def test_what_the_platform_never_sends_is_not_taken(message: bytes) -> None:
+def test_packets_that_the_platform_never_sends_are_refused(message: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.let_in()
         peer.send(message)
@@ -138,7 +138,7 @@ def test_what_the_platform_never_sends_is_not_taken(message: bytes) -> None:
         assert heard.of("eventsChanged") == []
 
 
-def test_a_peer_that_pings_and_does_not_read_is_left() -> None:
+def test_a_peer_that_does_not_read_is_disconnected() -> None:
     def script(peer: Peer) -> None:
         peer.let_in()
         while True:
@@ -148,7 +148,7 @@ def test_a_peer_that_pings_and_does_not_read_is_left() -> None:
         heard.wait("error")
 
 
-def test_it_is_left_at_once_where_nothing_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_of_pongs_ends_the_connection_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     put = _libraries._SendQueue.put
 
     def have_no_room_for_pongs(self: Any, item: Any, *arguments: Any) -> None:
@@ -177,7 +177,7 @@ def drip(peer: Peer, data: bytes) -> None:
         time.sleep(0.05)
 
 
-def test_a_message_that_drips_is_as_good_as_silence() -> None:
+def test_a_message_sent_byte_by_byte_is_a_timeout() -> None:
     opening = json.dumps({**OPENING, "pingInterval": 300, "pingTimeout": 200})
 
     def script(peer: Peer) -> None:
@@ -193,7 +193,7 @@ def open_and_drip(peer: Peer) -> None:
     drip(peer, frame('40/alice,{"sid":"s2"}'))
 
 
-def test_a_message_without_end_is_as_good_as_silence() -> None:
+def test_an_endless_message_is_a_timeout() -> None:
     opening = json.dumps({**OPENING, "pingInterval": 300, "pingTimeout": 200})
 
     def script(peer: Peer) -> None:
@@ -216,7 +216,7 @@ SLOW: dict[str, tuple[bytes | None, Callable[[Peer], object]]] = {
 
 
 @pytest.mark.parametrize(("handshake", "script"), SLOW.values(), ids=SLOW)
-def test_opening_that_drips_ends_in_time(handshake: bytes | None, script: Callable[[Peer], object]) -> None:
+def test_an_opening_sent_byte_by_byte_is_a_timeout(handshake: bytes | None, script: Callable[[Peer], object]) -> None:
     with platform(script, handshake=handshake) as connection:
         with within(5), pytest.raises(PryvConnectionError):
             SocketIO(connection).open(0.5)
@@ -231,7 +231,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize(("head", "more"), HEADS.values(), ids=HEADS)
-def test_an_answer_to_the_handshake_is_bounded_in_size(head: bytes, more: bytes) -> None:
+def test_the_size_of_the_handshake_response_is_limited(head: bytes, more: bytes) -> None:
     with platform(lambda peer: endless(peer, b"", more), handshake=head) as connection:
         with within(10), pytest.raises(PryvError) as failed:
             SocketIO(connection).open(30)
@@ -252,7 +252,7 @@ def test_an_answer_to_the_handshake_is_bounded_in_size(head: bytes, more: bytes)
         {"upgrades": None},
     ],
 )
-def test_an_opening_that_is_unsound_is_refused(changes: dict[str, object]) -> None:
+def test_an_invalid_opening_is_refused(changes: dict[str, object]) -> None:
     with (
         platform(lambda peer: peer.let_in(f"0{json.dumps({**OPENING, **changes})}")) as connection,
         pytest.raises(PryvProtocolError, match=r"does not speak Socket\.IO"),

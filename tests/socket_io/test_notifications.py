@@ -21,7 +21,7 @@ from pryv_socket_io._notifications import Callbacks, Dispatcher, Inbox, parse_no
 from .sockets import DIARY, QUICK, Heard, socket_threads
 
 
-def test_each_kind_of_change_is_told(sio: SocketIO, connection: Connection) -> None:
+def test_each_kind_of_change_is_notified(sio: SocketIO, connection: Connection) -> None:
     heard = Heard(sio)
     connection.post("events", DIARY)
     assert heard.wait("eventsChanged") == [None]
@@ -50,7 +50,7 @@ def test_type_checkers_know_the_socket_of_a_connection(connection: Connection) -
         connection.socket.notification()  # type: ignore[attr-defined]
 
 
-def test_names_that_are_none_are_refused(connection: Connection) -> None:
+def test_unknown_names_are_refused(connection: Connection) -> None:
     sio = SocketIO(connection)
     for register in (sio.on, sio.off):
         with pytest.raises(ValueError, match="eventsChanged"):
@@ -63,7 +63,7 @@ def test_names_that_are_none_are_refused(connection: Connection) -> None:
         SocketIO("https://token@host/")  # type: ignore[arg-type]
 
 
-def test_callbacks_can_be_registered_before_open_and_taken_off(connection: Connection) -> None:
+def test_callbacks_can_be_registered_before_open_and_removed(connection: Connection) -> None:
     one: list[None] = []
     two: list[None] = []
     with SocketIO(connection).on("eventsChanged", one.append).on("eventsChanged", two.append) as sio:
@@ -154,7 +154,7 @@ def test_a_slow_callback_holds_up_no_call(sio: SocketIO, connection: Connection)
 # ---- iterators
 
 
-def test_an_iterator_begins_with_what_came_since_open(sio: SocketIO, connection: Connection) -> None:
+def test_an_iterator_begins_with_the_notifications_since_open(sio: SocketIO, connection: Connection) -> None:
     heard = Heard(sio)
     connection.post("events", DIARY)
     connection.post("streams", {"id": "third", "name": "Third"})
@@ -163,7 +163,7 @@ def test_an_iterator_begins_with_what_came_since_open(sio: SocketIO, connection:
     assert list(sio.notifications(timeout=0)) == []
 
 
-def test_an_iterator_waits_for_what_comes(sio: SocketIO, connection: Connection) -> None:
+def test_an_iterator_waits_for_notifications(sio: SocketIO, connection: Connection) -> None:
     notifications = sio.notifications(timeout=10)
     for name, path, body in (
         ("eventsChanged", "events", DIARY),
@@ -189,7 +189,7 @@ def test_an_iterator_needs_a_socket_that_was_opened(connection: Connection) -> N
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf")])
-def test_a_timeout_is_finite_and_no_less_than_nothing(sio: SocketIO, timeout: float) -> None:
+def test_a_timeout_is_finite_and_not_negative(sio: SocketIO, timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout"):
         sio.notifications(timeout)
 
@@ -214,7 +214,7 @@ def test_ten_thousand_are_kept_and_more_are_reported_once(sandbox: Any, sio: Soc
         ([Notification("notificationsChanged", {"keys": ["x" * 100_000]})] * 50, 39),
     ],
 )
-def test_what_a_slow_callback_leaves_is_bounded_and_reported_once(flood: list[Notification], kept: int) -> None:
+def test_notifications_that_wait_for_a_callback_are_limited(flood: list[Notification], kept: int) -> None:
     entered, leave = threading.Event(), threading.Event()
     heard: list[str] = []
 
@@ -243,7 +243,7 @@ def test_what_a_slow_callback_leaves_is_bounded_and_reported_once(flood: list[No
     assert heard == [flood[0].name] * kept + ["error", "disconnect"]
 
 
-def test_what_waits_for_an_iterator_is_bounded_in_size() -> None:
+def test_notifications_that_wait_for_an_iterator_are_limited_in_size() -> None:
     inbox = Inbox()
     notification = Notification("notificationsChanged", {"keys": ["x" * 100_000]})
     assert [inbox.put(notification) for _ in range(40)] == [True] * 39 + [False]
@@ -269,7 +269,7 @@ def test_what_waits_for_an_iterator_is_bounded_in_size() -> None:
         ("other", [], "ignored"),
     ],
 )
-def test_a_parse_notification_another_form_is_ignored(name: str, arguments: list[Any], payload: Any) -> None:
+def test_a_notification_of_another_form_is_ignored(name: str, arguments: list[Any], payload: Any) -> None:
     told = parse_notification(name, arguments)
     if payload == "ignored":
         assert told is None
@@ -308,7 +308,7 @@ def test_an_access_info_that_cannot_be_refreshed_stays(account: Account, sandbox
         assert connection.access_info()["name"] == "App"
 
 
-def test_an_access_info_that_cannot_be_found_out_ends_no_delivery(
+def test_a_failed_access_info_does_not_end_the_delivery(
     account: Account, sandbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection, access = app_connection(account)
@@ -325,7 +325,7 @@ def test_an_access_info_that_cannot_be_found_out_ends_no_delivery(
 # ---- scopes
 
 
-def test_scopes_take_the_place_of_coarse_notifications(sio: SocketIO, connection: Connection) -> None:
+def test_scopes_replace_coarse_notifications(sio: SocketIO, connection: Connection) -> None:
     heard = Heard(sio)
     scope = {"kind": "events", "query": {"streams": ["diary"]}}
     assert sio.get_subscriptions() == {"scopes": {}}
@@ -365,7 +365,7 @@ def test_a_scope_stays_as_it_was_registered(relayed: Connection, relay: Relay) -
 
 
 @pytest.mark.parametrize("payload", [None, ["diary"], {"diary": "events"}, {1: {"kind": "events"}}])
-def test_scopes_that_are_none_are_refused(sio: SocketIO, payload: Any) -> None:
+def test_invalid_scopes_are_refused(sio: SocketIO, payload: Any) -> None:
     with pytest.raises(TypeError):
         sio.subscribe(payload)
 
@@ -395,7 +395,7 @@ def test_a_scope_the_platform_does_not_accept_is_an_error(sio: SocketIO) -> None
     assert sio.get_subscriptions() == {"scopes": {}}
 
 
-def test_a_platform_that_does_not_know_scopes(relayed: Connection, relay: Relay) -> None:
+def test_a_platform_without_scopes(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=QUICK) as sio:
         heard = Heard(sio)
         error_id = b'"invalid-request-structure"'

@@ -64,7 +64,7 @@ def failure_of(connection: Connection, timeout: float = 10) -> PryvError:
     return failed.value
 
 
-def test_it_opens_once(sio: SocketIO, connection: Connection) -> None:
+def test_open_twice_makes_one_connection(sio: SocketIO, connection: Connection) -> None:
     threads = socket_threads()
     assert sio.open() is sio
     assert socket_threads() == threads
@@ -91,7 +91,7 @@ def test_openers_at_the_same_time_share_one_connection(connection: Connection) -
     sio.close()
 
 
-def test_it_is_open_or_not_whenever_the_time_is_up(connection: Connection) -> None:
+def test_open_succeeds_or_fails_at_the_timeout(connection: Connection) -> None:
     connection.access_info()
     for wait in range(1, 61):
         with contextlib.closing(SocketIO(connection)) as sio, contextlib.suppress(PryvTimeoutError):
@@ -100,7 +100,7 @@ def test_it_is_open_or_not_whenever_the_time_is_up(connection: Connection) -> No
         wait_for(lambda: not socket_threads())
 
 
-def test_the_time_is_up_as_the_platform_accepts(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_timeout_ends_while_the_platform_accepts(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     on_connect = Link._on_connect
 
     def time_is_up(link: Link) -> None:
@@ -182,7 +182,7 @@ def test_the_error_is_kept_for_iterators(connection: Connection) -> None:
         (None, PryvConnectionError),
     ],
 )
-def test_what_the_platform_says_when_it_refuses(told: Any, kind: type[PryvError]) -> None:
+def test_the_class_of_a_refusal_depends_on_its_message(told: Any, kind: type[PryvError]) -> None:
     error = connect_error(told, "s3cret")
     assert type(error) is kind
     assert error.retryable is (kind is PryvConnectionError)
@@ -288,14 +288,14 @@ def test_a_handshake_that_fails(handshake: bytes, kind: type[PryvError]) -> None
         assert error.retryable is (kind is PryvConnectionError)
 
 
-def test_a_platform_that_is_not_there(known: Connection, relay: Relay) -> None:
+def test_an_unreachable_platform(known: Connection, relay: Relay) -> None:
     relay.close()
     failure = failure_of(known)
     assert type(failure) is PryvConnectionError
     assert not failure.sent
 
 
-def test_an_answer_that_is_none_of_a_socket(known: Connection, sandbox: Any) -> None:
+def test_a_response_that_is_not_of_socket_io(known: Connection, sandbox: Any) -> None:
     sandbox.faults.status(503, path="/socket.io/")
     assert "HTTP 503" in str(failure_of(known))
 
@@ -308,7 +308,7 @@ def test_a_redirect_is_not_followed(known: Connection, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
-def test_a_platform_that_says_nothing(relayed: Connection, relay: Relay, asks_first: bool) -> None:
+def test_a_silent_platform(relayed: Connection, relay: Relay, asks_first: bool) -> None:
     if asks_first:
         relayed.access_info()
     relay.frozen = True
@@ -370,7 +370,9 @@ def test_a_connection_is_cut_while_its_host_is_out_of_reach() -> None:
 
 
 @pytest.mark.parametrize("asks_first", [True, False])
-def test_a_platform_that_drips(relayed: Connection, relay: Relay, silent: Silent, asks_first: bool) -> None:
+def test_a_handshake_response_sent_byte_by_byte(
+    relayed: Connection, relay: Relay, silent: Silent, asks_first: bool
+) -> None:
     if asks_first:
         relayed.access_info()
     silent.dripping = True
@@ -465,7 +467,7 @@ def is_told(connection: Connection) -> bool:
         return next(sio.notifications(timeout=10)) == Notification("eventsChanged")
 
 
-def test_the_sessions_authority_counts(account: Account, secure_relay: Relay, session: requests.Session) -> None:
+def test_the_ca_bundle_of_the_session_is_used(account: Account, secure_relay: Relay, session: requests.Session) -> None:
     assert is_told(secure(account, secure_relay, session))
 
 
@@ -494,7 +496,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=self._context, **options)
 
 
-def test_the_tls_context_of_the_sessions_adapter_counts(
+def test_the_tls_context_of_the_adapter_is_used(
     account: Account, secure_relay: Relay, session: requests.Session, authority: Any
 ) -> None:
     trusting = ssl.create_default_context()
@@ -533,7 +535,7 @@ class Watchful(ssl.SSLSocket):
                 turn.release()
 
 
-def test_reads_and_writes_take_turns(
+def test_reads_and_writes_of_tls_exclude_each_other(
     account: Account, secure_relay: Relay, session: requests.Session, authority: Any
 ) -> None:
     context = ssl.create_default_context()
@@ -549,14 +551,14 @@ def test_reads_and_writes_take_turns(
     assert Watchful.overlaps == []
 
 
-def test_the_environments_authority_counts(
+def test_the_ca_bundle_of_the_environment_is_used(
     account: Account, secure_relay: Relay, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     assert is_told(secure(account, secure_relay))
 
 
-def test_a_folder_of_authorities_counts(
+def test_a_directory_of_certificates_is_used(
     account: Account, secure_relay: Relay, session: requests.Session, authority_file: str, tmp_path: Path
 ) -> None:
     openssl = shutil.which("openssl")
@@ -587,7 +589,7 @@ def test_an_unknown_certificate(account: Account, secure_relay: Relay, session: 
         (alert(40), PryvTlsError),
     ],
 )
-def test_a_handshake_cut_short_may_pass(
+def test_a_handshake_cut_short_is_transient(
     account: Account, secure_relay: Relay, session: requests.Session, data: bytes, kind: type[PryvError]
 ) -> None:
     with (
@@ -603,7 +605,7 @@ def test_a_handshake_cut_short_may_pass(
     assert (type(error), error.retryable, error.sent) == (kind, kind is PryvConnectionError, False)
 
 
-def test_an_authority_that_is_gone_ends_no_delivery(
+def test_a_missing_ca_bundle_does_not_end_the_delivery(
     account: Account, secure_relay: Relay, session: requests.Session, tmp_path: Path
 ) -> None:
     personal = account[2]
@@ -630,7 +632,7 @@ def test_certificates_are_not_checked_where_the_session_says_so(
         assert sio.connected
 
 
-def test_the_sessions_client_certificate_is_shown(
+def test_the_client_certificate_of_the_session_is_used(
     account: Account, secure_relay: Relay, session: requests.Session, authority: Any, tmp_path: Path
 ) -> None:
     assert secure_relay._tls
@@ -659,7 +661,7 @@ def proxy() -> Iterator[Proxy]:
         yield proxy
 
 
-def test_the_sessions_proxy_is_gone_through(
+def test_the_proxy_of_the_session_is_used(
     account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy
 ) -> None:
     session.proxies["https"] = f"http://some%20one:pass@127.0.0.1:{proxy.port}"
@@ -671,7 +673,7 @@ def test_the_sessions_proxy_is_gone_through(
         assert f"Proxy-Authorization: Basic {credentials}\r\n" in head
 
 
-def test_the_environments_proxy_is_gone_through(
+def test_the_proxy_of_the_environment_is_used(
     account: Account, secure_relay: Relay, authority_file: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
@@ -705,7 +707,7 @@ def test_a_proxy_that_refuses(account: Account, secure_relay: Relay, session: re
 @pytest.mark.parametrize(
     "proxy", ["socks5://127.0.0.1:9", "https://127.0.0.1:9", "http://", "http://127.0.0.1:port", "localhost:3128"]
 )
-def test_a_proxy_that_cannot_be_gone_through_is_named(
+def test_an_unusable_proxy_is_named(
     account: Account, secure_relay: Relay, session: requests.Session, proxy: str
 ) -> None:
     connection = secure(account, secure_relay, session)
@@ -760,7 +762,7 @@ def test_a_setting_that_breaks_ends_a_socket_for_good(
 
 
 @pytest.mark.parametrize(("status", "kind"), [(503, PryvConnectionError), (404, PryvProtocolError)])
-def test_who_does_not_change_to_websocket_goes_by_the_rule(
+def test_statuses_of_the_upgrade_are_transient_or_permanent(
     known: Connection, relay: Relay, status: int, kind: type[PryvError]
 ) -> None:
     with contextlib.closing(Scripted(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status, "close")) as server:
@@ -772,7 +774,7 @@ def test_who_does_not_change_to_websocket_goes_by_the_rule(
 
 
 @pytest.mark.parametrize(("status", "retryable"), [(407, False), (502, True)])
-def test_a_proxy_s_refusal_goes_by_the_rule(
+def test_refusals_of_a_proxy_are_transient_or_permanent(
     account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy, status: int, retryable: bool
 ) -> None:
     connection = secure(account, secure_relay, session)

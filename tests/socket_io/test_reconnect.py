@@ -36,7 +36,7 @@ def far(relayed: Connection) -> Iterator[SocketIO]:
         yield far
 
 
-def test_it_comes_back_and_says_so(far: SocketIO, relay: Relay, connection: Connection) -> None:
+def test_a_lost_connection_is_reconnected_and_notified(far: SocketIO, relay: Relay, connection: Connection) -> None:
     heard = Heard(far)
     for count in (1, 2, 3):
         relay.cut()
@@ -61,7 +61,7 @@ def test_it_comes_back_and_says_so(far: SocketIO, relay: Relay, connection: Conn
         (b"42/", b"4\xff/"),
     ],
 )
-def test_what_is_no_message_does_not_end_the_socket(
+def test_an_invalid_message_does_not_end_the_socket(
     far: SocketIO, relay: Relay, connection: Connection, spoiled: tuple[bytes, bytes]
 ) -> None:
     heard = Heard(far)
@@ -98,7 +98,7 @@ def test_scopes_are_registered_again(far: SocketIO, relay: Relay, connection: Co
     assert far.get_subscriptions() == {"scopes": {}}
 
 
-def test_a_scope_out_of_reach_does_not_cost_the_others(account: Account, relay: Relay) -> None:
+def test_a_refused_scope_does_not_affect_the_others(account: Account, relay: Relay) -> None:
     username, _, personal = account
 
     def permissions(*streams: str) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def test_a_scope_registered_while_the_connection_is_lost_is_registered_again(
     assert far.get_subscriptions() == {"scopes": scopes}
 
 
-def test_an_update_of_the_own_access_missed_meanwhile_is_caught_up(account: Account, relay: Relay) -> None:
+def test_a_missed_update_of_the_own_access_is_noticed(account: Account, relay: Relay) -> None:
     username, _, personal = account
     access = personal.post(
         "accesses", {"type": "app", "name": "App", "permissions": [{"streamId": "diary", "level": "read"}]}
@@ -179,7 +179,7 @@ def test_an_update_of_the_own_access_missed_meanwhile_is_caught_up(account: Acco
     assert names == ["Renamed"]
 
 
-def test_a_connection_whose_scopes_are_not_acknowledged_is_given_up(relayed: Connection, relay: Relay) -> None:
+def test_a_connection_without_acknowledged_scopes_is_closed(relayed: Connection, relay: Relay) -> None:
     scope = {"kind": "events", "query": {"streams": ["diary"]}}
     acknowledgement, event = b"43/", b"42/"
     with SocketIO(relayed, reconnect=QUICK).open(timeout=1) as sio:
@@ -278,7 +278,7 @@ def test_it_gives_up_after_the_time_allowed(relayed: Connection, relay: Relay) -
         heard.wait("error")
 
 
-def test_it_can_be_told_not_to_come_back(relayed: Connection, relay: Relay) -> None:
+def test_reconnecting_can_be_turned_off(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=None) as sio:
         heard = Heard(sio)
         relay.cut()
@@ -286,7 +286,7 @@ def test_it_can_be_told_not_to_come_back(relayed: Connection, relay: Relay) -> N
 
 
 @pytest.mark.parametrize("policy", [True, False, 5, "never"])
-def test_what_is_no_policy_is_refused(policy: Any, connection: Connection) -> None:
+def test_invalid_policies_are_refused(policy: Any, connection: Connection) -> None:
     with pytest.raises(TypeError, match=r"reconnect is a pryv\.RetryPolicy or None"):
         SocketIO(connection, reconnect=policy)
     with pytest.raises(TypeError, match=r"reconnect is a pryv\.RetryPolicy or None"):
@@ -358,7 +358,7 @@ class Renewed(StaticToken):
         return True
 
 
-def test_a_renewed_token_brings_it_back(account: Account) -> None:
+def test_a_renewed_token_is_used_to_reconnect(account: Account) -> None:
     permissions: Any = [{"streamId": "diary", "level": "read"}]
     old, new = (account[2].accesses.create({"name": name, "permissions": permissions}) for name in "AB")
     with Connection(old["apiEndpoint"]) as connection:
@@ -434,7 +434,7 @@ def relayed_socket(platform: Sandbox) -> Iterator[tuple[SocketIO, Relay]]:
         yield sio, relay
 
 
-def test_a_connection_that_fell_silent_is_noticed(sandbox: Sandbox) -> None:
+def test_a_silent_connection_is_noticed(sandbox: Sandbox) -> None:
     with Sandbox(ping_interval=1, ping_timeout=1) as platform, relayed_socket(platform) as (sio, relay):
         heard = Heard(sio)
         relay.frozen = True

@@ -51,7 +51,9 @@ def shows(text: str) -> bool:
     return CANARY in text
 
 
-def test_a_token_shows_nowhere(account: Account, relay: Relay, everything_logged: pytest.LogCaptureFixture) -> None:
+def test_no_log_repr_or_error_shows_the_token(
+    account: Account, relay: Relay, everything_logged: pytest.LogCaptureFixture
+) -> None:
     username, _, personal = account
     access = personal.post(
         "accesses",
@@ -98,9 +100,7 @@ EVIL = "\x1b]52;c;ZXZpbA==\x07\x9b2J\r\nERROR forged \u202e"
 
 
 @pytest.mark.parametrize("name", ["refusal", "error", "reason"])
-def test_text_of_the_platform_does_nothing_where_it_is_shown(
-    everything_logged: pytest.LogCaptureFixture, name: str
-) -> None:
+def test_text_of_the_platform_has_no_control_characters(everything_logged: pytest.LogCaptureFixture, name: str) -> None:
     refusal = json.dumps({"message": EVIL})
     error = json.dumps([{"error": {"id": "forbidden", "message": EVIL}}])
 
@@ -126,7 +126,9 @@ def test_text_of_the_platform_does_nothing_where_it_is_shown(
         assert not line.startswith("ERROR")
 
 
-def test_others_may_trace_their_sockets(connection: Connection, everything_logged: pytest.LogCaptureFixture) -> None:
+def test_tracing_of_other_sockets_is_possible(
+    connection: Connection, everything_logged: pytest.LogCaptureFixture
+) -> None:
     url = f"{connection.endpoint.replace('http', 'ws', 1).partition('/test')[0]}/socket.io/?EIO=4&transport=websocket"
     with SocketIO(connection):
         websocket.create_connection(url).close()

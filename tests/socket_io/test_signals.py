@@ -25,7 +25,7 @@ def known(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection
     return connection
 
 
-def test_while_it_opens(known: Connection) -> None:
+def test_close_in_a_signal_handler_while_it_opens(known: Connection) -> None:
     sio = SocketIO(known, reconnect=None)
 
     def open_it() -> None:
@@ -37,7 +37,7 @@ def test_while_it_opens(known: Connection) -> None:
         wait_for(lambda: not socket_threads())
 
 
-def test_while_it_closes(known: Connection) -> None:
+def test_close_in_a_signal_handler_while_it_closes(known: Connection) -> None:
     sio = SocketIO(known, reconnect=None).open()
     disconnects: list[str] = []
     sio.on("disconnect", disconnects.append)
@@ -48,14 +48,14 @@ def test_while_it_closes(known: Connection) -> None:
     sio.close()
 
 
-def test_while_it_waits_for_notifications(known: Connection) -> None:
+def test_close_in_a_signal_handler_while_it_waits_for_notifications(known: Connection) -> None:
     sio = SocketIO(known, reconnect=None).open()
     for _ in interruptions(lambda: list(sio.notifications()), sio.close, *MODULES):
         sio.open()
     sio.close()
 
 
-def test_while_a_call_is_made(known: Connection) -> None:
+def test_close_in_a_signal_handler_while_a_call_is_made(known: Connection) -> None:
     sio = SocketIO(known, reconnect=None).open()
 
     def call() -> None:
@@ -67,7 +67,7 @@ def test_while_a_call_is_made(known: Connection) -> None:
     sio.close()
 
 
-def test_a_handler_may_open_it_too(known: Connection) -> None:
+def test_open_in_a_signal_handler(known: Connection) -> None:
     sio = SocketIO(known, reconnect=None)
     for _ in interruptions(sio.open, sio.open, _socket):
         assert sio.connected
@@ -75,7 +75,7 @@ def test_a_handler_may_open_it_too(known: Connection) -> None:
         sio.close()
 
 
-def test_a_handler_may_take_notifications_too(known: Connection) -> None:
+def test_notifications_in_a_signal_handler(known: Connection) -> None:
     with SocketIO(known, reconnect=None) as sio:
 
         def take() -> None:

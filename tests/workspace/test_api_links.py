@@ -55,5 +55,5 @@ def calls() -> list[object]:
 
 
 @pytest.mark.parametrize("member", calls(), ids=lambda member: member.__qualname__)
-def test_a_call_says_which_part_of_the_reference_it_rests_on(member: object) -> None:
+def test_each_call_links_to_its_part_of_the_reference(member: object) -> None:
     assert LINK.search(inspect.getdoc(member) or "")

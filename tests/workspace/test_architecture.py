@@ -126,7 +126,7 @@ def test_add_ons_use_nothing_private_of_the_core(add_on: str) -> None:
     assert not [name for name in used if "._" in name.removesuffix(".__version__")]
 
 
-def test_sdk_and_sandbox_know_nothing_of_each_other() -> None:
+def test_sdk_and_sandbox_do_not_import_each_other() -> None:
     sdk = [package for package in SOURCES if package != "pryv_sandbox"]
     assert [name for package in sdk for name in imported(package, "pryv_sandbox")] == []
     assert [name for package in sdk for name in imported("pryv_sandbox", package)] == []

@@ -44,7 +44,7 @@ def test_fails_when_samples_are_missing(sandbox: Sandbox, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fails_without_a_traceback_where_no_platform_is(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_fails_without_a_traceback_without_a_platform(sandbox: Sandbox, tmp_path: Path) -> None:
     with sandbox.faults.refuse():
         done = run_demo(tmp_path / "pulse.png", "--platform", sandbox.service_info_url)
     assert done.returncode == 1
@@ -52,7 +52,7 @@ def test_fails_without_a_traceback_where_no_platform_is(sandbox: Sandbox, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_says_that_a_platform_is_no_url() -> None:
+def test_an_invalid_url_of_a_platform_is_named() -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / "demo"), "--platform", "nowhere"], capture_output=True, text=True, check=False
     )
@@ -73,13 +73,13 @@ def test_a_changed_sample_is_found(new_account: Callable[[], tuple[str, str, Con
     assert found == f"sample 1,234 was written with content {written[1233]['content']}, and read back with 12"
 
 
-def test_a_sample_that_is_not_taken_is_reported(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
+def test_a_refused_sample_is_reported(new_account: Callable[[], tuple[str, str, Connection]]) -> None:
     _, _, connection = new_account()
     [refusal] = write(connection, read_recording(RECORDING, start=0)[:1], lambda done: None)
     assert "pulse" in refusal
 
 
-def test_a_mirror_that_does_not_follow_is_noticed(
+def test_a_mirror_that_lags_is_noticed(
     new_account: Callable[[], tuple[str, str, Connection]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "PATIENCE", 0.2)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
     "package",
     ["pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox"],
 )
-def test_readmes_tell_what_a_package_brings_with_it(package: str) -> None:
+def test_readmes_name_the_dependencies_of_a_package(package: str) -> None:
     assert documented_tree(ROOT / "packages" / package / "README.md") == dependency_tree(
         Environment(Path(sys.prefix)), package
     )

@@ -81,7 +81,7 @@ def test_says_what_to_install_where_pip_is_missing(clone: Path, tmp_path: Path) 
     assert "Traceback" not in done.stderr
 
 
-def test_hands_pip_settings_on_to_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_pip_settings_are_passed_to_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = tmp_path / "pip.conf"
     settings.write_text(
         "[global]\nindex-url = https://one.example/simple\nfind-links = /a /b\nextra-index-url = https://two.example\n"

@@ -49,7 +49,7 @@ def test_every_page_is_built(site: Path) -> None:
     assert pages <= {page.relative_to(site) for page in site.rglob("*.html")}
 
 
-def test_docstrings_are_understood(site: Path) -> None:
+def test_docstrings_are_parsed(site: Path) -> None:
     """A colon or a quote in the wrong place shows as markup, or makes a type of what stands before it."""
     for page in site.glob("reference/*.html"):
         article = page.read_text().partition("<article")[2].partition("</article>")[0]
@@ -90,7 +90,7 @@ def test_a_search_for_upload_finds_the_guide_first(site: Path, driver: Chrome) -
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (1440, True), (1000, False)])
-def test_the_contents_stand_beside_the_page(site: Path, driver: Chrome, width: int, beside: bool) -> None:
+def test_the_contents_are_beside_the_page(site: Path, driver: Chrome, width: int, beside: bool) -> None:
     open_page(driver, site / "guides" / "files.html", width)
     contents = driver.find_element("css selector", ".toc-tree")
     place = contents.rect

@@ -138,7 +138,7 @@ def test_an_example_needs_nothing_but_itself(alone: Runner, example: str) -> Non
 
 
 @pytest.mark.parametrize("example", ["quickstart", *FOLLOWING])
-def test_an_example_says_in_one_line_that_it_gets_nowhere(alone: Runner, example: str) -> None:
+def test_an_example_reports_an_unreachable_platform_in_one_line(alone: Runner, example: str) -> None:
     with Sandbox() as gone:
         endpoint = gone.create_account().api_endpoint
     done = alone.run(f"{example}.py", "--endpoint", endpoint)
@@ -221,7 +221,7 @@ def test_export(runner: Runner, owner: Connection) -> None:
     assert len(runner.output("export_jsonl.py").splitlines()) == 60
 
 
-def test_an_export_whose_reader_has_had_enough(runner: Runner, owner: Connection) -> None:
+def test_an_export_into_a_closed_pipe(runner: Runner, owner: Connection) -> None:
     note = {"streamIds": ["diary"], "type": "note/txt", "content": "A long note. " * 1000}
     calls = [Call("streams.create", {"id": "diary", "name": "Diary"})] + [Call("events.create", note)] * 20
     owner.api(calls)
@@ -358,7 +358,7 @@ def test_a_webhook_receiver_ends_with_its_access(runner: Runner, owner: Connecti
 
 
 @pytest.mark.parametrize(("example", "shown"), [("watch", "eventsChanged"), ("webhook_receiver", "is gone")])
-def test_followers_tell_how_to_change_something(alone: Runner, example: str, shown: str) -> None:
+def test_followers_show_how_to_change_something(alone: Runner, example: str, shown: str) -> None:
     with alone.following(f"{example}.py") as following:
         endpoint = line_with("PRYV_API_ENDPOINT=", following.stderr).split()[0].partition("=")[2]
         line_with("Ctrl-C", following.stderr)
@@ -423,7 +423,7 @@ def test_terminal_login_refused(alone: Runner, owner: Connection, platform_url: 
     assert process.returncode == 1
 
 
-def test_terminal_login_brings_a_platform_of_its_own(alone: Runner) -> None:
+def test_terminal_login_can_start_its_own_platform(alone: Runner) -> None:
     command = [sys.executable, "-u", str(EXAMPLES / "terminal_login.py")]
     with subprocess.Popen(
         command, cwd=alone.directory, env=alone.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -457,14 +457,14 @@ def test_sync(runner: Runner, owner: Connection) -> None:
     assert not (runner.directory / "days.csv.new").exists()
 
 
-def test_sync_tells_by_its_exit_code_what_is_wrong(runner: Runner, owner: Connection) -> None:
+def test_the_exit_codes_of_sync(runner: Runner, owner: Connection) -> None:
     [access] = [access for access in owner.get("accesses")["accesses"] if access["name"] == "examples"]
     owner.delete(f"accesses/{access['id']}")
     assert runner.run("cron_sync/sync.py").returncode == 77
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_the_units_are_sound(tmp_path: Path) -> None:
+def test_the_units_are_valid(tmp_path: Path) -> None:
     folder = EXAMPLES / "cron_sync"
     units = [tmp_path / "pryv-sync.service", tmp_path / "pryv-sync.timer"]
     for unit in units:

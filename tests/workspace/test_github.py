@@ -19,7 +19,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("schema", "file"), FILES, ids=lambda value: getattr(value, "name", ""))
-def test_files_are_of_their_schemas(schema: str, file: Path) -> None:
+def test_files_match_their_schemas(schema: str, file: Path) -> None:
     check("check-jsonschema", "--builtin-schema", f"vendor.{schema}", str(file))
 
 
@@ -37,7 +37,7 @@ def test_every_python_that_packages_name_is_tested() -> None:
 
 
 @pytest.mark.parametrize("workflow", sorted(file.name for file in GITHUB.glob("workflows/*.yml")))
-def test_workflows_run_recipes_that_there_are(workflow: str) -> None:
+def test_workflows_run_existing_recipes(workflow: str) -> None:
     recipes = re.findall(r"^([a-z-]+)(?: .*)?:", (ROOT / "justfile").read_text(), re.MULTILINE)
     for command in re.findall(r"run: (.*)", (GITHUB / "workflows" / workflow).read_text()):
         program, *arguments = command.split()

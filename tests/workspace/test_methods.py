@@ -42,11 +42,11 @@ def rows() -> list[Row]:
 ROWS = rows()
 
 
-def test_each_method_is_there_once() -> None:
+def test_each_method_is_in_the_table_once() -> None:
     assert sorted(row.method for row in ROWS if row.method) == sorted({*METHODS, *OF_PLATFORMS})
 
 
-def test_each_path_is_there_once() -> None:
+def test_each_path_is_in_the_table_once() -> None:
     routes = [*method_routes.routes, *attachment_routes.routes, *series_routes.routes]
     paths = {f"{route.method} {path_of(route.path)}" for route in routes if route.method != "*"}
     of_accounts = [path for row in ROWS for path in row.paths if not re.search(" /(reg|users)/", path)]
@@ -59,7 +59,7 @@ def path_of(pattern: str) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.method or row.paths[0] for row in ROWS])
-def test_what_calls_a_method_exists(row: Row) -> None:
+def test_the_names_that_call_a_method_exist(row: Row) -> None:
     names = re.findall(r"`([\w.]+)\(\)`", row.called_by)
     assert names
     objects = {"service": Service, "connection": Connection, "shared_secrets": shared_secrets, **kinds()}

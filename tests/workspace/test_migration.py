@@ -89,7 +89,7 @@ def test_the_guide_has_each_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.section}: {row.there[0] if row.there else row.here}" for row in ROWS])
-def test_a_name_exists_here_or_there_is_a_reason(row: Row) -> None:
+def test_a_name_exists_or_has_a_reason(row: Row) -> None:
     if row.here.startswith("none"):
         assert re.match(r"none: \w", row.here)
         return
@@ -106,5 +106,5 @@ def test_the_test_of_a_name_exists(test: str) -> None:
     assert f"def {name}(" in (folder / place).read_text(encoding="utf-8")
 
 
-def test_all_names_are_looked_for() -> None:
+def test_all_names_of_lib_js_are_covered() -> None:
     assert len(set(NAMES)) == 187

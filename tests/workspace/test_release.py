@@ -29,7 +29,7 @@ def build(clone: Clone, *packages: str) -> None:
         run(sys.executable, "-m", *command)
 
 
-def test_what_is_wrong_with_distributions_is_named(clone: Clone) -> None:
+def test_mistakes_in_distributions_are_named(clone: Clone) -> None:
     package = "packages/pryv-socket-io"
     (clone.directory / package / "src" / "pryv_socket_io" / "test_stray.py").touch()
     clone.git("rm", f"{package}/src/pryv_socket_io/py.typed")
@@ -153,7 +153,7 @@ def install(environment: Environment, index: Index, package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "no\n"])
-def test_nothing_is_published_without_a_yes(release: Clone, index: Index, answer: str) -> None:
+def test_nothing_is_published_without_confirmation(release: Clone, index: Index, answer: str) -> None:
     done = publish(release, index, answer)
     assert done.returncode == 1
     packages = ", ".join(MODULES).replace("_", "-")
@@ -190,7 +190,7 @@ def untold(release: Clone) -> str:
 
 
 @pytest.mark.parametrize("spoil", [unclean, ahead, untold])
-def test_what_is_no_release_is_not_published(release: Clone, index: Index, spoil: Callable[[Clone], str]) -> None:
+def test_only_releases_are_published(release: Clone, index: Index, spoil: Callable[[Clone], str]) -> None:
     reason = spoil(release)
     done = publish(release, index)
     assert (done.returncode, done.stderr) == (1, f"publish: {reason}\n")

@@ -88,7 +88,7 @@ sys.exit(command.load()(sys.argv[2:]))
 
 
 @pytest.mark.parametrize("command", NO_ACCOUNT)
-def test_a_user_without_a_home_has_no_account_kept(run: Run, command: list[str]) -> None:
+def test_without_a_home_directory_there_are_no_credentials(run: Run, command: list[str]) -> None:
     done = run(sys.executable, "-c", WITHOUT_HOME, *command)
     assert done.returncode == 2
     assert b"PRYV_API_ENDPOINT" in done.stderr
@@ -98,13 +98,13 @@ def login(platform_url: str) -> list[str]:
     return ["pryv", "login", platform_url, "--app-id", "an-app", "--permission", "diary:read", "--timeout", "2"]
 
 
-def test_nobody_is_asked_for_what_a_user_without_a_home_cannot_keep(run: Run, platform_url: str) -> None:
+def test_without_a_home_directory_the_user_is_not_asked(run: Run, platform_url: str) -> None:
     done = run(sys.executable, "-c", WITHOUT_HOME, *login(platform_url), "--no-browser")
     assert done.returncode == 1
     assert done.stderr == b"pryv: credentials: no home directory; set HOME or XDG_CONFIG_HOME\n"
 
 
-def test_nobody_is_asked_for_what_cannot_be_kept(run: Run, platform_url: str) -> None:
+def test_the_user_is_not_asked_if_credentials_cannot_be_stored(run: Run, platform_url: str) -> None:
     done = run(*login(platform_url), "--no-browser", XDG_CONFIG_HOME="/dev/null/not-writable")
     assert done.returncode == 1
     assert done.stderr.count(b"\n") == 1
@@ -113,7 +113,7 @@ def test_nobody_is_asked_for_what_cannot_be_kept(run: Run, platform_url: str) ->
 
 @pytest.mark.parametrize("home", ["/dev/null", "/nowhere", ""])
 @pytest.mark.parametrize("command", NO_ACCOUNT)
-def test_a_home_that_is_none_has_no_account_kept(run: Run, home: str, command: list[str]) -> None:
+def test_with_an_invalid_home_directory_there_are_no_credentials(run: Run, home: str, command: list[str]) -> None:
     assert run(*command, HOME=home).returncode == 2
 
 
@@ -122,14 +122,14 @@ def test_a_home_that_is_none_has_no_account_kept(run: Run, home: str, command: l
 
 @pytest.mark.parametrize("around", ["{}\n", "{}\r\n", "{}\r", "{} ", " {}", "\t{}\n\n"])
 @pytest.mark.parametrize("by", ["variable", "option"])
-def test_space_around_an_endpoint_is_none_of_it(run: Run, account: Connection, around: str, by: str) -> None:
+def test_space_around_an_endpoint_is_ignored(run: Run, account: Connection, around: str, by: str) -> None:
     endpoint = around.format(account.api_endpoint)
     arguments = ["--endpoint", endpoint] if by == "option" else []
     variables = {"PRYV_API_ENDPOINT": endpoint} if by == "variable" else {}
     assert run("pryv", "whoami", *arguments, **variables).returncode == 0
 
 
-def test_space_around_a_platform_s_url_is_none_of_it(run: Run, platform_url: str) -> None:
+def test_space_around_the_url_of_a_platform_is_ignored(run: Run, platform_url: str) -> None:
     assert run("pryv", "info", f"{platform_url}\r\n").returncode == 0
 
 
@@ -147,7 +147,7 @@ def test_standard_input_is_read_whatever_the_locale(signed_in: Run, encoding: st
     assert json.loads(done.stdout)["event"]["content"] == TEXT
 
 
-def test_standard_input_that_is_no_text_is_bad_usage(signed_in: Run) -> None:
+def test_standard_input_that_is_not_text_is_a_usage_error(signed_in: Run) -> None:
     done = signed_in("pryv", "call", "events.create", "-", stdin=b'{"content": "\xe9"}')
     assert done.returncode == 2
     assert b"not JSON" in done.stderr
@@ -182,12 +182,12 @@ def test_a_stream_that_is_not_needed_may_be_closed(signed_in: Run, command: str,
 
 @pytest.mark.parametrize("lost", ["2>&-", "2>/dev/full"])
 @pytest.mark.parametrize("command", NO_ACCOUNT)
-def test_the_exit_code_stands_though_nobody_hears_why(run: Run, command: list[str], lost: str) -> None:
+def test_the_exit_code_is_right_if_standard_error_is_closed(run: Run, command: list[str], lost: str) -> None:
     assert run(shell=f"exec {shlex.join(command)} {lost}").returncode == 2
 
 
 @pytest.mark.parametrize("lost", ["2>&-", "2>/dev/full"])
-def test_a_person_is_asked_in_the_browser_where_the_terminal_is_lost(
+def test_the_browser_is_opened_if_standard_error_is_closed(
     run: Run, platform_url: str, tmp_path: Path, lost: str
 ) -> None:
     command = shlex.join(login(platform_url))
@@ -197,7 +197,7 @@ def test_a_person_is_asked_in_the_browser_where_the_terminal_is_lost(
 
 
 @pytest.mark.parametrize("command", ["pryv whoami", "pryv streams", "pryv events --jsonl"])
-def test_a_full_disk_is_told(signed_in: Run, command: str) -> None:
+def test_a_full_disk_is_named(signed_in: Run, command: str) -> None:
     done = signed_in(shell=f"{command} >/dev/full")
     assert (done.returncode, done.stderr) == (1, b"pryv: No space left on device\n")
 
@@ -227,7 +227,7 @@ def started(account: Connection, tmp_path: Path) -> Callable[..., subprocess.Pop
         (["pryv-monitor", "sync", "--anchor", "anchor", "--jsonl"], "1"),
     ],
 )
-def test_a_pipe_that_does_not_wait_for_its_reader_gets_everything(
+def test_a_non_blocking_pipe_gets_everything(
     started: Callable[..., subprocess.Popen[bytes]],
     large_event: str,
     command: list[str],
@@ -277,7 +277,7 @@ def large_event(account: Connection) -> str:
     ],
     ids=lambda command: command[0],
 )
-def test_an_option_that_is_no_number_is_named(run: Run, command: list[str]) -> None:
+def test_an_option_that_is_not_a_number_is_named(run: Run, command: list[str]) -> None:
     done = run(*command)
     assert done.returncode == 2
     assert f"argument {command[-2]}: {command[-1]!r} is not a number" in done.stderr.decode()
@@ -327,7 +327,7 @@ def test_help_is_shown_whatever_the_locale(run: Run, command: str, module: str) 
 
 
 @pytest.mark.parametrize("command", ["pryv", "pryv-monitor"])
-def test_nobody_has_to_read_the_help(run: Run, command: str) -> None:
+def test_the_help_can_be_closed_early(run: Run, command: str) -> None:
     assert run(shell=f"{command} --help | true").stderr == b""
 
 
@@ -418,7 +418,7 @@ def portal() -> Iterator[str]:
         "pryv-monitor sync --mirror copy.db --error-tolerance 0",
     ],
 )
-def test_a_network_that_wants_its_users_to_sign_in_is_no_platform(
+def test_a_captive_portal_is_not_a_platform(
     run: Run, portal: str, monkeypatch: pytest.MonkeyPatch, command: str, status: int
 ) -> None:
     monkeypatch.setattr(Portal, "answer", status)

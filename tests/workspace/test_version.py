@@ -76,12 +76,12 @@ def refuses(clone: Clone, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "0.1.0", "next", "1.0.0-rc1"])
-def test_recipe_refuses_what_is_no_later_version(clone: Clone, version: str) -> None:
+def test_recipe_refuses_a_version_that_is_not_later(clone: Clone, version: str) -> None:
     write_changelog(clone, "## Unreleased\n\nMore.\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
     refuses(clone, version)
 
 
-def test_recipe_refuses_a_version_of_which_nothing_is_told(clone: Clone) -> None:
+def test_recipe_refuses_a_version_without_changelog(clone: Clone) -> None:
     write_changelog(clone, "## Unreleased\n\n## 0.1.0 - 2026-01-01\n\nThe first version.\n")
     refuses(clone, "0.2.0")
 

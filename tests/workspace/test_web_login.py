@@ -150,7 +150,7 @@ OTHER_SITE = """data:text/html,<form method=post action={action}><button>Win a p
 
 
 @pytest.mark.parametrize("action", ["sign-in", "sign-out"])
-def test_a_form_of_another_site_changes_nothing(page: Page, site: Site, account: Account, action: str) -> None:
+def test_a_form_of_another_site_is_refused(page: Page, site: Site, account: Account, action: str) -> None:
     sign_in(page, site, account)
     page.open(OTHER_SITE.format(action=f"{site.url}{action}"))
     page.click("Win a prize")
@@ -161,13 +161,13 @@ def test_a_form_of_another_site_changes_nothing(page: Page, site: Site, account:
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
 @pytest.mark.parametrize("action", ["sign-in", "sign-out"])
-def test_an_answer_to_another_site_replaces_no_cookie(site: Site, action: str, origin: str) -> None:
+def test_a_response_to_another_site_sets_no_cookie(site: Site, action: str, origin: str) -> None:
     answer = requests.post(f"{site.url}{action}", headers={"Origin": origin}, allow_redirects=False, timeout=10)
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers
 
 
-def test_who_is_not_signed_in_is_not_signed_out(site: Site) -> None:
+def test_sign_out_needs_a_session(site: Site) -> None:
     answer = requests.post(f"{site.url}sign-out", allow_redirects=False, timeout=10)
     assert answer.status_code == 302
     assert "Set-Cookie" not in answer.headers
@@ -193,7 +193,7 @@ def test_an_odd_event_is_shown_with_the_others(page: Page, site: Site, account: 
 
 
 @pytest.mark.parametrize("path", ["", "none", "static/style.css", "sign-out", "?prYvkey=none"])
-def test_every_answer_tells_browsers_to_take_care(site: Site, path: str) -> None:
+def test_every_response_has_security_headers(site: Site, path: str) -> None:
     headers = requests.get(f"{site.url}{path}", timeout=10).headers
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -209,7 +209,7 @@ def test_every_answer_tells_browsers_to_take_care(site: Site, path: str) -> None
         (b"\x16\x03\x01KEY", 400),
     ],
 )
-def test_a_request_that_is_none_is_answered_and_not_repeated(site: Site, line: bytes, status: int) -> None:
+def test_an_invalid_request_is_not_repeated_in_the_response(site: Site, line: bytes, status: int) -> None:
     place = urlsplit(site.url)
     with socket.create_connection((place.hostname, place.port or 80), timeout=10) as connection:
         connection.sendall(line + b"\r\nHost: " + place.netloc.encode() + b"\r\n\r\n")
@@ -235,7 +235,7 @@ def test_refuse(page: Page, site: Site, account: Account, signed_in: bool) -> No
     assert "You did not give access." not in page.text
 
 
-def test_a_key_of_another_browser_counts_for_nothing(
+def test_a_key_of_another_browser_is_refused(
     page: Page, driver: Chrome, site: Site, pryv_sandbox: Sandbox, account: Account
 ) -> None:
     foreign = sign_in(page, site, account)
@@ -248,7 +248,7 @@ def test_a_key_of_another_browser_counts_for_nothing(
         page.wait_for("Sign in")
 
 
-def test_a_key_counts_once(page: Page, site: Site, account: Account) -> None:
+def test_a_key_is_accepted_once(page: Page, site: Site, account: Account) -> None:
     key = sign_in(page, site, account)
     page.open(f"{site.url}?prYvkey={key}&prYvstatus=ACCEPTED")
     page.wait_for("Nothing has changed.")
@@ -265,7 +265,7 @@ def test_an_access_that_was_deleted(page: Page, site: Site, pryv_sandbox: Sandbo
     page.wait_for("Sign in")
 
 
-def test_a_platform_in_trouble(page: Page, site: Site, pryv_sandbox: Sandbox, account: Account) -> None:
+def test_a_failing_platform(page: Page, site: Site, pryv_sandbox: Sandbox, account: Account) -> None:
     sign_in(page, site, account)
     pryv_sandbox.faults.status(403, path="/events")
     page.open(site.url)
@@ -304,7 +304,7 @@ def test_oauth(page: Page, oauth_site: Site, pryv_sandbox: Sandbox, account: Acc
 
 
 @pytest.mark.parametrize("query", ["", "?code=x&state=of+another+browser", "?error=access_denied&state=x"])
-def test_an_oauth_answer_to_another_browser_counts_for_nothing(page: Page, oauth_site: Site, query: str) -> None:
+def test_an_oauth_callback_in_another_browser_is_refused(page: Page, oauth_site: Site, query: str) -> None:
     page.open(oauth_site.url)
     page.click("Sign in")
     page.wait_for("asks for access to your data")
@@ -321,7 +321,7 @@ def test_oauth_is_refused(page: Page, oauth_site: Site) -> None:
     page.wait_for("You did not give access.")
 
 
-def test_brings_a_platform_of_its_own(page: Page, tmp_path: Path) -> None:
+def test_starts_its_own_platform(page: Page, tmp_path: Path) -> None:
     with served(tmp_path / "log") as site:
         announced = re.search(r"Sign in as (\S+), password (\S+)\.", site.log.read_text())
         assert announced
