@@ -42,6 +42,7 @@ class SocketSession:
         self._token = token
         self._request = request
         self._scopes: dict[str, Scope] = {}
+        self._active_scopes: dict[str, Scope] = {}
         self._outbox: asyncio.Queue[Notification | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -125,7 +126,7 @@ class SocketSession:
         context = self.context()
         for key, scope in scopes.items():
             self._scopes[key] = Scope(context, scope.get("kind") or "events", scope.get("query") or {})
-        return self._subscribed()
+        return self._subscribed()  # after an error, as on the real platform, new scopes are there, but not active
 
     def _unsubscribe(self, asked: dict[str, Any]) -> Result:
         if asked.get("all") is True:
@@ -136,6 +137,7 @@ class SocketSession:
         return self._subscribed()
 
     def _subscribed(self) -> Result:
+        self._active_scopes = dict(self._scopes)
         return {"ok": True, "keys": list(self._scopes)}
 
     def _subscriptions(self, asked: dict[str, Any]) -> Result:
@@ -146,7 +148,7 @@ class SocketSession:
     def notify(self, change: Change) -> None:
         """Notify the client of a change: with the keys of the scopes that match, or only its kind without scopes."""
         if self._scopes:
-            keys = [key for key, scope in self._scopes.items() if scope.matches(change)]
+            keys = [key for key, scope in self._active_scopes.items() if scope.matches(change)]
             if keys:
                 self._outbox.put_nowait(("notificationsChanged", {"keys": keys}))
         elif change.kind in _OF_KIND:
@@ -178,6 +180,7 @@ class SocketSession:
                 self._scopes[key] = Scope(context, scope.kind, scope.query)
             except ApiError:  # noqa: PERF203
                 del self._scopes[key]
+        self._active_scopes = dict(self._scopes)
 
 
 def _access_updated(access_id: str) -> dict[str, Any]:
