@@ -395,6 +395,34 @@ def test_a_scope_the_platform_does_not_accept_is_an_error(sio: SocketIO) -> None
     assert sio.get_subscriptions() == {"scopes": {}}
 
 
+def test_scopes_are_registered_together_or_not_at_all(sio: SocketIO, connection: Connection) -> None:
+    heard = Heard(sio)
+    diary, other = ({"kind": "events", "query": {"streams": [name]}} for name in ("diary", "other"))
+    bad = {"kind": "bogus", "query": {}}
+    with pytest.raises(InvalidParametersError, match="bogus"):
+        sio.subscribe({"good": diary, "bad": bad})
+    assert sio.get_subscriptions() == {"scopes": {}}
+    connection.post("events", DIARY)
+    heard.wait("eventsChanged")
+    sio.subscribe({"a": diary, "b": diary})
+    with pytest.raises(InvalidParametersError, match="bogus"):
+        sio.subscribe({"a": other, "c": other, "bad": bad})
+    assert sio.get_subscriptions() == {"scopes": {"a": diary, "b": diary}}
+    connection.post("events", {**DIARY, "streamIds": ["other"]})
+    connection.post("events", DIARY)
+    assert [set(payload["keys"]) for payload in heard.wait("notificationsChanged")] == [{"a", "b"}]
+
+
+def test_scopes_miss_a_file_that_is_deleted(sio: SocketIO, connection: Connection) -> None:
+    with_file: Any = DIARY
+    event = connection.create_event_with_file_from_buffer(with_file, b"1", "1.txt")["event"]
+    heard = Heard(sio)
+    sio.subscribe({name: {"kind": "events", "query": {"streams": [name]}} for name in ("diary", "other")})
+    connection.delete_attachment(event["id"], event["attachments"][0]["id"])
+    connection.post("events", {**DIARY, "streamIds": ["other"]})
+    assert heard.wait("notificationsChanged")[0] == {"keys": ["other"]}
+
+
 def test_a_platform_without_scopes(relayed: Connection, relay: Relay) -> None:
     with SocketIO(relayed, reconnect=QUICK) as sio:
         heard = Heard(sio)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from pryv import ERRORS, ApiError, PryvProtocolError
+from pryv import ERRORS, ApiError, PryvError, PryvProtocolError
 from pryv.addons import plain
 
 
@@ -24,12 +25,28 @@ class Scopes:
         self._lock = threading.RLock()
 
     def subscribe(self, scopes: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """Register scopes, and return the acknowledgement."""
+        """Register scopes, all or none, and return the acknowledgement."""
         with self._lock:
-            result = self._request("subscribe", {"scopes": scopes}, timeout, _is_acknowledgement, unknown={"ok": False})
+            try:
+                data = {"scopes": scopes}
+                result = self._request("subscribe", data, timeout, _is_acknowledgement, unknown={"ok": False})
+            except ApiError:
+                self._restore(scopes, timeout)
+                raise
             if result.get("ok"):
                 self._registered.update(scopes)
         return result
+
+    def _restore(self, rejected: Mapping[str, Any], timeout: float) -> None:
+        """Remove scopes that were rejected, and register again those that they were to replace.
+
+        open-pryv.io 2.0.0-pre.4 keeps the scopes before the one that it rejects. Until the scopes change again, it then
+        sends no notifications of them, and no general ones.
+        """
+        with suppress(PryvError):
+            self._call("unsubscribe", {"keys": list(rejected)}, timeout)
+            for key in rejected.keys() & self._registered:
+                self._resubscribe_one(key, timeout)
 
     def unsubscribe(self, keys: list[str] | None, timeout: float) -> dict[str, Any]:
         """Remove the scopes with these keys, `None` for all of them, and return the acknowledgement."""

@@ -223,7 +223,7 @@ class SocketIO:
         Raises:
             TypeError: `scopes` is not a dict of dicts, or a value in it has no JSON form.
             ValueError: `scopes` is larger than a message may be, or contains `NaN`.
-            ApiError: the platform rejected a scope.
+            ApiError: the platform rejected a scope; none of them is registered.
             PryvConnectionError: the socket is not connected, or no response arrived.
             PryvProtocolError: the response is not one of the API.
         """
