@@ -16,8 +16,9 @@ from .peers.browser import driver, page
 from .peers.certificates import authority, authority_file
 from .peers.javascript import node
 from .peers.mutations import playback
+from .peers.network import proxy
 
-__all__ = ["authority", "authority_file", "driver", "node", "page", "playback"]
+__all__ = ["authority", "authority_file", "driver", "node", "page", "playback", "proxy"]
 
 settings.register_profile(
     "same",

@@ -166,6 +166,11 @@ def test_attachments_of_the_other_tool_have_any_name(tmp_path: Path, name: str) 
         ),
         *('{"events": {}}', '{"events": null}', '{"events": [{"id": "a", "content": NaN}]}'),
         *(f'{{"events": [{{"id": "a", "{key}": [1]}}]}}' for key in ("time", "streamIds", "clientData")),
+        '{"error": {"id": "forbidden", "message": "No."}}',
+        '{"meta": {}, "error": null}',
+        '{"events": [], "eventDeletions": [{"deleted": 1}]}',
+        '{"events": [], "eventDeletions": [1]}',
+        '{"events": [{"deleted": 1}]}',
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, text: str) -> None:
@@ -212,22 +217,6 @@ def test_deletions_among_the_events_are_no_events(tmp_path: Path) -> None:
     archive = read(tmp_path)
     assert [item["id"] for item in archive.events()] == ["event-0", "event-2"]
     assert sorted(item["id"] for item in archive.deletions()) == ["event-1", "event-2", "event-3", "event-9"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '{"error": {"id": "forbidden", "message": "No."}}',
-        '{"meta": {}, "error": null}',
-        '{"events": [], "eventDeletions": [{"deleted": 1}]}',
-        '{"events": [], "eventDeletions": [1]}',
-        '{"events": [{"deleted": 1}]}',
-    ],
-)
-def test_other_content_than_events_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "events.json").write_text(text)
-    with pytest.raises(BackupError, match=r"events\.json"):
-        list(read(tmp_path).events())
 
 
 def test_other_documents(tmp_path: Path) -> None:

@@ -86,6 +86,13 @@ def fleet(new_database: Callable[[], str], key: str) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.fixture
+def restartable() -> Iterator[EmbeddedPostgres]:
+    """A server that the test may stop and start."""
+    with EmbeddedPostgres(settings=SETTINGS) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def rabbitmq_url() -> Iterator[str]:
     """The URL of a RabbitMQ of the tests' own."""

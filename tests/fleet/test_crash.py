@@ -1,12 +1,11 @@
 """Workers are killed, and PostgreSQL is restarted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
-from tests.fleet.postgres import SETTINGS
 from tests.fleet.workers import worker
 from tests.waiting import wait_for
 
@@ -42,12 +41,6 @@ def test_a_worker_follows_and_ends_when_terminated(fleet: Fleet, new_account: Ca
         following.terminate()
         assert following.wait(20) == 0
     assert fleet.status().in_flight == 0
-
-
-@pytest.fixture
-def restartable() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(settings=SETTINGS) as server:
-        yield server
 
 
 def test_workers_survive_a_restart_of_the_database(

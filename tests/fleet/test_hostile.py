@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from tests.accounts import Account
 from tests.fleet.persons import access_to, contents, note
-from tests.fleet.postgres import SETTINGS
 from tests.waiting import wait_for
 
 from pryv_fleet import DatabaseError, EmbeddedPostgres, Fleet, FleetError, generate_key
@@ -143,12 +142,6 @@ def test_keys_are_rotated_while_workers_run(
         monkeypatch.setenv("PRYV_FLEET_KEY", new)
         with Fleet(dsn) as only:
             assert [state_after_a_pass(worker) for worker in (only, both)] == ["active", "active"]
-
-
-@pytest.fixture
-def restartable() -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(settings=SETTINGS) as server:
-        yield server
 
 
 def test_accounts_are_added_again_after_a_restart_of_the_database(restartable: EmbeddedPostgres) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import attrs
 import pytest
 from tests.monitor.subject import Subject, wait_for_count
+from tests.pryv.wire import Recorded
 from tests.waiting import wait_for, within
 
-from pryv import Connection, InvalidAccessTokenError, PryvConnectionError, RetryPolicy
+from pryv import Connection, InvalidAccessTokenError, PryvConnectionError
 from pryv_monitor import Monitor, SocketUpdates, SyncReport, update_methods
 from pryv_sandbox import Sandbox
 from pryv_socket_io import SocketIO
@@ -162,17 +162,6 @@ def test_a_socket_that_cannot_be_opened_is_tried_again(sandbox: Sandbox, subject
         subject.add(1)
         wait_for_count(lambda: seen, 1)
     assert [type(error) for error in errors] == [PryvConnectionError] * 2
-
-
-@attrs.frozen
-class Recorded(RetryPolicy):
-    """Waits for no time, and notes after how many failures."""
-
-    asked: list[int] = attrs.field(factory=list)
-
-    def wait(self, attempt: int, retry_after: float | None = None) -> float:
-        self.asked.append(attempt)
-        return 0
 
 
 @pytest.mark.usefixtures("short_waits")

@@ -8,6 +8,9 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Iterator
+
+import pytest
 
 
 class Relay:
@@ -128,6 +131,13 @@ class Proxy(Relay):
         client.sendall(f"HTTP/1.1 {self.status}\r\n\r\n".encode())
         host, _, port = head.split()[1].decode().rpartition(":")
         return socket.create_connection((host, int(port)))
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy."""
+    with contextlib.closing(Proxy()) as proxy:
+        yield proxy
 
 
 class Scripted:

@@ -289,17 +289,16 @@ def test_exceptions_of_an_adapter(exception: Exception, expected: type[PryvConne
 
 @pytest.mark.parametrize("status", [400, 403, 407, 429, 500, 501, 502, 503, 504, 505, 511, 529])
 def test_a_refusal_of_a_proxy_uses_the_same_statuses(
-    plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: int
+    proxy: Proxy, plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    with contextlib.closing(Proxy()) as proxy:
-        proxy.status = f"{status} No"
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with (
-            Connection("https://token@localhost:9/user/", retry=FAST) as connection,
-            pytest.raises(PryvConnectionError, match=f"proxy .* HTTP {status}") as failed,
-        ):
-            connection.post("streams")
-        assert len(proxy.asked) == (3 if is_transient_status(status) else 1)
+    proxy.status = f"{status} No"
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with (
+        Connection("https://token@localhost:9/user/", retry=FAST) as connection,
+        pytest.raises(PryvConnectionError, match=f"proxy .* HTTP {status}") as failed,
+    ):
+        connection.post("streams")
+    assert len(proxy.asked) == (3 if is_transient_status(status) else 1)
     assert (failed.value.retryable, failed.value.sent) == (is_transient_status(status), False)
 
 

@@ -287,12 +287,11 @@ def test_urllib3_response_error_specific_error(wire: Wire, session: requests.Ses
     assert len(wire.requests) == 2
 
 
-def test_http_client_tunnel_connection_failed(session: requests.Session) -> None:
-    with contextlib.closing(Proxy()) as proxy:
-        proxy.status = "407 Proxy Authentication Required"
-        with pytest.raises(requests.exceptions.ProxyError) as caught:
-            session.get("https://host.invalid/", proxies={"https": f"http://127.0.0.1:{proxy.port}"})
-        assert "HTTP 407" in str(connection_error(caught.value, "a call", "host.invalid"))
+def test_http_client_tunnel_connection_failed(proxy: Proxy, session: requests.Session) -> None:
+    proxy.status = "407 Proxy Authentication Required"
+    with pytest.raises(requests.exceptions.ProxyError) as caught:
+        session.get("https://host.invalid/", proxies={"https": f"http://127.0.0.1:{proxy.port}"})
+    assert "HTTP 407" in str(connection_error(caught.value, "a call", "host.invalid"))
 
 
 @pytest.mark.parametrize("where", ["handshake", "response"])

@@ -163,12 +163,6 @@ def test_socks_without_its_library() -> None:
     assert 'ALL_PROXY names a SOCKS proxy, which needs PySocks: pip install "requests[socks]" False False' in run.stdout
 
 
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with contextlib.closing(Proxy()) as proxy:
-        yield proxy
-
-
 def test_an_https_proxy_is_gone_through(
     proxy: Proxy, secure_wire: Wire, authority: Any, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

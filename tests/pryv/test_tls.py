@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import ssl
 import subprocess
@@ -44,15 +43,19 @@ def test_a_bundle_is_loaded_once(
 
 
 def test_a_bundle_through_a_tunnel_is_loaded_once(
-    secure_wire: Wire, authority_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loaded: list[str]
+    proxy: Proxy,
+    secure_wire: Wire,
+    authority_file: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    loaded: list[str],
 ) -> None:
     bundle = str(shutil.copy(authority_file, tmp_path))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
-    with contextlib.closing(Proxy()) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        for _ in range(2):
-            with secure_wire.connection() as connection:
-                connection.get("streams")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    for _ in range(2):
+        with secure_wire.connection() as connection:
+            connection.get("streams")
     assert len(proxy.asked) == 2
     assert loaded == [bundle]
 

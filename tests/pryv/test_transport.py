@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import socket
@@ -660,16 +659,15 @@ def test_proxies_are_used(wire: Wire, other_wire: Wire, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("status", "retryable"), [("407 Authenticate, user:secret", False), ("503 Busy", True)])
 def test_a_proxy_that_refuses_a_tunnel(
-    plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: str, retryable: bool
+    proxy: Proxy, plain_environment: None, monkeypatch: pytest.MonkeyPatch, status: str, retryable: bool
 ) -> None:
-    with contextlib.closing(Proxy()) as proxy:
-        proxy.status = status
-        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
-        with (
-            Connection("https://token@localhost:9/user/", retry=FAST) as connection,
-            pytest.raises(PryvConnectionError, match=f"proxy .* localhost:9: HTTP {status[:3]}") as failed,
-        ):
-            connection.post("streams")
+    proxy.status = status
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
+    with (
+        Connection("https://token@localhost:9/user/", retry=FAST) as connection,
+        pytest.raises(PryvConnectionError, match=f"proxy .* localhost:9: HTTP {status[:3]}") as failed,
+    ):
+        connection.post("streams")
     assert (failed.value.retryable, failed.value.sent) == (retryable, False)
     assert len(proxy.asked) == (3 if retryable else 1)
     assert "secret" not in str(failed.value)
@@ -731,18 +729,19 @@ def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatc
         connection.get("streams")
 
 
-def test_time_limits_through_a_tunnel(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_limits_through_a_tunnel(
+    proxy: Proxy, secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
     secure_wire.always = reply(SENT)
     secure_wire.read_slowly([1])
-    with contextlib.closing(Proxy()) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
-            for upload in uploads(connection)[::3]:
-                upload()
-        secure_wire.always = reply(interval=0.02)
-        with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
-            connection.get("streams")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
+        for upload in uploads(connection)[::3]:
+            upload()
+    secure_wire.always = reply(interval=0.02)
+    with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
+        connection.get("streams")
     assert len(proxy.asked) == 2
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+import attrs
 import pytest
 from tests.waiting import within
 
@@ -25,6 +26,18 @@ from pryv import ERRORS, Connection, RetryPolicy
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.5, "serial": "2024"}
 FAST = RetryPolicy(attempts=3, backoff=0.01, max_backoff=0.02, deadline=5)
 """Tries as often as the default policy, in no time."""
+
+
+@attrs.frozen
+class Recorded(RetryPolicy):
+    """Waits for no time, and notes the numbers of the failed attempts."""
+
+    asked: list[int] = attrs.field(factory=list)
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> float:
+        self.asked.append(attempt)
+        return 0
+
 
 _PIECE = 1 << 16
 """Bytes of a body read at once."""

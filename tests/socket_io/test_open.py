@@ -655,12 +655,6 @@ def test_a_plain_platform_where_tls_is_expected(account: Account, relay: Relay, 
     assert isinstance(failure_of(connection), PryvError)
 
 
-@pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with contextlib.closing(Proxy()) as proxy:
-        yield proxy
-
-
 def test_the_proxy_of_the_session_is_used(
     account: Account, secure_relay: Relay, session: requests.Session, proxy: Proxy
 ) -> None:

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 import pytest
 import requests
 from engineio.base_client import connected_clients  # type: ignore[import-untyped]
 from tests.accounts import Account
 from tests.peers.network import Relay
+from tests.pryv.wire import Recorded
 from tests.waiting import wait_for, within
 
 from pryv import Connection, ForbiddenError, InvalidAccessTokenError, PryvConnectionError, PryvError, RetryPolicy
@@ -297,17 +297,6 @@ def test_the_default_is_ten_attempts_up_to_a_minute_apart(connection: Connection
     policy = SocketIO(connection).reconnect
     assert policy
     assert (policy.attempts, policy.max_backoff) == (10, 60)
-
-
-@attrs.frozen
-class Recorded(RetryPolicy):
-    """Waits for no time, and notes for which attempt."""
-
-    asked: list[int] = attrs.field(factory=list)
-
-    def wait(self, attempt: int, retry_after: float | None = None) -> float:
-        self.asked.append(attempt)
-        return 0
 
 
 def test_waits_grow_until_a_connection_holds(relayed: Connection, relay: Relay) -> None:
