@@ -13,7 +13,7 @@ _help:
 setup:
     ./dev setup
 
-# Install the workspace into the environment anew
+# Install the workspace into the environment again
 install:
     rm -f .venv/made-from
     ./dev setup
@@ -29,7 +29,7 @@ test package *params:
 test-debug package *params:
     just test "$1" --numprocesses=0 --timeout=0 --capture=no --pdb "${@:2}"
 
-# Run tests and show which lines they leave out
+# Run tests and show the lines that were not covered
 test-cover package *params:
     just test "$1" --cov --cov-report=term --cov-report=html "${@:2}"
 
@@ -62,7 +62,7 @@ typecheck *params:
     mypy "$@"
     pyright
 
-# See a real recording go into an account and come back; `demo fleet`: 200 accounts, two workers, one of them killed
+# Write a real recording into an account and read it back; `demo fleet`: 200 accounts, two workers, one of them killed
 demo *params:
     if [[ "${1:-}" == fleet ]]; then python examples/demo/fleet_demo.py "${@:2}"; else python examples/demo "$@"; fi
 
@@ -106,18 +106,18 @@ build:
     for package in packages/*/; do python -m build --no-isolation --outdir dist "$package" > /dev/null; done
     twine check --strict dist/*
 
-# Build, and prove each sdist and wheel in a fresh environment (--quick: wheels only, without their tests)
+# Build, and check each sdist and wheel in a fresh environment (--quick: wheels only, without their tests)
 release-check *params: build
     python tools/release_check.py "$@"
 
-# Prove a tagged version and upload it: TWINE_USERNAME and TWINE_PASSWORD are the credentials, parameters go to twine
+# Check a tagged version and upload it: TWINE_USERNAME and TWINE_PASSWORD are the credentials, parameters go to twine
 publish *params: _publishable release-check
     python tools/publish.py "$@"
 
 _publishable:
     python tools/publish.py --check
 
-# Name every public name that was removed or changed since the last version; fails when there is one
+# List the public names that were removed or changed since the last version; fails if there are any
 api-diff:
     python tools/api_diff.py
 

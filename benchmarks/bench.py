@@ -1,9 +1,9 @@
-"""Measures the SDK against its references, row by row, and prints a table.
+"""Compares the SDK with its references, row by row, and prints a table.
 
     ./dev bench [--tiny] [--fleet] [--json FILE] [ROW…]
 
-Each contender runs in a process of its own, in turn with the others of its row, several rounds; a ratio is the median
-of the rounds' ratios. A static server in another process hands out saved bodies, so that the client alone counts.
+Each contender runs in its own process, in turn with the others of its row, in several rounds; a ratio is the median of
+the rounds' ratios. A static server in another process sends saved bodies, so that only the client is measured.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ VERSIONS = ["requests", "urllib3", "ijson", "msgspec", "orjson", "numpy", "panda
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure the requested rows."""
     rows = {row.name: (module, row) for module in MODULES for row in import_module(module).ROWS}
     arguments = parse(list(rows))
     chosen = FLEET if arguments.fleet else arguments.rows or list(rows)
@@ -57,9 +57,9 @@ def parse(names: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="./dev bench", description="Measures the SDK against its references.")
     parser.add_argument(
-        "--tiny", action="store_true", help="few items and one round: shows that it works, not how fast"
+        "--tiny", action="store_true", help="few items and one round: checks that it works, not how fast"
     )
-    parser.add_argument("--fleet", action="store_true", help="only what many accounts cost, in PostgreSQL")
+    parser.add_argument("--fleet", action="store_true", help="only the cost of many accounts, in PostgreSQL")
     parser.add_argument("--json", metavar="FILE", help="write all figures to a file")
     parser.add_argument("rows", nargs="*", metavar="ROW", choices=[*names, []], help=", ".join(names))
     return parser.parse_args()
@@ -77,7 +77,7 @@ def install_javascript_client(folder: Path) -> Path:
 
 
 def measured(module: str, row: Row | Script, tiny: bool, environment: Mapping[str, str]) -> list[Result]:
-    """Return the results of a row, one a reference."""
+    """Return the results of a row, one for each reference."""
     size = row.size[tiny]
     if isinstance(row, Script):
         return run_script(module, row, size, environment)

@@ -10,10 +10,10 @@ from typing import Any
 
 META = {"apiVersion": "2.0.0", "serverTime": 1700000000.123, "serial": "2026010100"}
 EVENTS_A_CHUNK = 100
-"""How many events the platform puts into one chunk."""
+"""Events in one chunk of the platform."""
 
 _BLOCK = 10_000
-"""After so many events they come again."""
+"""The number of events after which they repeat."""
 _WORDS = ["matin", "kilo", "体重", "Überprüfung", "дом", "note", "walk", "😀", "“quoted”", "line\nbreak", "back\\slash"]
 
 
@@ -61,7 +61,7 @@ def identifier(chance: random.Random) -> str:
 
 
 class EventsBody:
-    """The answer of `events.get` in chunks: events, and under `eventDeletions` items of the same shape."""
+    """The response to `events.get` in chunks: events, and under `eventDeletions` items of the same shape."""
 
     def __init__(self, events_count: int, deletions_count: int = 0) -> None:
         block = events(min(_BLOCK, max(events_count, deletions_count)))

@@ -1,4 +1,4 @@
-"""What reading costs as accounts grow, as JSON: CPU time and memory by the number of events, up to an argument."""
+"""The cost of reading accounts by size, as JSON: CPU time and memory by the number of events, up to an argument."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(largest: int) -> None:
 
 
 def cost(function: str, url: str, size: int) -> dict[str, float]:
-    """Return the medians of CPU time by the event, in µs, and of memory, in MiB."""
+    """Return the medians of CPU time per event, in µs, and of memory, in MiB."""
     rounds = [run(Function(function), _MODULE, url, size, os.environ) for _ in range(ROUNDS)]
     return {
         "cpu": 1e6 * statistics.median(item["cpu"] for item in rounds) / size,

@@ -1,9 +1,9 @@
-"""Runs one function of a row in this process and prints what it cost, as JSON.
+"""Runs one function of a row in this process and prints its cost as JSON.
 
     python contender.py MODULE FUNCTION URL SIZE
 
-CPU time is that of the whole process, in seconds. Memory is the peak of resident memory over what there was when the
-function was ready, in MiB (Linux alone tells it; 0 elsewhere).
+CPU time is that of the whole process, in seconds. Memory is the peak of resident memory, less that when the
+function was ready, in MiB (on Linux only; 0 elsewhere).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What passing many accounts costs, held against the same requests by hand.
+"""The cost of passing many accounts, compared with the same requests by hand.
 
     python benchmarks/fleet_cost.py [ACCOUNTS]
 
-Sandbox and PostgreSQL are processes of their own. Prints JSON: CPU of this process for a pass that finds nothing, one
+The sandbox and PostgreSQL run in other processes. Prints JSON: CPU of this process for a pass that finds nothing, one
 with a change, and a first sync; passes a second on 32 threads at 50 ms of latency; memory and connections to the
 database of a worker.
 """
@@ -56,7 +56,7 @@ with Sandbox() as sandbox:
 
 
 class Platform:
-    """A sandbox in a process of its own, with accounts."""
+    """A sandbox in another process, with accounts."""
 
     def __init__(self, process: subprocess.Popen[str], count: int) -> None:
         self._process = process
@@ -85,7 +85,7 @@ def platform_with(accounts: int) -> Iterator[Platform]:
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the figures."""
     os.environ.setdefault("PRYV_FLEET_KEY", generate_key())
     match sys.argv[1:]:
         case ["worker", dsn, *endpoints]:
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def measure_all() -> None:
-    """Measure with a platform and a server of their own."""
+    """Measure with a new platform and a new server."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else ACCOUNTS
     with platform_with(count) as platform, EmbeddedPostgres() as server:
         print(json.dumps(measure(platform, server.dsn, count), indent=2))
@@ -232,7 +232,7 @@ def first(dsn: str, endpoint: str) -> dict[str, float]:
 
 
 def latency(people: list[Connection], dsn: str) -> dict[str, Any]:
-    """Compare a worker, a process of its own, with the same requests by hand, on as many threads."""
+    """Compare a worker, in another process, with the same requests by hand, on the same number of threads."""
     return in_process("worker", dsn, *(person.api_endpoint for person in people))
 
 
@@ -271,7 +271,7 @@ def worker(dsn: str, endpoints: list[str]) -> dict[str, float]:
 
 
 def in_process(*arguments: str) -> dict[str, Any]:
-    """Return what a process of its own measures."""
+    """Return what another process measures."""
     command = [sys.executable, __file__, *arguments]
     found: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
     return found

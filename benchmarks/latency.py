@@ -1,7 +1,7 @@
-"""How long after the HTTP response of a write a listener calls back: this SDK's beside the JavaScript client's.
+"""The time from the HTTP response of a write to the callback of a listener: this SDK and the JavaScript client.
 
-Both listen to the same writes, made by this process on a sandbox of its own; each is first to enter for half of them.
-All clocks are the system's monotonic one, so that instants of different processes can be compared.
+Both listen to the same writes, made by this process on a new sandbox; each starts first for half of them.
+All use the system's monotonic clock, so that times of different processes can be compared.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ LISTENERS = Path(__file__).parent / "listeners"
 
 
 class Listener:
-    """A client in a process of its own, which writes the instant of every callback, a line each."""
+    """A client in another process, which writes a line with the time of each callback."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def line(self) -> str:
-        """The next line, waited for."""
+        """Wait for the next line, and return it."""
         if self._process.stdout is None or not (line := self._process.stdout.readline()):
-            raise RuntimeError("a listener ended before its time")
+            raise RuntimeError("a listener ended too early")
         return line
 
 
@@ -52,18 +52,18 @@ def listening(command: list[str], folder: Path) -> Iterator[Listener]:
 
 
 def write(connection: Connection, count: int, pause: float, listeners: list[Listener]) -> list[list[int]]:
-    """Make writes; for each, the nanoseconds from its answer to each listener's callback."""
+    """Make writes; return for each the nanoseconds from its response to each listener's callback."""
     latencies = []
     for number in range(count):
         connection.post("events", {"streamIds": ["diary"], "type": "count/generic", "content": number})
-        answer = time.monotonic_ns()
-        latencies.append([int(listener.line()) - answer for listener in listeners])
+        response = time.monotonic_ns()
+        latencies.append([int(listener.line()) - response for listener in listeners])
         time.sleep(pause)
     return latencies
 
 
 def summary(nanoseconds: list[int]) -> dict[str, float]:
-    """Median and 99th percentile, in milliseconds."""
+    """Return the median and the 99th percentile, in milliseconds."""
     return {
         "median": round(statistics.median(nanoseconds) / 1e6, 3),
         "p99": round(statistics.quantiles(nanoseconds, n=100)[98] / 1e6, 3),
@@ -71,7 +71,7 @@ def summary(nanoseconds: list[int]) -> dict[str, float]:
 
 
 def measure(listener: str, writes: int, pause: float, javascript: Path) -> dict[str, Any]:
-    """What both listeners of a name need, over so many writes."""
+    """Return the latencies of both listeners of a name."""
     latencies: dict[str, list[int]] = {"python": [], "javascript": []}
     with Sandbox() as sandbox:
         api_endpoint = sandbox.create_account().api_endpoint
@@ -93,11 +93,11 @@ def measure(listener: str, writes: int, pause: float, javascript: Path) -> dict[
 
 
 def main(listener: str, writes: int, pause: float) -> None:
-    """Install the JavaScript client in a folder of its own, measure, and print JSON.
+    """Install the JavaScript client in a temporary folder, measure, and print JSON.
 
     Args:
         listener: The name of a script of each language.
-        writes: How many writes there are, where the command line does not tell.
+        writes: The number of writes, if it is not on the command line.
         pause: Seconds between two writes.
     """
     if len(sys.argv) > 1:

@@ -1,10 +1,10 @@
-"""What following an account costs: a first sync, a pass without changes, a pass with some.
+"""The cost of following an account: a first sync, a pass without changes, a pass with changes.
 
     python benchmarks/monitor_cost.py [EVENTS]
 
-Each first sync is measured in a process of its own, in turn with `iter_events` alone and with a copy made by hand: a
+Each first sync is measured in its own process, in turn with `iter_events` alone and with a copy made by hand: a
 script without this SDK, with requests, json and sqlite3, which makes the indexes of a mirror. There are three rounds.
-Nothing is written meanwhile, so there is no `overlap` to look at. Prints JSON: CPU seconds of a process, its largest
+Nothing is written meanwhile, so there is no `overlap`. Prints JSON: CPU seconds of a process, its largest
 memory in MiB (Linux only), and the requests and bytes of later passes.
 """
 
@@ -41,7 +41,7 @@ PLATFORM = (
 
 
 def main() -> None:
-    """Measure, and print what was measured."""
+    """Measure, and print the figures."""
     if len(sys.argv) > 2:
         print(json.dumps(first(*sys.argv[1:])))
         return
@@ -97,7 +97,7 @@ def write(connection: Connection, count: int, start: int = 0) -> None:
 
 
 def firsts(endpoint: str, directory: Path) -> Rounds:
-    """Return what reading all costs, with and without a mirror, round by round."""
+    """Return the cost of reading all events, with and without a mirror, by round."""
     directory.mkdir()
     measured: Rounds = {name: [] for name in READINGS}
     for number in range(ROUNDS):
@@ -109,7 +109,7 @@ def firsts(endpoint: str, directory: Path) -> Rounds:
 
 
 def first(endpoint: str, path: str, name: str) -> dict[str, float]:
-    """Read all, in this process, and return what it cost."""
+    """Read all events in this process, and return the cost."""
     begin, cpu = time.perf_counter(), time.process_time()
     with Connection(endpoint) as connection:
         READINGS[name](connection, path)
@@ -121,7 +121,7 @@ def first(endpoint: str, path: str, name: str) -> dict[str, float]:
 
 
 def iter_events(connection: Connection, _: str) -> None:
-    """Read all, and keep nothing."""
+    """Read all events, and keep none."""
     for _event in connection.iter_events(ALL):
         pass
 
@@ -156,24 +156,24 @@ def largest_memory() -> int:
 
 
 def later(connection: Connection, path: Path) -> dict[str, Any]:
-    """Return what passes over the mirror cost, by the number of changes."""
-    answers: list[requests.Response] = []
+    """Return the cost of passes over the mirror, by the number of changes."""
+    responses: list[requests.Response] = []
     passes: dict[str, Any] = {}
     with requests.Session() as session:
-        session.hooks["response"].append(lambda answer, **_: answers.append(answer))
+        session.hooks["response"].append(lambda response, **_: responses.append(response))
         monitor = Monitor(
             Connection(connection.api_endpoint, session=session), SCOPE, mirror=SQLiteMirror(path), overlap=0
         )
         monitor.sync()
         for changes in (0, 10, 100, 1000):
             write(connection, changes, 10**6)
-            answers.clear()
+            responses.clear()
             cpu = time.process_time()
             report = monitor.sync()
             passes[str(changes)] = {
                 "delivered": report.events,
-                "requests": len(answers),
-                "bytes": sum(answer.raw.tell() for answer in answers),
+                "requests": len(responses),
+                "bytes": sum(response.raw.tell() for response in responses),
                 "cpu": round(time.process_time() - cpu, 4),
             }
     return passes

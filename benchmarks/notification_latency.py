@@ -1,4 +1,4 @@
-"""How long after the HTTP response of a write a monitor delivers the change: this SDK beside the JavaScript client.
+"""The time from the HTTP response of a write to the change that a monitor delivers: this SDK and the JavaScript client.
 
     python benchmarks/notification_latency.py [WRITES]
 

@@ -1,4 +1,4 @@
-"""What a row of the table is: a subject held against references, by one figure."""
+"""The rows of the table: a subject is compared with references by one figure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Figure = Literal["cpu", "wall", "memory"]
 
 @attrs.frozen
 class Reply:
-    """What the static server answers: `chunks`, with a pause of some seconds before each."""
+    """A response of the static server: `chunks`, with a pause in seconds before each."""
 
     chunks: Iterable[bytes]
     size: int | None = None
@@ -20,7 +20,7 @@ class Reply:
 
     @classmethod
     def of(cls, body: bytes) -> Reply:
-        """Return a reply sent in one go."""
+        """Return a reply sent at once."""
         return cls([body], len(body))
 
 
@@ -30,10 +30,10 @@ Site = Mapping[str, Reply]
 
 @attrs.frozen
 class Function:
-    """Python code run in a process of its own.
+    """Python code that runs in its own process.
 
     `name` is a function in the row's module: it takes the server's URL and the size, gets ready (imports included) and
-    returns what is measured, which returns the number of items it dealt with.
+    returns the function to measure, which returns the number of items.
     """
 
     name: str
@@ -58,16 +58,16 @@ class Row:
     """A row of the table.
 
     Attributes:
-        name: What it is asked for by.
+        name: Its name on the command line.
         what: What it does, for people.
         figure: What is compared.
         subject: What this SDK does.
-        references: What it is held against, by name; with none, the figure itself is what counts.
-        reach: What the ratio to a reference should not exceed, or under the empty name, what the figure itself should
-            not; a reference that is not in it is there for comparison.
-        size: How many items there are, in full and at a tiny size.
-        site: Makes what the server hands out, from the size.
-        rounds: How often each contender runs.
+        references: What it is compared with, by name; without any, the figure itself counts.
+        reach: The limit of the ratio to a reference, or under the empty name, of the figure itself; a reference without
+            a limit is shown for comparison.
+        size: The numbers of items, full and tiny.
+        site: Makes what the server sends, from the size.
+        rounds: The number of rounds.
     """
 
     name: str
@@ -83,14 +83,14 @@ class Row:
 
 @attrs.frozen
 class Finding:
-    """A line that a script makes in the table.
+    """A line of a script in the table.
 
     Attributes:
         what: What was measured, for people.
         figure: What is compared, for people.
-        key: Under which key of the script's JSON it is.
-        reference: What it is a ratio to; with none, it is the figure itself.
-        reach: What it should not exceed; `None` where it is there for comparison.
+        key: Its key in the script's JSON.
+        reference: What it is a ratio to; without one, it is the figure itself.
+        reach: Its limit; `None` if it is shown for comparison.
     """
 
     what: str
@@ -102,12 +102,12 @@ class Finding:
 
 @attrs.frozen
 class Script:
-    """A row that is a script of its own: it takes its size and prints JSON.
+    """A row that a script measures: it takes its size and prints JSON.
 
     Attributes:
-        name: What it is asked for by, and the script's file.
-        findings: What it finds out.
-        size: In full and at a tiny size.
+        name: Its name on the command line, and that of the script's file.
+        findings: Its lines in the table.
+        size: The sizes, full and tiny.
     """
 
     name: str

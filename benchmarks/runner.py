@@ -1,4 +1,4 @@
-"""Runs contenders in processes of their own, in turn, and takes the medians."""
+"""Runs contenders in separate processes, in turn, and computes the medians."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Measurement = dict[str, float]
 
 @attrs.frozen
 class Result:
-    """One line of the table: medians, and what the subject's is to the reference's."""
+    """One line of the table: medians, and the ratio of the subject's to the reference's."""
 
     part: str
     row: str
@@ -44,7 +44,7 @@ class Result:
 
 
 def measure(module: str, row: Row, size: int, rounds: int, environment: Mapping[str, str]) -> list[Result]:
-    """Run a row's contenders in turn, each round in the other order."""
+    """Run a row's contenders in turn, in the reverse order in every other round."""
     contenders: dict[str, Contender] = {SUBJECT: row.subject, **row.references}
     measurements: dict[str, list[Measurement]] = {name: [] for name in contenders}
     with serving(module, row, size) as url:
@@ -81,7 +81,7 @@ def middle_half(values: list[float]) -> tuple[float, float]:
 
 @contextmanager
 def serving(module: str, row: Row, size: int) -> Iterator[str]:
-    """Run a row's server, if it has one; its URL."""
+    """Run a row's server, if it has one; yield its URL."""
     if row.site is None:
         yield ""
         return
@@ -103,14 +103,14 @@ def run(contender: Contender, module: str, url: str, size: int, environment: Map
 
 
 def reported(command: list[str], environment: Mapping[str, str]) -> Measurement:
-    """Run a process that tells its own figures."""
+    """Run a process that prints its own figures."""
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)  # noqa: S603
     measurement: Measurement = json.loads(done.stdout.splitlines()[-1])
     return measurement
 
 
 def observed(command: list[str], environment: Mapping[str, str]) -> Measurement:
-    """Run a process and take its figures from outside."""
+    """Run a process and measure it from outside."""
     begin = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603
     _, status, usage = os.wait4(process.pid, 0)
@@ -127,7 +127,7 @@ def part_of(module: str) -> str:
 
 
 def run_script(module: str, script: Script, size: int, environment: Mapping[str, str]) -> list[Result]:
-    """Run a script and pick what it found out."""
+    """Run a script and return its findings."""
     command = [sys.executable, str(HERE / f"{script.name}.py"), str(size)]
     report = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
 

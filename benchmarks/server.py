@@ -1,4 +1,4 @@
-"""A static server: hands out saved bodies, and takes whatever it is sent.
+"""A static server: it sends saved bodies, and accepts any request body.
 
     python server.py MODULE ROW SIZE
 
@@ -19,20 +19,20 @@ _BLOCK = 1 << 20
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers from the server's site, by the path and, where the site says so, the name of a parameter."""
+    """Responds from the server's site, by the path and, if the site has it, the name of a parameter."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     site: Site
 
     def do_GET(self) -> None:
-        """Hand out a body."""
+        """Send a body."""
         path, _, query = self.path.partition("?")
         keys = (f"GET {path}?{part.partition('=')[0]}" for part in query.split("&"))
         self._send(self.site[next((key for key in keys if key in self.site), f"GET {path}")])
 
     def do_POST(self) -> None:
-        """Take a body and answer."""
+        """Read a body and respond."""
         left = int(self.headers["Content-Length"])
         while left:
             left -= len(self.rfile.read(min(_BLOCK, left)))
@@ -53,11 +53,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunked else chunk)
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")
-        except ConnectionError:  # a client that has seen enough
+        except ConnectionError:  # the client has closed the connection
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main(module: str, row: str, size: int) -> None:

@@ -1,4 +1,4 @@
-"""How long after the HTTP response of a write a socket's callback is called: this SDK beside the JavaScript client.
+"""The time from the HTTP response of a write to the callback of a socket: this SDK and the JavaScript client.
 
     python benchmarks/socket_latency.py [WRITES]
 

@@ -1,9 +1,9 @@
-"""A server with a certificate of an authority of its own.
+"""A server with a certificate of a new authority.
 
     python tls_server.py
 
-It prints, as JSON, its URL and the path of a CA bundle: that of `certifi`, with the authority added. It answers each
-connection's one request, and ends with its standard input.
+It prints, as JSON, its URL and the path of a CA bundle: that of `certifi`, with the authority added. It responds to one
+request on each connection, and ends with its standard input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BODY = b'{"meta":{"apiVersion":"2.0.0","serverTime":1700000000.5,"serial":"1"}}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with an empty result."""
+    """Responds with an empty result."""
 
     def do_GET(self) -> None:
         """Send the result."""
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(_BODY)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Names every public name that was removed or changed since the last version that is tagged."""
+"""Lists the public names that were removed or changed since the last tagged version."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    """Prints the differences; there being one is a failure."""
+    """Print the differences; fail if there are any."""
     last = last_version()
     if not last:
         print("No version is tagged yet: there is nothing to compare with.")
@@ -24,24 +24,24 @@ def main() -> None:
 
 
 def last_version() -> str:
-    """Returns the tag of the last version before this commit, "" if there is none."""
+    """Return the tag of the last version before this commit, "" if there is none."""
     command = ["git", "describe", "--tags", "--abbrev=0", "--match=v*"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def differences(package: str, tag: str) -> Iterator[str]:
-    """Returns which public names of a package differ from those at a tag."""
+    """Return which public names of a package differ from those at a tag."""
     module, sources = package.replace("-", "_"), f"packages/{package}/src"
     former = load_git(module, ref=tag, repo=ROOT, search_paths=[sources])
     present = load(module, search_paths=[ROOT / sources])
     for name in sorted({*exported(former)} - {*exported(present)}):
-        yield f"{name}: is exported no more"
+        yield f"{name}: is no longer exported"
     for change in find_breaking_changes(former, present):
         yield f"{change.obj.path}: {change.kind.value}"
 
 
 def exported(module: Object | Alias) -> Iterator[str]:
-    """Yields the names that a module, and each module in it, exports."""
+    """Yield the names that a module, and each module in it, exports."""
     yield from (f"{module.path}.{name}" for name in module.exports or ())
     for inner in module.modules.values():
         yield from exported(inner)

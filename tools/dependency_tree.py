@@ -1,4 +1,4 @@
-"""What a package brings with it, as it is and as its README tells it."""
+"""The dependencies of a package: those that are installed, and those that its README shows."""
 
 import re
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from environments import Environment
 
 _BACKPORT = r"(?m)^.*── (async-timeout|typing-extensions)\n"
-"""What packages need with some Pythons only; their trees leave them out."""
+"""Dependencies for some versions of Python only; the trees leave them out."""
 
 
 def dependency_tree(environment: Environment, package: str) -> str:
-    """Returns the dependencies of a package that is installed, as a tree of names."""
+    """Return the dependencies of a package that is installed, as a tree of names."""
     tree = environment.uv_pip("tree", "--package", package)
     names = re.sub(r"(?m) v\S+( \(\*\))?$", "", tree.partition("(*) ")[0])
     return redrawn(re.sub(_BACKPORT, "", names).strip())
 
 
 def redrawn(tree: str) -> str:
-    """Returns a tree with the branches that fit its lines, some of which may have been taken out."""
+    """Return a tree, from which lines were removed, with branches that fit the others."""
     lines: list[str] = []
     open_below: set[int] = set()
     for line in reversed(tree.splitlines()):
@@ -33,7 +33,7 @@ def redrawn(tree: str) -> str:
 
 
 def documented_tree(readme: Path) -> str:
-    """Returns the tree in a README's section "Dependencies"."""
+    """Return the tree in a README's section "Dependencies"."""
     section = readme.read_text().partition("\n## Dependencies\n")[2]
     tree = re.search(r"```text\n(.*?)\n```", section, re.DOTALL)
     return tree[1] if tree else ""

@@ -1,4 +1,4 @@
-"""The distributions in dist/: what they hold, and whether that is what a release should hold."""
+"""The distributions in dist/: their content, and what is wrong with it."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ from readme_renderer import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pryv", "pryv-socket-io", "pryv-monitor", "pryv-encryption", "pryv-backup", "pryv-fleet", "pryv-sandbox")
-"""In the order of their release: each needs only those before it."""
+"""In the order of their release: each needs only packages before it."""
 
 IN_THE_REPOSITORY = re.compile(r"https://github\.com/pryv/lib-python/(?:blob|tree)/main/([^#]*)")
 URLS = {"Documentation", "Repository", "Changelog", "Issues"}
@@ -42,11 +42,11 @@ class Distribution:
 
     @property
     def stem(self) -> str:
-        """What the names of its file, and of the folders in it, begin with."""
+        """The beginning of the names of its file and of the folders in it."""
         return f"{self.module}-{self.version}"
 
     def members(self) -> dict[str, bytes]:
-        """Returns the files in it."""
+        """Return the files in it."""
         if self.is_wheel:
             with zipfile.ZipFile(self.file) as wheel:
                 return {name: wheel.read(name) for name in wheel.namelist()}
@@ -54,12 +54,12 @@ class Distribution:
             return {member.name: sdist.extractfile(member).read() for member in sdist}  # type: ignore[union-attr]
 
     def metadata(self) -> bytes:
-        """Returns its metadata as they stand in it."""
+        """Return the text of its metadata."""
         return self.members()[f"{self.stem}.dist-info/METADATA" if self.is_wheel else f"{self.stem}/PKG-INFO"]
 
 
 def distributions(directory: Path, version: str) -> list[Distribution]:
-    """Returns the distributions of a version, in the order of their release, whether they are there or not."""
+    """Return the distributions of a version, in the order of their release, whether they exist or not."""
     return [
         Distribution(package, version, directory / f"{package.replace('-', '_')}-{version}{ending}")
         for package in PACKAGES
@@ -68,7 +68,7 @@ def distributions(directory: Path, version: str) -> list[Distribution]:
 
 
 def faults(directory: Path, version: str) -> Iterator[str]:
-    """Returns what keeps the distributions in a directory from being released as a version."""
+    """Yield the reasons why the distributions in a directory cannot be released as a version."""
     expected = distributions(directory, version)
     yield from differences(directory.name, {file.name for file in directory.iterdir()}, {d.file.name for d in expected})
     for distribution in expected:
@@ -78,13 +78,13 @@ def faults(directory: Path, version: str) -> Iterator[str]:
 
 
 def differences(where: str, found: set[str], expected: set[str]) -> Iterator[str]:
-    """Returns what is missing and what is too much."""
+    """Yield what is missing, and what should not be there."""
     yield from (f"{name} is missing in {where}" for name in sorted(expected - found))
-    yield from (f"{name} does not belong into {where}" for name in sorted(found - expected))
+    yield from (f"{name} does not belong in {where}" for name in sorted(found - expected))
 
 
 def content_faults(distribution: Distribution) -> Iterator[str]:
-    """Returns which files are missing or too many: a distribution has the package's files in git, without tests."""
+    """Yield what is missing, and what should not be there: a distribution has the package's files in git, no tests."""
     folder = f"packages/{distribution.package}/"
     listing = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     known = {name.removeprefix(folder) for name in listing.splitlines()}
@@ -99,7 +99,7 @@ def content_faults(distribution: Distribution) -> Iterator[str]:
             "LICENSE",
             "README.md",
             ".gitignore",
-        }  # .gitignore keeps strays out of a wheel made from it
+        }  # the latter keeps strays out of a wheel made from it
         expected = {f"{distribution.stem}/{name}" for name in known | about | {marker}}
     found = set(distribution.members())
     yield from differences("it", found, expected)
@@ -107,7 +107,7 @@ def content_faults(distribution: Distribution) -> Iterator[str]:
 
 
 def metadata_faults(distribution: Distribution) -> Iterator[str]:
-    """Returns what is wrong with a distribution's metadata and its README."""
+    """Yield what is wrong with the metadata of a distribution, and with its README."""
     metadata = Metadata.from_email(distribution.metadata(), validate=True)
     expected = {
         "name": distribution.package,
@@ -124,18 +124,18 @@ def metadata_faults(distribution: Distribution) -> Iterator[str]:
     yield from (f"{name} is missing in its classifiers" for name in CLASSIFIERS - set(metadata.classifiers or []))
     for requirement in metadata.requires_dist or []:
         if requirement.name in PACKAGES and requirement.specifier != SpecifierSet(f"=={distribution.version}"):
-            yield f"{requirement} is no exact pin"
+            yield f"{requirement} is not an exact pin"
     yield from readme_faults(metadata.description or "")
 
 
 def readme_faults(readme: str) -> Iterator[str]:
-    """Returns what is wrong with a README where a package index shows it."""
+    """Yield what is wrong with a README, as a package index shows it."""
     page = markdown.render(readme)
     if page is None:
         yield "its README cannot be rendered"
         return
     for link in re.findall(r'(?:href|src)="([^"]*)"', page):
         if not link.startswith("https://") and f'id="{link[1:]}"' not in page:  # a heading links to itself
-            yield f"the link {link} of its README is not absolute"
+            yield f"the link {link} in its README is not absolute"
         elif (file := IN_THE_REPOSITORY.match(link)) and not (ROOT / file[1]).exists():
-            yield f"the link {link} of its README leads nowhere"
+            yield f"the link {link} in its README leads nowhere"

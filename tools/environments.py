@@ -1,4 +1,4 @@
-"""Environments that are made for a check, and gone after it."""
+"""Temporary virtual environments for checks."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ class Environment:
     """A virtual environment.
 
     Attributes:
-        directory: where it is.
-        python: its interpreter.
+        directory: Its directory.
+        python: Its interpreter.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -25,15 +25,15 @@ class Environment:
         self.python = directory / "bin" / "python"
 
     def uv_pip(self, command: str, *arguments: object) -> str:
-        """Runs a command of `uv pip` on this environment; returns what it prints."""
+        """Run a command of `uv pip` on this environment; return its output."""
         return run(*UV, "pip", command, "--python", self.python, *arguments)
 
     def run(self, command: str, *arguments: object, directory: Path | None = None) -> str:
-        """Runs one of the environment's commands; returns what it prints."""
+        """Run one of the environment's commands; return its output."""
         return run(self.directory / "bin" / command, *arguments, directory=directory)
 
     def test(self, *arguments: object, directory: Path = ROOT) -> None:
-        """Runs tests in this environment, shows how they go, and ends the program when one fails."""
+        """Run tests in this environment, with their output, and end the program if one fails."""
         command = [self.python, "-m", "pytest", "--quiet", *arguments]
         done = subprocess.run([str(part) for part in command], cwd=directory, env=apart(), check=False)
         if done.returncode:
@@ -42,7 +42,7 @@ class Environment:
 
 @contextmanager
 def fresh_environment(python: str = sys.executable) -> Iterator[Environment]:
-    """Makes an environment with nothing in it."""
+    """Make an empty environment."""
     with TemporaryDirectory() as directory:
         environment = Path(directory) / "environment"
         run(*UV, "venv", "--quiet", "--no-python-downloads", "--python", python, environment)
@@ -50,7 +50,7 @@ def fresh_environment(python: str = sys.executable) -> Iterator[Environment]:
 
 
 def run(*command: object, directory: Path | None = None) -> str:
-    """Runs a command; returns what it prints, or ends the program with that when it fails."""
+    """Run a command; return its output, or end the program with it if it fails."""
     parts = [str(part) for part in command]
     done = subprocess.run(parts, cwd=directory, env=apart(), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -59,5 +59,5 @@ def run(*command: object, directory: Path | None = None) -> str:
 
 
 def apart() -> dict[str, str]:
-    """Returns the variables of this process without those that lead back to its own environment."""
+    """Return the variables of this process, without those that name its virtual environment."""
     return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}

@@ -1,7 +1,7 @@
-"""Uploads the distributions in dist/ to a package index, the one and the account that twine's variables name.
+"""Uploads the distributions in dist/ to the package index, and with the account, that twine's variables name.
 
 python tools/publish.py [PARAMETER OF TWINE…]
-python tools/publish.py --check                only tells whether the workspace may be published as it is
+python tools/publish.py --check                only checks whether the workspace may be published as it is
 """
 
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(parameters: list[str]) -> None:
-    """Uploads the distributions, the core first, once a person has agreed."""
+    """Upload the distributions, the core first, after confirmation."""
     version = current_version(ROOT)
     if reason := why_not(version):
         sys.exit(f"publish: {reason}")
@@ -34,24 +34,24 @@ def main(parameters: list[str]) -> None:
 
 
 def why_not(version: str) -> str | None:
-    """Returns what keeps a version from being published, if anything does."""
+    """Return why a version cannot be published; `None` if it can."""
     if git("status", "--porcelain"):
         return "there are changes that are not committed"
     if f"v{version}" not in git("tag", "--points-at", "HEAD").split():
         return f"this commit has no tag v{version}"
     if not changelog_sections(ROOT).get(version):
-        return f"the changelog tells nothing of {version}"
+        return f"the changelog has no entries for {version}"
     return None
 
 
 def index() -> str:
-    """Names the index, without credentials that may be in its URL."""
+    """Return the name of the index, without credentials in its URL."""
     url = urlsplit(os.environ.get("TWINE_REPOSITORY_URL", ""))
     return url.netloc.rpartition("@")[2] or os.environ.get("TWINE_REPOSITORY", "the public index")
 
 
 def agreed(question: str) -> bool:
-    """Asks a question; no answer is a no."""
+    """Ask a question; the default is no."""
     try:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:
@@ -59,14 +59,14 @@ def agreed(question: str) -> bool:
 
 
 def upload(files: list[Path], parameters: list[str]) -> None:
-    """Uploads files, and ends the program when that fails."""
+    """Upload files, and end the program if that fails."""
     done = subprocess.run(["twine", "upload", "--non-interactive", *parameters, *files], check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
 
 def git(*arguments: str) -> str:
-    """Returns the output of git."""
+    """Return the output of git."""
     return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=True).stdout
 
 

@@ -1,7 +1,7 @@
-"""Proves that the distributions in dist/ are fit for release.
+"""Checks the distributions in dist/ before a release.
 
-First what they hold; then each of them, wheel and sdist, in a fresh environment, its siblings from dist/ too: what it
-brings with it, its import, its commands, the programs of its README. Then the tests, with all of them installed.
+First their content; then each of them, wheel and sdist, in a fresh environment, with its siblings from dist/: its
+dependencies, its import, its commands, the programs in its README. Then the tests, with all of them installed.
 """
 
 import argparse
@@ -36,7 +36,7 @@ TEST_TOOLS = ["--group", f"{ROOT / 'pyproject.toml'}:test"]
 
 
 def main(packages: list[str], quick: bool) -> None:
-    """Proves the distributions of packages; with `quick`, only the wheels, without their tests."""
+    """Check the distributions of packages; with `quick`, only the wheels, without their tests."""
     version = current_version(ROOT)
     if found := list(faults(ROOT / "dist", version)):
         sys.exit("\n".join(found))
@@ -48,14 +48,14 @@ def main(packages: list[str], quick: bool) -> None:
             for distribution in siblings:
                 if distribution.package in packages:
                     print(f"{distribution.file.name} …", flush=True)
-                    prove(distribution, siblings, repository)
+                    check(distribution, siblings, repository)
             if not quick:
                 test(packages, siblings, repository)
 
 
 @contextmanager
 def repository_without_packages() -> Iterator[Path]:
-    """Copies the repository but the packages' sources, which can thus not be imported by accident."""
+    """Copy the repository without the packages' sources, so that these cannot be imported by accident."""
     others = [".*", "dist", "htmlcov", "_build", "__pycache__"]
     with TemporaryDirectory() as directory:
         repository = Path(directory) / "repository"
@@ -65,15 +65,15 @@ def repository_without_packages() -> Iterator[Path]:
         yield repository
 
 
-def prove(distribution: Distribution, siblings: list[Distribution], repository: Path) -> None:
-    """Installs a distribution in a fresh environment, and tries it there."""
+def check(distribution: Distribution, siblings: list[Distribution], repository: Path) -> None:
+    """Install a distribution in a fresh environment, and try it there."""
     package, module = distribution.package, distribution.module
     with fresh_environment() as environment:
         install(environment, siblings, f"{package} @ {distribution.file.as_uri()}")
-        brought = dependency_tree(environment, package)
+        installed = dependency_tree(environment, package)
         documented = documented_tree(ROOT / "packages" / package / "README.md")
-        if brought != documented:
-            sys.exit(f"The README of {package} does not show what it installs:\n{brought}")
+        if installed != documented:
+            sys.exit(f"The README of {package} does not show what it installs:\n{installed}")
         place = Path(environment.run("python", "-I", "-c", f"import {module}; print({module}.__file__, end='')"))
         if not place.is_relative_to(environment.directory):
             sys.exit(f"{module} is imported from {place}")
@@ -86,7 +86,7 @@ def prove(distribution: Distribution, siblings: list[Distribution], repository: 
 
 
 def test(packages: list[str], siblings: list[Distribution], repository: Path) -> None:
-    """Runs the tests of packages in an environment with all of them, as the tests of one may use others."""
+    """Run the tests of packages in an environment with all of them, as the tests of one may use others."""
     with fresh_environment() as environment:
         install(environment, siblings, *map(with_extras, siblings), *TEST_TOOLS)
         tests = [f"tests/{package.removeprefix('pryv-').replace('-', '_')}" for package in packages]
@@ -94,12 +94,12 @@ def test(packages: list[str], siblings: list[Distribution], repository: Path) ->
 
 
 def with_extras(distribution: Distribution) -> str:
-    """Returns the requirement of a distribution with the extras that the tests need."""
+    """Return the requirement of a distribution with the extras that the tests need."""
     return f"{distribution.package}{EXTRAS.get(distribution.package, '')} @ {distribution.file.as_uri()}"
 
 
 def install(environment: Environment, siblings: list[Distribution], *requirements: object) -> None:
-    """Installs what is required, the packages of the workspace from these files."""
+    """Install requirements; packages of the workspace come from these files."""
     files = environment.directory / "siblings.txt"
     files.write_text("".join(f"{sibling.package} @ {sibling.file.as_uri()}\n" for sibling in siblings))
     versions = ROOT / "constraints.txt"
@@ -110,7 +110,7 @@ def install(environment: Environment, siblings: list[Distribution], *requirement
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("packages", nargs="*", default=PACKAGES, help="all if not given")
-    parser.add_argument("--quick", action="store_true", help="the wheels only, and without their tests")
+    parser.add_argument("packages", nargs="*", default=PACKAGES, help="default: all")
+    parser.add_argument("--quick", action="store_true", help="only the wheels, without their tests")
     arguments = parser.parse_args()
     main(arguments.packages, arguments.quick)

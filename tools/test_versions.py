@@ -1,4 +1,4 @@
-"""Runs the tests of the packages with the oldest, or the newest, versions of their dependencies that they allow.
+"""Runs the tests of the packages with the oldest, or the newest, allowed versions of their dependencies.
 
 python tools/test_versions.py {oldest,newest} [--python PYTHON] [TEST…]
 """
@@ -16,7 +16,7 @@ RESOLUTIONS = {"oldest": "lowest-direct", "newest": "highest"}
 
 
 def main(versions: str, python: str, tests: list[str]) -> None:
-    """Installs the versions, shows which these are, and runs the tests."""
+    """Install the versions, print them, and run the tests."""
     with fresh_environment(python) as environment:
         installed = install(environment, RESOLUTIONS[versions])
         print(installed, flush=True)
@@ -27,7 +27,7 @@ def main(versions: str, python: str, tests: list[str]) -> None:
 
 
 def install(environment: Environment, resolution: str) -> str:
-    """Installs the packages with their dependencies; returns the versions."""
+    """Install the packages with their dependencies; return the versions."""
     projects = [part for project in PROJECTS for part in ("--requirements", project)]
     environment.uv_pip("install", f"--resolution={resolution}", "--all-extras", *projects)
     environment.uv_pip("install", "--no-deps", *(project.parent for project in PROJECTS))
@@ -39,7 +39,7 @@ def install(environment: Environment, resolution: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("versions", choices=RESOLUTIONS)
-    parser.add_argument("--python", default=sys.executable, help="name or path; this one if not given")
-    parser.add_argument("tests", nargs="*", default=TESTS, help="all if not given")
+    parser.add_argument("--python", default=sys.executable, help="name or path; default: this one")
+    parser.add_argument("tests", nargs="*", default=TESTS, help="default: all")
     arguments = parser.parse_intermixed_args()  # tests may follow an option
     main(arguments.versions, arguments.python, arguments.tests)

@@ -20,29 +20,29 @@ UNRELEASED = "Unreleased"
 
 
 def versioned_files(root: Path) -> list[Path]:
-    """Returns the files that name the version: every project file, and the modules that hold it."""
+    """Return the files with the version: the project files, and the modules `_version`."""
     patterns = ("pyproject.toml", "packages/*/pyproject.toml", "packages/*/src/*/_version.py")
     return [file for pattern in patterns for file in sorted(root.glob(pattern))]
 
 
 def named_versions(text: str) -> list[str]:
-    """Returns the versions that a file's text gives itself and its siblings."""
+    """Return the versions in a file: its own, and those of its siblings."""
     return [match["version"] for pattern in (VERSION, SIBLING_PIN) for match in pattern.finditer(text)]
 
 
 def current_version(root: Path) -> str:
-    """Returns the version that the workspace has."""
+    """Return the version of the workspace."""
     return named_versions((root / "pyproject.toml").read_text())[0]
 
 
 def changelog_sections(root: Path) -> dict[str, str]:
-    """Returns what the changelog says of each version, the latest first, and of what is unreleased."""
+    """Return the entries of the changelog by version, the latest first, with those not released yet."""
     _, *parts = SECTION.split((root / "CHANGELOG.md").read_text())
     return {version: text.strip() for version, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def set_version(root: Path, version: str) -> None:
-    """Writes `version` wherever the workspace names its own.
+    """Set the version of the workspace.
 
     Raises:
         ValueError: `version` is malformed or not later than the last one released, or there is nothing to release.
@@ -55,7 +55,7 @@ def set_version(root: Path, version: str) -> None:
     except InvalidVersion as error:
         raise ValueError(str(error)) from None
     if str(asked) != version:
-        raise ValueError(f"{version} is written {asked}")
+        raise ValueError(f"write {version} as {asked}")
     if earlier := [released for released in sections if Version(released) >= asked]:
         raise ValueError(f"{version} is not later than {earlier[0]}")
     for file in versioned_files(root):

@@ -26,7 +26,7 @@ def served() -> str:
 
 
 def connections(_: str, size: int) -> Callable[[], int]:
-    """Make each call over a connection of its own."""
+    """Make each call over a new connection."""
     from pryv import Connection
 
     url = served()
@@ -41,7 +41,7 @@ def connections(_: str, size: int) -> Callable[[], int]:
 
 
 def sessions(_: str, size: int) -> Callable[[], int]:
-    """Make each call with a session of requests of its own."""
+    """Make each call with a new session of requests."""
     import requests
 
     url = served()

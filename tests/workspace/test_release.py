@@ -51,15 +51,15 @@ def test_mistakes_in_distributions_are_named(clone: Clone) -> None:
         assert sorted(told) == sorted(
             [
                 f"{folder}pryv_socket_io/py.typed is missing in it",
-                f"{folder}pryv_socket_io/test_stray.py does not belong into it",
+                f"{folder}pryv_socket_io/test_stray.py does not belong in it",
                 f"{folder}pryv_socket_io/test_stray.py is a test",
                 "requires_python is >=3.11, not >=3.10",
-                "pryv>=0.1.0 is no exact pin",
+                "pryv>=0.1.0 is not an exact pin",
                 "Issues is missing in its URLs",
-                "Bugs does not belong into its URLs",
+                "Bugs does not belong in its URLs",
                 "Typing :: Typed is missing in its classifiers",
-                "the link docs/index.md of its README is not absolute",
-                "the link https://github.com/pryv/lib-python/blob/main/nowhere.md of its README leads nowhere",
+                "the link docs/index.md in its README is not absolute",
+                "the link https://github.com/pryv/lib-python/blob/main/nowhere.md in its README leads nowhere",
             ]
         )
 
@@ -80,7 +80,7 @@ def test_the_public_interface_is_compared_with_the_last_version(clone: Clone) ->
     done = clone.tool("api_diff.py")
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        "pryv.Series: is exported no more",
+        "pryv.Series: is no longer exported",
         "pryv._assets.ServiceAssets.get_url: Public object was removed",
         "pryv.connection.Connection.username: Parameter was added as required",
         "pryv_monitor.monitor.Monitor.sync: Public object was removed",
@@ -186,7 +186,7 @@ def untold(release: Clone) -> str:
     (release.directory / "CHANGELOG.md").write_text(text.partition(f"## {VERSION}")[0])
     release.commit()
     release.git("tag", "--force", f"v{VERSION}")
-    return f"the changelog tells nothing of {VERSION}"
+    return f"the changelog has no entries for {VERSION}"
 
 
 @pytest.mark.parametrize("spoil", [unclean, ahead, untold])
