@@ -157,6 +157,21 @@ def test_a_stream_that_is_moved_into_the_scope_or_out_of_it_is_found(subject: Su
         assert len(list(mirror.events())) == (2 if parent == "pulse" else 0)
 
 
+@pytest.mark.parametrize(("name", "needed"), [("own", True), (":store:own", False)])
+def test_the_times_of_streams_that_the_platform_makes_do_not_count(
+    name: str, needed: bool, mirror: SQLiteMirror
+) -> None:
+    anchor = Anchor("scope", 10.0)
+    for created in (None, 1.0, 2.0):
+        tree = [{"id": "a", "children": []}, *([] if created is None else [{"id": name, "created": created}])]
+        with mirror.lock():
+            transaction = mirror.begin(anchor, 11.0)
+            transaction.apply("streams", [(tree, json.dumps(tree))])
+            assert transaction.needs_full_read() is (needed and created is not None)
+            transaction.apply("event", [(kept.event(1, streamIds=[name]), json.dumps(kept.event(1, streamIds=[name])))])
+            transaction.commit(anchor)
+
+
 def fill(subject: Subject) -> None:
     subject.create_stream("child", "pulse")
     subject.create_stream("grandchild", "child")

@@ -11,7 +11,8 @@ from pryv_monitor.anchor import Anchor
 
 Stream = dict[str, Any]
 _Key = tuple[str, float | None, str | None]
-"""What is compared of a stream: its id, the time when it was created, its place."""
+"""What is compared of a stream: its id, when it was created, and where it is. Streams that the platform makes have no
+time that counts: it may be new at each read, or that of an update of the platform."""
 
 
 @attrs.define
@@ -46,13 +47,13 @@ class StreamChanges:
         self.reveals_events |= bool(old) and any(map(self._is_older, new - old))
 
     def _key(self, stream: Stream) -> _Key:
-        created = stream.get("created")
-        place = stream.get("parentId") if self.anchor.by_stream else None
-        return stream["id"], created if isinstance(created, (int, float)) else None, place
+        stream_id, created = stream["id"], stream.get("created")
+        has_time = isinstance(created, (int, float)) and not stream_id.startswith(":")
+        return stream_id, created if has_time else None, stream.get("parentId") if self.anchor.by_stream else None
 
     def _is_older(self, key: _Key) -> bool:
-        stream_id, created, _ = key
-        return created is not None and created < self.anchor.since and not stream_id.startswith(":")
+        _, created, _ = key
+        return created is not None and created < self.anchor.since
 
 
 def flattened(tree: Iterable[Stream]) -> Iterator[Stream]:
