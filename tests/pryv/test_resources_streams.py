@@ -113,6 +113,7 @@ def test_a_stream_that_may_be_in_the_trash_is_not_deleted(wire: Wire, connection
 def test_client_data_are_merged(account: Connection) -> None:
     streams = account.streams
     assert "clientData" not in streams.create({"id": "other", "name": "Other", "clientData": None})
+    assert "clientData" not in streams.update("other", {"clientData": {}})
     assert streams.create({"id": "diary", "name": "Diary", "clientData": {"a": 1}})["clientData"] == {"a": 1}
     assert streams.update("diary", {"clientData": {}})["clientData"] == {"a": 1}
     assert streams.update("diary", {"clientData": {"a": None, "b": 2}})["clientData"] == {"b": 2}

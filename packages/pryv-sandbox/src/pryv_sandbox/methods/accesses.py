@@ -315,7 +315,7 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
     target = _find_current(context, params["id"])
     if not _may_update(context.access, target):
         raise forbidden("Your access token has insufficient permissions to update this access.")
-    update = {key: value for key, value in params["update"].items() if key in _ALTERABLE}
+    update = {key: value for key, value in params["update"].items() if key in _ALTERABLE and value != {}}
     if "expireAfter" in params["update"]:
         update["expires"] = _expiry(params["update"], now)
     if "permissions" in update:

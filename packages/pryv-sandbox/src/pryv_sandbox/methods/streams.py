@@ -223,10 +223,10 @@ _UPDATE = {
 @methods.declare("streams.update", _UPDATE)
 async def _update(context: Context, params: dict[str, Any]) -> Result:
     now = await context.stamp()
-    update = params["update"]
+    update = {key: value for key, value in params["update"].items() if value != {}}  # that changes no `clientData`
     check_alterable(update, _ALTERABLE)
     check_stream(params["id"], update.get("parentId"))
-    if params["id"] in context.platform.tree(context.user).lineage(update.get("parentId") or ""):
+    if params["id"] and params["id"] in context.platform.tree(context.user).lineage(update.get("parentId") or ""):
         raise invalid_operation('The provided "parentId" is the stream itself or below it.', update)
     stream = _find_to_change(context, params["id"])
     # The new parent is checked even if the update has none: it is then the root, which needs `manage` on all streams.
