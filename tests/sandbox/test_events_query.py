@@ -159,6 +159,7 @@ def test_refuses_streams_queries_that_mean_nothing(reader: Caller, query: Any, e
         ([{"any": ["a"]}, 5], [{"any": ["a"], "storeId": "local"}, 5]),
         ({"any": ["a"], "and": []}, [{"any": ["a"], "and": [], "storeId": "local"}]),
         ({"any": []}, None),
+        ([{"any": ["x", "a"]}, {"any": ["y!"]}], {"streams": ["x", "y"]}),
     ],
 )
 def test_shows_the_streams_query_it_refuses(reader: Caller, query: Any, shown: Any) -> None:

@@ -107,16 +107,14 @@ def resolve_streams(queries: list[RawQuery], tree: StreamTree, access: Access, *
     Raises:
         ApiError: if a stream is unknown or may not be read.
     """
-    expanded: list[StreamsQuery] = []
-    for query in queries:
-        if not query["any"]:
-            raise invalid_request_structure("A streams query must have a valid {any: [...]} component.")
-        if query["any"] == ["*"]:
-            expanded += _expand_star(query, tree, access, trashed=trashed)
-        else:
-            _check_readable(query["any"], tree, access)
-            expanded += _expand(query, tree, access, trashed=trashed)
-    return expanded
+    if not all(query["any"] for query in queries):
+        raise invalid_request_structure("A streams query must have a valid {any: [...]} component.")
+    _check_readable([stream_id for query in queries for stream_id in query["any"] if stream_id != "*"], tree, access)
+    return [
+        found
+        for query in queries
+        for found in (_expand_star if query["any"] == ["*"] else _expand)(query, tree, access, trashed=trashed)
+    ]
 
 
 def _check_readable(stream_ids: list[str], tree: StreamTree, access: Access) -> None:
