@@ -263,7 +263,8 @@ class Monitor:
         every 5 seconds.
 
         Args:
-            timeout: Seconds without a change after which it ends; `None` for never.
+            timeout: Seconds without a change after which it ends; `None` for never. A pass that is under way then is
+                completed first.
             error_tolerance: As in `start`.
 
         Raises:
