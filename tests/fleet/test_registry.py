@@ -285,6 +285,30 @@ def test_arguments_of_another_type_are_refused(arguments: dict[str, object]) -> 
         Fleet("postgresql://user@host/database", **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("scope", [{"stream": ["diary"]}, {"fromTime": "2026-01-01"}, {"skip": 1}])
+def test_a_scope_that_no_monitor_accepts_is_refused(scope: dict[str, Any], fleet: Fleet, passed: Account) -> None:
+    name = passed[0]
+    for use in (
+        lambda: Fleet("postgresql://user@host/database", scope=scope),
+        lambda: fleet.add(access_to(passed), name="another", scope=scope),
+        lambda: fleet.resume(name, scope=scope),
+    ):
+        with pytest.raises(ValueError, match=next(iter(scope))):
+            use()
+    assert [(account.name, account.scope) for account in fleet.accounts()] == [(name, None)]
+
+
+def test_arguments_of_methods_are_checked(fleet: Fleet) -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="stop"):
+        fleet.run(wrong)
+    for arguments in ({"stop": wrong}, {"platform": wrong}):
+        with pytest.raises(TypeError, match=next(iter(arguments))):
+            fleet.sync_due(**arguments)
+    with pytest.raises(ValueError, match="wait"):
+        fleet.status(wait=-1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

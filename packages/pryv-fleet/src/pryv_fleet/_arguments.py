@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from pryv.addons import require_seconds
+from pryv.addons import plain, require_seconds
+from pryv_monitor import Monitor
 
 _LONGEST: Final = 366 * 86_400
 """Seconds of an interval: longer ones may lead beyond the dates that PostgreSQL knows, and fail every pass."""
@@ -32,3 +34,16 @@ def require_count(value: object, name: str) -> None:
         raise TypeError(f"{name} is a whole number, not {type(value).__name__}")
     if value < 1:
         raise ValueError(f"{name} is a whole number, at least 1")
+
+
+def checked_scope(scope: Any) -> Mapping[str, Any] | None:
+    """Return a scope as plain data, if a monitor accepts it: each pass of its account would fail otherwise.
+
+    Raises:
+        TypeError: it is not a dict, or has a value without a JSON form.
+        ValueError: it has `limit`, `skip` or an unknown parameter, or a value that cannot be used.
+    """
+    if scope is None:
+        return None
+    Monitor("https://token@host.invalid/", scope)
+    return plain(dict(scope))  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -15,14 +15,13 @@ from typing import Any
 from pryv import Connection
 from pryv.addons import (
     SignalSafeEvent,
-    plain,
     require_callback,
     require_methods,
     require_seconds,
     without_frames,
 )
 from pryv.types import EventsParams, Untyped
-from pryv_fleet._arguments import require_count, require_interval
+from pryv_fleet._arguments import checked_scope, require_count, require_interval
 from pryv_fleet._database import Database, Pool
 from pryv_fleet._export import export_parquet
 from pryv_fleet._leases import Leases
@@ -103,14 +102,14 @@ class Fleet:
         self._database = Database(dsn_or_pool, schema)
         self._cipher = cipher = TokenCipher.from_environment()
         self._secrets = secrets
-        checked_scope = _checked_scope(scope)
-        self._registry = Registry(self._database, secrets, cipher, Settings(checked_scope))
+        plain_scope = checked_scope(scope)
+        self._registry = Registry(self._database, secrets, cipher, Settings(plain_scope))
         self._leases = Leases(self._database, lease, pacing)
         self._passes = Passes(
             self._database,
             secrets=secrets,
             cipher=cipher,
-            scope=checked_scope,
+            scope=plain_scope,
             interval=interval,
             overlap=overlap,
             lease=lease,
@@ -216,7 +215,7 @@ class Fleet:
             stop: An event that ends it early; passes that have begun are completed.
 
         Raises:
-            TypeError: `limit` is not a whole number.
+            TypeError: an argument has the wrong type.
             ValueError: `limit` is less than 1.
             FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL cannot be reached.
@@ -235,6 +234,7 @@ class Fleet:
                 `pryv.addons.SignalSafeEvent`.
 
         Raises:
+            TypeError: `stop` is not an event.
             FleetError: there is no key to decrypt the tokens with.
             DatabaseError: PostgreSQL refused a statement.
         """
@@ -454,8 +454,12 @@ class Fleet:
             wait: Seconds to wait for a connection to PostgreSQL; 30 by default.
 
         Raises:
+            TypeError: `wait` is not a number.
+            ValueError: `wait` is negative, or not finite.
             DatabaseError: PostgreSQL cannot be reached, or the tables are missing.
         """
+        if wait is not None:
+            require_seconds(wait, "wait")
         return status_of(self._database, wait)
 
     def _check_key(self) -> None:
@@ -476,6 +480,10 @@ class Fleet:
         follows: bool = False,
         stop: StopEvent | None = None,
     ) -> None:
+        if stop is not None:
+            require_methods(stop, "stop", "a threading.Event", "is_set")
+        if not isinstance(platform, (str, type(None))):
+            raise TypeError(f"platform is the URL of a platform, not {type(platform).__name__}")
         self._check_key()
 
         def observe_all(outcome: Outcome) -> None:
@@ -523,22 +531,4 @@ def _settings(scope: Any, interval: float | None) -> Settings:
     """
     if interval is not None:
         require_interval(interval, "interval")
-    return Settings(_checked_scope(scope), interval)
-
-
-def _checked_scope(scope: Any) -> Mapping[str, Any] | None:
-    """Return a scope as plain data.
-
-    Raises:
-        TypeError: it is not a dict, or has a value without a JSON form.
-        ValueError: it has `limit` or `skip`, or a value without a JSON form.
-    """
-    if scope is None:
-        return None
-    if not isinstance(scope, Mapping):
-        raise TypeError(f"scope is a dict of events.get parameters, not {type(scope).__name__}")
-    for key in ("limit", "skip"):
-        if key in scope:
-            raise ValueError(f"a scope has no {key!r}: all events in it are kept")
-    checked: dict[str, Any] = plain(dict(scope))
-    return checked
+    return Settings(checked_scope(scope), interval)
