@@ -524,6 +524,11 @@ def test_logout(
     if revoked:
         personal.accesses.delete(access["id"])
 
+    of_another = pryv("--endpoint", personal.api_endpoint, "logout", "--profile", "work")
+    assert (of_another.returncode, of_another.stderr) == (
+        2,
+        "pryv: logout revokes the stored access, and takes no --endpoint\n",
+    )
     said = pryv("logout", "--profile", "work", PRYV_API_ENDPOINT=personal.api_endpoint)
 
     assert (said.returncode, said.stdout) == (0, "")

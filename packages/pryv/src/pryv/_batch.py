@@ -191,7 +191,23 @@ def run_batch(
     *,
     raise_on_error: bool = False,
 ) -> list[Result]:
-    """Send all calls and return their results in order; see `Connection.api`."""
+    """Send all calls, in chunks, and return their results in order, as `Connection.api` does.
+
+    Args:
+        send: The transport, which sends one chunk at a time.
+        calls: Instances of `Call`, or dicts with the same members; any iterable, read lazily.
+        chunk_size: The number of calls in a chunk.
+        progress: A callback after each chunk, as in `Connection.api`.
+        raise_on_error: Whether the first error among the results is raised, once its chunk is done.
+
+    Raises:
+        TypeError: `calls` is not an iterable of calls, or one is malformed or has no JSON form.
+        ValueError: a call has no method, or no JSON form.
+        ChunkTooLargeError: a single call is too large for one request.
+        ApiError: `raise_on_error` is set, and a call was refused: its number is `index`.
+        PryvProtocolError: `send` did not return one result for each call. Any exception that stops it (of `send` or a
+            callback too) has `results`: those received before.
+    """
     report = None if progress is None else with_two_arguments(progress, "progress")
     results: list[Result] = []
     total = len(calls) if isinstance(calls, Sized) else None

@@ -666,6 +666,8 @@ def connect_from_key(
 ) -> Connection:
     """Return the connection that an accepted access request gives; see `Service.connect_from_key`.
 
+    See `Auth request <https://pryv.github.io/reference/#auth-request>`__ in the API reference.
+
     Args:
         key: The request's key.
         service_info_url: The URL of the platform's service info.

@@ -91,10 +91,16 @@ def login(arguments: argparse.Namespace) -> None:
 
 
 def logout(arguments: argparse.Namespace) -> None:
-    """Revoke the accesses of the stored credentials, and delete the credentials."""
+    """Revoke the accesses of the stored credentials, and delete the credentials.
+
+    Raises:
+        ValueError: another account is named, before the command.
+    """
     from pryv.auth._sign_in import revoke_and_forget
     from pryv.oauth._profiles import client_of
 
+    if hasattr(arguments, "endpoint"):
+        raise ValueError("logout revokes the stored access, and takes no --endpoint")
     kept = profile(arguments)
     stored = kept.credentials()
     for credentials in stored:
