@@ -11,10 +11,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.pryv.wire import Wire, error_reply, reply
 
-from pryv import ApiError, Call, Connection, ForbiddenError, PryvProtocolError, ServerError, UnknownResourceError
+from pryv import (
+    ApiError,
+    Call,
+    Connection,
+    ForbiddenError,
+    PryvProtocolError,
+    ServerError,
+    UnknownResourceError,
+    addons,
+)
 
 if TYPE_CHECKING:
     from tests.accounts import Account
@@ -388,9 +398,11 @@ def test_data_nested_too_deeply_or_in_themselves_are_refused(wire: Wire, connect
 def test_a_chunk_size_is_positive(chunk_size: int) -> None:
     with pytest.raises(ValueError, match="chunk_size"):
         Connection("https://host/", chunk_size=chunk_size)
+    with pytest.raises(ValueError, match="chunk_size"):
+        addons.run_batch(lambda _: [], [Call("streams.get")], chunk_size)
 
 
-@pytest.mark.parametrize("chunk_size", ["10", 1.5, None])
+@pytest.mark.parametrize("chunk_size", ["10", 1.5, None, np.arange(3)])
 def test_a_chunk_size_is_an_integer(chunk_size: Any) -> None:
     with pytest.raises(TypeError, match=r"^chunk_size is a whole number, not "):
         Connection("https://host/", chunk_size=chunk_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
@@ -59,6 +60,22 @@ class Call:
 
 
 CallLike = Call | Mapping[str, Any]
+
+
+def checked_chunk_size(size: Any) -> int:
+    """Return a number of calls in a chunk.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is not above 0.
+    """
+    try:
+        number = operator.index(size)
+    except TypeError:
+        raise TypeError(f"chunk_size is a whole number, not {type(size).__name__}") from None
+    if number < 1:
+        raise ValueError("chunk_size is at least 1")
+    return number
 
 
 class EncodedCalls(list[dict[str, Any]]):
@@ -201,13 +218,14 @@ def run_batch(
         raise_on_error: Whether the first error among the results is raised, once its chunk is done.
 
     Raises:
-        TypeError: `calls` is not an iterable of calls, or one is malformed or has no JSON form.
-        ValueError: a call has no method, or no JSON form.
+        TypeError: an argument has the wrong type, or a call is malformed or has no JSON form.
+        ValueError: `chunk_size` is not above 0, or a call has no method or no JSON form.
         ChunkTooLargeError: a single call is too large for one request.
         ApiError: `raise_on_error` is set, and a call was refused: its number is `index`.
         PryvProtocolError: `send` did not return one result for each call. Any exception that stops it (of `send` or a
             callback too) has `results`: those received before.
     """
+    chunk_size = checked_chunk_size(chunk_size)
     report = None if progress is None else with_two_arguments(progress, "progress")
     results: list[Result] = []
     total = len(calls) if isinstance(calls, Sized) else None

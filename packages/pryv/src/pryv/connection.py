@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -15,7 +14,7 @@ from pryv import _resend, resources
 from pryv._accesses import access_info, own_access_id, revoke
 from pryv._arguments import require_callback
 from pryv._audit import audit_query
-from pryv._batch import Call, CallLike, Progress, Result, each_handled, encode_calls, iter_batch
+from pryv._batch import Call, CallLike, Progress, Result, checked_chunk_size, each_handled, encode_calls, iter_batch
 from pryv._calls import HttpBatches, call_all, call_one
 from pryv._content import latest_by_content
 from pryv._display import public_names, safe_repr, secret
@@ -90,14 +89,10 @@ class Connection:
             raise ValueError(f"not an API endpoint, but the URL of a service info; expected {API_ENDPOINT_FORM}")
         if service is not None and not hasattr(service, "api_endpoint_for"):
             raise TypeError(f"service is a pryv.Service, not {type(service).__name__}")
-        if not hasattr(chunk_size, "__index__"):
-            raise TypeError(f"chunk_size is a whole number, not {type(chunk_size).__name__}")
-        if operator.index(chunk_size) < 1:
-            raise ValueError("chunk_size is at least 1")
+        self._chunk_size = checked_chunk_size(chunk_size)
         self._account = Account(Http(retry, session, limits), found.endpoint, StaticToken(found.token), timeout)
         self._service = service
         self._service_is_own = service is None
-        self._chunk_size = operator.index(chunk_size)
         self._addons: dict[str, Any] = {}
 
     @safe_repr
