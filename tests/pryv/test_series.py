@@ -138,6 +138,17 @@ def test_times_are_cut_to_nanoseconds_and_bounds_to_milliseconds(
     assert account.get_hf_points(event_id, from_delta_time=0.0019, to_delta_time=1.5009).columns()["value"] == [60, 61]
 
 
+def test_a_read_has_the_fields_of_its_first_point(account: Connection, new_series: Callable[..., str]) -> None:
+    event_id = new_series("position/wgs84")
+    fields = ["deltaTime", "latitude", "longitude"]
+    account.add_points_to_hf_event(event_id, fields, [[0, 46.5, 6.6]])
+    account.add_points_to_hf_event(event_id, [*fields, "speed"], [[1, 46.5, 6.6, 2]])
+    assert sorted(account.get_hf_points(event_id).fields) == fields
+    assert account.get_hf_points(event_id, from_delta_time=1).columns()["speed"] == [2]
+    account.add_points_to_hf_event(event_id, fields, [[1, 46.5, 6.6]])
+    assert sorted(account.get_hf_points(event_id, from_delta_time=1).fields) == fields
+
+
 def test_several_series_at_once(account: Connection, new_series: Callable[..., str]) -> None:
     first, second = new_series(), new_series("position/wgs84")
     batch = {

@@ -102,8 +102,11 @@ def test_optional_fields_may_be_left_out_or_empty(writer: Caller) -> None:
     writer.post(place, flat(["deltaTime", "longitude", "latitude"], [0, 1, 2]), 200)
     writer.post(place, flat(["deltaTime", "latitude", "longitude", "speed"], [1, 2, 1, 9], [2, 2, 1, None]), 200)
     found = writer.get(place)
+    assert found["fields"] == ["deltaTime", "latitude", "longitude"]
+    assert found["points"] == [[0, 2, 1], [1, 2, 1], [2, 2, 1]]
+    found = writer.get(place, fromDeltaTime=1)
     assert found["fields"] == ["deltaTime", "speed", "latitude", "longitude"]
-    assert found["points"] == [[0, None, 2, 1], [1, 9, 2, 1], [2, None, 2, 1]]
+    assert found["points"] == [[1, 9, 2, 1], [2, None, 2, 1]]
 
 
 def test_truth_may_be_text(writer: Caller) -> None:

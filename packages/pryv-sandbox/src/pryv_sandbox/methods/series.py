@@ -81,9 +81,9 @@ def _batch_additions(body: Any) -> list[tuple[str, Any]]:
 
 
 def read_points(context: Context, event_id: str, start: float | None, end: float | None) -> dict[str, Any]:
-    """The points of a series from ``start`` on and before ``end``, by time; fields with shorter names come first.
+    """The points of a series from ``start`` on and before ``end``, by time, with the fields of the first of them.
 
-    Any other event has no points.
+    Fields with shorter names come first. Any other event has no points.
 
     Raises:
         ApiError: if the event does not exist, or may not be read.
@@ -100,7 +100,7 @@ def read_points(context: Context, event_id: str, start: float | None, end: float
         (key, *bounds),
     )
     points = [(_plain(delta_time), json.loads(doc)) for delta_time, doc in rows]
-    fields = sorted({name for _, point in points for name in point}, key=lambda name: (len(name), name))
+    fields = sorted(points[0][1], key=lambda name: (len(name), name)) if points else []
     return {
         "format": "flatJSON",
         "fields": [_DELTA_TIME, *fields] if points else [],
@@ -202,7 +202,11 @@ def _store(context: Context, key: int, matrix: Matrix) -> None:
     fields, rows = matrix
     at = fields.index(_DELTA_TIME)
     names = fields[:at] + fields[at + 1 :]
+    points = ((row[at], zip(names, row[:at] + row[at + 1 :], strict=True)) for row in rows)
     context.platform.db.executemany(
-        "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET doc = json_patch(doc, excluded.doc)",
-        ((key, row[at], json.dumps(dict(zip(names, row[:at] + row[at + 1 :], strict=True)))) for row in rows),
+        "INSERT OR REPLACE INTO points VALUES (?, ?, ?)",
+        (
+            (key, time, json.dumps({name: value for name, value in point if value is not None}))
+            for time, point in points
+        ),
     )
