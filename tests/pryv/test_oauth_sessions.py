@@ -592,6 +592,15 @@ def test_a_code_whose_tokens_cannot_be_saved(server: AuthorizationServer, path: 
     assert caught.value.tokens.refresh_token in server.live_refresh_tokens
 
 
+def test_a_login_whose_tokens_cannot_be_saved_keeps_the_stored_session(server: AuthorizationServer, path: Path) -> None:
+    old = log_in(server, FileTokenStore(path))
+    client = client_of(server, FullDisk(path, 0))
+    request = client.authorization_request()
+    with pytest.raises(OAuthError, match="No space left"):
+        client.handle_callback(server.consent(request.url), request)
+    assert client.tokens == old
+
+
 def test_a_file_that_may_not_grow_stays_as_it_was(server: AuthorizationServer, path: Path) -> None:
     log_in(server, FileTokenStore(path))
     before = path.read_bytes()
