@@ -213,7 +213,8 @@ def test_a_read_over_several_lives_of_bound_tokens(expiring: Sandbox, store: Fil
     with Connection(account.api_endpoint) as owner:
         owner.streams.ensure({"id": "diary", "name": "Diary"})
     client = session_on(expiring, account.username, store)
-    seen, count = set(), 0
+    seen: set[str | None] = set()
+    count = 0
     with client.connection() as connection:
         while len(seen) < 3:
             connection.post("events", {"streamIds": ["diary"], "type": "note/txt", "content": "x"})

@@ -32,7 +32,7 @@ def test_a_robot_signs_in_with_its_key_and_renews_its_tokens(expiring: Sandbox) 
     robot = OAuthClient(
         expiring.url, registered(expiring, a=key.to_jwk()), private_key=key.to_jwk(private=True), key_id="a"
     )
-    tokens = set()
+    tokens: set[str | None] = set()
     with robot.client_credentials() as connection:
         connection.streams.ensure({"id": "measurements", "name": "Measurements"})
         while len(tokens) < 2:
