@@ -477,6 +477,15 @@ def test_a_platform_that_cannot_be_reached_is_an_error(platform_url: str) -> Non
     assert controller.state.status == AuthStates.ERROR
 
 
+def test_stored_credentials_without_an_endpoint_are_an_error(service: Service) -> None:
+    interface = Interface()
+    interface.kept = {"username": "alice"}  # type: ignore[assignment]
+    controller = AuthController(AuthSettings(ASKED), service, interface)
+    with pytest.raises(KeyError, match="apiEndpoint"):
+        controller.init()
+    assert interface.statuses == [AuthStates.LOADING, AuthStates.ERROR]
+
+
 def test_an_interrupt_ends_the_wait(service: Service, sandbox: Sandbox) -> None:
     def interrupt_soon(key: str) -> None:
         sandbox.faults.status(429, path=key, retry_after=60)

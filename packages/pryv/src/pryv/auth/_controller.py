@@ -7,6 +7,7 @@ import threading
 from typing import Protocol, runtime_checkable
 
 from pryv._arguments import require_methods
+from pryv._service_info import ServiceInfo
 from pryv._signals import SignalSafeEvent
 from pryv._transport.timeouts import DEFAULT, CallTimeout
 from pryv.auth._settings import AuthSettings, require_sign_in
@@ -86,20 +87,11 @@ class AuthController:
         try:
             info = self.service.info(timeout=timeout)
             stored = self.ui.get_authorization_data() if self.ui is not None else None
+            state = _first_state(info, stored)
         except Exception as error:
             self._change(AuthState.failed(error))
             raise
-        if stored:
-            self._change(
-                AuthState(
-                    AuthStates.AUTHORIZED,
-                    username=stored.get("username"),
-                    api_endpoint=stored["apiEndpoint"],
-                    service_info=info,
-                )
-            )
-        else:
-            self._change(AuthState(AuthStates.INITIALIZED, service_info=info))
+        self._change(state)
         return self.service
 
     def start_auth_request(self, timeout: float | None = WAIT) -> None:
@@ -189,3 +181,14 @@ class AuthController:
             ui.save_authorization_data(data)
         except Exception:  # noqa: BLE001  (the user's UI may raise anything)
             _log.exception("the credentials could not be stored")
+
+
+def _first_state(info: ServiceInfo, stored: AuthorizationData | None) -> AuthState:
+    if not stored:
+        return AuthState(AuthStates.INITIALIZED, service_info=info)
+    return AuthState(
+        AuthStates.AUTHORIZED,
+        username=stored.get("username"),
+        api_endpoint=stored["apiEndpoint"],
+        service_info=info,
+    )
