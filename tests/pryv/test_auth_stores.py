@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.mounts import run_where_mounted
+from tests.open_files import needs_list, open_files
 from tests.pryv.keyrings import FileKeyring
 
 from pryv import MissingAddonError, PryvError
@@ -187,6 +188,16 @@ def test_a_path_that_is_not_a_file_is_an_error_that_names_it(directory: Path, ma
         store.get(NAME)
 
 
+@needs_list
+def test_a_refused_file_is_closed(directory: Path) -> None:
+    store = FileStore(directory)
+    store.save(NAME, ALICE)
+    store.path_of(NAME).chmod(0o644)
+    with pytest.raises(PermissionError):
+        store.get(NAME)
+    assert str(store.path_of(NAME)) not in open_files()
+
+
 def test_without_a_home_directory_nothing_can_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     def getpwuid(uid: int) -> None:
         raise KeyError(uid)
@@ -352,6 +363,17 @@ def test_a_locked_keyring_is_a_pryv_error(system_keyring: FileKeyring) -> None:
         with pytest.raises(PryvError, match="locked") as failed:
             use()
         assert "token-a" not in str(failed.value)
+
+
+def test_an_exception_of_a_keyring_without_a_message_is_named(
+    system_keyring: FileKeyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise DBusError
+
+    monkeypatch.setattr(system_keyring, "get_password", fail)
+    with pytest.raises(PryvError, match="the system's keyring failed: DBusError"):
+        KeyringStore().get(NAME)
 
 
 class DBusError(Exception):

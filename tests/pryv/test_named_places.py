@@ -277,7 +277,7 @@ def test_an_accepted_request_has_an_api_endpoint(wire: Wire, endpoint: Any) -> N
         ),
         ("host", ["host", "host:3000", "alice.host"], ["other", "hosts", "evilhost"]),
         ("localhost:3000", ["localhost", "alice.localhost", "127.0.0.1:3001", "[::1]:3000"], ["host", "10.0.0.1"]),
-        ("127.0.0.1:3000", ["localhost", "127.0.0.1", "127.8.8.8"], ["127.evil.org", "x.127.0.0.1", "8.0.0.1"]),
+        ("127.0.0.1:3000", ["localhost", "a.localhost", "127.8.8.8"], ["127.evil.org", "x.127.0.0.1", "8.0.0.1"]),
         ("10.0.0.1", ["10.0.0.1:443"], ["11.0.0.1", "localhost", "x.10.0.0.1", "evil.0.0.1"]),
         ("[2001:db8::1]", ["[2001:db8::1]:8443"], ["[2001:db8::2]", "[::1]"]),
     ],

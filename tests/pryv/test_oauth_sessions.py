@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.forks import in_child
+from tests.open_files import needs_list, open_files
 from tests.pryv.authorization_server import AuthorizationServer
 from tests.pryv.keyrings import FileKeyring
 from tests.pryv.wire import FAST
@@ -134,6 +135,16 @@ def test_a_lock_is_awaited_for_a_limited_time(store: FileTokenStore, path: Path)
     memory = MemoryTokenStore()
     with memory.lock(1), pytest.raises(OAuthError, match="locked"), memory.lock(0.05):
         pass
+
+
+@needs_list
+def test_the_file_of_a_lock_is_closed(store: FileTokenStore, path: Path) -> None:
+    file = f"{path}.lock"
+    with store.lock(1):
+        with pytest.raises(OAuthError), store.lock(0):
+            pass
+        assert file in open_files()
+    assert file not in open_files()
 
 
 def test_a_forked_process_keeps_no_lock(store: FileTokenStore) -> None:

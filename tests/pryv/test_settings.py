@@ -148,6 +148,13 @@ def test_a_proxy_that_is_not_reached_is_named_by_its_setting(monkeypatch: pytest
         assert (error.retryable, error.sent) == (True, False)
 
 
+def test_other_variables_are_not_named_as_the_proxy_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_PROXY_OF_OTHERS", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # it is the one that is used
+    assert "the proxy of https_proxy does not connect" in str(failure(ENDPOINT))
+
+
 def test_socks_without_its_library() -> None:
     program = """
         import os, sys
@@ -235,7 +242,9 @@ def test_a_variable_that_is_not_a_ca_bundle(
     secure_wire: Wire, monkeypatch: pytest.MonkeyPatch, no_certificate: str, variable: str
 ) -> None:
     monkeypatch.setenv(variable, no_certificate)
-    assert no_certificate in assert_named(variable, endpoint=secure_wire.api_endpoint)
+    message = assert_named(variable, endpoint=secure_wire.api_endpoint)
+    assert no_certificate in message
+    assert message.endswith("does not contain certificates in PEM form") is Path(no_certificate).is_file()
     assert secure_wire.requests == []
     assert secure_wire.connections <= 1
 

@@ -255,6 +255,7 @@ def test_no_connection_is_returned_before_its_credentials_are_stored(login: Logi
 @pytest.mark.parametrize(
     "damaged",
     [
+        {"others": 5},
         {"others": "x"},
         {"others": ["x"]},
         {"others": [{}]},
