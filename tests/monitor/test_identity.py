@@ -12,7 +12,7 @@ import requests
 from tests.accounts import Account
 from tests.monitor.subject import Subject, Traffic
 
-from pryv import Connection, PryvConnectionError, PryvError, UnknownResourceError
+from pryv import Connection, PryvConnectionError, PryvError, ServerError, UnknownResourceError
 from pryv_monitor import Anchor, AnchorMismatchError, FileAnchorStore, Monitor, SQLiteMirror, _pass
 from pryv_sandbox import Sandbox
 
@@ -218,6 +218,23 @@ def test_a_platform_that_does_not_say_whose_account_it_is(
         Monitor(connection("localhost"), SCOPE, **keep()).sync()
     Monitor(connection(), SCOPE, **keep()).sync()  # the platform says it now
     assert not Monitor(connection("localhost"), SCOPE, **keep()).sync().streams_changed
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_an_anchor_under_which_nothing_was_read_is_replaced(
+    adopts: bool, sandbox: Sandbox, subject: Subject, keep: Keep
+) -> None:
+    """The platform fails in the first pass, and the token is replaced before the second one."""
+    subject.add(1)
+    sandbox.faults.status(503, path="/access-info")
+    sandbox.faults.status(503, path="/events")
+    with Connection(with_access(subject), retry=None) as connection, pytest.raises(ServerError):
+        Monitor(connection, SCOPE, **keep()).sync()
+    assert anchor_of(keep).identity is None
+    with Connection(with_access(subject, name="another")) as connection:
+        monitor = Monitor(connection, SCOPE, **keep())
+        assert (monitor.adopt() if adopts else monitor).sync().events == 1
+    assert anchor_of(keep).identity is not None
 
 
 def test_a_platform_that_cannot_be_asked_changes_nothing(sandbox: Sandbox, subject: Subject, keep: Keep) -> None:

@@ -53,13 +53,14 @@ class Owner:
         """Return an anchor that belongs to this owner, with what identifies it now.
 
         Returns:
-            The anchor; `None` if it is of another scope, of which nothing was read: the platform may have refused it.
+            The anchor; `None` if nothing was read under it, and it is of another scope, which the platform may have
+            refused, or does not say to which account it belongs.
 
         Raises:
             AnchorMismatchError: it belongs to another.
             PryvError: the platform cannot be reached.
         """
-        if anchor.scope != self._scope and _is_empty(anchor):
+        if (_is_empty(anchor) and anchor.scope != self._scope) or self._is_of_nobody(anchor):
             return None
         self._check_scope(anchor)
         if anchor.credentials == self._credentials:
@@ -71,19 +72,23 @@ class Owner:
         return attrs.evolve(anchor, identity=identity, credentials=self._credentials)
 
     def adopted(self, anchor: Anchor, reader: Reader, *, force: bool) -> Anchor:
-        """Return the anchor with the identity of this owner.
+        """Return the anchor with the identity of this owner, or as it is if there is nothing to adopt.
 
         Raises:
             AnchorMismatchError: it is of another scope, or of another account and `force` is not set.
             PryvError: the platform cannot be reached.
         """
         self._check_scope(anchor)
-        if anchor.credentials == self._credentials:
+        if anchor.credentials == self._credentials or self._is_of_nobody(anchor):
             return anchor
         identity = self._identity(reader)
         if not force:
             _check_account(anchor.identity, identity)
         return attrs.evolve(anchor, identity=identity, credentials=self._credentials)
+
+    def _is_of_nobody(self, anchor: Anchor) -> bool:
+        """Return whether nothing was read under an anchor that does not say to which account it belongs."""
+        return _is_empty(anchor) and anchor.identity is None and anchor.credentials != self._credentials
 
     def _check_scope(self, anchor: Anchor) -> None:
         if anchor.scope != self._scope:
