@@ -110,6 +110,15 @@ def test_a_stream_that_may_be_in_the_trash_is_not_deleted(wire: Wire, connection
     assert [request.method for request in wire.requests] == ["PUT", "GET"]
 
 
+def test_a_new_name_is_compared_with_the_root_unless_the_parent_is_given(account: Connection) -> None:
+    account.streams.ensure([{"id": "a", "name": "A", "children": [{"id": "b", "name": "B"}]}, {"id": "c", "name": "C"}])
+    with pytest.raises(ItemAlreadyExistsError):
+        account.streams.update("b", {"name": "C"})
+    assert account.streams.update("b", {"name": "C", "parentId": "a"})["name"] == "C"
+    with pytest.raises(ItemAlreadyExistsError):
+        account.streams.update("c", {"name": "A"})
+
+
 def test_client_data_are_merged(account: Connection) -> None:
     streams = account.streams
     assert "clientData" not in streams.create({"id": "other", "name": "Other", "clientData": None})

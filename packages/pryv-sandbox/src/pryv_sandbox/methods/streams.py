@@ -190,9 +190,7 @@ def save(context: Context, stream: Stream) -> Stream:
         ApiError: if a sibling has its name.
     """
     platform, user = context.platform, context.user
-    siblings = platform.tree(user).children(stream["parentId"])
-    if any(sibling["name"] == stream["name"] and sibling["id"] != stream["id"] for sibling in siblings):
-        raise already_exists("stream", {"name": stream["name"]})
+    _check_name(context, stream, stream["parentId"])
     kept = {
         key: value
         for key, value in stream.items()
@@ -203,6 +201,12 @@ def save(context: Context, stream: Stream) -> Stream:
     )
     platform.forget(user)
     return kept
+
+
+def _check_name(context: Context, stream: Stream, parent_id: str | None) -> None:
+    siblings = context.platform.tree(context.user).children(parent_id)
+    if any(sibling["name"] == stream["name"] and sibling["id"] != stream["id"] for sibling in siblings):
+        raise already_exists("stream", {"name": stream["name"]})
 
 
 def _changed(context: Context, action: Action, stream: Stream) -> Result:
@@ -237,6 +241,8 @@ async def _update(context: Context, params: dict[str, Any]) -> Result:
         _check_parent(context, parent_id, "parent stream")
     changed = {**stream, **update, "modified": now, "modifiedBy": context.author}
     _check_store(changed)
+    if "name" in update:
+        _check_name(context, changed, update.get("parentId"))  # as above: without a parent, with those of the root
     if update.get("clientData") is not None:
         changed["clientData"] = merged(stream.get("clientData"), update["clientData"])
     return _changed(context, "update", save(context, changed))

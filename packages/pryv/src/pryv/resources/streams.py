@@ -61,7 +61,8 @@ class Streams(Resource):
 
         Args:
             id: The stream's id.
-            changes: The members to change.
+            changes: The members to change. Give `name` together with the stream's `parentId`: without it, open-pryv.io
+                2.0.0-pre.4 compares the name with those of the streams without a parent, instead of the siblings.
             timeout: Replaces the connection's timeout.
 
         Raises:
