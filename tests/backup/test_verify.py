@@ -61,6 +61,13 @@ def test_missing_and_extra_files_are_found(made: Path, tmp_path: Path) -> None:
         verify(Path(__file__).parent)
 
 
+def test_a_backup_with_an_extra_file_is_not_ok(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    (folder / "extra").touch()
+    assert verify(folder) == Verification(ok=False, extra=("extra",))
+
+
 def test_manifests_of_the_other_tool_are_read(tmp_path: Path) -> None:
     (tmp_path / "streams.json").write_text("{}")
     files = {"streams.json": digest(b"{}"), "../secret": digest(b"")}

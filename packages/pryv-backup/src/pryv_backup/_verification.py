@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pryv_backup import _files
 from pryv_backup._errors import BackupError
-from pryv_backup._files import Entry
 from pryv_backup._folder import root_of
 from pryv_backup._layout import MANIFEST, OTHER_STATES, STATE
 from pryv_backup._manifest import Manifest
@@ -35,7 +34,8 @@ def verify(folder: str | os.PathLike[str]) -> Verification:
     if manifest.anchor is None:
         present -= OTHER_STATES - manifest.entries.keys()
     missing = sorted(manifest.entries.keys() - present)
-    mismatches = [path for path in sorted(manifest.entries.keys() & present) if not _is_as(root, path, manifest)]
+    found = sorted(manifest.entries.keys() & present)
+    mismatches = [path for path in found if not _has_digest(root, path, manifest.entries[path].digest)]
     extra = sorted(present - manifest.entries.keys())
     return Verification(not (missing or mismatches or extra), tuple(mismatches), tuple(missing), tuple(extra))
 
@@ -50,10 +50,8 @@ def has_manifest(folder: str | os.PathLike[str]) -> bool:
     return os.path.lexists(root_of(folder) / MANIFEST)
 
 
-def _is_as(root: Path, path: str, manifest: Manifest) -> bool:
-    expected = manifest.entries[path]
+def _has_digest(root: Path, path: str, digest: str) -> bool:
     try:
-        found = _files.entry_of(root, path)
+        return _files.entry_of(root, path).digest == digest
     except BackupError:
         return False
-    return found in (expected, Entry(found.size, expected.digest) if expected.size == -1 else expected)
