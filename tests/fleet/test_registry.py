@@ -186,6 +186,13 @@ def test_a_platform_without_an_account_is_forgotten_too(fleet: Fleet) -> None:
     assert [platform.url for platform in fleet.status().platforms] == ["https://pryv.me/"]
 
 
+def test_an_account_is_resumed_on_another_platform(fleet: Fleet) -> None:
+    fleet.add("https://token@alice.pryv.me/")
+    fleet.resume("alice", "https://other@alice.pryv.example/")
+    account = fleet.account("alice")
+    assert (account.endpoint, account.platform) == ("https://alice.pryv.example/", "https://pryv.example/")
+
+
 def test_accounts_are_added_while_others_on_their_platform_are_forgotten(fleet: Fleet) -> None:
     def add_and_forget(number: int) -> None:
         with Fleet(fleet._database._dsn) as other:
