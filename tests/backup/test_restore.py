@@ -132,11 +132,21 @@ def test_existing_items_are_not_changed(account: Connection, folder: Path) -> No
     assert (report.created, report.skipped, report.failed) == (0, 4, ())
     assert account.events.get(kept["id"])["content"] == "Later."
     assert not account.events.get(trashed["id"]).get("trashed")
-    assert not account.streams.list({"state": "all"})[-1].get("trashed")
+    assert "old" in [stream["id"] for stream in account.streams.list()], "it is not in the trash again"
     failures = restore(folder, account, on_conflict="fail").failed
     assert len(failures) == 4
     with pytest.raises(ValueError, match="on_conflict"):
         restore(folder, account, on_conflict="overwrite")
+
+
+def test_a_trashed_stream_whose_name_is_taken_is_one_failure(
+    account: Connection, empty: Connection, folder: Path
+) -> None:
+    account.streams.create({"id": "old", "name": "Old"})
+    account.streams.delete("old")
+    backup(account, folder)
+    empty.streams.create({"id": "other", "name": "Old"})
+    assert [failure.what for failure in restore(folder, empty).failed] == ["stream old"]
 
 
 def test_deleted_events_come_back_with_another_id(account: Connection, folder: Path) -> None:
