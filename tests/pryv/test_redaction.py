@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import logging
@@ -243,6 +244,15 @@ def test_no_call_of_a_connection_shows_its_token(
     if is_error and wire.requests:
         assert isinstance(failure, ApiError)
         assert "***" in str(failure)
+
+
+def test_the_debug_level_of_http_client_prints_no_token(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with wire.connection() as connection:
+        connection.get("streams")
+    assert wire.token not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

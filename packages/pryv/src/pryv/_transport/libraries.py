@@ -57,6 +57,11 @@ class Connection(HTTPConnection):
     https://github.com/urllib3/urllib3/blob/2.8.0/src/urllib3/contrib/socks.py#L98
     """
 
+    debuglevel = 0
+    """Not that of `http.client.HTTPConnection`, which programs set to print all requests, with their tokens:
+    https://docs.python.org/3/library/http.client.html#http.client.HTTPConnection.set_debuglevel
+    """
+
     def on_socket(self, sock: socket.socket) -> None:
         """Receive the socket, connected, before a TLS handshake. If this raises, the socket is closed."""
 
