@@ -365,14 +365,14 @@ def test_a_renewed_token_is_used_to_reconnect(account: Account) -> None:
 @pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
     permissions: Any = [{"streamId": "diary", "level": "manage"}]
-    brief: Any = {"name": "A", "permissions": permissions, "expireAfter": 0.5}
-    old = account[2].accesses.create(brief)
+    old = account[2].accesses.create({"name": "A", "permissions": permissions})
     new = account[2].accesses.create({"name": "B", "permissions": permissions})
     with Connection(old["apiEndpoint"]) as connection:
         connection._account.credentials = Renewed(old["token"], new["token"])
         with SocketIO(connection, reconnect=QUICK) as sio:
             heard = Heard(sio)
             sio.subscribe({"mine": {"kind": "events", "query": {"streams": ["diary"]}}})
+            account[2].accesses.update(old["id"], {"expireAfter": 0.2})
             created = []
             while connection.token == old["token"]:
                 created.append(sio.api([{"method": "events.create", "params": DIARY}])[0])
@@ -385,12 +385,13 @@ def test_calls_go_on_after_the_token_has_expired(account: Account) -> None:
 @pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_calls_of_all_threads_go_on_after_the_token_has_expired(account: Account) -> None:
     permissions: Any = [{"streamId": "diary", "level": "read"}]
-    old = account[2].accesses.create({"name": "A", "permissions": permissions, "expireAfter": 0.5})
+    old = account[2].accesses.create({"name": "A", "permissions": permissions})
     new = account[2].accesses.create({"name": "B", "permissions": permissions})
     with Connection(old["apiEndpoint"]) as connection:
         connection._account.credentials = Renewed(old["token"], new["token"])
         with SocketIO(connection, reconnect=QUICK) as sio, ThreadPoolExecutor(4) as threads:
             heard = Heard(sio)
+            account[2].accesses.update(old["id"], {"expireAfter": 0.2})
 
             def call(_: int) -> None:
                 while not heard.of("reconnect"):
@@ -402,12 +403,13 @@ def test_calls_of_all_threads_go_on_after_the_token_has_expired(account: Account
 
 @pytest.mark.usefixtures("sandbox")  # others look at the access only now and then, and end the connection
 def test_a_socket_that_does_not_reconnect_raises_the_refusal(account: Account) -> None:
-    brief: Any = {"name": "A", "permissions": [{"streamId": "diary", "level": "read"}], "expireAfter": 0.5}
-    old = account[2].accesses.create(brief)
+    old = account[2].accesses.create({"name": "A", "permissions": [{"streamId": "diary", "level": "read"}]})
     with Connection(old["apiEndpoint"]) as connection:
         connection._account.credentials = Renewed(old["token"], str(account[2].token))
-        with SocketIO(connection, reconnect=None) as sio, pytest.raises(ForbiddenError, match="expired"):
-            list(map(sio.api, itertools.repeat([{"method": "events.get", "params": {}}])))
+        with SocketIO(connection, reconnect=None) as sio:
+            account[2].accesses.update(old["id"], {"expireAfter": 0.2})
+            with pytest.raises(ForbiddenError, match="expired"):
+                list(map(sio.api, itertools.repeat([{"method": "events.get", "params": {}}])))
         assert connection.token == old["token"]
 
 
