@@ -155,6 +155,13 @@ def test_other_variables_are_not_named_as_the_proxy_setting(monkeypatch: pytest.
     assert "the proxy of https_proxy does not connect" in str(failure(ENDPOINT))
 
 
+def test_the_proxy_setting_of_another_scheme_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert "the proxy of https_proxy does not connect" in str(failure("https://token@core.example/"))
+    assert "the proxy of http_proxy does not connect" in str(failure("http://token@core.example/"))
+
+
 def test_socks_without_its_library() -> None:
     program = """
         import os, sys

@@ -73,7 +73,7 @@ def proxy_of(session: requests.Session, url: str) -> tuple[str, str] | None:
     proxy = select_proxy(url, dict(proxies))
     if not proxy:
         return None
-    for key in (key for key, value in proxies.items() if value == proxy):
+    for key in (key for key, value in proxies.items() if select_proxy(url, {key: value}) == proxy):
         if session.proxies.get(key) == proxy:
             return proxy, f"proxies[{key!r}] of the session"
         for variable, value in os.environ.items():
