@@ -77,6 +77,7 @@ NO_PROXIES = {
     "a space": "http://pro xy:3128",
     "a space at the end": "http://proxy:3128 ",
     "a hash in the password": "http://user:pa#ssword@127.0.0.1:9",
+    "a letter beyond Latin-1 in the password": "http://user:password\u0142@127.0.0.1:9",
     "quoted": '"http://127.0.0.1:9"',
     "no scheme before a name": "proxy:3128",
     "credentials without scheme": "user:password@proxy:3128",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import requests
+from requests.utils import get_auth_from_url
 from urllib3.util import parse_url
 
 from pryv.errors import PryvConnectionError, PryvTlsError
@@ -101,9 +102,19 @@ def _wrong_proxy(
         return f"{name} names a proxy with {scheme}://, which is not supported; supported are {supported}"
     if scheme.startswith("socks") and importlib.util.find_spec("socks") is None:
         return f'{name} names a SOCKS proxy, which needs PySocks: pip install "requests[socks]"'
+    if not scheme.startswith("socks") and not _is_latin1("".join(get_auth_from_url(str(parts)))):
+        return f"{name} has credentials that cannot be sent: an HTTP proxy gets characters of Latin-1 only"
     if scheme == "https" and failure is not None and is_plain_proxy_error(failure):
         return f"{name} begins with https://, but the proxy does not speak TLS: most proxies need http://"
     return None
+
+
+def _is_latin1(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _wrong_authorities(session: requests.Session, verify: Any) -> str | None:
