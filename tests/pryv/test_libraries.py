@@ -341,6 +341,11 @@ def test_requests_utils_select_proxy() -> None:
     assert libraries.select_proxy("https://other/", proxies) is None
 
 
+def test_requests_utils_get_auth_from_url() -> None:
+    assert libraries.get_auth_from_url("http://me:p%40ss@host:1") == ("me", "p@ss")
+    assert libraries.get_auth_from_url("http://host:1") == ("", "")
+
+
 def test_requests_utils_prepend_scheme_if_needed() -> None:
     prepend: Any = libraries.prepend_scheme_if_needed
     assert prepend("127.0.0.1:3128", "http") == "http://127.0.0.1:3128"

@@ -19,7 +19,7 @@ from json import JSONDecodeError
 from typing import Any
 
 import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, prepend_scheme_if_needed, select_proxy
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ResponseError
@@ -30,6 +30,7 @@ __all__ = [
     "HeldConnection",
     "Response",
     "drop_cookies",
+    "get_auth_from_url",
     "happened_in_connect",
     "headers_of",
     "is_streamed",

@@ -13,13 +13,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import requests
-from requests.utils import get_auth_from_url
 from urllib3.util import parse_url
 
 from pryv.errors import PryvConnectionError, PryvTlsError
 
 from .failures import is_plain_proxy_error
-from .libraries import DEFAULT_CA_BUNDLE_PATH, prepend_scheme_if_needed, select_proxy
+from .libraries import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, prepend_scheme_if_needed, select_proxy
 
 PROXY_SCHEMES: Final = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
