@@ -67,15 +67,7 @@ ODD: list[tuple[str, dict[str, Any]]] = [
 
 def described(wire: Wire) -> Service:
     service = Service(wire.url, timeout=1, retry=FAST)
-    service.set_service_info(
-        {
-            "name": "Wire",
-            "api": f"{wire.url}{{username}}/",
-            "access": wire.url,
-            "register": wire.url,
-            "assets": {"definitions": wire.url},
-        }
-    )
+    service.set_service_info(wire.service_info(assets={"definitions": wire.url}))
     return service
 
 

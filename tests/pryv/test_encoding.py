@@ -154,9 +154,8 @@ def test_a_query_takes_the_values_that_an_event_takes(wire: Wire, connection: Co
 
 
 def test_calls_of_a_service_take_the_same_values(wire: Wire) -> None:
-    urls = {"api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     request = {"requestingAppId": "an-app", "requestedPermissions": [], "expireAfter": np.int64(60)}
-    with Service(None, {"name": "Wire", **urls}, retry=None) as service:
+    with Service(None, wire.service_info(), retry=None) as service:
         wire.always = error_reply(400, "x")
         with pytest.raises(PryvError):
             service.start_access_request(request)

@@ -28,7 +28,7 @@ APP_ID = "pryv-login-tests"
 @pytest.fixture
 def served(wire: Wire) -> Iterator[Service]:
     """A platform of exact bytes, whose service info is known."""
-    info = {"name": "Wire", "api": wire.url + "{username}/", "access": f"{wire.url}access/", "register": wire.url}
+    info = wire.service_info(access=f"{wire.url}access/")
     with Service(None, info, timeout=2, retry=None) as service:
         yield service
 

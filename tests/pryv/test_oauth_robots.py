@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from tests.waiting import wait_for
 
 from pryv import OAuthError
 from pryv.oauth import DPoPKey, OAuthClient
@@ -32,13 +32,11 @@ def test_a_robot_signs_in_with_its_key_and_renews_its_tokens(expiring: Sandbox) 
     robot = OAuthClient(
         expiring.url, registered(expiring, a=key.to_jwk()), private_key=key.to_jwk(private=True), key_id="a"
     )
-    tokens: set[str | None] = set()
     with robot.client_credentials() as connection:
         connection.streams.ensure({"id": "measurements", "name": "Measurements"})
-        while len(tokens) < 2:
-            connection.streams.list()
-            tokens.add(connection.token)
-            time.sleep(0.1)
+        first = connection.token
+        wait_for(lambda: connection.streams.list() and connection.token != first)
+        assert "measurements" in [stream["id"] for stream in connection.streams.list()]
 
 
 def test_a_key_may_be_a_pem_and_need_no_name(sandbox: Sandbox) -> None:

@@ -113,8 +113,7 @@ PLATFORM_CALLS: dict[str, tuple[Callable[[Service], Any], dict[str, Any]]] = {
 
 
 def described(wire: Wire) -> dict[str, Any]:
-    urls = {"api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
-    return {"name": "Wire", "version": "1.5", "assets": {"definitions": wire.url}, "features": {"noHF": True}, **urls}
+    return wire.service_info(version="1.5", assets={"definitions": wire.url}, features={"noHF": True})
 
 
 def odd_shapes(data: Any) -> Iterator[Any]:

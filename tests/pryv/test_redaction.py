@@ -270,15 +270,7 @@ def test_no_call_of_a_service_shows_a_secret(
     secret = wire.token
     wire.always = answers(secret)[answer]
     with Service(wire.url, timeout=0.05 if answer == "silent" else 2, retry=None) as service:
-        service.set_service_info(
-            {
-                "name": "Wire",
-                "api": f"{wire.url}{{username}}/",
-                "access": wire.url,
-                "register": wire.url,
-                "assets": {"definitions": wire.url},
-            }
-        )
+        service.set_service_info(wire.service_info(assets={"definitions": wire.url}))
         use_silently(lambda: service_calls(secret)[call](service), secret, caplog, locals_too=call in MASKS_ARGUMENTS)
         assert secret not in repr(service) + str(service)
 
@@ -296,8 +288,7 @@ def test_a_password_is_not_shown_when_it_is_changed(
 
 
 def test_an_admin_key_is_not_shown(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
-    with Service(None, info, retry=None, timeout=2) as service:
+    with Service(None, wire.service_info(), retry=None, timeout=2) as service:
         for name in answers("").keys() - {"success", "error in a batch", "no meta", "silent"}:
             wire.replies.clear()
             wire.replies += [reply({"server": wire.url}), answers(wire.token)[name]]
@@ -322,18 +313,16 @@ def test_an_admin_key_is_not_shown(wire: Wire, caplog: pytest.LogCaptureFixture)
 def test_secrets_of_a_malformed_response_are_not_shown(
     wire: Wire, caplog: pytest.LogCaptureFixture, call: str, body: dict[str, Any], status: int
 ) -> None:
-    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     wire.always = reply(json.loads(json.dumps(body).replace("{}", wire.token)), status)
-    with Service(None, info, retry=None, timeout=2) as service:
+    with Service(None, wire.service_info(), retry=None, timeout=2) as service:
         failure = use_silently(lambda: service_calls("held")[call](service), wire.token, caplog, locals_too=True)
     assert isinstance(failure, PryvError)
 
 
 @pytest.mark.parametrize("status", [200, 302])
 def test_the_mfa_token_of_an_error_is_not_shown(wire: Wire, status: int) -> None:
-    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": wire.url}
     wire.always = reply({"mfaToken": wire.token}, status)
-    with Service(None, info, retry=None, timeout=2) as service:
+    with Service(None, wire.service_info(), retry=None, timeout=2) as service:
         with pytest.raises(MfaRequiredError) as required:
             service.login("alice", "see-you", "app-id")
         assert required.value.mfa_token == wire.token

@@ -186,7 +186,7 @@ def test_an_account_is_deleted(sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def served(wire: Wire) -> Iterator[Service]:
-    info = {"name": "Wire", "api": wire.url + "{username}/", "access": wire.url, "register": f"{wire.url}reg/"}
+    info = wire.service_info(register=f"{wire.url}reg/")
     with Service(None, info, timeout=2) as service:
         yield service
 
@@ -240,7 +240,7 @@ def test_a_call_follows_the_core_of_the_account_once(
 ) -> None:
     wrong_core = error_reply(421, "wrong-core", coreUrl=other_wire.url)
     wire.always = wrong_core
-    info = {"name": "Wire", "api": wire.url + "{username}/", "access": wire.url, "register": f"{wire.url}reg/"}
+    info = wire.service_info(register=f"{wire.url}reg/")
     members = {"account": {}, "usernameChangesRemaining": 1, "profile": {}, "mfaToken": "t", "recoveryCodes": []}
     with Service(None, info) as service, wire.connection() as connection:
         other_wire.always = reply({**members, "email": "a@example.org"})

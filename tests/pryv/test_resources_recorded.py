@@ -209,7 +209,7 @@ def test_a_call_of_a_service(wire: Wire, what: str, exchange: dict[str, Any]) ->
     request, response = exchange["request"], exchange["response"]
     token = request.get("headers", {}).get("Authorization", "")
     user = request["path"].removeprefix("users/").partition("/")[0]
-    info = {"name": "Wire", "api": f"{wire.url}{{username}}/", "access": wire.url, "register": f"{wire.url}reg/"}
+    info = wire.service_info(register=f"{wire.url}reg/")
     if what.startswith("DELETE"):
         wire.replies.append(reply({"server": wire.url}))
     body = answer(wire, exchange)

@@ -717,8 +717,8 @@ def test_an_unknown_certificate_is_refused(secure_wire: Wire) -> None:
     assert secure_wire.connections == 6
 
 
-def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+def check_time_limits(secure_wire: Wire) -> None:
+    """Check that a block of a body, and a response as a whole, have the read timeout as their limit."""
     secure_wire.always = reply(SENT)
     secure_wire.read_slowly([1])
     with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
@@ -727,21 +727,19 @@ def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatc
     secure_wire.always = reply(interval=0.02)
     with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
         connection.get("streams")
+
+
+def test_time_limits_with_tls(secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    check_time_limits(secure_wire)
 
 
 def test_time_limits_through_a_tunnel(
     proxy: Proxy, secure_wire: Wire, authority_file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority_file)
-    secure_wire.always = reply(SENT)
-    secure_wire.read_slowly([1])
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-    with secure_wire.connection(timeout=(0.8, 10), retry=None) as connection:
-        for upload in uploads(connection)[::3]:
-            upload()
-    secure_wire.always = reply(interval=0.02)
-    with secure_wire.connection(timeout=0.3, retry=None) as connection, pytest.raises(PryvTimeoutError):
-        connection.get("streams")
+    check_time_limits(secure_wire)
     assert len(proxy.asked) == 2
 
 

@@ -151,6 +151,11 @@ class Wire:
     def api_endpoint(self) -> str:
         return f"{self.url.replace('//', f'//{self.token}@')}user/"
 
+    def service_info(self, **changes: Any) -> dict[str, Any]:
+        """Return the service info of a platform that is served here, with changed members."""
+        info = {"name": "Wire", "api": f"{self.url}{{username}}/", "access": self.url, "register": self.url}
+        return info | changes
+
     @property
     def open_connections(self) -> int:
         return len(self._open)

@@ -34,9 +34,11 @@ def test_close_before_open_and_close_twice(connection: Connection) -> None:
     with at_once():
         sio.close()
     sio.open()
+    assert sio.connected
     with at_once():
         sio.close()
         sio.close()
+    assert not sio.connected
 
 
 def test_open_after_close(connection: Connection) -> None:
@@ -150,6 +152,7 @@ def test_close_of_a_silent_connection(relayed: Connection, relay: Relay) -> None
     relay.frozen = True
     with at_once():
         sio.close()
+    assert not sio.connected
 
 
 def test_close_while_a_call_waits(relayed: Connection, relay: Relay) -> None:

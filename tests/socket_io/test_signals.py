@@ -52,6 +52,7 @@ def test_close_in_a_signal_handler_while_it_waits_for_notifications(known: Conne
     sio = SocketIO(known, reconnect=None).open()
     for _ in interruptions(lambda: list(sio.notifications()), sio.close, *MODULES):
         sio.open()
+        assert sio.connected
     sio.close()
 
 
@@ -64,6 +65,7 @@ def test_close_in_a_signal_handler_while_a_call_is_made(known: Connection) -> No
 
     for _ in interruptions(call, sio.close, _link, _session, _socket):
         sio.open()
+        assert sio.connected
     sio.close()
 
 
@@ -82,4 +84,4 @@ def test_notifications_in_a_signal_handler(known: Connection) -> None:
             list(sio.notifications(timeout=0))
 
         for _ in interruptions(take, take, _notifications, _signals):
-            pass
+            assert sio.connected
